@@ -1,0 +1,1 @@
+"""The Verify v2 wire; with mobile/ the only room that imports REST framework."""

@@ -1,0 +1,285 @@
+"""The viewset base and the verbs Create, Fetch, List, Update, Delete.
+
+A resource is a declaration: its path, its key, its parameters, its representation, the verbs
+mixed in. Every policy is set here, so that a host's REST_FRAMEWORK does not reach the wire.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+from collections.abc import Callable
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django.db import connections, transaction
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpResponseBase
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from django_verify import conf, exceptions, sids
+from django_verify.api import wire
+from django_verify.api.auth import BasicAuthentication
+from django_verify.exceptions import InvalidParameter, NotFound
+from django_verify.models import Account, VerifyService
+
+MAX_PAGE_SIZE = 1000
+
+
+@method_decorator(sensitive_post_parameters(), name="dispatch")
+class Resource(ViewSet):
+    """Base of every resource of the API.
+
+    `path` is the collection's, relative to the API's root, `lookup` the instance's key in it.
+    """
+
+    path: ClassVar[str]
+    lookup: ClassVar[str] = "sid"
+    prefix: ClassVar[str] = ""
+    key: ClassVar[str] = ""
+    model: ClassVar[type[Model]]
+    parameters: ClassVar[type[wire.Parameters]]
+    update_parameters: ClassVar[type[wire.Parameters] | None] = None
+
+    authentication_classes = (BasicAuthentication,)
+    permission_classes = ()
+    throttle_classes = ()
+    parser_classes = (wire.FormParser, wire.JSONParser)
+    renderer_classes = (wire.Renderer,)
+    content_negotiation_class = wire.Negotiation
+    metadata_class = None
+    versioning_class = None
+
+    _reading: wire.Parameters | None = None
+
+    @classmethod
+    def as_view(cls, actions: Any = None, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
+        """Return the view, outside the host's ATOMIC_REQUESTS: a charge must not be rolled back."""
+        view: Any = super().as_view(actions, **initkwargs)
+        for alias in connections:
+            view = transaction.non_atomic_requests(using=alias)(view)
+        return view  # type: ignore[no-any-return]
+
+    @classmethod
+    def urls(cls) -> list[URLPattern]:
+        """Return the patterns of the verbs that are mixed in."""
+        patterns = []
+        many = {"get": "list", "post": "create"}
+        one = {"get": "retrieve", "post": "update", "delete": "destroy"}
+        for verbs, route in ((many, cls.path), (one, f"{cls.path}/<str:{cls.lookup}>")):
+            actions = {method: verb for method, verb in verbs.items() if hasattr(cls, verb)}
+            if actions:
+                patterns.append(path(route, cls.as_view(actions)))
+        return patterns
+
+    @property
+    def account(self) -> Account:
+        """The caller's account."""
+        return self.request.auth  # type: ignore[return-value]
+
+    @property
+    def service(self) -> VerifyService:
+        """The service that the path names, unloaded: for verbs that need its identity only."""
+        sid = self.kwargs["service_sid"]
+        if not sids.is_sid("VA", sid):
+            raise NotFound
+        return VerifyService.pointer(sid, self.account)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the caller's objects, newest first."""
+        return self.model._default_manager.filter(account_id=self.account.sid)  # noqa: SLF001
+
+    def get_object(self) -> Any:
+        """Return the object that the path names. Raises NotFound, for others' objects too."""
+        sid = self.kwargs[self.lookup]
+        if not sids.is_sid(self.prefix, sid):
+            raise NotFound
+        found = self.get_queryset().filter(pk=sids.canonical(sid)).first()
+        if found is None:
+            raise NotFound
+        return found
+
+    def represent(self, obj: Any) -> dict[str, Any]:
+        """Return the object as the contract shows it; built by hand, because it is hot."""
+        raise NotImplementedError
+
+    def read(self, parameters: type[wire.Parameters], *, partial: bool = False) -> dict[str, Any]:
+        """Return the body's parameters; one that stands in the query string as well is refused."""
+        self._reading = reader = parameters(partial=partial)
+        values = wire.body_values(self.request.data)
+        for name in wire.query_values(self.request._request):  # noqa: SLF001
+            if name in values:
+                raise InvalidParameter(name, "it must be sent once")
+        return reader.read(values)
+
+    def link(self, path: str) -> str:
+        """Return the absolute URL of a path below the API's root."""
+        request = self.request
+        relative = self._path()
+        root = request.path[: len(request.path) - len(relative)]
+        base = conf.current().BASE_URL.rstrip("/") or f"{request.scheme}://{request.get_host()}"
+        return f"{base}{root}{path}"
+
+    def get_exception_handler(self) -> Callable[..., Response]:
+        """Return ours, whatever the host configured."""
+        return self._handle
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer every exception in the wire's error shape."""
+        response = self._handle(exc, {})
+        response.exception = True
+        return response
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Add the headers of every answer."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        return response
+
+    def _handle(self, exc: Exception, context: dict[str, Any]) -> Response:
+        error = wire.as_verify_error(exc, f"/{self._path()}")
+        return wire.error_response(error, self._reading)
+
+    def _path(self) -> str:
+        """Return the path of this request below the API's root, without a leading slash."""
+        names = {name: str(value) for name, value in self.kwargs.items()}
+        route = self.path if self.lookup not in names else f"{self.path}/<str:{self.lookup}>"
+        for name, value in names.items():
+            route = route.replace(f"<str:{name}>", value)
+        return route
+
+
+class Create:
+    """POST on the collection: 201."""
+
+    def create(self: Any, request: Request, **kwargs: str) -> Response:
+        """Read the parameters and answer the new object."""
+        obj = self.perform_create(**self.read(self.parameters))
+        return Response(self.represent(obj), status=201)
+
+
+class Fetch:
+    """GET on the instance: 200."""
+
+    def retrieve(self: Any, request: Request, **kwargs: str) -> Response:
+        """Answer the object."""
+        return Response(self.represent(self.get_object()))
+
+
+class Update:
+    """POST on the instance: 200; every parameter is optional unless the resource says otherwise."""
+
+    def update(self: Any, request: Request, **kwargs: str) -> Response:
+        """Read the parameters and answer the changed object."""
+        obj = self.get_object()
+        changes = self.read(self.update_parameters or self.parameters, partial=True)
+        return Response(self.represent(self.perform_update(obj, **changes)))
+
+
+class Delete:
+    """DELETE on the instance: 204, no body."""
+
+    def destroy(self: Any, request: Request, **kwargs: str) -> Response:
+        """Delete the object and what belongs to it."""
+        self.get_object().delete()
+        return Response(status=204)
+
+
+class List:
+    """GET on the collection: one page, newest first, with links to its neighbours."""
+
+    def list(self: Any, request: Request, **kwargs: str) -> Response:
+        """Answer one page; `Page` is the client's own count, `PageToken` decides."""
+        query = PageParameters().read(wire.query_values(request._request))  # noqa: SLF001
+        size, number = query.get("page_size", 50), query.get("page", 0)
+        rows, older, newer = _page(self.get_queryset(), query.get("page_token", ""), size)
+        links = {
+            "first_page_url": self._page_url(size, 0),
+            "previous_page_url": newer and self._page_url(size, max(number - 1, 0), newer),
+            "url": self._page_url(size, number, query.get("page_token", "")),
+            "next_page_url": older and self._page_url(size, number + 1, older),
+        }
+        meta = {"page": number, "page_size": size, **links, "key": self.key}
+        return Response({"meta": meta, self.key: [self.represent(row) for row in rows]})
+
+    def _page_url(self: Any, size: int, number: int, token: str = "") -> str:
+        """Return a page's URL with the request's own filters."""
+        values = wire.query_values(self.request._request)  # noqa: SLF001
+        filters = {k: v for k, v in values.items() if not k.startswith("Page")}
+        query = {**filters, "PageSize": size, "Page": number}
+        if token:
+            query["PageToken"] = token
+        return f"{self.link(self._path())}?{urlencode(query, doseq=True)}"
+
+
+class PageSize(wire.Integer):
+    """1–1000; more has an error number of its own."""
+
+    def to_internal_value(self, data: str) -> int:
+        """Return the size. Raises PageTooLarge."""
+        if data.isascii() and data.isdigit() and int(data[:9]) > MAX_PAGE_SIZE:
+            raise exceptions.PageTooLarge
+        return super().to_internal_value(data)
+
+
+class PageParameters(wire.Parameters):
+    """The query of every list."""
+
+    PageSize = PageSize(1, MAX_PAGE_SIZE, required=False)
+    Page = wire.Integer(0, 999_999_999, required=False)
+    PageToken = wire.Text(required=False)
+
+
+def _page(
+    rows: QuerySet[Any], token: str, size: int
+) -> tuple[list[Any], str | None, str | None]:
+    """Return a page and the tokens of the older and the newer one, None where there is none.
+
+    A token names a direction and the row next to the page, so that rows which come and go
+    between two calls neither repeat nor hide others.
+    """
+    backwards, moment, sid = _read_token(token)
+    order = ("date_created", "pk") if backwards else ("-date_created", "-pk")
+    if moment is not None:
+        compare = "gt" if backwards else "lt"
+        rows = rows.filter(
+            Q(**{f"date_created__{compare}": moment})
+            | Q(date_created=moment, **{f"pk__{compare}": sid})
+        )
+    found = list(rows.order_by(*order)[: size + 1])
+    more = len(found) > size
+    page = found[:size]
+    if backwards:
+        page.reverse()
+    if not page:
+        return [], None, None
+    older = _token("PA", page[-1]) if more or backwards else None
+    newer = _token("PB", page[0]) if moment is not None and (more or not backwards) else None
+    return page, older, newer
+
+
+def _token(direction: str, row: Any) -> str:
+    text = f"{row.date_created.astimezone(dt.UTC).isoformat()}|{row.pk}"
+    return direction + base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_token(token: str) -> tuple[bool, dt.datetime | None, str]:
+    if not token:
+        return False, None, ""
+    try:
+        direction, encoded = token[:2], token[2:]
+        text = base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True).decode()
+        iso, _, sid = text.partition("|")
+        moment = dt.datetime.fromisoformat(iso)
+        if direction not in {"PA", "PB"} or moment.tzinfo is None or len(sid) != sids.LENGTH:
+            raise ValueError
+    except (ValueError, binascii.Error):
+        raise InvalidParameter("PageToken", "not a token of this list") from None
+    return direction == "PB", moment, sid

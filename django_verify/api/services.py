@@ -1,0 +1,132 @@
+"""Services: the brands of an account and their rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from django_verify.api import wire
+from django_verify.api.resource import Create, Delete, Fetch, List, Resource, Update
+from django_verify.exceptions import InvalidParameter
+from django_verify.models import VerifyService
+
+_LINKS = {
+    "verification_checks": "VerificationCheck",
+    "verifications": "Verifications",
+    "rate_limits": "RateLimits",
+    "messaging_configurations": "MessagingConfigurations",
+    "entities": "Entities",
+    "webhooks": "Webhooks",
+    "access_tokens": "AccessTokens",
+}
+
+
+class ServiceParameters(wire.Parameters):
+    """Of create and update; the model's validators hold the ranges and patterns."""
+
+    FriendlyName = wire.Text()
+    CodeLength = wire.Integer(4, 10, required=False)
+    LookupEnabled = wire.Boolean(required=False)
+    SkipSmsToLandlines = wire.Boolean(required=False)
+    DtmfInputRequired = wire.Boolean(required=False)
+    TtsName = wire.Text(required=False)
+    Psd2Enabled = wire.Boolean(required=False)
+    DoNotShareWarningEnabled = wire.Boolean(required=False)
+    CustomCodeEnabled = wire.Boolean(required=False)
+    Push_IncludeDate = wire.Boolean(required=False)
+    Push_ApnCredentialSid = wire.Text(required=False)
+    Push_FcmCredentialSid = wire.Text(required=False)
+    Totp_Issuer = wire.Text(required=False)
+    Totp_TimeStep = wire.Integer(20, 60, required=False)
+    Totp_CodeLength = wire.Integer(3, 8, required=False)
+    Totp_Skew = wire.Integer(0, 2, required=False)
+    DefaultTemplateSid = wire.Text(required=False)
+    Whatsapp_MsgServiceSid = wire.Text(required=False)
+    Whatsapp_From = wire.Text(required=False)
+    Passkeys_RelyingParty_Id = wire.Text(required=False)
+    Passkeys_RelyingParty_Name = wire.Text(required=False)
+    Passkeys_RelyingParty_Origins = wire.Text(2048, required=False)
+    Passkeys_AuthenticatorAttachment = wire.Text(required=False)
+    Passkeys_DiscoverableCredentials = wire.Text(required=False)
+    Passkeys_UserVerification = wire.Text(required=False)
+    VerifyEventSubscriptionEnabled = wire.Boolean(required=False)
+
+
+class ServiceViewSet(Create, Fetch, List, Update, Delete, Resource):
+    """`/Services`: all five operations."""
+
+    path = "Services"
+    prefix = "VA"
+    key = "services"
+    model = VerifyService
+    parameters = ServiceParameters
+
+    def perform_create(self, **values: Any) -> VerifyService:
+        """Write a new service of the caller's account."""
+        return _save(VerifyService(account=self.account, **values))
+
+    def perform_update(self, service: VerifyService, **values: Any) -> VerifyService:
+        """Change what was sent."""
+        for name, value in values.items():
+            setattr(service, name, value)
+        return _save(service, [*values, "date_updated"])
+
+    def represent(self, service: VerifyService) -> dict[str, Any]:
+        """Return the contract's object; what is not set is null."""
+        path = f"Services/{service.sid}"
+        origins = service.passkeys_relying_party_origins
+        return {
+            "sid": service.sid,
+            "account_sid": service.account_id,
+            "friendly_name": service.friendly_name,
+            "code_length": service.code_length,
+            "lookup_enabled": service.lookup_enabled,
+            "psd2_enabled": service.psd2_enabled,
+            "skip_sms_to_landlines": service.skip_sms_to_landlines,
+            "dtmf_input_required": service.dtmf_input_required,
+            "tts_name": service.tts_name or None,
+            "do_not_share_warning_enabled": service.do_not_share_warning_enabled,
+            "custom_code_enabled": service.custom_code_enabled,
+            "push": {
+                "include_date": service.push_include_date,
+                "apn_credential_sid": service.push_apn_credential_sid or None,
+                "fcm_credential_sid": service.push_fcm_credential_sid or None,
+            },
+            "totp": {
+                "issuer": service.totp_issuer or service.friendly_name,
+                "time_step": service.totp_time_step,
+                "code_length": service.totp_code_length,
+                "skew": service.totp_skew,
+            },
+            "whatsapp": {
+                "msg_service_sid": service.whatsapp_msg_service_sid or None,
+                "from": service.whatsapp_from or None,
+            },
+            "passkeys": {
+                "relying_party": {
+                    "id": service.passkeys_relying_party_id or None,
+                    "name": service.passkeys_relying_party_name or None,
+                    "origins": [o.strip() for o in origins.split(",")] if origins else None,
+                },
+                "authenticator_attachment": service.passkeys_authenticator_attachment or None,
+                "discoverable_credentials": service.passkeys_discoverable_credentials or None,
+                "user_verification": service.passkeys_user_verification or None,
+            },
+            "default_template_sid": service.default_template_sid or None,
+            "verify_event_subscription_enabled": service.verify_event_subscription_enabled,
+            "date_created": wire.timestamp(service.date_created),
+            "date_updated": wire.timestamp(service.date_updated),
+            "url": self.link(path),
+            "links": {name: self.link(f"{path}/{tail}") for name, tail in _LINKS.items()},
+        }
+
+
+def _save(service: VerifyService, fields: list[str] | None = None) -> VerifyService:
+    try:
+        service.clean_fields(exclude=["account"])
+    except ValidationError as error:
+        name, reasons = next(iter(error.message_dict.items()))
+        raise InvalidParameter(name, reasons[0]) from None
+    service.save(force_insert=fields is None, update_fields=fields)
+    return service

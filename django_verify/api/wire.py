@@ -1,0 +1,365 @@
+"""All that is peculiar to this wire: parameters in, always JSON out, pages, the error shape.
+
+Nothing here knows a resource.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, QueryDict
+from rest_framework import exceptions as drf
+from rest_framework import serializers
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.response import Response
+
+from django_verify import conf, exceptions
+from django_verify.exceptions import InvalidParameter, MalformedRequest, VerifyError
+
+logger = logging.getLogger("django_verify")
+
+MORE_INFO = "https://www.twilio.com/docs/errors/{}"
+MAX_PARAMETERS = 200
+
+# Name of a parameter to every value it was sent with.
+Values = dict[str, list[str]]
+
+_INTEGER = re.compile(r"-?[0-9]{1,9}\Z")
+
+
+def timestamp(moment: dt.datetime) -> str:
+    """Return a moment as the SDKs parse it: UTC, whole seconds, `Z`."""
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def wire_name(name: str) -> str:
+    """Return the wire's spelling of a Python name: `custom_code` → `CustomCode`."""
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def python_name(name: str) -> str:
+    """Return the Python name of a parameter: `Push_IncludeDate` → `push_include_date`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+class Negotiation(BaseContentNegotiation):
+    """JSON whatever `Accept` says: the device SDKs ask for a form on GET."""
+
+    def select_parser(self, request: Any, parsers: Any) -> Any:
+        """Choose by content type, as REST framework does."""
+        for parser in parsers:
+            if (request.content_type or "").partition(";")[0].strip().lower() == parser.media_type:
+                return parser
+        return None
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        """Choose the only one."""
+        return renderers[0], renderers[0].media_type
+
+
+class Renderer(BaseRenderer):
+    """Compact JSON in UTF-8."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = "utf-8"
+
+    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
+        """Return the body; none for an answer without data (204)."""
+        if data is None:
+            return b""
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class _BodyParser(BaseParser):
+    """Reads at most MAX_BODY bytes, whatever Content-Length says."""
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Values:
+        limit = conf.current().MAX_BODY
+        body = stream.read(limit + 1)
+        if len(body) > limit:
+            raise exceptions.BodyTooLarge
+        charset = _charset(media_type)
+        if charset not in {"utf-8", "utf8", "us-ascii"}:
+            raise exceptions.UnsupportedBody("The character set of the body must be UTF-8")
+        try:
+            text = body.decode("utf-8")
+        except UnicodeDecodeError:
+            raise MalformedRequest("The body is not UTF-8") from None
+        return clean(self.values(text))
+
+    def values(self, text: str) -> Values:
+        raise NotImplementedError
+
+
+class FormParser(_BodyParser):
+    """`application/x-www-form-urlencoded` to a plain dict.
+
+    A QueryDict would make REST framework set every boolean that is not named to False.
+    """
+
+    media_type = "application/x-www-form-urlencoded"
+
+    def values(self, text: str) -> Values:
+        """Return every value of every name."""
+        return form_values(text)
+
+
+class JSONParser(_BodyParser):
+    """A JSON object of the same parameters; null is absence, a list is a repeated name."""
+
+    media_type = "application/json"
+
+    def values(self, text: str) -> Values:
+        """Return the members as the texts a form would carry."""
+        try:
+            data = json.loads(text or "{}", parse_constant=_refuse, object_pairs_hook=_once)
+        except (ValueError, RecursionError):
+            raise MalformedRequest("The body is not valid JSON") from None
+        if not isinstance(data, dict):
+            raise MalformedRequest("The JSON body must be an object")
+        if len(data) > MAX_PARAMETERS:
+            raise MalformedRequest("Too many parameters")
+        return {
+            name: [_as_text(v) for v in value] if isinstance(value, list) else [_as_text(value)]
+            for name, value in data.items()
+            if value is not None
+        }
+
+
+def form_values(text: str) -> Values:
+    """Parse a URL-encoded text, with bounds and in strict UTF-8."""
+    try:
+        pairs = parse_qsl(
+            text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
+        )
+    except ValueError:
+        raise MalformedRequest("The parameters are too many or not UTF-8") from None
+    values: Values = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return values
+
+
+def clean(values: Values) -> Values:
+    """Refuse what no parameter may hold and no database stores: NUL and lone surrogates."""
+    for name, texts in values.items():
+        for text in (name, *texts):
+            if "\0" in text or not _is_unicode(text):
+                shown = name.encode("ascii", "replace").decode().replace("\0", "?")
+                raise InvalidParameter(shown[:64], "it holds characters that are not text")
+    return values
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _charset(content_type: str | None) -> str:
+    for part in (content_type or "").split(";")[1:]:
+        name, _, value = part.strip().partition("=")
+        if name.lower() == "charset":
+            return value.strip('"').lower()
+    return "utf-8"
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name is repeated")
+    return members
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+# --- parameters
+
+
+class Integer(serializers.Field[int, str, int, Any]):
+    """ASCII digits only; `int()` would read other scripts' digits and underscores."""
+
+    default_error_messages = {"invalid": "a whole number is required", "range": "{low}–{high}"}
+
+    def __init__(self, low: int, high: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.low, self.high = low, high
+
+    def to_internal_value(self, data: str) -> int:
+        """Return the number if it is within the bounds, which are included."""
+        if not _INTEGER.match(data):
+            self.fail("invalid")
+        if not self.low <= (number := int(data)) <= self.high:
+            self.fail("range", low=self.low, high=self.high)
+        return number
+
+    def to_representation(self, value: int) -> int:
+        """Return the number."""
+        return value
+
+
+class Text(serializers.CharField):
+    """A string as sent, with nothing trimmed; empty is how a caller clears a value."""
+
+    def __init__(self, max_length: int = 256, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_blank", True)
+        super().__init__(max_length=max_length, trim_whitespace=False, **kwargs)
+
+
+class Boolean(serializers.BooleanField):
+    """`true` or `false` in any case, and 1 or 0."""
+
+    TRUE_VALUES = {"true", "1"}
+    FALSE_VALUES = {"false", "0"}
+    default_error_messages = {"invalid": "true or false is required"}
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Return the truth value."""
+        return super().to_internal_value(data.lower())
+
+
+class JSONObject(serializers.Field[dict[str, Any], str, str, Any]):
+    """A JSON object written as one text."""
+
+    default_error_messages = {"invalid": "a JSON object is required"}
+
+    def to_internal_value(self, data: str) -> dict[str, Any]:
+        """Return the object; an empty text is an empty one."""
+        try:
+            value = json.loads(data or "{}", parse_constant=_refuse, object_pairs_hook=_once)
+        except (ValueError, RecursionError):
+            self.fail("invalid")
+        if not isinstance(value, dict):
+            self.fail("invalid")
+        clean({self.field_name or "": [json.dumps(value, ensure_ascii=False)]})
+        return value
+
+    def to_representation(self, value: dict[str, Any]) -> str:
+        """Return the text."""
+        return json.dumps(value)
+
+
+class Parameters(serializers.Serializer[Any]):
+    """The parameters of an operation, declared in the wire's spelling, `_` where it has a dot.
+
+    `Push_IncludeDate = Boolean()` reads `Push.IncludeDate` into `push_include_date`.
+    """
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Return the declared fields under the names on the wire."""
+        fields = super().get_fields()
+        for name, field in fields.items():
+            field.source = python_name(name)
+        return {name.replace("_", "."): field for name, field in fields.items()}
+
+    def read(self, values: Values) -> dict[str, Any]:
+        """Return the valid parameters by Python name; unknown ones are ignored, as the vendor does.
+
+        Raises InvalidParameter for the first that is malformed, missing, or sent twice.
+        """
+        data: dict[str, Any] = {}
+        for name, texts in values.items():
+            field = self.fields.get(name)
+            if isinstance(field, serializers.ListField):
+                data[name] = texts
+            elif field is not None:
+                if len(texts) != 1:
+                    raise InvalidParameter(name, "it must be sent once")
+                data[name] = texts[0]
+        try:
+            return dict(self.run_validation(data))
+        except serializers.ValidationError as error:
+            raise _first(error.detail) from None
+
+
+def _first(detail: Any) -> InvalidParameter:
+    name, reasons = next(iter(detail.items()))
+    while isinstance(reasons, (list, dict)):
+        reasons = next(iter(reasons.values() if isinstance(reasons, dict) else reasons))
+    code = getattr(reasons, "code", "")
+    reason = "this parameter is required" if code == "required" else str(reasons)
+    return InvalidParameter(name, reason)
+
+
+# --- errors
+
+
+def error_response(error: VerifyError, parameters: Parameters | None = None) -> Response:
+    """Return the vendor's error object; never with keys named `type` and `title`."""
+    message = error.message
+    if isinstance(error, InvalidParameter):
+        message = f"Invalid parameter `{_spelling(error.parameter, parameters)}`: {error.reason}"
+    response = Response(
+        {
+            "code": error.code,
+            "message": message,
+            "more_info": MORE_INFO.format(error.code),
+            "status": error.status,
+        },
+        status=error.status,
+    )
+    if error.retry_after is not None:
+        response["Retry-After"] = str(error.retry_after)
+    if isinstance(error, exceptions.AuthenticationRequired):
+        response["WWW-Authenticate"] = 'Basic realm="Verify API"'
+    return response
+
+
+def _spelling(name: str, parameters: Parameters | None) -> str:
+    for spelling, field in parameters.fields.items() if parameters else ():
+        if field.source == name:
+            return spelling
+    return name if name[:1].isupper() or "." in name else wire_name(name)
+
+
+def as_verify_error(error: Exception, resource: str) -> VerifyError:
+    """Return any exception of a request as one of our family; what is unforeseen is logged."""
+    match error:
+        case exceptions.NotFound() | Http404():
+            return exceptions.NotFound(f"The requested resource {resource} was not found")
+        case VerifyError():
+            return error
+        case drf.MethodNotAllowed():
+            return exceptions.MethodNotSupported()
+        case drf.UnsupportedMediaType():
+            return exceptions.UnsupportedBody()
+        case drf.ParseError():
+            return MalformedRequest()
+        case PermissionDenied():
+            return exceptions.Forbidden()
+        case DisallowedHost():
+            return MalformedRequest("The Host header names a host that this site does not serve")
+        case SuspiciousOperation():
+            return exceptions.BodyTooLarge()
+    logger.exception("The request failed", exc_info=error)
+    return VerifyError()
+
+
+def query_values(request: HttpRequest) -> Values:
+    """Return the query string's parameters, under the rules of a form."""
+    return clean(form_values(request.META.get("QUERY_STRING", "")))
+
+
+def body_values(data: Mapping[str, Any]) -> Values:
+    """Return the body's parameters, also where the host's middleware has read the form already."""
+    return clean(dict(data.lists())) if isinstance(data, QueryDict) else dict(data)

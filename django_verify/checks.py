@@ -1,0 +1,71 @@
+"""Django's system checks: what is wrong with the settings, and what must not be deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+
+from django_verify import channels, conf, senders
+
+
+@register(Tags.compatibility)
+def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """E001–E003: the DJANGO_VERIFY dictionary, the senders and the routes."""
+    try:
+        settings = conf.current()
+        configured = senders.configured()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="django_verify.E001")]
+    found = [message for sender in configured.values() for message in sender.check()]
+    for channel, aliases in (settings.ROUTES or {}).items():
+        if channel not in channels.CHANNELS:
+            message = f"DJANGO_VERIFY['ROUTES'] names an unknown channel {channel!r}."
+            found.append(Error(message, id="django_verify.E002"))
+            continue
+        for alias in aliases:
+            if alias not in configured or channel not in configured[alias].channels:
+                message = f"DJANGO_VERIFY['ROUTES'][{channel!r}]: no sender {alias!r} serves it."
+                found.append(Error(message, id="django_verify.E003"))
+    return found
+
+
+@register(Tags.security, deploy=True)
+def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """E010, W011–W013: what is fine in development only."""
+    try:
+        settings = conf.current()
+        configured = senders.configured()
+    except ImproperlyConfigured:
+        return []  # check_settings tells
+    return [*_development_senders(configured), *_weak_limits(settings)]
+
+
+def _development_senders(configured: dict[str, senders.Sender]) -> Iterable[CheckMessage]:
+    for alias, sender in configured.items():
+        if sender.development:
+            yield Error(
+                f"The sender {alias!r} reaches nobody: it is for development.",
+                hint="Configure DJANGO_VERIFY['SENDERS'] with a provider.",
+                id="django_verify.E010",
+            )
+
+
+def _weak_limits(settings: conf.Settings) -> Iterable[CheckMessage]:
+    if settings.ADDRESS_GUESSES_IN_A_ROW > 100:
+        yield Warning(
+            "ADDRESS_GUESSES_IN_A_ROW is above 100, the bound of NIST SP 800-63B.",
+            id="django_verify.W011",
+        )
+    if settings.ADDRESS_GUESSES_PER_DAY > 100:
+        yield Warning(
+            "ADDRESS_GUESSES_PER_DAY is above 100: codes of 6 digits can be guessed in time.",
+            id="django_verify.W012",
+        )
+    if not settings.BASE_URL:
+        yield Warning(
+            "BASE_URL is empty, so links are built from the request's Host header.",
+            id="django_verify.W013",
+        )

@@ -1,0 +1,133 @@
+"""Codes and secrets: derive, seal, open, hash, compare.
+
+The only module that sees a code in clear. A generated code is never stored: it is derived from
+the verification's identity under a key, so a resend is the same code and a copy of the database
+holds none. A caller's own code cannot be derived and is sealed instead.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from typing import Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from django_verify import conf
+
+_CUSTOM = re.compile(r"[0-9A-Za-z]{4,10}\Z")
+_NONCE_BYTES = 12
+
+
+def new_nonce() -> str:
+    """Return 128 random bits as hexadecimal text."""
+    return secrets.token_hex(16)
+
+
+def new_secret() -> str:
+    """Return a credential of 256 random bits, 43 URL-safe characters."""
+    return secrets.token_urlsafe(32)
+
+
+def current_key_id() -> str:
+    """Return the id of the key to use for a new row."""
+    return next(iter(conf.key_ring()))
+
+
+def derive(*parts: str, digits: int, key_id: str) -> str:
+    """Return the decimal code of a verification, leading zeros kept.
+
+    All 256 bits of the digest are used, and each part carries its length, so that no two lists
+    of parts share an input. Raises LookupError when the key has left the ring.
+    """
+    data = b"".join(len(part.encode()).to_bytes(4) + part.encode() for part in parts)
+    digest = hmac.digest(_key(key_id, "derive"), data, "sha256")
+    return f"{int.from_bytes(digest) % 10**digits:0{digits}d}"
+
+
+class Holder(Protocol):
+    """What a row must have for its code to be known: every field but the code."""
+
+    sid: str
+    nonce: str
+    amount: str | None
+    payee: str | None
+    sealed_code: str
+    code_length: int
+    key_id: str
+
+
+def reveal(row: Holder) -> str:
+    """Return the code of a verification in clear.
+
+    No method of the model does this, because templates call methods. Raises LookupError when
+    the row's key has left the ring.
+    """
+    if row.sealed_code:
+        return unseal(row.sealed_code, bound_to=row.sid, key_id=row.key_id)
+    parts = (row.sid, row.nonce, row.amount or "", row.payee or "")
+    return derive(*parts, digits=row.code_length, key_id=row.key_id)
+
+
+def seal(code: str, *, bound_to: str, key_id: str) -> str:
+    """Encrypt a caller's own code so that only the row `bound_to` can open it."""
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    box = AESGCM(_key(key_id, "seal")).encrypt(nonce, code.encode(), bound_to.encode())
+    return base64.urlsafe_b64encode(nonce + box).decode()
+
+
+def unseal(sealed: str, *, bound_to: str, key_id: str) -> str:
+    """Decrypt what `seal` made. Raises LookupError for a missing key or another row's seal."""
+    raw = base64.urlsafe_b64decode(sealed)
+    box = AESGCM(_key(key_id, "seal"))
+    try:
+        return box.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], bound_to.encode()).decode()
+    except InvalidTag as error:
+        raise LookupError("The sealed code belongs to another row or key.") from error
+
+
+def is_custom_code(value: str) -> bool:
+    """Whether value may be a caller's own code: 4–10 ASCII letters and digits."""
+    return _CUSTOM.match(value) is not None
+
+
+def matches(expected: str, given: str) -> bool:
+    """Compare in constant time; text that is not ASCII is simply wrong."""
+    if not given.isascii():
+        return False
+    return hmac.compare_digest(expected.encode(), given.encode())
+
+
+def hash_secret(secret: str) -> str:
+    """Return the stored form of a credential: the key's id and a keyed digest.
+
+    A fast hash is right for 256 random bits, and is paid on every request.
+    """
+    key_id = current_key_id()
+    return f"{key_id}${_digest(key_id, secret)}"
+
+
+def secret_matches(stored: str, given: str) -> bool:
+    """Whether given is the credential behind stored; costs the same when nothing is stored."""
+    key_id, _, digest = stored.partition("$")
+    known = key_id in conf.key_ring()
+    actual = _digest(key_id if known else current_key_id(), given)
+    return hmac.compare_digest(actual, digest if known else "") and known
+
+
+def _digest(key_id: str, secret: str) -> str:
+    raw = secret.encode("utf-8", "surrogatepass")
+    return hmac.new(_key(key_id, "secret"), raw, hashlib.sha256).hexdigest()
+
+
+def _key(key_id: str, purpose: str) -> bytes:
+    """One 256-bit key for each purpose, so that no output of one use helps another."""
+    try:
+        root = conf.key_ring()[key_id]
+    except KeyError:
+        raise LookupError(f"DJANGO_VERIFY: the key {key_id!r} is not in the ring.") from None
+    return hmac.digest(root, b"django_verify " + purpose.encode(), "sha256")

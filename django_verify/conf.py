@@ -1,0 +1,107 @@
+"""The only reader of Django's settings: every key of `DJANGO_VERIFY`, frozen, with its default.
+
+Nothing is read at import, so `override_settings` reaches everything.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+
+CONSOLE = {"console": {"BACKEND": "django_verify.senders.console.ConsoleSender"}}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The keys of the `DJANGO_VERIFY` dictionary."""
+
+    # Scheme and host of links in answers, such as "https://verify.example.com"; empty: the
+    # request's own host, after Django's ALLOWED_HOSTS check.
+    BASE_URL: str = ""
+    # Key id (1–16 characters) to secret, newest first: derives and seals codes, hashes secrets.
+    # Empty: SECRET_KEY and SECRET_KEY_FALLBACKS. Rotate by putting a new key in front.
+    KEYS: Mapping[str, str] = field(default_factory=dict, repr=False)
+    # Alias to {"BACKEND": dotted path, "OPTIONS": {…}}.
+    SENDERS: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: CONSOLE, repr=False)
+    # Channel to the aliases tried in order, for services that name none; None: every sender
+    # that serves the channel, in the order of SENDERS.
+    ROUTES: Mapping[str, Sequence[str]] | None = None
+    # Guesses of one address in 24 hours, over all services of an account.
+    ADDRESS_GUESSES_PER_DAY: int = 20
+    # The same where codes have four or five characters.
+    ADDRESS_GUESSES_PER_DAY_SHORT_CODE: int = 5
+    # Wrong guesses of one address since it was last approved.
+    ADDRESS_GUESSES_IN_A_ROW: int = 100
+    # Verifications started for one address in 24 hours, over all services of an account; at most
+    # 1000, because a start counts them.
+    ADDRESS_STARTS_PER_DAY: int = 200
+    # Seconds that a process may take to send one message before another takes it over.
+    DELIVERY_LEASE: int = 60
+    # Largest request body of the API, in bytes.
+    MAX_BODY: int = 256 * 1024
+
+    def __post_init__(self) -> None:
+        for key in self.KEYS:
+            if not (1 <= len(key) <= 16 and key.isascii() and key.isidentifier()):
+                msg = f"DJANGO_VERIFY['KEYS']: {key!r} is no key id (1–16 letters, digits, _)."
+                raise ImproperlyConfigured(msg)
+        if not 1 <= self.ADDRESS_STARTS_PER_DAY <= 1000:
+            msg = "DJANGO_VERIFY['ADDRESS_STARTS_PER_DAY'] must be between 1 and 1000."
+            raise ImproperlyConfigured(msg)
+
+
+@lru_cache(maxsize=1)
+def current() -> Settings:
+    """Return the settings in force.
+
+    Raises ImproperlyConfigured for an unknown key, and suggests the one that was meant.
+    """
+    given = getattr(django_settings, "DJANGO_VERIFY", {})
+    known = [f.name for f in fields(Settings)]
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(str(key).upper(), known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ImproperlyConfigured(f"DJANGO_VERIFY has no key {key!r}.{hint}")
+    return Settings(**given)
+
+
+@lru_cache(maxsize=1)
+def key_ring() -> dict[str, bytes]:
+    """Return key id → secret; the first key is the one to use for something new.
+
+    Keys taken from SECRET_KEY are named by a fingerprint, so a row finds its key again after
+    the secret has moved to SECRET_KEY_FALLBACKS.
+    """
+    if keys := current().KEYS:
+        return {name: secret.encode() for name, secret in keys.items()}
+    secrets = [django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS]
+    return {_fingerprint(secret): secret.encode() for secret in secrets if secret}
+
+
+def _fingerprint(secret: str) -> str:
+    return "s" + hashlib.sha256(b"django_verify key id\0" + secret.encode()).hexdigest()[:15]
+
+
+def default_route(channel: str) -> Sequence[str] | None:
+    """Return the site's sender aliases for a channel, or None where ROUTES does not say."""
+    routes = current().ROUTES
+    return None if routes is None else routes.get(channel, ())
+
+
+def forget(*, setting: str = "", **_: object) -> None:
+    """Read the settings anew: the receiver of Django's `setting_changed`."""
+    if setting in {"", "DJANGO_VERIFY", "SECRET_KEY", "SECRET_KEY_FALLBACKS"}:
+        current.cache_clear()
+        key_ring.cache_clear()
+
+
+setting_changed.connect(forget)

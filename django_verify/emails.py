@@ -1,0 +1,60 @@
+"""E-mail addresses: a strict grammar, budget key, masking; the twin of phones."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*\Z")
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+\Z")
+_IDNA_SEPARATORS = ("\u3002", "\uff0e", "\uff61")
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """An address as given, and the key its budgets are kept under."""
+
+    address: str
+    key: str
+
+
+def parse(value: str) -> Email:
+    """Read one address, at most 254 characters; its domain may be internationalised.
+
+    Raises ValueError for quoted local parts, address literals, lists and anything odd.
+    """
+    local, _, domain = value.rpartition("@")
+    if len(value) > 254 or len(local) > 64 or not _LOCAL.match(local):
+        raise ValueError("not an e-mail address")
+    ascii_domain = _to_ascii(domain)
+    if not _DOMAIN.match(ascii_domain):
+        raise ValueError("not an e-mail address")
+    person = local.partition("+")[0] or local
+    key = f"{person.lower()}@{ascii_domain}"
+    if len(key) > 254:
+        raise ValueError("not an e-mail address")
+    return Email(value, key)
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two addresses are one: the local part as it is, the domain in any spelling."""
+    local, _, domain = one.rpartition("@")
+    other_local, _, other_domain = other.rpartition("@")
+    return local == other_local and _to_ascii(domain) == _to_ascii(other_domain)
+
+
+def mask(address: str) -> str:
+    """Hide the local part but for its first character: `j***@example.com`."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}***@{domain}"
+
+
+def _to_ascii(domain: str) -> str:
+    if any(separator in domain for separator in _IDNA_SEPARATORS):
+        return ""
+    try:
+        return domain.encode("idna").decode().lower()
+    except UnicodeError:
+        return ""

@@ -1,0 +1,217 @@
+"""Every error a caller can meet, once, with its number on the wire and its HTTP status.
+
+Configuration mistakes are Django's `ImproperlyConfigured` and stand outside this family.
+Numbers are those of the vendor's error dictionary.
+"""
+
+from __future__ import annotations
+
+
+class VerifyError(Exception):
+    """Base of the family: `code` is the wire's number, `status` the HTTP status.
+
+    `retry_after` is in seconds; the API sends it as the `Retry-After` header.
+    """
+
+    code = 20500
+    status = 500
+    message = "Internal server error"
+
+    def __init__(self, message: str = "", *, retry_after: int | None = None) -> None:
+        self.message = message or self.message
+        self.retry_after = retry_after
+        super().__init__(self.message)
+
+
+class AuthenticationRequired(VerifyError):
+    """The credentials are missing or wrong; which of the two is not told."""
+
+    code = 20003
+    status = 401
+    message = "Authenticate"
+
+
+class MethodNotSupported(VerifyError):
+    """The resource exists and does not answer this HTTP method."""
+
+    code = 20004
+    status = 405
+    message = "Method not allowed"
+
+
+class PageTooLarge(VerifyError):
+    """`PageSize` is above 1000."""
+
+    code = 20007
+    status = 400
+    message = "Page size is too large, the maximum is 1000"
+
+
+class Forbidden(VerifyError):
+    """The host's policy refuses this request."""
+
+    code = 20403
+    status = 403
+    message = "Forbidden"
+
+
+class NotFound(VerifyError):
+    """The object is absent, over, or somebody else's."""
+
+    code = 20404
+    status = 404
+    message = "The requested resource was not found"
+
+
+class MalformedRequest(VerifyError):
+    """The body cannot be read as form or JSON parameters."""
+
+    code = 20422
+    status = 400
+    message = "Malformed request body"
+
+
+class BodyTooLarge(MalformedRequest):
+    """The body is larger than any request of this API."""
+
+    status = 413
+    message = "Request body too large"
+
+
+class UnsupportedBody(MalformedRequest):
+    """The content type is neither a URL-encoded form nor JSON."""
+
+    status = 415
+    message = "Unsupported content type: send application/x-www-form-urlencoded or application/json"
+
+
+class TooManyRequests(VerifyError):
+    """A limit on requests was reached."""
+
+    code = 20429
+    status = 429
+    message = "Too many requests"
+
+
+class InvalidParameter(VerifyError):
+    """One parameter is malformed; `parameter` is its Python name, the API shows the wire's."""
+
+    code = 60200
+    status = 400
+
+    def __init__(self, parameter: str, reason: str) -> None:
+        self.parameter = parameter
+        self.reason = reason
+        super().__init__(f"Invalid parameter `{parameter}`: {reason}")
+
+
+class MaxChecksReached(VerifyError):
+    """The guesses of this verification are used up; nothing was compared."""
+
+    code = 60202
+    status = 429
+    message = "Max check attempts reached"
+
+
+class MaxSendsReached(VerifyError):
+    """No further message may go to this address for now; nothing was sent."""
+
+    code = 60203
+    status = 429
+    message = "Max send attempts reached"
+
+
+class FeatureDisabled(VerifyError):
+    """The service does not have the feature that the request uses."""
+
+    code = 60204
+    status = 403
+    message = "Service does not have the requested feature enabled"
+
+
+class TransactionRequired(VerifyError):
+    """A PSD2 service needs the amount and the payee, at the start and at the check."""
+
+    code = 60206
+    status = 400
+    message = "Amount and Payee are required by a service with PSD2 enabled"
+
+
+class ConcurrentStarts(VerifyError):
+    """Another start for the same address ran at this moment and won; nothing more was sent."""
+
+    code = 60212
+    status = 429
+    message = "Too many concurrent requests for this address"
+
+
+class ChannelWithoutPsd2(VerifyError):
+    """The call channel cannot carry a PSD2 transaction."""
+
+    code = 60214
+    status = 400
+    message = "The call channel does not support PSD2"
+
+
+class EmailNotConfigured(VerifyError):
+    """No sender is configured for e-mail."""
+
+    code = 60217
+    status = 400
+    message = "The email channel is not configured"
+
+
+class CheckTargetMissing(VerifyError):
+    """A check names neither an address nor a verification."""
+
+    code = 60221
+    status = 400
+    message = "Either To or VerificationSid is required"
+
+
+class ChannelDisabled(VerifyError):
+    """The service does not use this channel, or the site has no sender for it."""
+
+    code = 60223
+    status = 403
+    message = "Delivery channel disabled"
+
+
+class TemplateNotFound(VerifyError):
+    """The named template does not exist."""
+
+    code = 60228
+    status = 400
+    message = "Template not found"
+
+
+class CustomMessageUnsupported(VerifyError):
+    """A whole message text is not accepted from the caller."""
+
+    code = 60243
+    status = 400
+    message = "CustomMessage is not supported"
+
+
+class LocaleNotSpoken(VerifyError):
+    """The call channel has no speech text in the requested locale."""
+
+    code = 60331
+    status = 400
+    message = "The locale is not supported by the call channel"
+
+
+class AppHashNeedsSms(VerifyError):
+    """An app hash belongs to the sms channel alone."""
+
+    code = 60602
+    status = 400
+    message = "AppHash is supported by the sms channel only"
+
+
+class WhatsappNotConfigured(VerifyError):
+    """No sender is configured for WhatsApp."""
+
+    code = 68008
+    status = 400
+    message = "The whatsapp channel is not configured"

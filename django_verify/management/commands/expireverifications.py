@@ -1,0 +1,30 @@
+"""`manage.py expireverifications`: mark what has run out and wipe its sealed codes."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from django_verify import verifications
+
+
+class Command(BaseCommand):
+    """Housekeeping: expiry itself needs no command, every verb sees it by the clock."""
+
+    help = "Mark expired verifications and wipe their sealed codes, in batches."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """`--batch` bounds one statement."""
+        parser.add_argument("--batch", type=int, default=1000)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Go on until a batch is not full."""
+        batch, total = max(options["batch"], 1), 0
+        while True:
+            done = verifications.expire(batch)
+            total += done
+            if done < batch:
+                break
+        self.stdout.write(f"{total} verifications expired")

@@ -1,0 +1,209 @@
+"""Verify services: what one application sends, how, and within which limits."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_verify import sids
+from django_verify.models.accounts import Account
+
+FRIENDLY_NAME_LENGTH = 30
+DEFAULT_CHANNELS = ("sms", "call", "whatsapp", "email")
+
+_SIGNS = frozenset(" -_&'.")
+_LINK = re.compile(r"\.\S|[^\W\d_]://", re.ASCII)
+
+
+def validate_friendly_name(value: str) -> None:
+    """Refuse a brand that could pose as a code, a link or another line of the message.
+
+    Letters, digits, space and `- _ & ' .`, at most 30 characters and four digits.
+    """
+    if not value.strip():
+        raise ValidationError(_("It must not be empty."))
+    if len(value) > FRIENDLY_NAME_LENGTH:
+        raise ValidationError(_("At most 30 characters."))
+    for char in value:
+        letter = unicodedata.category(char)[0] in "LM"
+        if not (letter or char in _SIGNS or (char.isascii() and char.isdigit())):
+            raise ValidationError(_("Only letters, digits, spaces and - _ & ' . are allowed."))
+    if sum(char.isdigit() for char in value) > 4:
+        raise ValidationError(_("At most four digits."))
+    if _LINK.search(value):
+        raise ValidationError(_("It must not look like a link."))
+
+
+def default_channels() -> list[str]:
+    """Return the channels of a new service: all that carry a code."""
+    return list(DEFAULT_CHANNELS)
+
+
+def _range(low: int, high: int) -> list[object]:
+    return [MinValueValidator(low), MaxValueValidator(high)]
+
+
+def _sid(prefix: str) -> list[object]:
+    return [RegexValidator(rf"^{prefix}[0-9a-fA-F]{{32}}\Z", _("Not a SID of this kind."))]
+
+
+class VerifyService(models.Model):
+    """One brand's set of verification rules; the fields follow the vendor's Services resource."""
+
+    sid = models.CharField(
+        _("SID"), primary_key=True, max_length=34, default=sids.service, editable=False
+    )
+    account = models.ForeignKey(
+        Account,
+        on_delete=models.CASCADE,
+        related_name="services",
+        verbose_name=_("account"),
+        db_index=False,  # the index below begins with it
+    )
+    friendly_name = models.CharField(
+        _("friendly name"),
+        max_length=FRIENDLY_NAME_LENGTH,
+        validators=[validate_friendly_name],
+        help_text=_("The brand that people read in the message. At most 30 characters."),
+    )
+    code_length = models.PositiveSmallIntegerField(
+        _("code length"),
+        default=6,
+        validators=_range(4, 10),
+        help_text=_("4–10 digits. Codes of 4 or 5 digits leave an address 5 guesses a day."),
+    )
+    channels = models.JSONField(_("channels"), default=default_channels)
+    senders = models.JSONField(_("senders"), default=dict, blank=True)
+    lifetime = models.PositiveIntegerField(
+        _("lifetime"),
+        default=600,
+        validators=_range(120, 86_400),
+        help_text=_("Seconds that a code is valid, 120–86400. More than 600 is not advised."),
+    )
+    max_checks = models.PositiveSmallIntegerField(
+        _("maximum checks"),
+        default=5,
+        validators=_range(1, 5),
+        help_text=_("Codes that may be tried in one verification, 1–5."),
+    )
+    max_sends = models.PositiveSmallIntegerField(
+        _("maximum sends"),
+        default=5,
+        validators=_range(1, 10),
+        help_text=_("Messages that one verification may send, 1–10."),
+    )
+    lookup_enabled = models.BooleanField(
+        _("lookup"), default=False, help_text=_("Look up the carrier at each start.")
+    )
+    skip_sms_to_landlines = models.BooleanField(
+        _("skip SMS to landlines"), default=False, help_text=_("Needs the lookup.")
+    )
+    dtmf_input_required = models.BooleanField(
+        _("key press on calls"),
+        default=True,
+        help_text=_("Ask for any key before speaking the code, so that no voicemail records it."),
+    )
+    tts_name = models.CharField(_("speech engine"), max_length=64, blank=True)
+    psd2_enabled = models.BooleanField(
+        _("PSD2"), default=False, help_text=_("Bind each code to an amount and a payee.")
+    )
+    do_not_share_warning_enabled = models.BooleanField(
+        _("do-not-share warning"),
+        default=False,
+        help_text=_("Add a sentence to each SMS that warns against giving the code away."),
+    )
+    custom_code_enabled = models.BooleanField(
+        _("custom codes"), default=False, help_text=_("Let the caller choose the code.")
+    )
+    custom_friendly_name_enabled = models.BooleanField(
+        _("custom friendly names"),
+        default=True,
+        help_text=_("Let the caller replace the brand in a message."),
+    )
+    push_include_date = models.BooleanField(_("date in push challenges"), default=False)
+    push_apn_credential_sid = models.CharField(
+        _("APN credential"), max_length=34, blank=True, validators=_sid("CR")
+    )
+    push_fcm_credential_sid = models.CharField(
+        _("FCM credential"), max_length=34, blank=True, validators=_sid("CR")
+    )
+    totp_issuer = models.CharField(
+        _("issuer"), max_length=64, blank=True, help_text=_("Empty: the friendly name.")
+    )
+    totp_time_step = models.PositiveSmallIntegerField(
+        _("time step"), default=30, validators=_range(20, 60), help_text=_("Seconds, 20–60.")
+    )
+    totp_code_length = models.PositiveSmallIntegerField(
+        _("code length"), default=6, validators=_range(3, 8), help_text=_("3–8 digits.")
+    )
+    totp_skew = models.PositiveSmallIntegerField(
+        _("skew"),
+        default=1,
+        validators=_range(0, 2),
+        help_text=_("Time steps of tolerance on each side, 0–2."),
+    )
+    default_template_sid = models.CharField(
+        _("default template"), max_length=34, blank=True, validators=_sid("HJ")
+    )
+    whatsapp_msg_service_sid = models.CharField(
+        _("messaging service"), max_length=34, blank=True, validators=_sid("MG")
+    )
+    whatsapp_from = models.CharField(
+        _("from"),
+        max_length=32,
+        blank=True,
+        validators=[RegexValidator(r"^whatsapp:\+[1-9][0-9]{6,14}\Z", _("whatsapp:+…"))],
+        help_text=_("The WhatsApp number, as whatsapp:+14155550100."),
+    )
+    passkeys_relying_party_id = models.CharField(_("relying party id"), max_length=253, blank=True)
+    passkeys_relying_party_name = models.CharField(
+        _("relying party name"), max_length=64, blank=True
+    )
+    passkeys_relying_party_origins = models.CharField(
+        _("origins"), max_length=2048, blank=True, help_text=_("Separated by commas.")
+    )
+    passkeys_authenticator_attachment = models.CharField(
+        _("authenticator attachment"),
+        max_length=16,
+        blank=True,
+        choices=[(name, name) for name in ("platform", "cross-platform", "any")],
+    )
+    passkeys_discoverable_credentials = models.CharField(
+        _("discoverable credentials"),
+        max_length=16,
+        blank=True,
+        choices=[(name, name) for name in ("required", "preferred", "discouraged")],
+    )
+    passkeys_user_verification = models.CharField(
+        _("user verification"),
+        max_length=16,
+        blank=True,
+        choices=[(name, name) for name in ("required", "preferred", "discouraged")],
+    )
+    verify_event_subscription_enabled = models.BooleanField(
+        _("event subscription"), default=False, help_text=_("Report verifications as events.")
+    )
+    date_created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    date_updated = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("Verify service")
+        verbose_name_plural = _("Verify services")
+        ordering = ["-date_created", "-sid"]
+        indexes = [
+            models.Index(fields=["account", "-date_created", "-sid"], name="verify_service_page")
+        ]
+
+    def __str__(self) -> str:
+        return self.friendly_name
+
+    @classmethod
+    def pointer(cls, sid: str, account: Account) -> VerifyService:
+        """Return an unloaded service, enough for the verbs that need only its identity."""
+        return cls(sid=sids.canonical(sid), account=account)

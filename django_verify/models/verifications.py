@@ -1,0 +1,182 @@
+"""Verifications and the attempts to deliver them; no row holds a code in clear."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_verify import codes, sids
+from django_verify.models.accounts import Account
+from django_verify.models.services import FRIENDLY_NAME_LENGTH, VerifyService
+
+
+class Verification(models.Model):
+    """One address being verified for one service.
+
+    `serial` counts the verifications of an address within the account. Its unique constraint is
+    what makes concurrent starts take turns: the second one to insert fails, reads again and
+    sees the first. `checks` and `sends` are changed only by conditional updates that name the
+    value they were read with.
+    """
+
+    class Status(models.TextChoices):
+        """The vendor's values; an expired row may still be stored as pending."""
+
+        PENDING = "pending", _("pending")
+        APPROVED = "approved", _("approved")
+        CANCELED = "canceled", _("canceled")
+        MAX_ATTEMPTS_REACHED = "max_attempts_reached", _("max attempts reached")
+        EXPIRED = "expired", _("expired")
+
+    sid = models.CharField(
+        _("SID"), primary_key=True, max_length=34, default=sids.verification, editable=False
+    )
+    account = models.ForeignKey(
+        Account,
+        on_delete=models.CASCADE,
+        related_name="+",
+        verbose_name=_("account"),
+        db_index=False,  # the unique constraint begins with it
+    )
+    service = models.ForeignKey(
+        VerifyService,
+        on_delete=models.CASCADE,
+        related_name="verifications",
+        verbose_name=_("service"),
+    )
+    to = models.CharField(_("to"), max_length=254)
+    address_key = models.CharField(max_length=254, editable=False)
+    serial = models.PositiveIntegerField(editable=False)
+    channel = models.CharField(_("channel"), max_length=16)
+    status = models.CharField(
+        _("status"), max_length=24, choices=Status.choices, default=Status.PENDING
+    )
+    country = models.CharField(_("country"), max_length=2, blank=True)
+    amount = models.CharField(_("amount"), max_length=64, null=True, blank=True)
+    payee = models.CharField(_("payee"), max_length=64, null=True, blank=True)
+    code_length = models.PositiveSmallIntegerField(_("code length"))
+    key_id = models.CharField(max_length=16, default=codes.current_key_id, editable=False)
+    nonce = models.CharField(max_length=32, default=codes.new_nonce, editable=False)
+    sealed_code = models.CharField(max_length=128, blank=True, editable=False)
+    checks = models.PositiveSmallIntegerField(_("checks"), default=0)
+    max_checks = models.PositiveSmallIntegerField(_("maximum checks"))
+    sends = models.PositiveSmallIntegerField(_("sends"), default=1)
+    max_sends = models.PositiveSmallIntegerField(_("maximum sends"))
+    # A copy of what the attempts say (time, channel, SID), so that an answer needs no second
+    # query; the three never change once written.
+    send_code_attempts = models.JSONField(_("send attempts"), default=list)
+    lookup = models.JSONField(_("lookup"), default=dict, blank=True)
+    date_created = models.DateTimeField(_("created"), default=timezone.now, db_index=True)
+    date_updated = models.DateTimeField(_("updated"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires"))
+
+    class Meta:
+        verbose_name = _("verification")
+        verbose_name_plural = _("verifications")
+        ordering = ["-date_created", "-sid"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "address_key", "serial"], name="verify_address_serial"
+            )
+        ]
+        permissions = [
+            ("view_pii", _("Can see full addresses")),
+            ("cancel_verification", _("Can cancel verifications")),
+        ]
+
+    def __str__(self) -> str:
+        return self.sid
+
+    def __repr__(self) -> str:
+        return f"<Verification: {self.sid} {self.status}>"
+
+    @property
+    def valid(self) -> bool:
+        """The vendor's legacy flag: approved."""
+        return self.status == self.Status.APPROVED
+
+    def is_over(self, now: dt.datetime) -> bool:
+        """Whether its lifetime has ended; the boundary itself is over."""
+        return self.expires_at <= now
+
+    def current_status(self, now: dt.datetime) -> str:
+        """Return the status, with a pending one whose lifetime has ended told as expired."""
+        if self.status == self.Status.PENDING and self.is_over(now):
+            return self.Status.EXPIRED
+        return self.status
+
+
+class VerificationAttempt(models.Model):
+    """One delivery of a code: the outbox row, from queued to what the provider said.
+
+    Whoever sends it holds `lease` until `lease_until`; a finish is accepted only from the
+    holder, and a lapsed lease may be taken over.
+    """
+
+    class MessageStatus(models.TextChoices):
+        """Those of the vendor's values that a delivery goes through."""
+
+        QUEUED = "queued", _("queued")
+        SENDING = "sending", _("sending")
+        SENT = "sent", _("sent")
+        DELIVERED = "delivered", _("delivered")
+        UNDELIVERED = "undelivered", _("undelivered")
+        FAILED = "failed", _("failed")
+
+    sid = models.CharField(
+        _("SID"), primary_key=True, max_length=34, default=sids.attempt, editable=False
+    )
+    account = models.ForeignKey(
+        Account,
+        on_delete=models.CASCADE,
+        related_name="+",
+        verbose_name=_("account"),
+        db_index=False,  # the page index begins with it
+    )
+    verification = models.ForeignKey(
+        Verification,
+        on_delete=models.CASCADE,
+        related_name="attempts",
+        verbose_name=_("verification"),
+    )
+    channel = models.CharField(_("channel"), max_length=16)
+    country = models.CharField(_("country"), max_length=2, blank=True)
+    locale = models.CharField(_("locale"), max_length=16)
+    custom_friendly_name = models.CharField(
+        _("custom friendly name"), max_length=FRIENDLY_NAME_LENGTH, blank=True
+    )
+    app_hash = models.CharField(_("app hash"), max_length=11, blank=True)
+    send_digits = models.CharField(_("send digits"), max_length=32, blank=True)
+    tags = models.JSONField(_("tags"), default=dict, blank=True)
+    message_status = models.CharField(
+        _("message status"),
+        max_length=16,
+        choices=MessageStatus.choices,
+        default=MessageStatus.QUEUED,
+    )
+    sender = models.CharField(_("sender"), max_length=64, blank=True)
+    provider_sid = models.CharField(_("provider's message id"), max_length=255, blank=True)
+    price_value = models.CharField(_("price"), max_length=16, blank=True)
+    price_currency = models.CharField(_("currency"), max_length=3, blank=True)
+    error_code = models.CharField(_("error code"), max_length=64, blank=True)
+    error_message = models.CharField(_("error"), max_length=255, blank=True)
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    lease = models.CharField(max_length=32, blank=True, editable=False)
+    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
+    date_created = models.DateTimeField(_("created"), default=timezone.now)
+    date_updated = models.DateTimeField(_("updated"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("verification attempt")
+        verbose_name_plural = _("verification attempts")
+        ordering = ["-date_created", "-sid"]
+        indexes = [
+            models.Index(fields=["account", "-date_created", "-sid"], name="verify_attempt_page"),
+            models.Index(fields=["message_status", "lease_until"], name="verify_attempt_due"),
+        ]
+
+    def __str__(self) -> str:
+        return self.sid

@@ -1,0 +1,80 @@
+"""Telephone numbers: strict E.164, region, budget key, masking.
+
+The only importer of phonenumbers. Its parser is lenient (extensions, letters, full-width
+digits, bidirectional marks), so a strict ASCII grammar stands before it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+import phonenumbers
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z")
+
+# Two spellings of one subscriber, folded to the second: Argentina's mobile 9, Mexico's old mobile
+# 1, Brazil's ninth digit (added, not removed), Italy's leading 0.
+_ALIASES = (
+    (re.compile(r"\+549([0-9]{10})\Z"), r"+54\1"),
+    (re.compile(r"\+521([0-9]{10})\Z"), r"+52\1"),
+    (re.compile(r"\+55([0-9]{2})([6-9][0-9]{7})\Z"), r"+55\g<1>9\2"),
+    (re.compile(r"\+390([0-9]+)\Z"), r"+39\1"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """A number as given (E.164), the key its budgets are kept under, its ISO 3166 region.
+
+    `region` is empty for numbers of no country, such as +800.
+    """
+
+    number: str
+    key: str
+    region: str
+
+
+@lru_cache(maxsize=4096)
+def parse(value: str) -> Phone:
+    """Read a number in E.164, `+` and 7–15 ASCII digits, nothing trimmed and nothing added.
+
+    Raises ValueError when it is not written so, or is no number of any country.
+    """
+    if not _E164.match(value):
+        raise ValueError("not a phone number in E.164 format")
+    key = fold(value)
+    for spelling in (value, key):
+        region = _region(spelling)
+        if region is not None:
+            return Phone(value, key, region)
+    raise ValueError("not a valid phone number")
+
+
+def fold(number: str) -> str:
+    """Return the one spelling under which every alias of this number is counted."""
+    for pattern, replacement in _ALIASES:
+        folded, changed = pattern.subn(replacement, number)
+        if changed:
+            return folded
+    return number
+
+
+def mask(number: str) -> str:
+    """Hide all but the country's first digits and the last two: `+1415*****71`."""
+    if len(number) < 8:
+        return "*" * len(number)
+    return number[:4] + "*" * (len(number) - 6) + number[-2:]
+
+
+def _region(number: str) -> str | None:
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return None
+    written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    if written != number or not phonenumbers.is_valid_number(parsed):
+        return None
+    region = phonenumbers.region_code_for_number(parsed) or ""
+    return region if len(region) == 2 else ""

@@ -1,0 +1,90 @@
+"""How bytes leave the machine: the configured senders by alias, and the order to try them in.
+
+One provider is one file in this package; this one holds only the look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from django_verify import conf
+from django_verify.senders.base import (
+    Message,
+    Receipt,
+    Sender,
+    SendError,
+    TemporarySendError,
+)
+
+__all__ = [
+    "Message",
+    "Receipt",
+    "SendError",
+    "Sender",
+    "TemporarySendError",
+    "configured",
+    "get",
+    "route",
+]
+
+
+@lru_cache(maxsize=1)
+def configured() -> dict[str, Sender]:
+    """Return every sender of DJANGO_VERIFY["SENDERS"] by alias.
+
+    Raises ImproperlyConfigured for a backend that does not import or options it does not know.
+    """
+    return {alias: _build(alias, entry) for alias, entry in conf.current().SENDERS.items()}
+
+
+def get(alias: str) -> Sender:
+    """Return one sender. Raises ImproperlyConfigured for an unknown alias."""
+    try:
+        return configured()[alias]
+    except KeyError:
+        raise ImproperlyConfigured(f"DJANGO_VERIFY['SENDERS'] has no {alias!r}.") from None
+
+
+def route(channel: str, preferred: Sequence[str] = ()) -> list[str]:
+    """Return the aliases to try for a channel, in order.
+
+    A service's own list comes before DJANGO_VERIFY["ROUTES"]; without either, every sender that
+    serves the channel. Aliases that are unknown or do not serve the channel are left out.
+    """
+    order = preferred or conf.default_route(channel)
+    known = configured()
+    return [
+        alias
+        for alias in (known if order is None else order)
+        if alias in known and channel in known[alias].channels
+    ]
+
+
+def _build(alias: str, entry: Mapping[str, Any]) -> Sender:
+    if unknown := set(entry) - {"BACKEND", "OPTIONS"}:
+        raise ImproperlyConfigured(f"Sender {alias!r}: unknown keys {sorted(unknown)}.")
+    try:
+        backend = import_string(entry["BACKEND"])
+        sender = backend(alias, **entry.get("OPTIONS", {}))
+    except KeyError:
+        raise ImproperlyConfigured(f"Sender {alias!r} has no BACKEND.") from None
+    except (ImportError, TypeError) as error:
+        raise ImproperlyConfigured(f"Sender {alias!r}: {error}") from error
+    if not isinstance(sender, Sender):
+        raise ImproperlyConfigured(f"Sender {alias!r}: {backend!r} is no Sender.")
+    return sender
+
+
+def forget(*, setting: str = "", **_: object) -> None:
+    """Build the senders anew: the receiver of Django's `setting_changed`."""
+    if setting in {"", "DJANGO_VERIFY"}:
+        configured.cache_clear()
+
+
+setting_changed.connect(forget)

@@ -1,0 +1,79 @@
+"""What a sender is given, what it answers, and what it may raise.
+
+To add a provider: one file beside this one, with a subclass of `Sender`. Its options are the
+keyword parameters of its `__init__`; the contract tests find it by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.core.checks import CheckMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message, ready to send; its `repr` shows neither text nor address.
+
+    `body` is plain text; on the call channel it is text to be spoken. `subject` is for e-mail.
+    `prompt` is spoken first on a call, which goes on after any key was pressed; `send_digits`
+    are dialled after the call is answered (`w` waits half a second).
+    """
+
+    channel: str
+    to: str = field(repr=False)
+    body: str = field(repr=False)
+    attempt_sid: str
+    locale: str
+    subject: str = field(default="", repr=False)
+    prompt: str = field(default="", repr=False)
+    send_digits: str = ""
+    tts_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The provider took the message: its id and, where it says so, the price."""
+
+    provider_sid: str = ""
+    price_value: str = ""
+    price_currency: str = ""
+
+
+class SendError(Exception):
+    """The provider refused for good: another try would be refused too.
+
+    `code` is the provider's own; the text goes into the attempt row, so it holds no code, no
+    secret and no address.
+    """
+
+    def __init__(self, text: str, *, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class TemporarySendError(SendError):
+    """The provider could not be reached or is busy: another sender, or later, may do."""
+
+
+class Sender:
+    """One configured provider.
+
+    `channels` are those it serves. `development` marks a sender that reaches nobody; the deploy
+    check refuses it.
+    """
+
+    channels: frozenset[str] = frozenset()
+    development = False
+
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
+
+    def send(self, message: Message) -> Receipt:
+        """Hand the message over and return the receipt; raise SendError when it is not taken."""
+        raise NotImplementedError
+
+    def check(self) -> Iterable[CheckMessage]:
+        """Return what is wrong with the options, for Django's system checks."""
+        return ()

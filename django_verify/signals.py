@@ -1,0 +1,29 @@
+"""What a host may listen to; who sends each signal is told here, receivers live in the host.
+
+All but `verification_starting` are sent after commit, exactly once, with `send_robust`: an
+exception in a receiver is logged by Django and undoes nothing.
+"""
+
+from django.dispatch import Signal
+
+#: Before anything is written or sent: `service, to, channel`. A receiver refuses the start by
+#: raising a `VerifyError`, or Django's `PermissionDenied`.
+verification_starting = Signal()
+
+#: A new verification exists: `verification`. A resend is no new verification.
+verification_started = Signal()
+
+#: The right code was checked, or the site approved it: `verification`.
+verification_approved = Signal()
+
+#: The site ended it: `verification`.
+verification_canceled = Signal()
+
+#: The last allowed check was wrong: `verification`.
+verification_failed = Signal()
+
+#: A sender accepted the message: `attempt`.
+attempt_sent = Signal()
+
+#: No sender took the message, `attempt.error_message` says why: `attempt`.
+attempt_failed = Signal()

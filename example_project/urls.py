@@ -1,0 +1,12 @@
+"""The addresses of the example site."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from example_project import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("v2/", include("django_verify.api.urls")),
+    path("admin/", admin.site.urls),
+]

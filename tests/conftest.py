@@ -1,0 +1,116 @@
+"""Small factories and fixtures for every test."""
+
+from __future__ import annotations
+
+import base64
+import json
+from types import SimpleNamespace
+
+import pytest
+import time_machine
+from django.test import Client
+
+from django_verify.models import Account, ApiKey, VerifyService
+from django_verify.senders import locmem
+
+PHONE = "+14155552671"
+OTHER_PHONE = "+15017122661"
+
+
+@pytest.fixture(autouse=True)
+def outbox():
+    """The messages sent in this test, oldest first."""
+    locmem.outbox.clear()
+    yield locmem.outbox
+    locmem.outbox.clear()
+
+
+@pytest.fixture
+def clock():
+    """The time, which stands still until `clock.shift(seconds)`."""
+    with time_machine.travel("2026-03-01T12:00:00.250Z", tick=False) as traveller:
+        yield traveller
+
+
+def make_account(name="Acme Inc."):
+    """An account and its token, as the attribute `token`."""
+    account = Account(friendly_name=name)
+    token = account.set_auth_token()
+    account.save()
+    account.token = token
+    return account
+
+
+def make_key(account):
+    key = ApiKey(account=account, friendly_name="key")
+    key.secret = key.set_secret()
+    key.save()
+    return key
+
+
+def make_service(account=None, **values):
+    values.setdefault("friendly_name", "Acme")
+    return VerifyService.objects.create(account=account or make_account(), **values)
+
+
+def code_in(message):
+    """The code of a message: its only run of four or more digits, or the spoken digits joined."""
+    import re
+
+    text = message.body.replace(", ", "") if message.channel == "call" else message.body
+    (code,) = set(re.findall(r"(?<!\d)\d{4,10}(?!\d)", text))
+    return code
+
+
+def wrong(code, number=1):
+    """A code of the same length that is not this one."""
+    return f"{(int(code) + number) % 10 ** len(code):0{len(code)}d}"
+
+
+@pytest.fixture
+def account(db):
+    return make_account()
+
+
+@pytest.fixture
+def service(account):
+    return make_service(account)
+
+
+class Api:
+    """The wire without an SDK: forms in, JSON out, Basic authentication."""
+
+    def __init__(self, name, secret, client=None, root="/v2/"):
+        token = base64.b64encode(f"{name}:{secret}".encode()).decode()
+        self.headers = {"authorization": f"Basic {token}"}
+        self.client = client or Client(raise_request_exception=False)
+        self.root = root
+
+    def _answer(self, response):
+        data = json.loads(response.content) if response.content else None
+        return SimpleNamespace(status=response.status_code, data=data, headers=response.headers, raw=response)
+
+    def get(self, path, **query):
+        return self._answer(self.client.get(self.root + path, query, headers=self.headers))
+
+    def post(self, path, data=None, body=None, content_type="application/x-www-form-urlencoded", **headers):
+        from urllib.parse import urlencode
+
+        if body is None:
+            body = urlencode(data or {}, doseq=True)
+        return self._answer(
+            self.client.post(
+                self.root + path, body, content_type=content_type, headers={**self.headers, **headers}
+            )
+        )
+
+    def delete(self, path):
+        return self._answer(self.client.delete(self.root + path, headers=self.headers))
+
+    def request(self, method, path):
+        return self._answer(self.client.generic(method, self.root + path, headers=self.headers))
+
+
+@pytest.fixture
+def api(account):
+    return Api(account.sid, account.token)

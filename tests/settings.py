@@ -1,0 +1,17 @@
+"""Settings of the tests: the example site, with messages kept in memory."""
+
+from example_project.settings import *
+
+DEBUG = False
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+SECRET_KEY = "a key for the tests, of more than fifty characters, and no other use"
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+DJANGO_VERIFY = {
+    "SENDERS": {"memory": {"BACKEND": "django_verify.senders.locmem.LocmemSender"}},
+}
+LOGGING = {"version": 1, "disable_existing_loggers": False}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file, so that threads have connections of their own.
+    DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / "test.sqlite3")}
+DATABASES["default"]["CONN_MAX_AGE"] = 0
