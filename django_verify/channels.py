@@ -8,7 +8,7 @@ from __future__ import annotations
 import gettext
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from django_verify import emails, phones
@@ -164,7 +164,7 @@ def _match(locales: tuple[str, ...], requested: str) -> str | None:
     return known.get(wanted) or known.get(wanted.partition("-")[0])
 
 
-@lru_cache(maxsize=None)
+@cache
 def _catalogue(tag: str) -> gettext.NullTranslations:
     return gettext.translation(
         "messages", _LOCALE_DIR, languages=[tag.replace("-", "_")], fallback=tag == "en"

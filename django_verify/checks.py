@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 
 from django_verify import channels, conf, senders
@@ -55,17 +56,17 @@ def _development_senders(configured: dict[str, senders.Sender]) -> Iterable[Chec
 
 def _weak_limits(settings: conf.Settings) -> Iterable[CheckMessage]:
     if settings.ADDRESS_GUESSES_IN_A_ROW > 100:
-        yield Warning(
+        yield checks.Warning(
             "ADDRESS_GUESSES_IN_A_ROW is above 100, the bound of NIST SP 800-63B.",
             id="django_verify.W011",
         )
     if settings.ADDRESS_GUESSES_PER_DAY > 100:
-        yield Warning(
+        yield checks.Warning(
             "ADDRESS_GUESSES_PER_DAY is above 100: codes of 6 digits can be guessed in time.",
             id="django_verify.W012",
         )
     if not settings.BASE_URL:
-        yield Warning(
+        yield checks.Warning(
             "BASE_URL is empty, so links are built from the request's Host header.",
             id="django_verify.W013",
         )

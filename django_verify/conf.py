@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
+from django.utils.encoding import force_bytes
 
 CONSOLE = {"console": {"BACKEND": "django_verify.senders.console.ConsoleSender"}}
 
@@ -83,12 +84,13 @@ def key_ring() -> dict[str, bytes]:
     """
     if keys := current().KEYS:
         return {name: secret.encode() for name, secret in keys.items()}
-    secrets = [django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS]
-    return {_fingerprint(secret): secret.encode() for secret in secrets if secret}
+    given = [django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS]
+    secrets = [force_bytes(secret) for secret in given if secret]
+    return {_fingerprint(secret): secret for secret in secrets}
 
 
-def _fingerprint(secret: str) -> str:
-    return "s" + hashlib.sha256(b"django_verify key id\0" + secret.encode()).hexdigest()[:15]
+def _fingerprint(secret: bytes) -> str:
+    return "s" + hashlib.sha256(b"django_verify key id\0" + secret).hexdigest()[:15]
 
 
 def default_route(channel: str) -> Sequence[str] | None:

@@ -132,7 +132,7 @@ def _compose(attempt: VerificationAttempt) -> senders.Message:
 
 def _finish(attempt: VerificationAttempt, status: str, outcome: dict[str, str]) -> bool:
     """Record the outcome if the lease is still ours, and tell the listeners."""
-    changes = {name: value[:_width(name)] for name, value in outcome.items()}
+    changes = {name: value[: _width(name)] for name, value in outcome.items()}
     changes |= {"message_status": status, "lease": ""}
     now = timezone.now()
     held = VerificationAttempt.objects.filter(sid=attempt.sid, lease=attempt.lease)
@@ -149,4 +149,5 @@ def _finish(attempt: VerificationAttempt, status: str, outcome: dict[str, str]) 
 
 
 def _width(name: str) -> int | None:
-    return VerificationAttempt._meta.get_field(name).max_length
+    field = VerificationAttempt._meta.get_field(name)  # noqa: SLF001 - a documented API
+    return getattr(field, "max_length", None)

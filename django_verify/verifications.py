@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
+from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, router, transaction
@@ -232,7 +233,6 @@ def _rows() -> QuerySet[Verification]:
     return Verification.objects.using(router.db_for_write(Verification))
 
 
-
 def _refuse_misuse(order: _Order) -> None:
     """Refuse what the service or the channel does not offer."""
     service, channel = order.service, order.channel.name
@@ -274,7 +274,7 @@ def _refuse_malformed(order: _Order, device_ip: str) -> None:
     _refuse_malformed_tags(order.tags)
 
 
-def _refuse_malformed_tags(tags: Mapping[str, str]) -> None:
+def _refuse_malformed_tags(tags: Mapping[Any, Any]) -> None:
     texts = [*tags.keys(), *tags.values()]
     if len(tags) > 10 or not all(isinstance(t, str) and len(t) <= 128 for t in texts):
         raise InvalidParameter("tags", "at most 10 pairs of texts of at most 128 characters")
@@ -328,12 +328,12 @@ def _history(order: _Order, now: dt.datetime) -> list[Verification]:
         .order_by("-serial")
     )
     recent = list(rows[:HISTORY])
-    settled = (
-        len(recent) < HISTORY
-        or recent[-1].expires_at <= now - _DAY
-        and any(row.valid for row in recent)
+    settled = len(recent) < HISTORY or (
+        recent[-1].expires_at <= now - _DAY and any(row.valid for row in recent)
     )
-    return recent if settled else recent + list(rows[HISTORY : conf.current().ADDRESS_STARTS_PER_DAY])
+    return (
+        recent if settled else recent + list(rows[HISTORY : conf.current().ADDRESS_STARTS_PER_DAY])
+    )
 
 
 def _create(order: _Order, history: list[Verification], now: dt.datetime) -> VerificationAttempt:
@@ -466,7 +466,6 @@ def _seconds_until(moment: dt.datetime, now: dt.datetime) -> int:
     return max(math.ceil((moment - now).total_seconds()), 1)
 
 
-
 def _to_check(
     service: VerifyService, to: str, verification_sid: str, amount: str, payee: str
 ) -> Verification:
@@ -530,7 +529,6 @@ def _is_right(row: Verification, code: str) -> bool:
         logger.exception("%s: its key is not in the ring, so no code can be right", row.sid)
         return False
     return codes.matches(expected, code)
-
 
 
 def _located(service: VerifyService, sid_or_to: str) -> list[Verification]:

@@ -88,19 +88,31 @@ class Api:
 
     def _answer(self, response):
         data = json.loads(response.content) if response.content else None
-        return SimpleNamespace(status=response.status_code, data=data, headers=response.headers, raw=response)
+        return SimpleNamespace(
+            status=response.status_code, data=data, headers=response.headers, raw=response
+        )
 
     def get(self, path, **query):
         return self._answer(self.client.get(self.root + path, query, headers=self.headers))
 
-    def post(self, path, data=None, body=None, content_type="application/x-www-form-urlencoded", **headers):
+    def post(
+        self,
+        path,
+        data=None,
+        body=None,
+        content_type="application/x-www-form-urlencoded",
+        **headers,
+    ):
         from urllib.parse import urlencode
 
         if body is None:
             body = urlencode(data or {}, doseq=True)
         return self._answer(
             self.client.post(
-                self.root + path, body, content_type=content_type, headers={**self.headers, **headers}
+                self.root + path,
+                body,
+                content_type=content_type,
+                headers={**self.headers, **headers},
             )
         )
 

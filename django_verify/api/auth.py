@@ -36,9 +36,7 @@ def _look_up(name: str) -> tuple[Account | None, str]:
     """Return the account of a credential and the stored hash; one query."""
     if sids.is_sid("SK", name):
         keys = ApiKey.objects.select_related("account")
-        key = keys.filter(
-            sid=sids.canonical(name), is_active=True, account__is_active=True
-        ).first()
+        key = keys.filter(sid=sids.canonical(name), is_active=True, account__is_active=True).first()
         return (key.account, key.secret_hash) if key else (None, "")
     sid = sids.canonical(name) if sids.is_sid("AC", name) else ""
     account = Account.objects.filter(sid=sid, is_active=True).first()

@@ -15,7 +15,6 @@ from urllib.parse import urlencode
 
 from django.db import connections, transaction
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
@@ -59,12 +58,12 @@ class Resource(ViewSet):
     _reading: wire.Parameters | None = None
 
     @classmethod
-    def as_view(cls, actions: Any = None, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
+    def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
         """Return the view, outside the host's ATOMIC_REQUESTS: a charge must not be rolled back."""
         view: Any = super().as_view(actions, **initkwargs)
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)
-        return view  # type: ignore[no-any-return]
+        return view
 
     @classmethod
     def urls(cls) -> list[URLPattern]:
@@ -237,9 +236,7 @@ class PageParameters(wire.Parameters):
     PageToken = wire.Text(required=False)
 
 
-def _page(
-    rows: QuerySet[Any], token: str, size: int
-) -> tuple[list[Any], str | None, str | None]:
+def _page(rows: QuerySet[Any], token: str, size: int) -> tuple[list[Any], str | None, str | None]:
     """Return a page and the tokens of the older and the newer one, None where there is none.
 
     A token names a direction and the row next to the page, so that rows which come and go
@@ -277,9 +274,9 @@ def _read_token(token: str) -> tuple[bool, dt.datetime | None, str]:
         direction, encoded = token[:2], token[2:]
         text = base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True).decode()
         iso, _, sid = text.partition("|")
-        moment = dt.datetime.fromisoformat(iso)
-        if direction not in {"PA", "PB"} or moment.tzinfo is None or len(sid) != sids.LENGTH:
-            raise ValueError
-    except (ValueError, binascii.Error):
+        moment = dt.datetime.fromisoformat(iso).astimezone(dt.UTC)
+    except (ValueError, OverflowError, binascii.Error):
         raise InvalidParameter("PageToken", "not a token of this list") from None
+    if direction not in {"PA", "PB"} or not sids.is_sid(sid[:2], sid):
+        raise InvalidParameter("PageToken", "not a token of this list")
     return direction == "PB", moment, sid

@@ -142,7 +142,9 @@ def _refuse_unavailable(values: dict[str, Any]) -> None:
     if values.pop("template_sid", ""):
         raise exceptions.TemplateNotFound
     if limits := values.pop("rate_limits", None):
-        raise InvalidParameter("rate_limits", f"there is no rate limit named {next(iter(limits))!r}")
+        raise InvalidParameter(
+            "rate_limits", f"there is no rate limit named {next(iter(limits))!r}"
+        )
     if values.pop("channel_configuration", None):
         raise InvalidParameter("channel_configuration", "no channel takes a configuration")
     if values.pop("risk_check", "") not in {"", "enable", "disable"}:

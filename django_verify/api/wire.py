@@ -9,7 +9,6 @@ import datetime as dt
 import json
 import logging
 import re
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -73,7 +72,9 @@ class Renderer(BaseRenderer):
     format = "json"
     charset = "utf-8"
 
-    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
+    def render(
+        self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None
+    ) -> bytes:
         """Return the body; none for an answer without data (204)."""
         if data is None:
             return b""
@@ -351,7 +352,7 @@ def as_verify_error(error: Exception, resource: str) -> VerifyError:
             return MalformedRequest("The Host header names a host that this site does not serve")
         case SuspiciousOperation():
             return exceptions.BodyTooLarge()
-    logger.exception("The request failed", exc_info=error)
+    logger.error("The request failed", exc_info=error)
     return VerifyError()
 
 
@@ -360,6 +361,6 @@ def query_values(request: HttpRequest) -> Values:
     return clean(form_values(request.META.get("QUERY_STRING", "")))
 
 
-def body_values(data: Mapping[str, Any]) -> Values:
+def body_values(data: Any) -> Values:
     """Return the body's parameters, also where the host's middleware has read the form already."""
     return clean(dict(data.lists())) if isinstance(data, QueryDict) else dict(data)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -45,11 +47,11 @@ def default_channels() -> list[str]:
     return list(DEFAULT_CHANNELS)
 
 
-def _range(low: int, high: int) -> list[object]:
+def _range(low: int, high: int) -> list[Callable[[Any], None]]:
     return [MinValueValidator(low), MaxValueValidator(high)]
 
 
-def _sid(prefix: str) -> list[object]:
+def _sid(prefix: str) -> list[Callable[[Any], None]]:
     return [RegexValidator(rf"^{prefix}[0-9a-fA-F]{{32}}\Z", _("Not a SID of this kind."))]
 
 

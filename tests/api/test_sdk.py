@@ -207,4 +207,6 @@ def test_another_account_finds_nothing(client, service, live_server):
         (scope.verification_checks.create, {"verification_sid": mine.sid, "code": "123456"}),
     ):
         assert refusal(call, **kwargs) == (404, 20404)
-    assert client.verify.v2.services(service.sid).verifications(mine.sid).fetch().status == "pending"
+    assert (
+        client.verify.v2.services(service.sid).verifications(mine.sid).fetch().status == "pending"
+    )
