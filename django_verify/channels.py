@@ -67,8 +67,8 @@ _LOCALE_DIR = Path(__file__).parent / "locale"
 class Address:
     """A destination: as given, the key its budgets are counted under, its ISO 3166 country."""
 
-    to: str
-    key: str
+    to: str = field(repr=False)
+    key: str = field(repr=False)
     country: str = ""
 
 

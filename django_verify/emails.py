@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -16,8 +16,8 @@ _IDNA_SEPARATORS = ("\u3002", "\uff0e", "\uff61")
 class Email:
     """An address as given, and the key its budgets are kept under."""
 
-    address: str
-    key: str
+    address: str = field(repr=False)
+    key: str = field(repr=False)
 
 
 def parse(value: str) -> Email:

@@ -7,7 +7,7 @@ digits, bidirectional marks), so a strict ASCII grammar stands before it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import phonenumbers
@@ -31,8 +31,8 @@ class Phone:
     `region` is empty for numbers of no country, such as +800.
     """
 
-    number: str
-    key: str
+    number: str = field(repr=False)
+    key: str = field(repr=False)
     region: str
 
 
