@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.urls import path
+from django.urls import re_path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -34,5 +34,6 @@ class NoResource(Resource):
 app_name = "django_verify"
 urlpatterns = [
     *(pattern for resource in RESOURCES for pattern in resource.urls()),
-    path("<path:rest>", NoResource.as_view({"get": "list"})),
+    # Line breaks and the empty address included, which the path converters leave out.
+    re_path(r"^(?P<rest>(?s:.*))\Z", NoResource.as_view({"get": "list"})),
 ]

@@ -161,6 +161,20 @@ def clean(values: Values) -> Values:
     return values
 
 
+def _texts(value: Any) -> list[str]:
+    """Return every text within a JSON value, names included, however deep it is."""
+    texts, left = [], [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, dict):
+            left += [*item, *item.values()]
+        elif isinstance(item, list):
+            left += item
+        elif isinstance(item, str):
+            texts.append(item)
+    return texts
+
+
 def _is_unicode(text: str) -> bool:
     try:
         text.encode()
@@ -252,7 +266,7 @@ class JSONObject(serializers.Field[dict[str, Any], str, str, Any]):
             self.fail("invalid")
         if not isinstance(value, dict):
             self.fail("invalid")
-        clean({self.field_name or "": [json.dumps(value, ensure_ascii=False)]})
+        clean({self.field_name or "": _texts(value)})
         return value
 
     def to_representation(self, value: dict[str, Any]) -> str:

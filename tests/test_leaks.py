@@ -1,0 +1,187 @@
+"""No code, secret or full number anywhere but in the message: planted, then looked for."""
+
+import io
+import logging
+import pickle
+
+import pytest
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.core import serializers
+from django.db import connection
+from django.test import Client
+from django.views.debug import ExceptionReporter
+
+from django_verify import channels, codes, delivery, signals, verifications
+from django_verify.models import Verification, VerificationAttempt
+from django_verify.senders import Message, locmem
+from tests.conftest import OTHER_PHONE, PHONE, Api, code_in, make_account, make_key, make_service
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PLANTED = "Kq7Zp3Wv"
+
+
+@pytest.fixture
+def everything_logged():
+    """Every record of every logger, at every level, as one text."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(message)s %(args)s %(exc_text)s"))
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield stream
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def database():
+    """Every cell of every table, as one text."""
+    cells = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
+            cells += [str(cell) for row in cursor.fetchall() for cell in row]
+    return "\n".join(cells)
+
+
+def admin_pages():
+    """Every list and detail page that a superuser can open, as one text."""
+    get_user_model().objects.create_superuser("root", password="x")
+    client = Client()
+    client.login(username="root", password="x")
+    pages = []
+    for model in apps.get_app_config("django_verify").get_models():
+        root = f"/admin/django_verify/{model._meta.model_name}/"
+        for path in [root, *(f"{root}{row.pk}/change/" for row in model.objects.all())]:
+            response = client.get(path)
+            assert response.status_code == 200, path
+            pages.append(response.content.decode())
+    return "\n".join(pages)
+
+
+def run(api, service, outbox):
+    """Start, miss and hit through the wire, for a generated and a planted code."""
+    root = f"Services/{service.sid}"
+    answers = []
+    for to, extra in ((PHONE, {}), (OTHER_PHONE, {"CustomCode": PLANTED})):
+        answers.append(api.post(f"{root}/Verifications", {"To": to, "Channel": "sms", **extra}))
+        answers.append(api.post(f"{root}/Verifications", {"To": to, "Channel": "call"}))
+        answers.append(api.post(f"{root}/VerificationCheck", {"To": to, "Code": "zzzzzz"}))
+        answers.append(api.get(f"{root}/Verifications/{to}"))
+    return answers
+
+
+def test_the_code_is_only_in_the_message(account, outbox, everything_logged, capsys):
+    service = make_service(account, custom_code_enabled=True)
+    key = make_key(account)
+    api = Api(key.sid, key.secret)
+    answers = run(api, service, outbox)
+    generated = code_in(outbox[0])
+    assert PLANTED in outbox[2].body
+    pages = admin_pages()
+    places = {
+        "database": database(),
+        "answers": "\n".join(answer.raw.content.decode() for answer in answers),
+        "logs": everything_logged.getvalue(),
+        "output": "".join(capsys.readouterr()),
+        "admin": pages,
+        "fixtures": serializers.serialize("json", Verification.objects.all()),
+    }
+    secrets = [generated, PLANTED, ", ".join(generated), account.token, key.secret]
+    for place, text in places.items():
+        for secret in secrets:
+            assert secret not in text, f"{secret} is in the {place}"
+    assert PHONE not in places["logs"] + places["output"]
+
+
+def test_no_repr_shows_code_or_number(account, outbox):
+    service = make_service(account, custom_code_enabled=True)
+    caught = []
+
+    def receiver(**kwargs):
+        caught.append(kwargs)
+
+    every = [value for name, value in vars(signals).items() if name.startswith(("verif", "att"))]
+    for signal in every:
+        signal.connect(receiver)
+    try:
+        row = verifications.start(service, PHONE, custom_code=PLANTED)
+        verifications.check(service, PLANTED, to=PHONE)
+    finally:
+        for signal in every:
+            signal.disconnect(receiver)
+    attempt = VerificationAttempt.objects.get()
+    message = outbox[0]
+    shown = [
+        repr(thing)
+        for thing in (
+            row, attempt, message, account, service, channels.parse_address(PHONE),
+            channels.parse_address("someone@example.com"), locmem.outbox,
+        )
+    ] + [str(row), str(attempt)]  # fmt: skip
+    kept = [{k: v for k, v in call.items() if k != "to"} for call in caught]
+    text = "\n".join([*shown, repr(kept)])
+    for secret in (PLANTED, PHONE, "someone@"):
+        assert secret not in text
+    assert PLANTED.encode() not in pickle.dumps([row, attempt])
+
+
+@pytest.mark.parametrize("where", ["compose", "compare", "derive"])
+def test_error_mail_shows_no_code(account, outbox, monkeypatch, rf, where):
+    """The frames that hold a code keep their variables out of Django's error reports."""
+    service = make_service(account, custom_code_enabled=True)
+
+    def boom(*args, **kwargs):
+        raise ZeroDivisionError
+
+    try:
+        if where == "compose":
+            monkeypatch.setattr(verifications, "_write", boom)
+            verifications.start(service, PHONE, custom_code=PLANTED)
+        elif where == "compare":
+            verifications.start(service, PHONE, custom_code=PLANTED)
+            monkeypatch.setattr(codes, "matches", boom)
+            verifications.check(service, PLANTED, to=PHONE)
+        else:
+            verifications.start(service, PHONE, custom_code=PLANTED)
+            attempt = VerificationAttempt.objects.get()
+            attempt.lease = ""
+            monkeypatch.setattr(delivery, "Draft", boom)
+            delivery._compose(attempt)
+    except ZeroDivisionError as error:
+        request = rf.post("/")
+        request.sensitive_post_parameters = "__ALL__"
+        reporter = ExceptionReporter(request, type(error), error, error.__traceback__)
+        frames = [f for f in reporter.get_traceback_frames() if "django_verify" in f["filename"]]
+        assert frames
+        assert PLANTED not in repr([f["vars"] for f in frames])
+    else:
+        pytest.fail("nothing was raised")
+
+
+def test_a_senders_own_error_is_not_quoted(service, monkeypatch, everything_logged, outbox):
+    said = []
+
+    def leaky(self, message):
+        said.append(message.body)
+        raise ValueError(f"cannot send {message.body} to {message.to}")
+
+    monkeypatch.setattr(locmem.LocmemSender, "send", leaky)
+    verifications.start(service, PHONE)
+    attempt = VerificationAttempt.objects.get()
+    assert attempt.message_status == "failed"
+    assert attempt.error_message == "ValueError in the sender"
+    assert said[0] not in everything_logged.getvalue()
+    assert PHONE not in everything_logged.getvalue()
+
+
+def test_secrets_are_hashed(db):
+    account = make_account()
+    key = make_key(account)
+    assert account.token not in account.auth_token_hash
+    assert key.secret not in key.secret_hash
+    assert len(account.token) == len(key.secret) == 43
+    assert isinstance(Message("sms", PHONE, "b", "VL", "en"), Message)
