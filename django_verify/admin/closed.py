@@ -1,0 +1,126 @@
+"""What every one of our admin pages shares: lists that answer no question but their own filters'.
+
+What a page shows and does is in the modules beside this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.forms import ModelChoiceField
+from django.http import Http404, HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from django_verify.models import Verification, VerificationAttempt
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]
+    TabularInline = admin.TabularInline[Any, Any]
+else:
+    ModelAdmin = admin.ModelAdmin
+    TabularInline = admin.TabularInline
+
+_RECORDS = (Verification, VerificationAttempt)
+
+
+class LookOnly:
+    """Nothing is added, changed or deleted here."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody adds."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody changes."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes."""
+        return False
+
+
+class ClosedAdmin(ModelAdmin):
+    """A ModelAdmin that accepts only the query parameters it names.
+
+    By default Django lets a list be filtered by any column of its table, shown or not, and so be
+    asked for a hash or a number digit by digit.
+    """
+
+    list_parameters: frozenset[str] = frozenset()
+    change_form_template = "django_verify/admin/change_form.html"
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Whether the list may be filtered by this parameter."""
+        return lookup in self.list_parameters
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return the form field; one for another object without its add and change buttons.
+
+        These open a popup that closes itself on saving, and would take a new secret with it.
+        """
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(field, ModelChoiceField) and db_field.remote_field:
+            widget = cast("RelatedFieldWidgetWrapper", field.widget)
+            widget.can_add_related = widget.can_change_related = False
+            widget.can_delete_related = widget.can_view_related = False
+        return field
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Tell what a deletion takes along.
+
+        Records have no deletion of their own, but they go with their service or account.
+        """
+        listed, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        records = {model._meta.verbose_name for model in _RECORDS}  # noqa: SLF001
+        return listed, counts, lacking - records, protected
+
+    def object_links(self, request: HttpRequest, obj: Any) -> list[tuple[str, Any]]:
+        """Return address and label of the buttons above an object's form."""
+        return []
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Render the form with the object's buttons."""
+        obj = context.get("original")
+        context["object_links"] = self.object_links(request, obj) if obj else []
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def url_of(self, page: str, *args: str) -> str:
+        """Return the address of one of this model's pages, such as `change`."""
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
+        return reverse(name, args=args, current_app=self.admin_site.name)
+
+    def changeable(self, request: HttpRequest, object_id: str) -> Any:
+        """Return the object that the viewer may change. Raises PermissionDenied and Http404."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            raise Http404
+        if not self.has_change_permission(request, obj):
+            raise PermissionDenied
+        return obj
+
+    def page(
+        self, request: HttpRequest, template: str, obj: Model | None, context: Mapping[str, object]
+    ) -> TemplateResponse:
+        """Return one of our own pages in the admin's frame."""
+        # The template tags that build links find the admin site by it.
+        request.current_app = self.admin_site.name
+        full = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": obj,
+            "has_view_permission": self.has_view_or_change_permission(request, obj),
+            "media": self.media,
+            **context,
+        }
+        return TemplateResponse(request, f"django_verify/admin/{template}", full)

@@ -1,0 +1,228 @@
+"""The forms of a service: its settings with the table of channels, and the test message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import count, takewhile
+from typing import TYPE_CHECKING, Any, cast
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from phonenumber_field.formfields import PhoneNumberField
+
+from django_verify import delivery, senders
+from django_verify.channels import CHANNELS
+from django_verify.models import VerifyService
+
+if TYPE_CHECKING:
+    ServiceModelForm = forms.ModelForm[VerifyService]
+else:
+    ServiceModelForm = forms.ModelForm
+
+#: Channel → whether it is enabled, and its senders' aliases in order.
+Routing = dict[str, tuple[bool, list[str]]]
+
+SENDERS_SHOWN = 3
+
+_LABELS = {
+    "sms": _("Text message (SMS)"),
+    "call": _("Phone call"),
+    "whatsapp": _("WhatsApp"),
+    "email": _("E-mail"),
+}
+
+
+def label(channel: str) -> Any:
+    """Return what people call a channel."""
+    return _LABELS.get(channel, channel)
+
+
+def carriers() -> list[str]:
+    """Return the channels that carry a code, and so can be enabled."""
+    return [channel.name for channel in CHANNELS.values() if channel.compose]
+
+
+def routing_of(service: VerifyService) -> Routing:
+    """Return the part of a service's channels and senders that the table edits."""
+    return {
+        channel: (channel in service.channels, list(service.senders.get(channel, ())))
+        for channel in carriers()
+    }
+
+
+class RoutingTable(forms.Widget):
+    """A row for each channel: a checkbox and its senders in order."""
+
+    template_name = "django_verify/admin/routing_table.html"
+    use_fieldset = True
+
+    #: What the service has now, so that an alias that has left the settings can still be shown.
+    stored: Routing = {}
+
+    def id_for_label(self, id_: str) -> str:
+        """No id: the label is that of the whole table."""
+        return ""
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> Routing:
+        """Read the checkboxes and as many selects as the page had."""
+        return {
+            channel: (f"{name}-{channel}" in data, _listed(data, f"{name}-{channel}-sender"))
+            for channel in carriers()
+        }
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        """Return the rows."""
+        context = super().get_context(name, value, attrs)
+        context["rows"] = [
+            self._row(f"{name}-{channel}", channel, enabled, aliases)
+            for channel, (enabled, aliases) in value.items()
+        ]
+        return context
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        """Render by the site's templates; a form renderer of the host's may not find ours."""
+        return render_to_string(self.template_name, self.get_context(name, value, attrs))
+
+    def aliases(self, channel: str) -> dict[str, Any]:
+        """Return the aliases that may be chosen for a channel, with their labels."""
+        known = senders.configured()
+        choices = {alias: alias for alias, sender in known.items() if channel in sender.channels}
+        for alias in self.stored.get(channel, (False, []))[1]:
+            unfit = _("%(alias)s (does not serve this channel)")
+            absent = _("%(alias)s (not configured)")
+            choices.setdefault(alias, (unfit if alias in known else absent) % {"alias": alias})
+        return choices
+
+    def _row(self, name: str, channel: str, enabled: bool, chosen: list[str]) -> dict[str, Any]:
+        stored = self.stored.get(channel, (False, []))[1]
+        shown = max(SENDERS_SHOWN, len(stored), len(chosen))
+        choices = self.aliases(channel)
+        padded = [*chosen, *[""] * (shown - len(chosen))]
+        return {
+            "name": name,
+            "label": label(channel),
+            "enabled": enabled,
+            "default": senders.route(channel),
+            "selects": [
+                {"name": f"{name}-sender-{place}", "choices": choices, "chosen": alias}
+                for place, alias in enumerate(padded)
+            ],
+        }
+
+
+def _listed(data: Mapping[str, Any], prefix: str) -> list[str]:
+    names = (f"{prefix}-{place}" for place in count())
+    return [data[name] for name in takewhile(data.__contains__, names)]
+
+
+class RoutingField(forms.Field):
+    """Which channels a service uses, and by which senders."""
+
+    widget = RoutingTable
+
+    @property
+    def table(self) -> RoutingTable:
+        """The widget, by its type."""
+        return cast("RoutingTable", self.widget)
+
+    def remember(self, stored: Routing) -> None:
+        """Keep what the service has now: its aliases stay valid whatever the settings say."""
+        self.initial = self.table.stored = stored
+
+    def to_python(self, value: Any) -> Routing:
+        """Close the gaps that blank selects leave."""
+        return {
+            channel: (enabled, [alias for alias in aliases if alias])
+            for channel, (enabled, aliases) in value.items()
+        }
+
+    def validate(self, value: Routing) -> None:
+        """Refuse no channel at all, and an order that names a sender twice or an unknown one."""
+        problems: list[Any] = []
+        if not any(enabled for enabled, _aliases in value.values()):
+            problems.append(_("Enable at least one channel."))
+        for channel, (_enabled, aliases) in value.items():
+            named = {"channel": label(channel)}
+            if len(set(aliases)) < len(aliases):
+                problems.append(_("%(channel)s: the same sender is chosen twice.") % named)
+            if not set(aliases) <= set(self.table.aliases(channel)):
+                problems.append(_("%(channel)s: an unknown sender was chosen.") % named)
+        if problems:
+            raise ValidationError(problems)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Whether the choice differs, blank selects aside."""
+        return bool(self.to_python(data) != initial)
+
+
+class ServiceForm(ServiceModelForm):
+    """A service's settings; the table of channels stands for two JSON columns."""
+
+    routing = RoutingField(
+        label=_("Channels and senders"),
+        help_text=_(
+            "Tick what people may receive a code by. The first sender is tried first; the next"
+            " one only if it cannot be reached. Leave the senders blank to use the site's"
+            " default, which is named under each channel."
+        ),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast("RoutingField", self.fields["routing"]).remember(routing_of(self.instance))
+
+    def save(self, commit: bool = True) -> VerifyService:
+        """Write the table into the columns; what it does not show stays as it was."""
+        routing: Routing = self.cleaned_data["routing"]
+        service = self.instance
+        hidden = [channel for channel in service.channels if channel not in routing]
+        enabled = [channel for channel, (ticked, _aliases) in routing.items() if ticked]
+        service.channels = [*enabled, *hidden]
+        chosen = {channel: aliases for channel, (_ticked, aliases) in routing.items() if aliases}
+        others = {c: aliases for c, aliases in service.senders.items() if c not in routing}
+        service.senders = others | chosen
+        return super().save(commit)
+
+
+class TestMessageForm(forms.Form):
+    """Where to send a test message, and by which of a service's channels."""
+
+    __test__ = False  # the name is no test's
+
+    channel = forms.ChoiceField(label=_("Channel"))
+    address = forms.CharField(
+        label=_("Address"),
+        max_length=254,
+        help_text=_("A phone number with its country code, or an e-mail address for e-mail."),
+        widget=forms.TextInput(
+            attrs={"class": "vTextField", "autocomplete": "off", "placeholder": "+14155552671"}
+        ),
+    )
+
+    def __init__(self, service: VerifyService, data: Any = None) -> None:
+        super().__init__(data)
+        self.service = service
+        enabled = [(name, label(name)) for name in carriers() if name in service.channels]
+        cast("forms.ChoiceField", self.fields["channel"]).choices = enabled
+
+    def clean_channel(self) -> str:
+        """Refuse a channel that no sender serves, in words that say what to do."""
+        channel: str = self.cleaned_data["channel"]
+        if not delivery.route(self.service, channel):
+            raise ValidationError(
+                _(
+                    "No configured sender serves this channel. Choose one on the service's page,"
+                    " or ask the site's developers to configure one."
+                )
+            )
+        return channel
+
+    def clean_address(self) -> str:
+        """Return the e-mail address, or the phone number in E.164 however it was written."""
+        address: str = self.cleaned_data["address"]
+        if "@" in address:
+            return str(forms.EmailField().clean(address))
+        return str(PhoneNumberField().clean(address).as_e164)

@@ -1,0 +1,246 @@
+"""The services as an operator sets them up, and a test message through one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import connections, router, transaction
+from django.db.models import IntegerField
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_post_parameters
+
+from django_verify import verifications
+from django_verify.admin.closed import ClosedAdmin
+from django_verify.admin.forms import ServiceForm, TestMessageForm, label, routing_of
+from django_verify.exceptions import InvalidParameter, VerifyError
+from django_verify.models import VerificationAttempt, VerifyService
+
+#: Seconds; OWASP ASVS 6.5.5 lets a code that was sent live no longer.
+ADVISED_LIFETIME = 600
+
+_FIELDSETS: tuple[tuple[Any, dict[str, Any]], ...] = (
+    (
+        _("Code and limits"),
+        {"fields": ("code_length", "lifetime", "max_checks", "max_sends")},
+    ),
+    (_("Channels"), {"fields": ("routing",)}),
+    (
+        _("Message options"),
+        {
+            "fields": (
+                "do_not_share_warning_enabled",
+                "custom_friendly_name_enabled",
+                "dtmf_input_required",
+                "tts_name",
+                "default_template_sid",
+            )
+        },
+    ),
+    (
+        _("Lookup"),
+        {"fields": ("lookup_enabled", "skip_sms_to_landlines"), "classes": ("collapse",)},
+    ),
+    (
+        _("Custom codes and payments (PSD2)"),
+        {"fields": ("custom_code_enabled", "psd2_enabled"), "classes": ("collapse",)},
+    ),
+    (
+        _("Authenticator apps (TOTP)"),
+        {
+            "fields": ("totp_issuer", "totp_time_step", "totp_code_length", "totp_skew"),
+            "classes": ("collapse",),
+        },
+    ),
+    (
+        _("Push"),
+        {
+            "fields": ("push_include_date", "push_apn_credential_sid", "push_fcm_credential_sid"),
+            "classes": ("collapse",),
+        },
+    ),
+    (
+        _("WhatsApp"),
+        {"fields": ("whatsapp_msg_service_sid", "whatsapp_from"), "classes": ("collapse",)},
+    ),
+    (
+        _("Passkeys"),
+        {
+            "fields": (
+                "passkeys_relying_party_id",
+                "passkeys_relying_party_name",
+                "passkeys_relying_party_origins",
+                "passkeys_authenticator_attachment",
+                "passkeys_discoverable_credentials",
+                "passkeys_user_verification",
+            ),
+            "classes": ("collapse",),
+        },
+    ),
+    (_("Events"), {"fields": ("verify_event_subscription_enabled",), "classes": ("collapse",)}),
+)
+
+
+@admin.register(VerifyService)
+class VerifyServiceAdmin(ClosedAdmin):
+    """One brand's rules: codes, limits, channels and their senders."""
+
+    form = ServiceForm
+    list_display = (
+        "friendly_name",
+        "sid",
+        "account",
+        "channel_names",
+        "code_length",
+        "date_created",
+    )
+    list_select_related = ("account",)
+    search_fields = ("^sid", "friendly_name")
+
+    @admin.display(description=_("channels"))
+    def channel_names(self, obj: VerifyService) -> str:
+        """The enabled channels, as people call them."""
+        return ", ".join(str(label(channel)) for channel in obj.channels)
+
+    @admin.display(description=_("Channels and senders"))
+    def routing(self, obj: VerifyService) -> str:
+        """The table of channels, for a viewer who may not change it."""
+        lines = []
+        for channel, (enabled, aliases) in routing_of(obj).items():
+            if enabled:
+                by = ", ".join(aliases) or gettext("site's default")
+                lines.append(f"{label(channel)}: {by}")
+        return "\n".join(lines)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the groups of fields; a new service has no SID to show yet."""
+        identity: tuple[str, ...] = ("friendly_name", "account")
+        if obj:
+            identity += ("sid", "date_created", "date_updated")
+        return ((_("Identity"), {"fields": identity}), *_FIELDSETS)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what is not edited: a service stays with its account."""
+        return ("account", "sid", "date_created", "date_updated") if obj else ()
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return the form field; a number's input has the range of the model's validators."""
+        if isinstance(db_field, IntegerField):
+            kwargs |= _range(db_field.validators)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save, and warn of a lifetime that is legal but too long."""
+        super().save_model(request, obj, form, change)
+        if obj.lifetime > ADVISED_LIFETIME:
+            text = _(
+                "Codes of this service live for more than 10 minutes. Security guidance"
+                " (OWASP ASVS 6.5.5) advises 600 seconds or less."
+            )
+            self.message_user(request, text, messages.WARNING)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the pages, with that of the test message.
+
+        It stands outside the host's ATOMIC_REQUESTS, so that the message is sent, and its
+        outcome known, before the page answers.
+        """
+        view: Any = self.admin_site.admin_view(self.test_view)
+        for alias in connections:
+            view = transaction.non_atomic_requests(using=alias)(view)
+        name = f"{self.opts.app_label}_{self.opts.model_name}_test"
+        return [path("<path:object_id>/test/", view, name=name), *super().get_urls()]
+
+    def object_links(self, request: HttpRequest, obj: Any) -> list[tuple[str, Any]]:
+        """Return the button of the test message."""
+        if not self.has_change_permission(request, obj):
+            return []
+        return [(self.url_of("test", obj.pk), _("Send a test message"))]
+
+    @method_decorator(sensitive_post_parameters())
+    def test_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Send a code to an address of the operator's, and say what became of it."""
+        service = self.changeable(request, object_id)
+        form = TestMessageForm(service, request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            attempt = _send(service, form)
+            if attempt is not None:
+                message = gettext("Sent a test message (%(channel)s).")
+                self.log_change(request, service, message % {"channel": attempt.channel})
+                self._tell(request, attempt)
+                return HttpResponseRedirect(request.path)
+        context = {"title": _("Send a test message"), "form": form}
+        return self.page(request, "test_message.html", service, context)
+
+    def _tell(self, request: HttpRequest, attempt: VerificationAttempt) -> None:
+        level, outcome = _outcome(attempt)
+        if request.user.has_perm("django_verify.view_verificationattempt"):
+            page = "admin:django_verify_verificationattempt_change"
+            url = reverse(page, args=[attempt.sid], current_app=self.admin_site.name)
+            outcome = format_html('{} <a href="{}">{}</a>', outcome, url, _("Details"))
+        self.message_user(request, outcome, level)
+
+
+def _range(validators: Iterable[Any]) -> dict[str, int]:
+    """Return the tightest bounds that a model field's validators set."""
+    low = [v.limit_value for v in validators if isinstance(v, MinValueValidator)]
+    high = [v.limit_value for v in validators if isinstance(v, MaxValueValidator)]
+    return {"min_value": max(low), "max_value": min(high)}
+
+
+def _send(service: VerifyService, form: TestMessageForm) -> VerificationAttempt | None:
+    """Start a verification and return its last attempt; on refusal the form says why."""
+    address, channel = form.cleaned_data["address"], form.cleaned_data["channel"]
+    try:
+        # The payment is an example, and is used by a PSD2 service alone.
+        verification = verifications.start(
+            service, address, channel, amount="€1.00", payee=service.friendly_name
+        )
+    except InvalidParameter as error:
+        form.add_error("address" if error.parameter == "to" else None, error.reason)
+    except VerifyError as error:
+        form.add_error(None, forms.ValidationError([error.message, *_wait(error)]))
+    else:
+        latest = verification.send_code_attempts[-1]["attempt_sid"]
+        using = router.db_for_write(VerificationAttempt)
+        return VerificationAttempt.objects.using(using).get(sid=latest)
+    return None
+
+
+def _wait(error: VerifyError) -> Iterable[str]:
+    if error.retry_after:
+        minutes = -(-error.retry_after // 60)
+        text = ngettext(
+            "Try again in %(minutes)d minute.", "Try again in %(minutes)d minutes.", minutes
+        )
+        yield text % {"minutes": minutes}
+
+
+def _outcome(attempt: VerificationAttempt) -> tuple[int, str]:
+    status = VerificationAttempt.MessageStatus
+    values = {
+        "channel": label(attempt.channel),
+        "sender": attempt.sender,
+        "error": attempt.error_message,
+        "code": attempt.error_code,
+    }
+    if attempt.message_status in {status.SENT, status.DELIVERED}:
+        text = gettext("%(channel)s: sent. The sender “%(sender)s” accepted the message.")
+        return messages.SUCCESS, text % values
+    if attempt.message_status in {status.QUEUED, status.SENDING}:
+        text = gettext("%(channel)s: queued. The message will be sent in a moment.")
+        return messages.INFO, text % values
+    if not attempt.sender:
+        return messages.ERROR, gettext("%(channel)s: not sent: %(error)s.") % values
+    text = gettext("%(channel)s: not sent. The sender “%(sender)s” failed: %(error)s.")
+    if attempt.error_code:
+        text += " " + gettext("Error code: %(code)s.")
+    return messages.ERROR, text % values

@@ -1,0 +1,434 @@
+"""The records, to look at and to cancel: no code, and no full address for viewers without leave.
+
+Nothing here may be asked about a column that is not shown: a list that could be filtered or
+sorted by the address would tell it digit by digit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from django_verify import channels, sids, verifications
+from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
+from django_verify.admin.forms import label
+from django_verify.exceptions import InvalidParameter, NotFound
+from django_verify.models import Account, Verification, VerificationAttempt, VerifyService
+
+#: The confirmation page names each verification, and a form has at most 1000 fields.
+CANCEL_AT_ONCE = 500
+
+_NO_COUNTRY = "-"
+_Status = Verification.Status
+_PUNCTUATION = re.compile(r"[\s().-]+")
+
+
+def sees_addresses(request: HttpRequest) -> bool:
+    """Whether the viewer may see and search addresses in full."""
+    return request.user.has_perm("django_verify.view_pii")
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """By the status that the clock makes of the stored one."""
+
+    title = _("status")
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        """Return every status."""
+        return _Status.choices
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Count a pending row as expired once its lifetime has ended."""
+        status = self.value()
+        over = Q(status=_Status.PENDING, expires_at__lte=timezone.now())
+        if status == _Status.EXPIRED:
+            return queryset.filter(over | Q(status=_Status.EXPIRED))
+        if status == _Status.PENDING:
+            return queryset.filter(status=_Status.PENDING).exclude(over)
+        return queryset.filter(status=status) if status else queryset
+
+
+class ValueFilter(admin.SimpleListFilter):
+    """By one value; the parameter is the filter's own name and never a look-up of the host's."""
+
+    column = ""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep the rows with the chosen value."""
+        value = self.value()
+        return queryset.filter(**{self.column: value}) if value else queryset
+
+
+class MessageStatusFilter(ValueFilter):
+    """By what became of a message."""
+
+    title = _("message status")
+    parameter_name = column = "message_status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        """Return every status."""
+        return VerificationAttempt.MessageStatus.choices
+
+
+class ChannelFilter(ValueFilter):
+    """By channel."""
+
+    title = _("channel")
+    parameter_name = column = "channel"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        """Return every channel."""
+        return [(name, label(name)) for name in channels.CHANNELS]
+
+
+class CountryFilter(ValueFilter):
+    """By country; e-mail addresses have none."""
+
+    title = _("country")
+    parameter_name = column = "country"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        """Return the countries that occur."""
+        found = model_admin.model.objects.order_by("country").values_list("country", flat=True)
+        return [(name or _NO_COUNTRY, name or _("none")) for name in found.distinct()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep the rows of the country, or of none."""
+        if self.value() == _NO_COUNTRY:
+            return queryset.filter(country="")
+        return super().queryset(request, queryset)
+
+
+class ServiceFilter(ValueFilter):
+    """By service; its account tells services of one name apart."""
+
+    title = _("service")
+    parameter_name = column = "service"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        """Return every service."""
+        rows = VerifyService.objects.order_by("friendly_name", "sid")
+        names = rows.values_list("sid", "friendly_name", "account__friendly_name")
+        return [(sid, f"{name} ({account})") for sid, name, account in names]
+
+
+class AttemptServiceFilter(ServiceFilter):
+    """By the service of an attempt's verification."""
+
+    column = "verification__service"
+
+
+class RecordAdmin(LookOnly, ClosedAdmin):
+    """Rows that the verbs alone write; `sid_paths` and what follows are columns to search by."""
+
+    show_full_result_count = False
+    list_parameters = frozenset(
+        {
+            *("status", "message_status", "channel", "country", "service"),
+            *("date_created__gte", "date_created__lt"),
+        }
+    )
+    # Django shows a search box only where this is not empty; `get_search_results` does the work.
+    search_fields = ("sid",)
+    search_help_text = _("A SID, or a whole phone number or e-mail address.")
+    sid_paths: dict[str, str] = {}
+    to = "to"
+    address_key = "address_key"
+    accounts = "account__in"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return every field that is shown."""
+        return self.get_fields(request, obj)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by SID or by address: a whole one, or its beginning for those who may see it."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        sid = term[:2].upper() + term[2:]
+        for prefix, path in self.sid_paths.items():
+            if sids.is_sid(prefix, sid):
+                return queryset.filter(**{path: sids.canonical(sid)}), False
+        return queryset.filter(self._about(_spelled(term), sees_addresses(request))), False
+
+    def _about(self, address: str, prefixes: bool) -> Q:
+        if prefixes:
+            return Q(**{f"{self.to}__istartswith": address})
+        try:
+            key = channels.parse_address(address).key
+        except InvalidParameter:
+            return Q(pk__in=())
+        # The index on addresses begins with the account, so all accounts are named.
+        everyone = Account.objects.values("pk")
+        return Q(**{self.accounts: everyone, self.address_key: key, f"{self.to}__iexact": address})
+
+
+def _spelled(term: str) -> str:
+    """Return a phone number as it is stored, however it was typed."""
+    if "@" in term:
+        return term
+    number = _PUNCTUATION.sub("", term)
+    return f"+{number}" if number.isascii() and number.isdigit() else number
+
+
+class AttemptInline(LookOnly, TabularInline):
+    """The messages of a verification."""
+
+    model = VerificationAttempt
+    fields = readonly_fields = (
+        "channel",
+        "message_status",
+        "sender",
+        "provider_sid",
+        "error_code",
+        "error_message",
+        "tries",
+        "date_created",
+    )
+    ordering = ("date_created",)
+    extra = 0
+    show_change_link = True
+
+
+@admin.register(Verification)
+class VerificationAdmin(RecordAdmin):
+    """Who was verified, when and how; the addresses are masked for most viewers."""
+
+    actions = ("cancel_selected",)
+    inlines = (AttemptInline,)
+    list_filter = (
+        StatusFilter,
+        ChannelFilter,
+        CountryFilter,
+        ServiceFilter,
+        ("date_created", admin.DateFieldListFilter),
+    )
+    list_select_related = ("service",)
+    sid_paths = {"VE": "pk", "VL": "attempts__pk"}
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Return the columns, with the address in full or masked."""
+        return (
+            "full_address" if sees_addresses(request) else "masked_address",
+            "status_now",
+            "channel",
+            "service_name",
+            "country",
+            "checks_used",
+            "sends_used",
+            "date_created",
+        )
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what the page shows."""
+        shape = "full" if sees_addresses(request) else "masked"
+        return (
+            "sid",
+            f"{shape}_address",
+            "status_now",
+            "channel",
+            "country",
+            "service",
+            "account",
+            "code_length",
+            "checks_used",
+            "sends_used",
+            f"{shape}_amount",
+            f"{shape}_payee",
+            "date_created",
+            "date_updated",
+            "expires_at",
+        )
+
+    @admin.display(description=_("address"))
+    def full_address(self, obj: Verification) -> str:
+        """The address."""
+        return obj.to
+
+    @admin.display(description=_("address"))
+    def masked_address(self, obj: Verification) -> str:
+        """The address, most of it hidden."""
+        return channels.mask(obj.to)
+
+    @admin.display(description=_("amount"))
+    def full_amount(self, obj: Verification) -> str | None:
+        """The amount of the payment that the code approves."""
+        return obj.amount
+
+    @admin.display(description=_("amount"))
+    def masked_amount(self, obj: Verification) -> str | None:
+        """The amount, most of it hidden."""
+        return obj.amount and channels.mask(obj.amount)
+
+    @admin.display(description=_("payee"))
+    def full_payee(self, obj: Verification) -> str | None:
+        """Who is paid."""
+        return obj.payee
+
+    @admin.display(description=_("payee"))
+    def masked_payee(self, obj: Verification) -> str | None:
+        """Who is paid, most of it hidden."""
+        return obj.payee and channels.mask(obj.payee)
+
+    @admin.display(description=_("status"), ordering="status")
+    def status_now(self, obj: Verification) -> str:
+        """The status at this moment."""
+        return str(_Status(obj.current_status(timezone.now())).label)
+
+    @admin.display(description=_("service"), ordering="service__friendly_name")
+    def service_name(self, obj: Verification) -> str:
+        """The service."""
+        return str(obj.service)
+
+    @admin.display(description=_("checks"), ordering="checks")
+    def checks_used(self, obj: Verification) -> str:
+        """How many of the allowed guesses were made."""
+        return f"{obj.checks}/{obj.max_checks}"
+
+    @admin.display(description=_("sends"), ordering="sends")
+    def sends_used(self, obj: Verification) -> str:
+        """How many of the allowed messages were sent."""
+        return f"{obj.sends}/{obj.max_sends}"
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Whether the viewer may cancel; a permission of its own."""
+        return request.user.has_perm("django_verify.cancel_verification")
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Show the list; refuse the action outright where Django would only overlook it."""
+        asked = "cancel_selected" in request.POST.getlist("action")
+        if asked and not self.has_cancel_permission(request):
+            raise PermissionDenied
+        return super().changelist_view(request, extra_context)
+
+    @admin.action(permissions=["cancel"], description=_("Cancel the selected verifications"))
+    def cancel_selected(
+        self, request: HttpRequest, queryset: QuerySet[Verification]
+    ) -> HttpResponse | None:
+        """Ask, and then end each verification that is not over."""
+        if "confirmed" in request.POST:
+            # As they were ticked: a filter on the status would drop those that ended meanwhile.
+            ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
+            chosen = self.get_queryset(request).filter(pk__in=ticked)
+            self._cancel(request, chosen.select_related("service"))
+            return None
+        rows = list(queryset.select_related("service")[: CANCEL_AT_ONCE + 1])
+        if len(rows) > CANCEL_AT_ONCE:
+            text = _("At most %(limit)d verifications can be canceled at once.")
+            self.message_user(request, text % {"limit": CANCEL_AT_ONCE}, messages.ERROR)
+            return None
+        address = self.full_address if sees_addresses(request) else self.masked_address
+        context = {
+            "title": _("Cancel these verifications?"),
+            "rows": [(row.sid, address(row), self.status_now(row)) for row in rows],
+            "checkbox_name": ACTION_CHECKBOX_NAME,
+        }
+        return self.page(request, "cancel.html", None, context)
+
+    def _cancel(self, request: HttpRequest, rows: Iterable[Verification]) -> None:
+        canceled = over = 0
+        for row in rows:
+            try:
+                verifications.cancel(row.service, row.sid)
+            except NotFound:
+                over += 1
+            else:
+                canceled += 1
+                self.log_change(request, row, gettext("Canceled."))
+        done = ngettext(
+            "%(count)d verification was canceled.",
+            "%(count)d verifications were canceled.",
+            canceled,
+        ) % {"count": canceled}
+        left = ngettext("%(count)d was already over.", "%(count)d were already over.", over) % {
+            "count": over
+        }
+        text = f"{done} {left}" if over else done
+        self.message_user(request, text, messages.SUCCESS if canceled else messages.WARNING)
+
+
+@admin.register(VerificationAttempt)
+class VerificationAttemptAdmin(RecordAdmin):
+    """Each message: by which sender it went, and what became of it."""
+
+    list_filter = (
+        MessageStatusFilter,
+        ChannelFilter,
+        CountryFilter,
+        AttemptServiceFilter,
+        ("date_created", admin.DateFieldListFilter),
+    )
+    list_select_related = ("verification__service",)
+    sid_paths = {"VL": "pk", "VE": "verification"}
+    to = "verification__to"
+    address_key = "verification__address_key"
+    accounts = "verification__account__in"
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Return the columns, with the address in full or masked."""
+        return (
+            "full_address" if sees_addresses(request) else "masked_address",
+            "message_status",
+            "channel",
+            "sender",
+            "service_name",
+            "country",
+            "error_message",
+            "date_created",
+        )
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what the page shows; the caller's tags and digits to dial may name a person."""
+        full = sees_addresses(request)
+        return (
+            "sid",
+            "full_address" if full else "masked_address",
+            "verification",
+            "message_status",
+            "channel",
+            "country",
+            "locale",
+            "custom_friendly_name",
+            *(("send_digits", "tags") if full else ()),
+            "sender",
+            "provider_sid",
+            "price",
+            "error_code",
+            "error_message",
+            "tries",
+            "date_created",
+            "date_updated",
+        )
+
+    @admin.display(description=_("address"))
+    def full_address(self, obj: VerificationAttempt) -> str:
+        """The address."""
+        return obj.verification.to
+
+    @admin.display(description=_("address"))
+    def masked_address(self, obj: VerificationAttempt) -> str:
+        """The address, most of it hidden."""
+        return channels.mask(obj.verification.to)
+
+    @admin.display(description=_("service"), ordering="verification__service__friendly_name")
+    def service_name(self, obj: VerificationAttempt) -> str:
+        """The service."""
+        return str(obj.verification.service)
+
+    @admin.display(description=_("price"))
+    def price(self, obj: VerificationAttempt) -> str:
+        """What the provider charged, where it says so."""
+        return f"{obj.price_value} {obj.price_currency}".strip()

@@ -1,0 +1,388 @@
+"""A service as an operator edits it, and the test message."""
+
+from html.parser import HTMLParser
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import override_settings
+
+from django_verify import exceptions, signals, verifications
+from django_verify.models import Verification, VerificationAttempt, VerifyService
+from tests.admin.conftest import MEMORY, told
+from tests.conftest import PHONE, make_account, make_service
+
+pytestmark = pytest.mark.django_db
+
+SERVICES = "/admin/django_verify/verifyservice/"
+
+
+def page_of(service, page="change"):
+    return f"{SERVICES}{service.sid}/{page}/"
+
+
+class FormReader(HTMLParser):
+    """Collects what a browser would send for the forms it is fed."""
+
+    def __init__(self):
+        super().__init__()
+        self.data, self.select = {}, None
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if tag == "input" and attrs.get("name"):
+            self._input(attrs)
+        elif tag == "select":
+            self.select = attrs["name"]
+        elif tag == "option" and ("selected" in attrs or self.select not in self.data):
+            self.data[self.select] = attrs.get("value", "")
+
+    def _input(self, attrs):
+        kind = attrs.get("type")
+        if kind == "checkbox":
+            if "checked" in attrs:
+                self.data[attrs["name"]] = attrs.get("value", "on")
+        elif kind != "submit":
+            self.data[attrs["name"]] = attrs.get("value", "")
+
+
+def form_of(response):
+    """What a browser would send for the form on a page, unchanged."""
+    reader = FormReader()
+    text = response.content.decode()
+    reader.feed(text[text.index('id="content-main"') :])
+    return reader.data
+
+
+def save(client, service, **changes):
+    """Send the service's form with some fields changed; None takes a field out."""
+    data = form_of(client.get(page_of(service))) | changes
+    data = {name: value for name, value in data.items() if value is not None}
+    return client.post(page_of(service), data, follow=True)
+
+
+def errors_of(response):
+    return response.context["adminform"].form.errors
+
+
+def test_the_form_round_trips(boss, two_senders):
+    service = make_service(channels=["sms", "email"], senders={"sms": ["spare", "memory"]})
+    before = VerifyService.objects.filter(sid=service.sid).values().get()
+    response = save(boss, service)
+    assert response.redirect_chain
+    after = VerifyService.objects.filter(sid=service.sid).values().get()
+    assert before.pop("date_updated") < after.pop("date_updated")
+    assert before == after
+    assert LogEntry.objects.get().get_change_message() == "No fields changed."
+
+
+def test_channels_and_their_senders_are_chosen(boss, two_senders):
+    service = make_service()
+    save(
+        boss, service,
+        **{
+            "routing-sms": "on", "routing-sms-sender-0": "spare", "routing-sms-sender-1": "",
+            "routing-sms-sender-2": "memory", "routing-call": None, "routing-whatsapp": None,
+            "routing-email-sender-0": "mail",
+        },
+    )  # fmt: skip
+    service.refresh_from_db()
+    assert service.channels == ["sms", "email"]
+    assert service.senders == {"sms": ["spare", "memory"], "email": ["mail"]}
+    message = LogEntry.objects.get().get_change_message()
+    assert message == "Changed Channels and senders."
+
+
+def test_a_sender_is_offered_for_its_channels_only(boss, two_senders):
+    page = boss.get(page_of(make_service())).content.decode()
+    assert page.count('<option value="mail"') == 3
+    assert page.count('<option value="spare"') == 12
+    assert "Site's default: memory, spare." in page
+    assert "Site's default: memory, spare, mail." in page
+
+
+def test_a_channel_without_any_sender_says_so(boss, broken_sender):
+    page = boss.get(page_of(make_service())).content.decode()
+    assert page.count("codes cannot be sent this way") == 3
+
+
+def test_what_the_table_does_not_show_is_kept(boss, two_senders):
+    service = make_service(
+        channels=["sna", "sms"],
+        senders={
+            "sna": ["carrier"],
+            "sms": ["memory", "gone", "spare", "mail", "older"],
+            "email": ["gone"],
+        },
+    )
+    page = boss.get(page_of(service)).content.decode()
+    assert "gone (not configured)" in page
+    assert "mail (does not serve this channel)" in page
+    before = dict(service.senders)
+    save(boss, service, friendly_name="New")
+    service.refresh_from_db()
+    assert service.friendly_name == "New"
+    assert service.senders == before
+    assert sorted(service.channels) == ["sms", "sna"]
+
+
+def test_a_sender_twice_is_refused(boss, two_senders):
+    service = make_service()
+    doubled = {"routing-sms-sender-0": "memory", "routing-sms-sender-2": "memory"}
+    response = save(boss, service, **doubled)
+    assert errors_of(response)["routing"] == [
+        "Text message (SMS): the same sender is chosen twice."
+    ]
+    assert form_of(response)["routing-sms-sender-2"] == "memory"
+
+
+def test_no_channel_is_refused(boss):
+    off = {f"routing-{name}": None for name in ("sms", "call", "whatsapp", "email")}
+    response = save(boss, make_service(), **off)
+    assert errors_of(response)["routing"] == ["Enable at least one channel."]
+
+
+def test_an_unknown_sender_is_refused(boss):
+    response = save(boss, make_service(), **{"routing-sms-sender-0": "evil"})
+    assert errors_of(response)["routing"] == ["Text message (SMS): an unknown sender was chosen."]
+
+
+def test_a_long_lifetime_is_saved_with_a_warning(boss):
+    service = make_service()
+    response = save(boss, service, lifetime="601")
+    service.refresh_from_db()
+    assert service.lifetime == 601
+    assert any("more than 10 minutes" in text for text in told(response))
+    response = save(boss, service, lifetime="600")
+    assert not any("more than 10 minutes" in text for text in told(response))
+
+
+@pytest.mark.parametrize(
+    ("field", "low", "high"),
+    [
+        ("code_length", 4, 10), ("lifetime", 120, 86400), ("max_checks", 1, 5),
+        ("max_sends", 1, 10), ("totp_time_step", 20, 60), ("totp_skew", 0, 2),
+    ],
+)  # fmt: skip
+def test_numbers_have_their_range(boss, field, low, high):
+    service = make_service()
+    widget = boss.get(page_of(service)).context["adminform"].form.fields[field].widget
+    assert (widget.attrs["min"], widget.attrs["max"]) == (low, high)
+    assert field in errors_of(save(boss, service, **{field: str(high + 1)}))
+
+
+def test_a_service_is_added_to_an_account(boss, account):
+    page = boss.get(f"{SERVICES}add/")
+    text = page.content.decode()
+    assert "date_created" not in text
+    assert "object-tools" not in text
+    data = form_of(page) | {"friendly_name": "Shop", "account": account.sid}
+    boss.post(f"{SERVICES}add/", data)
+    service = VerifyService.objects.get()
+    assert (service.account, service.friendly_name) == (account, "Shop")
+    assert service.channels == ["sms", "call", "whatsapp", "email"]
+    assert service.senders == {}
+
+
+def test_a_service_stays_with_its_account(boss):
+    service, other = make_service(), make_account("Other")
+    save(boss, service, account=other.sid)
+    service.refresh_from_db()
+    assert service.account != other
+
+
+def test_the_list(boss, django_assert_max_num_queries):
+    for number in range(12):
+        make_service(friendly_name=f"Shop {number}", channels=["sms", "sna"])
+    with django_assert_max_num_queries(7):
+        page = boss.get(SERVICES).content.decode()
+    assert "Text message (SMS), sna" in page
+    found = boss.get(f"{SERVICES}?q=shop+3").context["cl"].result_list
+    assert [service.friendly_name for service in found] == ["Shop 3"]
+    assert list(boss.get(f"{SERVICES}?q={found[0].sid[:20]}").context["cl"].result_list) == [*found]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["account__auth_token_hash__startswith=s", "verifications__nonce__startswith=a", "senders=x"],
+)
+def test_the_list_answers_no_other_question(boss, query):
+    make_service()
+    assert boss.get(f"{SERVICES}?{query}").status_code == 400
+
+
+def test_a_viewer_sees_and_changes_nothing(clerk, two_senders):
+    service = make_service(channels=["sms", "email"], senders={"sms": ["spare"]})
+    viewer = clerk("view_verifyservice")
+    page = viewer.get(page_of(service)).content.decode()
+    assert "Text message (SMS): spare<br>E-mail: site&#x27;s default" in page
+    assert "<select" not in page
+    assert "test message" not in page
+    assert viewer.post(page_of(service), {"friendly_name": "x"}).status_code == 403
+    assert viewer.get(page_of(service, "test")).status_code == 403
+    assert viewer.post(page_of(service, "test"), {}).status_code == 403
+
+
+def test_a_service_is_deleted_with_its_records(boss):
+    service = make_service()
+    verification = verifications.start(service, PHONE)
+    assert verification.sid in boss.get(page_of(service, "delete")).content.decode()
+    boss.post(page_of(service, "delete"), {"post": "yes"})
+    assert not Verification.objects.exists()
+
+
+def test_deleting_needs_its_permission(clerk):
+    service = make_service()
+    assert clerk("change_verifyservice").post(page_of(service, "delete")).status_code == 403
+
+
+# The test message
+
+
+def send(client, service, channel="sms", address="+1 (415) 555-2671"):
+    data = {"channel": channel, "address": address}
+    return client.post(page_of(service, "test"), data, follow=True)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("atomic_requests", [False, True])
+def test_a_message_is_sent(boss, outbox, atomic_requests):
+    from django.db import connection
+
+    service = make_service()
+    connection.settings_dict["ATOMIC_REQUESTS"] = atomic_requests
+    try:
+        response = send(boss, service)
+    finally:
+        connection.settings_dict["ATOMIC_REQUESTS"] = False
+    attempt = VerificationAttempt.objects.get()
+    assert outbox[0].to == PHONE
+    (text,) = told(response)
+    assert "sent. The sender “memory” accepted the message." in text
+    assert f'<a href="/admin/django_verify/verificationattempt/{attempt.sid}/change/">' in text
+    entry = LogEntry.objects.get()
+    assert entry.get_change_message() == "Sent a test message (sms)."
+    assert "415" not in entry.object_repr
+    assert "5552671" not in response.content.decode().replace('placeholder="+14155552671"', "")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_message_that_fails_says_why(clerk, broken_sender):
+    service = make_service()
+    (text,) = told(send(clerk("change_verifyservice"), service))
+    assert text == (
+        "Text message (SMS): not sent. The sender “carrier” failed: the number is not in"
+        " service. Error code: 21614."
+    )
+
+
+def test_a_message_that_no_sender_took(boss):
+    from django_verify.admin import services
+
+    attempt = VerificationAttempt(
+        channel="call", message_status="failed", error_message="no sender serves this channel"
+    )
+    _level, text = services._outcome(attempt)
+    assert text == "Phone call: not sent: no sender serves this channel."
+
+
+def test_a_failure_without_a_code(boss):
+    from django_verify.admin import services
+
+    attempt = VerificationAttempt(
+        channel="call", message_status="failed", sender="x", error_message="TypeError in the sender"
+    )
+    assert services._outcome(attempt)[1].endswith("failed: TypeError in the sender.")
+
+
+def test_a_message_that_is_still_queued_says_so(boss):
+    # In the test's transaction nothing commits, as with a queue that has not run yet.
+    (text,) = told(send(boss, make_service()))
+    assert "queued. The message will be sent in a moment." in text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_mail_goes_to_a_mail_address(boss, outbox):
+    send(boss, make_service(), "email", "ann@example.com")
+    assert outbox[0].to == "ann@example.com"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_payment_service_gets_an_example(boss, outbox):
+    send(boss, make_service(psd2_enabled=True))
+    assert "€1.00" in outbox[0].body
+
+
+@pytest.mark.parametrize(
+    ("channel", "address", "field"),
+    [
+        ("sms", "12", "address"), ("sms", "ann@example.com", "address"),
+        ("email", PHONE, "address"), ("email", "ann@", "address"), ("sms", "", "address"),
+        ("sna", PHONE, "channel"), ("call", PHONE, "channel"),
+    ],
+)  # fmt: skip
+def test_an_address_that_does_not_fit_is_refused(boss, channel, address, field):
+    service = make_service(channels=["sms", "email", "sna"])
+    response = send(boss, service, channel, address)
+    assert list(response.context["form"].errors) == [field]
+    assert not VerificationAttempt.objects.exists()
+    assert not LogEntry.objects.exists()
+
+
+def test_a_channel_without_sender_is_refused(boss, broken_sender):
+    response = send(boss, make_service(), "call")
+    assert "No configured sender" in response.context["form"].errors["channel"][0]
+
+
+def test_a_limit_is_told_with_its_end(boss, clock):
+    service = make_service(max_sends=1)
+    send(boss, service)
+    response = send(boss, service)
+    assert response.context["form"].non_field_errors() == [
+        "Max send attempts reached",
+        "Try again in 10 minutes.",
+    ]
+
+
+def test_the_hosts_refusal_is_told(boss):
+    def refuse(**kwargs):
+        raise exceptions.Forbidden("Not this country")
+
+    signals.verification_starting.connect(refuse)
+    try:
+        response = send(boss, make_service())
+    finally:
+        signals.verification_starting.disconnect(refuse)
+    assert response.context["form"].non_field_errors() == ["Not this country"]
+
+
+def test_the_page_of_the_test_message(boss):
+    service = make_service(channels=["email"])
+    page = boss.get(page_of(service, "test"))
+    assert page.status_code == 200
+    assert page.context["form"].fields["channel"].choices == [("email", "E-mail")]
+    assert not page.context["form"].errors
+    assert page_of(service, "test") in boss.get(page_of(service)).content.decode()
+    assert boss.get(f"{SERVICES}VA{'0' * 32}/test/").status_code == 404
+
+
+def test_the_test_message_needs_a_csrf_token(boss, outbox):
+    service = make_service()
+    boss.handler.enforce_csrf_checks = True
+    assert send(boss, service).status_code == 403
+    assert not VerificationAttempt.objects.exists()
+
+
+def test_permission_may_depend_on_the_object(boss, monkeypatch):
+    from django_verify.admin.services import VerifyServiceAdmin
+
+    monkeypatch.setattr(
+        VerifyServiceAdmin, "has_change_permission", lambda self, request, obj=None: obj is None
+    )
+    assert boss.get(page_of(make_service(), "test")).status_code == 403
+
+
+def test_a_default_route_that_names_none(boss):
+    service = make_service()
+    with override_settings(DJANGO_VERIFY={"SENDERS": {"memory": MEMORY}, "ROUTES": {"sms": []}}):
+        page = boss.get(page_of(service)).content.decode()
+    assert page.count("codes cannot be sent this way") == 4
