@@ -1,0 +1,1 @@
+"""Measures a start and a check over HTTP against a floor written next to them."""

@@ -1,0 +1,10 @@
+"""The floor's two addresses."""
+
+from django.urls import path
+
+from benchmarks.floor import views
+
+urlpatterns = [
+    path("verifications", views.StartView.as_view()),
+    path("checks", views.CheckView.as_view()),
+]

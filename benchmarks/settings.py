@@ -1,0 +1,11 @@
+"""The example site as it is measured: its own settings, and a sender that costs nothing."""
+
+# ruff: noqa: F403, F405 - settings on top of settings
+
+from example_project.settings import *
+
+DEBUG = False
+DATABASES["default"]["CONN_MAX_AGE"] = 60
+DJANGO_VERIFY = {"SENDERS": {"nowhere": {"BACKEND": "benchmarks.sender.NowhereSender"}}}
+if env.bool("BENCH_BARE", False):
+    MIDDLEWARE = []
