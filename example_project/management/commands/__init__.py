@@ -1,0 +1,1 @@
+"""Commands of the example site, one a file."""

@@ -1,0 +1,1 @@
+"""Tests of the example site: its page, the demonstration, the development server."""

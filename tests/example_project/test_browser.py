@@ -1,0 +1,113 @@
+"""The page that verifies a number, in a real browser, at the size of a phone and of a desk."""
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from django_verify import phones
+from django_verify.models import Verification
+from tests.conftest import PHONE, code_in, wrong
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the path"),
+]
+
+
+@pytest.fixture(params=[(390, 844), (1280, 800)], ids=["phone", "desk"])
+def browse(request):
+    """Call a function with a page of a browser without JavaScript, which the site must not need.
+
+    It runs in a thread of its own: in the thread of Playwright's event loop, Django would open
+    further connections, and nobody would close them.
+    """
+    width, height = request.param
+
+    def run(walk):
+        with playwright.sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+            page = browser.new_page(
+                viewport={"width": width, "height": height}, java_script_enabled=False
+            )
+            page.set_default_timeout(15_000)
+            walk(page)
+            browser.close()
+
+    def browse(walk):
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(run, walk).result()
+
+    return browse
+
+
+def test_a_person_verifies_a_number(browse, live_server, service, outbox):
+    expect = playwright.expect
+    requested = []
+
+    def walk(page):
+        page.on("request", lambda request: requested.append(request.url))
+        page.goto(live_server.url)
+        number = page.get_by_label("Phone number")
+        number.fill("415")
+        page.get_by_role("button", name="Send the code").click()
+        expect(page.get_by_role("alert")).to_contain_text("complete phone number")
+        expect(number).to_have_value("415")
+
+        number.fill("+1 415 555 2671")
+        page.get_by_label("Text message").check()
+        number.press("Enter")
+        code = page.get_by_label("Code")
+        expect(code).to_be_focused()
+        expect(page.get_by_text(phones.mask(PHONE).replace("*", "•"))).to_be_visible()
+
+        page.get_by_role("button", name="Send again").click()
+        expect(page.get_by_role("status")).to_have_text("We sent the code again.")
+        sent = code_in(outbox[-1])
+        code.fill(wrong(sent))
+        page.get_by_role("button", name="Verify").click()
+        expect(page.get_by_role("alert")).to_contain_text("not the code we sent")
+
+        code.fill(sent)
+        code.press("Enter")
+        expect(page.get_by_role("heading")).to_have_text("Your number is verified")
+        assert PHONE not in page.content()
+
+        page.get_by_role("button", name="Verify another number").click()
+        expect(number).to_have_value("")
+
+    browse(walk)
+    assert requested
+    assert all(url.startswith((live_server.url, "data:")) for url in requested)
+    assert Verification.objects.get().status == "approved"
+
+
+def test_nothing_is_cut_off(browse, live_server, service):
+    def walk(page):
+        page.goto(live_server.url)
+        page.get_by_label("Phone number").fill(PHONE)
+        page.get_by_role("button", name="Send the code").click()
+        playwright.expect(page.get_by_label("Code")).to_be_visible()
+        for button in page.get_by_role("button").all():
+            box = button.bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= page.viewport_size["width"]
+            assert box["height"] >= 44
+
+    browse(walk)
