@@ -56,10 +56,14 @@ CALLING_CODE_LOCALES = {
     "40": "ro",
 }
 # Tags that name a script or region of Chinese rather than one of our catalogues.
-_CHINESE = {"zh-cn": "zh", "zh-hans": "zh", "zh-tw": "zh-HK", "zh-hant": "zh-HK"}
+_CHINESE = {"zh-cn": "zh", "zh-hans": "zh", "zh-tw": "zh-HK", "zh-mo": "zh-HK"} | {
+    "zh-hant": "zh-HK"
+}
 # What ends a sentence where it is not a full stop.
 _STOPS = {"ja": "。", "zh": "。", "zh-HK": "。", "th": ""}
 _LONGEST_CALLING_CODE = max(map(len, CALLING_CODE_LOCALES))
+# Longest text that Android's SMS Retriever looks at.
+SMS_RETRIEVER_BYTES = 140
 _LOCALE_DIR = Path(__file__).parent / "locale"
 
 
@@ -161,7 +165,9 @@ def _locale_of(to: str) -> str:
 def _match(locales: tuple[str, ...], requested: str) -> str | None:
     wanted = requested.replace("_", "-").lower()
     known = {tag.lower(): tag for tag in locales} | _CHINESE
-    return known.get(wanted) or known.get(wanted.partition("-")[0])
+    while wanted and wanted not in known:
+        wanted = wanted.rpartition("-")[0]
+    return known.get(wanted)
 
 
 @cache
@@ -197,12 +203,13 @@ def _warning(draft: Draft) -> str:
 
 def _sms(draft: Draft) -> Message:
     """Compose the text; with an app hash in the form that Android's SMS Retriever reads."""
-    parts = [_text(draft)]
-    if draft.warn:
-        parts.append(_warning(draft))
-    body = _join(parts, draft.locale)
+    text = _text(draft)
+    body = _join([text, _warning(draft)], draft.locale) if draft.warn else text
     if draft.app_hash:
-        body = f"<#> {body}\n{draft.app_hash}"
+        form = "<#> {}\n" + draft.app_hash
+        fits = len(form.format(body).encode()) <= SMS_RETRIEVER_BYTES
+        # The reader on the phone drops a longer text; without the warning there is room.
+        body = form.format(body if fits else text)
     return Message("sms", draft.to, body, draft.attempt_sid, draft.locale)
 
 

@@ -82,12 +82,12 @@ def seal(code: str, *, bound_to: str, key_id: str) -> str:
 
 def unseal(sealed: str, *, bound_to: str, key_id: str) -> str:
     """Decrypt what `seal` made. Raises LookupError for a missing key or another row's seal."""
-    raw = base64.urlsafe_b64decode(sealed)
     box = AESGCM(_key(key_id, "seal"))
     try:
+        raw = base64.urlsafe_b64decode(sealed)
         return box.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], bound_to.encode()).decode()
-    except InvalidTag as error:
-        raise LookupError("The sealed code belongs to another row or key.") from error
+    except (InvalidTag, ValueError):
+        raise LookupError("The sealed code is damaged, or belongs to another row.") from None
 
 
 def is_custom_code(value: str) -> bool:

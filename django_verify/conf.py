@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
@@ -17,6 +18,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.encoding import force_bytes
 
+_KEY_ID = re.compile(r"[0-9A-Za-z_]{1,16}\Z")
+_ORIGIN = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?\Z")
 CONSOLE = {"console": {"BACKEND": "django_verify.senders.console.ConsoleSender"}}
 
 
@@ -50,10 +53,17 @@ class Settings:
     MAX_BODY: int = 256 * 1024
 
     def __post_init__(self) -> None:
-        for key in self.KEYS:
-            if not (1 <= len(key) <= 16 and key.isascii() and key.isidentifier()):
+        keys: dict[Any, Any] = dict(self.KEYS)
+        for key, secret in keys.items():
+            if not (isinstance(key, str) and _KEY_ID.match(key)):
                 msg = f"DJANGO_VERIFY['KEYS']: {key!r} is no key id (1–16 letters, digits, _)."
                 raise ImproperlyConfigured(msg)
+            if not (isinstance(secret, str) and secret):
+                msg = f"DJANGO_VERIFY['KEYS']: the secret of {key!r} must be a text, not empty."
+                raise ImproperlyConfigured(msg)
+        if self.BASE_URL and not _ORIGIN.match(self.BASE_URL):
+            msg = "DJANGO_VERIFY['BASE_URL'] must begin with https:// or http:// and name a host."
+            raise ImproperlyConfigured(msg)
         if not 1 <= self.ADDRESS_STARTS_PER_DAY <= 1000:
             msg = "DJANGO_VERIFY['ADDRESS_STARTS_PER_DAY'] must be between 1 and 1000."
             raise ImproperlyConfigured(msg)

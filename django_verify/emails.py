@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*\Z")
-_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+\Z")
-_IDNA_SEPARATORS = ("\u3002", "\uff0e", "\uff61")
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.(?=[^.]*[A-Za-z]){_LABEL}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ def mask(address: str) -> str:
 
 
 def _to_ascii(domain: str) -> str:
-    if any(separator in domain for separator in _IDNA_SEPARATORS):
+    # IDNA drops or splits some characters; only what can stand in a name comes before it.
+    if not all(char in ".-" or unicodedata.category(char)[0] in "LMN" for char in domain):
         return ""
     try:
         return domain.encode("idna").decode().lower()

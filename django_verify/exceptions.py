@@ -104,6 +104,10 @@ class InvalidParameter(VerifyError):
         self.reason = reason
         super().__init__(f"Invalid parameter `{parameter}`: {reason}")
 
+    def __reduce__(self) -> tuple[type[InvalidParameter], tuple[str, str], dict[str, object]]:
+        """Let it cross processes, as the rest of the family does."""
+        return type(self), (self.parameter, self.reason), self.__dict__
+
 
 class MaxChecksReached(VerifyError):
     """The guesses of this verification are used up; nothing was compared."""

@@ -20,8 +20,10 @@ _ALIASES = (
     (re.compile(r"\+549([0-9]{10})\Z"), r"+54\1"),
     (re.compile(r"\+521([0-9]{10})\Z"), r"+52\1"),
     (re.compile(r"\+55([0-9]{2})([6-9][0-9]{7})\Z"), r"+55\g<1>9\2"),
-    (re.compile(r"\+390([0-9]+)\Z"), r"+39\1"),
+    (re.compile(r"\+390+([0-9]+)\Z"), r"+39\1"),
 )
+# Where a number in the old spelling is no longer valid by itself and people still write it.
+_RENUMBERED = ("+52", "+55")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,12 @@ def parse(value: str) -> Phone:
     if not _E164.match(value):
         raise ValueError("not a phone number in E.164 format")
     key = fold(value)
-    for spelling in (value, key):
-        region = _region(spelling)
-        if region is not None:
-            return Phone(value, key, region)
-    raise ValueError("not a valid phone number")
+    region = _region(value)
+    if region is None and value.startswith(_RENUMBERED):
+        region = _region(key)
+    if region is None:
+        raise ValueError("not a valid phone number")
+    return Phone(value, key, region)
 
 
 def fold(number: str) -> str:
@@ -62,7 +65,7 @@ def fold(number: str) -> str:
 
 
 def mask(number: str) -> str:
-    """Hide all but the country's first digits and the last two: `+1415*****71`."""
+    """Hide all but the first three digits and the last two: `+141*******71`."""
     if len(number) < 8:
         return "*" * len(number)
     return number[:4] + "*" * (len(number) - 6) + number[-2:]

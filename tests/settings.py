@@ -1,11 +1,16 @@
 """Settings of the tests: the example site, with messages kept in memory."""
 
+import django
+
 from example_project.settings import *
 
 DEBUG = False
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 SECRET_KEY = "a key for the tests, of more than fifty characters, and no other use"
-EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 DJANGO_VERIFY = {
     "SENDERS": {"memory": {"BACKEND": "django_verify.senders.locmem.LocmemSender"}},

@@ -7,8 +7,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.test import override_settings
 
-from django_verify import codes, conf, exceptions, signals, verifications
-from django_verify.models import Verification, VerificationAttempt, VerifyService
+from django_verify import budgets, codes, conf, exceptions, signals, verifications
+from django_verify.models import Verification, VerificationAttempt, VerifyService, lookups
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_account, make_service, wrong
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -361,7 +361,7 @@ def test_a_long_history_is_read_to_its_end(service, outbox):
         verifications.start(service, PHONE)
         guess(service, code_in(outbox[-1]), 5)
         verifications.cancel(service, PHONE)
-    for _ in range(verifications.HISTORY + 1):
+    for _ in range(lookups.HISTORY + 1):
         verifications.start(service, PHONE)
         verifications.cancel(service, PHONE)
     assert verifications.start(service, PHONE).max_checks == 5
@@ -658,15 +658,15 @@ def test_without_its_key_no_code_is_right(service, outbox, settings, caplog):
 
 def after_first_read(monkeypatch, happens):
     """Let something happen between a start's first look at the address and its write."""
-    real = verifications._history
+    real = budgets.history
 
-    def read(order, now):
-        rows = real(order, now)
-        monkeypatch.setattr(verifications, "_history", real)
+    def read(*args):
+        rows = real(*args)
+        monkeypatch.setattr(budgets, "history", real)
         happens()
         return rows
 
-    monkeypatch.setattr(verifications, "_history", read)
+    monkeypatch.setattr(budgets, "history", read)
 
 
 def test_a_start_that_loses_its_turn_sends_nothing(service, outbox, monkeypatch):

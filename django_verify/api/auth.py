@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from django_verify import codes, sids
 from django_verify.exceptions import AuthenticationRequired
-from django_verify.models import Account, ApiKey
+from django_verify.models import Account, ApiKey, lookups
 
 
 class BasicAuthentication(BaseAuthentication):
@@ -36,11 +36,14 @@ def _look_up(name: str) -> tuple[Account | None, str]:
     """Return the account of a credential and the stored hash; one query."""
     if sids.is_sid("SK", name):
         keys = ApiKey.objects.select_related("account")
-        key = keys.filter(sid=sids.canonical(name), is_active=True, account__is_active=True).first()
-        return (key.account, key.secret_hash) if key else (None, "")
+        try:
+            key = keys.get(sid=sids.canonical(name), is_active=True, account__is_active=True)
+        except ApiKey.DoesNotExist:
+            return None, ""
+        return key.account, key.secret_hash
     sid = sids.canonical(name) if sids.is_sid("AC", name) else ""
-    account = Account.objects.filter(sid=sid, is_active=True).first()
-    return (account, account.auth_token_hash) if account else (None, "")
+    account = lookups.active_account(sid)
+    return account, account.auth_token_hash if account else ""
 
 
 def _credentials(header: str) -> tuple[str, str]:

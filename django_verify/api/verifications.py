@@ -11,7 +11,7 @@ from django_verify import exceptions, sids, verifications
 from django_verify.api import wire
 from django_verify.api.resource import Create, Fetch, Resource, Update
 from django_verify.exceptions import InvalidParameter, NotFound
-from django_verify.models import Verification, VerifyService
+from django_verify.models import Verification, lookups
 
 
 class StartParameters(wire.Parameters):
@@ -63,13 +63,11 @@ class VerificationViewSet(Create, Fetch, Update, Resource):
 
     def perform_create(self, **values: Any) -> Verification:
         """Start, or send again."""
-        found = VerifyService.objects.filter(
-            sid=self.service.sid, account_id=self.account.sid
-        ).first()
-        if found is None:
+        service = lookups.service(self.service.sid, self.account.sid)
+        if service is None:
             raise NotFound
         _refuse_unavailable(values)
-        return verifications.start(found, values.pop("to"), values.pop("channel"), **values)
+        return verifications.start(service, values.pop("to"), values.pop("channel"), **values)
 
     def retrieve(self, request: Request, **kwargs: str) -> Response:
         """Answer a verification by SID or address."""

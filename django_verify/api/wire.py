@@ -9,6 +9,7 @@ import datetime as dt
 import json
 import logging
 import re
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -305,6 +306,15 @@ class Parameters(serializers.Serializer[Any]):
             return dict(self.run_validation(data))
         except serializers.ValidationError as error:
             raise _first(error.detail) from None
+
+
+@cache
+def reader(parameters: type[Parameters], *, partial: bool = False) -> Parameters:
+    """Return the one instance of a class: building the fields costs ten times their use.
+
+    It holds nothing of a request, so threads share it.
+    """
+    return parameters(partial=partial)
 
 
 def _first(detail: Any) -> InvalidParameter:

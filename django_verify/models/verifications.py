@@ -82,6 +82,7 @@ class Verification(models.Model):
                 fields=["account", "address_key", "serial"], name="verify_address_serial"
             )
         ]
+        indexes = [models.Index(fields=["status", "expires_at"], name="verify_expiry")]
         permissions = [
             ("view_pii", _("Can see full addresses")),
             ("cancel_verification", _("Can cancel verifications")),

@@ -69,12 +69,14 @@ def route(channel: str, preferred: Sequence[str] = ()) -> list[str]:
 def _build(alias: str, entry: Mapping[str, Any]) -> Sender:
     if unknown := set(entry) - {"BACKEND", "OPTIONS"}:
         raise ImproperlyConfigured(f"Sender {alias!r}: unknown keys {sorted(unknown)}.")
+    if "BACKEND" not in entry:
+        raise ImproperlyConfigured(f"Sender {alias!r} has no BACKEND.")
+    if not isinstance(entry["BACKEND"], str):
+        raise ImproperlyConfigured(f"Sender {alias!r}: BACKEND must be a dotted path.")
     try:
         backend = import_string(entry["BACKEND"])
         sender = backend(alias, **entry.get("OPTIONS", {}))
-    except KeyError:
-        raise ImproperlyConfigured(f"Sender {alias!r} has no BACKEND.") from None
-    except (ImportError, TypeError) as error:
+    except Exception as error:
         raise ImproperlyConfigured(f"Sender {alias!r}: {error}") from error
     if not isinstance(sender, Sender):
         raise ImproperlyConfigured(f"Sender {alias!r}: {backend!r} is no Sender.")

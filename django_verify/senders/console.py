@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from django_verify.senders.base import Message, Receipt, Sender
+from django_verify.senders.base import Message, Receipt, Sender, TemporarySendError
 
 
 class ConsoleSender(Sender):
@@ -17,6 +17,9 @@ class ConsoleSender(Sender):
         """Write the message in one piece, so that two threads do not mix theirs."""
         lines = [f"{message.channel} to {message.to} ({message.attempt_sid}, {message.locale})"]
         lines += [text for text in (message.subject, message.prompt, message.body) if text]
-        sys.stdout.write("\n".join([*lines, "-" * 72, ""]))
-        sys.stdout.flush()
+        try:
+            sys.stdout.write("\n".join([*lines, "-" * 72, ""]))
+            sys.stdout.flush()
+        except (OSError, ValueError):
+            raise TemporarySendError("standard output is closed") from None
         return Receipt(provider_sid=message.attempt_sid)

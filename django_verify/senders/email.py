@@ -29,14 +29,24 @@ class EmailSender(Sender):
         )
         try:
             accepted = mail.send()
-        except smtplib.SMTPRecipientsRefused:
-            raise SendError("the mail server refused the recipient") from None
+        except smtplib.SMTPRecipientsRefused as error:
+            code = next((reply[0] for reply in error.recipients.values()), 0)
+            raise _refusal("the mail server refused the recipient", code) from None
+        except smtplib.SMTPAuthenticationError as error:
+            # Our own credentials: another sender may still reach the recipient.
+            text = "the mail server refused the credentials"
+            raise TemporarySendError(text, code=str(error.smtp_code)) from None
         except smtplib.SMTPResponseException as error:
-            kind = SendError if error.smtp_code >= 500 else TemporarySendError
-            raise kind("the mail server refused", code=str(error.smtp_code)) from None
+            raise _refusal("the mail server refused", error.smtp_code) from None
         except (smtplib.SMTPException, OSError) as error:
             text = f"the mail server failed: {type(error).__name__}"
             raise TemporarySendError(text) from None
         if not accepted:
             raise SendError("the mail backend sent nothing")
         return Receipt()
+
+
+def _refusal(text: str, code: int) -> SendError:
+    """Return the error of an SMTP reply; 4xx asks to come back."""
+    kind = TemporarySendError if code < 500 else SendError
+    return kind(text, code=str(code))

@@ -37,9 +37,11 @@ class FileSender(Sender):
         return Receipt(provider_sid=message.attempt_sid)
 
     def check(self) -> Iterable[CheckMessage]:
-        """Report a folder that does not exist."""
-        if not self.path.parent.is_dir():
+        """Report a path that cannot be written."""
+        target = self.path if self.path.exists() else self.path.parent
+        is_file = target == self.path
+        if target.is_dir() == is_file or not os.access(target, os.W_OK):
             yield Error(
-                f"Sender {self.alias!r}: the folder of its path does not exist.",
+                f"Sender {self.alias!r}: its path cannot be written as a file.",
                 id="django_verify.E004",
             )

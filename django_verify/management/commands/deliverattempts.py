@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from django_verify import delivery
 
@@ -21,4 +21,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Sweep once."""
+        if options["limit"] < 0:
+            raise CommandError("--limit: at least 0.")
         self.stdout.write(f"{delivery.sweep(options['limit'])} attempts taken over")

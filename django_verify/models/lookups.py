@@ -1,0 +1,102 @@
+"""The SELECTs of the hot paths, compiled once: building SQL costs several times its execution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from django.db import router
+from django.db.models import Model, QuerySet
+
+from django_verify.models.accounts import Account
+from django_verify.models.services import VerifyService
+from django_verify.models.verifications import Verification
+
+# Rows of an address that are read at first; more only where these do not settle a question.
+HISTORY = 20
+
+Row = TypeVar("Row", bound=Model)
+
+
+class Compiled(Generic[Row]):
+    """A query with open values, whose SQL is kept for each database.
+
+    `build` gets one text in the place of each value and returns the query set; everything else
+    in it is fixed. The values are bound by the database driver, as ever.
+    """
+
+    def __init__(self, build: Callable[..., QuerySet[Row]], values: int) -> None:
+        self._build = build
+        self._marks = tuple(f"\0value {number}" for number in range(values))
+        self._sql: dict[str, tuple[type[Row], str, Sequence[Any]]] = {}
+
+    def rows(self, using: str, *values: str) -> list[Row]:
+        """Run the query on a database with these values."""
+        if using not in self._sql:
+            query_set = self._build(*self._marks).using(using)
+            sql, params = query_set.query.get_compiler(using).as_sql()
+            self._sql[using] = query_set.model, sql, params
+        model, sql, params = self._sql[using]
+        given = dict(zip(self._marks, values, strict=True))
+        bound = [given.get(param, param) for param in params]
+        return list(model._default_manager.using(using).raw(sql, bound))  # noqa: SLF001
+
+
+_ACCOUNT = Compiled(lambda sid: Account.objects.filter(sid=sid, is_active=True).order_by(), 1)
+_SERVICE = Compiled(
+    lambda sid, account: VerifyService.objects.filter(sid=sid, account_id=account).order_by(), 2
+)
+_VERIFICATION = Compiled(
+    lambda sid, service, account: Verification.objects.filter(
+        sid=sid, service_id=service, account_id=account
+    ).order_by(),
+    3,
+)
+_OF_ADDRESS = Compiled(
+    lambda account, key: Verification.objects.filter(account_id=account, address_key=key).order_by(
+        "-serial"
+    )[:HISTORY],
+    2,
+)
+_OF_ADDRESS_AND_SERVICE = Compiled(
+    lambda account, key, service: Verification.objects.filter(
+        account_id=account, address_key=key, service_id=service
+    ).order_by("-serial")[:HISTORY],
+    3,
+)
+
+
+def active_account(sid: str) -> Account | None:
+    """Return an account that may call the API."""
+    return next(iter(_ACCOUNT.rows(router.db_for_read(Account), sid)), None)
+
+
+def service(sid: str, account_sid: str) -> VerifyService | None:
+    """Return a service of an account."""
+    using = router.db_for_read(VerifyService)
+    return next(iter(_SERVICE.rows(using, sid, account_sid)), None)
+
+
+def database() -> str:
+    """Return where verifications are written, and so read: a replica behind it would mislead."""
+    return router.db_for_write(Verification)
+
+
+def verifications() -> QuerySet[Verification]:
+    """Return all verifications of the database that is written, in no order."""
+    return Verification.objects.using(database()).order_by()
+
+
+def verification(sid: str, service_sid: str, account_sid: str) -> Verification | None:
+    """Return a verification of a service."""
+    return next(iter(_VERIFICATION.rows(database(), sid, service_sid, account_sid)), None)
+
+
+def of_address(account_sid: str, key: str) -> list[Verification]:
+    """Return an address's latest verifications within an account, newest first."""
+    return _OF_ADDRESS.rows(database(), account_sid, key)
+
+
+def of_address_and_service(account_sid: str, key: str, service_sid: str) -> list[Verification]:
+    """Return an address's latest verifications within a service, newest first."""
+    return _OF_ADDRESS_AND_SERVICE.rows(database(), account_sid, key, service_sid)

@@ -1,0 +1,298 @@
+"""What every sender owes its callers, proved on each file of `django_verify/senders`.
+
+A new sender needs one entry in `CASES`: its options, and how its backend can be made to fail.
+"""
+
+import ast
+import importlib
+import logging
+import pkgutil
+import smtplib
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.mail.backends import locmem as locmem_mail
+
+from django_verify import channels, senders
+from django_verify.models import VerificationAttempt
+from django_verify.senders import Message, Receipt, Sender, SendError, TemporarySendError
+
+CODE, PHONE, MAIL = "904716", "+14155552671", "jane.doe@example.com"
+SECRETS = (CODE, PHONE, PHONE[4:], MAIL, "jane")
+
+
+@dataclass
+class Failure:
+    """One way to fail: `arrange(monkeypatch, tmp_path, sender)`, and the error to expect."""
+
+    name: str
+    arrange: Callable
+    error: type[SendError] = TemporarySendError
+    marks: tuple = ()
+
+
+@dataclass
+class Case:
+    """How to build a sender, and the failures of its backend, or why it has none."""
+
+    options: Callable[[Path], dict] = field(default=lambda tmp_path: {})
+    failures: tuple[Failure, ...] = ()
+    never_fails: str = ""
+
+
+def mail_server(answer):
+    """Arrange that the mail backend raises, or answers, this."""
+
+    def send_messages(self, messages):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return lambda monkeypatch, tmp_path, sender: monkeypatch.setattr(
+        locmem_mail.EmailBackend, "send_messages", send_messages
+    )
+
+
+def break_stdout(monkeypatch, tmp_path, sender):
+    class Broken:
+        def write(self, text):
+            raise BrokenPipeError(32, "Broken pipe", text)
+
+        def flush(self):
+            pass
+
+    monkeypatch.setattr(sys, "stdout", Broken())
+
+
+def lose_folder(monkeypatch, tmp_path, sender):
+    sender.path = tmp_path / f"{PHONE}-{CODE}" / "outbox"
+
+
+CASES = {
+    "console": Case(
+        failures=(
+            Failure(
+                "broken pipe",
+                break_stdout,
+            ),
+        )
+    ),
+    "locmem": Case(never_fails="a list takes everything"),
+    "file": Case(
+        options=lambda tmp_path: {"path": tmp_path / "outbox.jsonl"},
+        failures=(Failure("folder gone", lose_folder),),
+    ),
+    "email": Case(
+        options=lambda tmp_path: {"from_email": "verify@example.org"},
+        failures=(
+            Failure("connection refused", mail_server(ConnectionRefusedError(111, MAIL))),
+            Failure("timeout", mail_server(TimeoutError(MAIL))),
+            Failure("disconnected", mail_server(smtplib.SMTPServerDisconnected(MAIL))),
+            Failure("busy", mail_server(smtplib.SMTPDataError(451, f"later {MAIL} {CODE}"))),
+            Failure("refused", mail_server(smtplib.SMTPDataError(554, f"spam {CODE}")), SendError),
+            Failure(
+                "no such mailbox",
+                mail_server(smtplib.SMTPRecipientsRefused({MAIL: (550, b"no jane here")})),
+                SendError,
+            ),
+            Failure("nothing sent", mail_server(0), SendError),
+            Failure("no answer", mail_server(None), SendError),
+        ),
+    ),
+}
+
+
+def discover():
+    """Module name → the senders it defines."""
+    names = [info.name for info in pkgutil.iter_modules(senders.__path__) if info.name != "base"]
+    modules = {name: importlib.import_module(f"{senders.__name__}.{name}") for name in names}
+    return {
+        name: [
+            value
+            for value in vars(module).values()
+            if isinstance(value, type)
+            and issubclass(value, Sender)
+            and value.__module__ == module.__name__
+        ]
+        for name, module in modules.items()
+    }
+
+
+SENDERS = discover()
+every_sender = pytest.mark.parametrize("name", SENDERS)
+every_failure = pytest.mark.parametrize(
+    ("name", "failure"),
+    [
+        pytest.param(name, failure, id=f"{name}-{failure.name}", marks=failure.marks)
+        for name, case in CASES.items()
+        for failure in case.failures
+    ],
+)
+
+
+def case_of(name):
+    if name not in CASES:
+        pytest.fail(
+            f"django_verify/senders/{name}.py has no entry in CASES of tests/senders/"
+            f"test_contract.py: tell there its options and how its backend can fail."
+        )
+    return CASES[name]
+
+
+@pytest.fixture
+def build(settings, tmp_path):
+    """Build a sender by the settings, as a site would."""
+
+    def build(name, **more):
+        (kind,) = SENDERS[name]
+        options = case_of(name).options(tmp_path) | more
+        backend = f"{kind.__module__}.{kind.__qualname__}"
+        settings.DJANGO_VERIFY = {"SENDERS": {"it": {"BACKEND": backend, "OPTIONS": options}}}
+        return senders.get("it")
+
+    return build
+
+
+def message(channel):
+    return Message(
+        channel,
+        MAIL if channel == "email" else PHONE,
+        f"Your code is: {CODE}",
+        "VL" + "0" * 32,
+        "en",
+        subject="Your code" if channel == "email" else "",
+        prompt="Press any key" if channel == "call" else "",
+    )
+
+
+def imported(name):
+    """Every module that a sender's file imports."""
+    tree = ast.parse(Path(sys.modules[SENDERS[name][0].__module__].__file__).read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@every_sender
+def test_a_file_is_one_sender_with_a_case(name):
+    assert len(SENDERS[name]) == 1, f"django_verify/senders/{name}.py must define one Sender"
+    case = case_of(name)
+    assert bool(case.failures) != bool(case.never_fails), f"CASES[{name!r}]: how does it fail?"
+
+
+def test_the_table_has_no_stale_entry():
+    assert set(CASES) == set(SENDERS)
+
+
+def test_a_file_without_a_case_fails_with_a_clear_sentence(monkeypatch):
+    monkeypatch.delitem(CASES, "console")
+    with pytest.raises(pytest.fail.Exception, match=r"senders/console\.py has no entry in CASES"):
+        test_a_file_is_one_sender_with_a_case("console")
+
+
+@every_sender
+def test_it_declares_the_channels_it_serves(name, build):
+    sender = build(name)
+    assert isinstance(sender.channels, frozenset)
+    assert sender.channels
+    assert sender.channels <= set(channels.CHANNELS)
+    assert isinstance(sender.development, bool)
+    assert sender.alias == "it"
+
+
+@every_sender
+def test_it_answers_a_receipt_that_fits_its_row(name, build):
+    sender = build(name)
+    for channel in sender.channels:
+        receipt = sender.send(message(channel))
+        assert isinstance(receipt, Receipt)
+        for column in ("provider_sid", "price_value", "price_currency"):
+            value = getattr(receipt, column)
+            assert isinstance(value, str)
+            assert len(value) <= VerificationAttempt._meta.get_field(column).max_length
+
+
+@every_sender
+def test_it_refuses_an_unknown_option(name, build):
+    with pytest.raises(ImproperlyConfigured, match=r"'it'.*'no_such_option'"):
+        build(name, no_such_option=1)
+
+
+@every_sender
+def test_its_check_finds_nothing_wrong_with_good_options(name, build):
+    assert list(build(name).check()) == []
+
+
+@every_sender
+def test_it_tells_nobody_else(name, build, capfd, caplog):
+    sender = build(name)
+    with caplog.at_level(logging.DEBUG):
+        for channel in sorted(sender.channels):
+            sender.send(message(channel))
+    out, err = capfd.readouterr()
+    assert out == "" or name == "console"
+    for secret in SECRETS:
+        assert secret not in err + caplog.text
+
+
+@every_failure
+def test_a_failure_is_an_error_that_tells_no_secret(
+    name, failure, build, monkeypatch, tmp_path, caplog, capfd
+):
+    sender = build(name)
+    failure.arrange(monkeypatch, tmp_path, sender)
+    with caplog.at_level(logging.DEBUG), pytest.raises(SendError) as caught:
+        sender.send(message(min(sender.channels)))
+    error = caught.value
+    assert type(error) is failure.error
+    assert str(error)
+    assert len(error.code) <= VerificationAttempt._meta.get_field("error_code").max_length
+    told = [str(error), repr(error), error.code, *traceback.format_exception(error)]
+    told += [caplog.text, *capfd.readouterr()]
+    for secret in SECRETS:
+        assert not [text for text in told if secret in text]
+
+
+@every_sender
+def test_its_repr_and_its_options_are_apart(name, build, tmp_path):
+    shown = repr(build(name))
+    assert not [v for v in case_of(name).options(tmp_path).values() if str(v) in shown]
+
+
+@every_sender
+def test_its_file_says_what_it_is_for(name):
+    (kind,) = SENDERS[name]
+    assert (sys.modules[kind.__module__].__doc__ or "").strip()
+    assert (kind.__doc__ or "").strip()
+
+
+@every_sender
+def test_it_imports_no_sibling_no_settings_and_no_models(name):
+    siblings = {f"{senders.__name__}.{other}" for other in SENDERS if other != name}
+    forbidden = siblings | {"django.conf", "django.db", "django_verify.conf"}
+    forbidden |= {"django_verify.models", "django_verify.codes", "random"}
+    assert not forbidden & set(imported(name))
+
+
+def test_the_base_promises_nothing_by_itself():
+    sender = Sender("it")
+    assert sender.channels == frozenset()
+    assert sender.development is False
+    assert list(sender.check()) == []
+    with pytest.raises(NotImplementedError):
+        sender.send(message("sms"))
+
+
+@pytest.mark.parametrize("channel", ["sms", "call", "email"])
+def test_the_repr_of_a_message_shows_neither_text_nor_address(channel):
+    shown = repr(message(channel))
+    for secret in (*SECRETS, "Your code", "Press any key"):
+        assert secret not in shown

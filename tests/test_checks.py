@@ -1,0 +1,147 @@
+"""The system checks: each id can be reached, and a good configuration is silent."""
+
+from io import StringIO
+
+import pytest
+from django.core.checks import WARNING, run_checks
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+
+from django_verify import checks
+
+EMAIL = {"BACKEND": "django_verify.senders.email.EmailSender"}
+MEMORY = {"BACKEND": "django_verify.senders.locmem.LocmemSender"}
+CONSOLE = {"BACKEND": "django_verify.senders.console.ConsoleSender"}
+FILE = "django_verify.senders.file.FileSender"
+GOOD = {
+    "BASE_URL": "https://verify.example.com",
+    "KEYS": {"k1": "a secret of the ring, long enough for anyone to be content"},
+    "SENDERS": {"mail": EMAIL},
+    "ROUTES": {"email": ["mail"]},
+}
+
+
+def ids(found):
+    return [message.id.removeprefix("django_verify.") for message in found]
+
+
+def use(settings, **values):
+    settings.DJANGO_VERIFY = GOOD | values
+
+
+def test_a_good_configuration_is_silent(settings):
+    use(settings)
+    assert checks.check_settings() == []
+    assert checks.check_deployment() == []
+
+
+@pytest.mark.django_db
+def test_the_checks_are_registered(settings):
+    settings.DJANGO_VERIFY = {"SENDERS": {"memory": MEMORY}, "ROUTES": {"pigeon": []}}
+    ours = [m for m in run_checks(include_deployment_checks=True) if "django_verify" in m.id]
+    assert {"E002", "E010", "W013"} == set(ids(ours))
+    assert "E010" not in ids(m for m in run_checks() if "django_verify" in m.id)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"SENDER": {}}, "DJANGO_VERIFY has no key 'SENDER'. Did you mean 'SENDERS'?"),
+        ({"KEYS": {"a b": "x"}}, "'a b' is no key id"),
+        ({"SENDERS": {"x": {}}}, "Sender 'x' has no BACKEND."),
+        ({"SENDERS": {"x": {"BACKEND": "nowhere.Sender"}}}, "No module named 'nowhere'"),
+        ({"SENDERS": {"x": {"BACKEND": "django_verify.senders.email.No"}}}, '"No" attribute'),
+        ({"SENDERS": {"x": {"BACKEND": "builtins.str"}}}, "<class 'str'> is no Sender"),
+        ({"SENDERS": {"x": EMAIL | {"OPTION": {}}}}, "unknown keys ['OPTION']"),
+        ({"SENDERS": {"x": EMAIL | {"OPTIONS": {"host": "h"}}}}, "'host'"),
+        ({"SENDERS": {"x": EMAIL | {"OPTIONS": None}}}, "Sender 'x'"),
+    ],
+    ids=str,
+)
+def test_e001_a_configuration_that_cannot_be_read(values, sentence, settings):
+    use(settings, **values)
+    (error,) = checks.check_settings()
+    assert ids([error]) == ["E001"]
+    assert sentence in error.msg
+    assert checks.check_deployment() == []
+
+
+def test_e002_a_route_for_an_unknown_channel(settings):
+    use(settings, ROUTES={"pigeon": ["mail"]})
+    (error,) = checks.check_settings()
+    assert ids([error]) == ["E002"]
+    assert "'pigeon'" in error.msg
+
+
+@pytest.mark.parametrize(
+    ("routes", "alias"), [({"email": ["post"]}, "post"), ({"sms": ["mail"]}, "mail")]
+)
+def test_e003_a_route_through_a_sender_that_does_not_serve(routes, alias, settings):
+    use(settings, ROUTES=routes)
+    (error,) = checks.check_settings()
+    assert ids([error]) == ["E003"]
+    assert f"no sender {alias!r} serves it" in error.msg
+
+
+def test_every_fault_of_the_routes_is_told(settings):
+    use(settings, ROUTES={"pigeon": [], "sms": ["mail", "post"], "email": ["mail"]})
+    assert ids(checks.check_settings()) == ["E002", "E003", "E003"]
+
+
+def test_e004_a_sender_reports_its_own_fault(settings, tmp_path):
+    options = {"path": tmp_path / "missing" / "outbox"}
+    use(settings, SENDERS={"out": {"BACKEND": FILE, "OPTIONS": options}}, ROUTES=None)
+    assert ids(checks.check_settings()) == ["E004"]
+
+
+@pytest.mark.parametrize("sender", [MEMORY, CONSOLE], ids=str)
+def test_e010_a_sender_that_reaches_nobody(sender, settings):
+    use(settings, SENDERS={"mail": EMAIL, "dev": sender})
+    (error,) = checks.check_deployment()
+    assert ids([error]) == ["E010"]
+    assert "'dev'" in error.msg
+
+
+@pytest.mark.parametrize(
+    ("values", "warning"),
+    [
+        ({"ADDRESS_GUESSES_IN_A_ROW": 101}, "W011"),
+        ({"ADDRESS_GUESSES_PER_DAY": 101}, "W012"),
+        ({"BASE_URL": ""}, "W013"),
+    ],
+    ids=str,
+)
+def test_a_weak_setting_is_warned_about(values, warning, settings):
+    use(settings, **values)
+    found = checks.check_deployment()
+    assert ids(found) == [warning]
+    assert found[0].level == WARNING
+    assert checks.check_settings() == []
+
+
+@pytest.mark.parametrize("key", ["ADDRESS_GUESSES_IN_A_ROW", "ADDRESS_GUESSES_PER_DAY"])
+def test_the_bound_itself_is_allowed(key, settings):
+    use(settings, **{key: 100})
+    assert checks.check_deployment() == []
+
+
+def deploy(fail_level="ERROR"):
+    err = StringIO()
+    call_command("check", deploy=True, fail_level=fail_level, stdout=StringIO(), stderr=err)
+    return err.getvalue()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("senders", [{}, {"memory": MEMORY}, {"console": CONSOLE}], ids=str)
+def test_check_deploy_refuses_development_senders(senders, settings):
+    settings.DJANGO_VERIFY = {"SENDERS": senders} if senders else {}
+    with pytest.raises(SystemCheckError, match=r"django_verify\.E010"):
+        deploy()
+
+
+@pytest.mark.django_db
+def test_check_deploy_says_nothing_of_a_good_configuration(settings):
+    use(settings)
+    told = deploy(fail_level="CRITICAL")
+    assert "security.W" in told
+    assert "django_verify" not in told

@@ -1,0 +1,238 @@
+"""The settings: defaults, overrides, refusals, and that nothing is read at import."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+
+from django_verify import conf
+
+ROOT = Path(conf.__file__).resolve().parent.parent
+SECRET = "a secret of the ring, long enough for anyone to be content"
+DEFAULTS = {
+    "BASE_URL": "",
+    "KEYS": {},
+    "SENDERS": {"console": {"BACKEND": "django_verify.senders.console.ConsoleSender"}},
+    "ROUTES": None,
+    "ADDRESS_GUESSES_PER_DAY": 20,
+    "ADDRESS_GUESSES_PER_DAY_SHORT_CODE": 5,
+    "ADDRESS_GUESSES_IN_A_ROW": 100,
+    "ADDRESS_STARTS_PER_DAY": 200,
+    "DELIVERY_LEASE": 60,
+    "MAX_BODY": 262_144,
+}
+OTHERS = {
+    "BASE_URL": "https://verify.example.com",
+    "KEYS": {"k1": SECRET},
+    "SENDERS": {"memory": {"BACKEND": "django_verify.senders.locmem.LocmemSender"}},
+    "ROUTES": {"sms": ["memory"]},
+    "ADDRESS_GUESSES_PER_DAY": 10,
+    "ADDRESS_GUESSES_PER_DAY_SHORT_CODE": 4,
+    "ADDRESS_GUESSES_IN_A_ROW": 50,
+    "ADDRESS_STARTS_PER_DAY": 100,
+    "DELIVERY_LEASE": 30,
+    "MAX_BODY": 1024,
+}
+KEYS = [field.name for field in dataclasses.fields(conf.Settings)]
+
+
+def use(settings, **values):
+    settings.DJANGO_VERIFY = values
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_has_its_default(key, settings):
+    use(settings)
+    assert getattr(conf.current(), key) == DEFAULTS[key]
+
+
+def test_without_the_dictionary_the_defaults_hold(settings):
+    del settings.DJANGO_VERIFY
+    assert conf.current() == conf.Settings()
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_can_be_set(key, settings):
+    assert OTHERS[key] != DEFAULTS[key]
+    use(settings, **{key: OTHERS[key]})
+    changed = conf.current()
+    assert getattr(changed, key) == OTHERS[key]
+    rest = {name: getattr(changed, name) for name in KEYS if name != key}
+    assert rest == {name: DEFAULTS[name] for name in KEYS if name != key}
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("BASEURL", "BASE_URL"),
+        ("base_url", "BASE_URL"),
+        ("KEY", "KEYS"),
+        ("SENDER", "SENDERS"),
+        ("ADDRESS_GUESSES_PER_DAI", "ADDRESS_GUESSES_PER_DAY"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_a_suggestion(key, meant, settings):
+    use(settings, **{key: ""})
+    with pytest.raises(ImproperlyConfigured, match=f"no key '{key}'. Did you mean '{meant}'"):
+        conf.current()
+
+
+@pytest.mark.parametrize("key", ["COLOUR", "", 7])
+def test_a_key_like_no_other_gets_no_suggestion(key, settings):
+    settings.DJANGO_VERIFY = {key: ""}
+    with pytest.raises(ImproperlyConfigured) as caught:
+        conf.current()
+    assert "Did you mean" not in str(caught.value)
+
+
+def test_the_settings_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        conf.current().BASE_URL = "https://elsewhere.example"
+
+
+@pytest.mark.parametrize("key_id", ["k", "k1", "_", "A", "year_2026", "k" * 16])
+def test_a_key_id_is_a_short_identifier(key_id, settings):
+    use(settings, KEYS={key_id: SECRET})
+    assert list(conf.key_ring()) == [key_id]
+
+
+@pytest.mark.parametrize(
+    "key_id", ["", "k" * 17, "k 1", "k-1", "k$1", "k1\n", "clé", "ｋ", "k.1"], ids=ascii
+)
+def test_another_key_id_is_refused(key_id, settings):
+    use(settings, KEYS={key_id: SECRET})
+    with pytest.raises(ImproperlyConfigured, match="is no key id"):
+        conf.current()
+
+
+def test_an_empty_secret_is_refused(settings):
+    use(settings, KEYS={"k1": ""})
+    with pytest.raises(ImproperlyConfigured):
+        conf.key_ring()
+
+
+@pytest.mark.parametrize("keys", [{1: SECRET}, {"k1": SECRET.encode()}, {"k1": None}], ids=str)
+def test_a_key_of_another_type_is_refused(keys, settings):
+    use(settings, KEYS=keys)
+    with pytest.raises(ImproperlyConfigured):
+        conf.key_ring()
+
+
+@pytest.mark.parametrize("number", [0, -1, 1001])
+def test_starts_per_day_are_bounded(number, settings):
+    use(settings, ADDRESS_STARTS_PER_DAY=number)
+    with pytest.raises(ImproperlyConfigured, match="between 1 and 1000"):
+        conf.current()
+
+
+@pytest.mark.parametrize("number", [1, 1000])
+def test_the_bounds_of_starts_per_day_are_allowed(number, settings):
+    use(settings, ADDRESS_STARTS_PER_DAY=number)
+    assert number == conf.current().ADDRESS_STARTS_PER_DAY
+
+
+def test_the_ring_keeps_the_order_of_its_keys(settings):
+    use(settings, KEYS={"b": SECRET + "b", "a": SECRET + "a"})
+    assert list(conf.key_ring().items()) == [
+        ("b", (SECRET + "b").encode()),
+        ("a", (SECRET + "a").encode()),
+    ]
+
+
+def test_without_keys_the_ring_is_the_secret_key_and_its_fallbacks(settings):
+    use(settings)
+    settings.SECRET_KEY = SECRET + "now"
+    settings.SECRET_KEY_FALLBACKS = [SECRET + "before"]
+    ring = conf.key_ring()
+    assert list(ring.values()) == [(SECRET + "now").encode(), (SECRET + "before").encode()]
+    assert all(len(key_id) <= 16 and key_id.isidentifier() for key_id in ring)
+
+
+def test_a_fingerprint_tells_nothing_of_the_secret(settings):
+    use(settings)
+    settings.SECRET_KEY = SECRET
+    (key_id,) = conf.key_ring()
+    assert key_id not in SECRET
+    assert SECRET[:8] not in key_id
+
+
+def test_the_repr_shows_no_secret(settings):
+    options = {"auth_token": "the provider's token"}
+    use(settings, KEYS={"k1": SECRET}, SENDERS={"x": {"BACKEND": "x", "OPTIONS": options}})
+    assert SECRET not in repr(conf.current())
+    assert "the provider's token" not in repr(conf.current())
+
+
+def test_an_override_takes_effect_at_once_and_ends_at_once():
+    before = conf.current()
+    with override_settings(DJANGO_VERIFY={"DELIVERY_LEASE": 7}):
+        assert conf.current().DELIVERY_LEASE == 7
+        with override_settings(DJANGO_VERIFY={"DELIVERY_LEASE": 8}):
+            assert conf.current().DELIVERY_LEASE == 8
+        assert conf.current().DELIVERY_LEASE == 7
+    assert conf.current() == before
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "SECRET_KEY_FALLBACKS"])
+def test_an_override_of_the_secret_key_takes_effect_at_once(name):
+    before = conf.key_ring()
+    with override_settings(**{name: SECRET if name == "SECRET_KEY" else [SECRET]}):
+        assert SECRET.encode() in conf.key_ring().values()
+    assert conf.key_ring() == before
+
+
+def test_another_setting_forgets_nothing():
+    before = conf.current()
+    with override_settings(LANGUAGE_CODE="de"):
+        assert conf.current() is before
+
+
+@pytest.mark.parametrize(
+    ("routes", "answer"),
+    [(None, None), ({}, ()), ({"sms": ["a", "b"]}, ["a", "b"]), ({"call": ["a"]}, ())],
+    ids=str,
+)
+def test_the_default_route_of_a_channel(routes, answer, settings):
+    use(settings, ROUTES=routes)
+    assert conf.default_route("sms") == answer
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "",
+        ".conf",
+        ".codes",
+        ".phones",
+        ".emails",
+        ".sids",
+        ".exceptions",
+        ".signals",
+        ".senders",
+        ".channels",
+    ],
+)
+def test_importing_needs_no_settings(module):
+    environment = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
+    code = f"import django_verify{module}; print(django_verify.__version__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(".") == 2
+
+
+def test_the_settings_have_one_reader():
+    """`django.conf` is imported by conf alone."""
+    package = ROOT / "django_verify"
+    readers = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if "django.conf import settings" in path.read_text(encoding="utf-8")
+    }
+    assert readers == {"conf.py"}

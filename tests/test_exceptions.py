@@ -1,0 +1,117 @@
+"""The family of errors: numbers, HTTP statuses, messages, and life across processes."""
+
+import copy
+import pickle
+from collections import Counter
+
+import pytest
+
+from django_verify import exceptions
+from django_verify.exceptions import InvalidParameter, MalformedRequest, VerifyError
+
+# The vendor's number and HTTP status of each class.
+WIRE = {
+    "VerifyError": (20500, 500),
+    "AuthenticationRequired": (20003, 401),
+    "MethodNotSupported": (20004, 405),
+    "PageTooLarge": (20007, 400),
+    "Forbidden": (20403, 403),
+    "NotFound": (20404, 404),
+    "MalformedRequest": (20422, 400),
+    "BodyTooLarge": (20422, 413),
+    "UnsupportedBody": (20422, 415),
+    "TooManyRequests": (20429, 429),
+    "InvalidParameter": (60200, 400),
+    "MaxChecksReached": (60202, 429),
+    "MaxSendsReached": (60203, 429),
+    "FeatureDisabled": (60204, 403),
+    "TransactionRequired": (60206, 400),
+    "ConcurrentStarts": (60212, 429),
+    "ChannelWithoutPsd2": (60214, 400),
+    "EmailNotConfigured": (60217, 400),
+    "CheckTargetMissing": (60221, 400),
+    "ChannelDisabled": (60223, 403),
+    "TemplateNotFound": (60228, 400),
+    "CustomMessageUnsupported": (60243, 400),
+    "LocaleNotSpoken": (60331, 400),
+    "AppHashNeedsSms": (60602, 400),
+    "WhatsappNotConfigured": (68008, 400),
+}
+FAMILY = [
+    value
+    for value in vars(exceptions).values()
+    if isinstance(value, type) and issubclass(value, VerifyError)
+]
+
+
+def make(kind):
+    return kind("to", "too long") if kind is InvalidParameter else kind()
+
+
+def each():
+    return [pytest.param(kind, id=kind.__name__) for kind in FAMILY]
+
+
+def test_the_table_names_the_whole_family():
+    assert {kind.__name__ for kind in FAMILY} == set(WIRE)
+
+
+@pytest.mark.parametrize("kind", each())
+def test_number_and_status_are_the_vendors(kind):
+    assert (kind.code, kind.status) == WIRE[kind.__name__]
+
+
+def test_a_number_names_one_class_outside_the_malformed_requests():
+    rest = [kind for kind in FAMILY if not issubclass(kind, MalformedRequest)]
+    numbers = Counter(kind.code for kind in [*rest, MalformedRequest])
+    assert set(numbers.values()) == {1}
+    malformed = [kind for kind in FAMILY if issubclass(kind, MalformedRequest)]
+    assert {kind.code for kind in malformed} == {MalformedRequest.code}
+    assert len({kind.status for kind in malformed}) == len(malformed)
+
+
+@pytest.mark.parametrize("kind", each())
+def test_the_status_is_an_error(kind):
+    assert 400 <= kind.status <= 599
+    assert (kind.status >= 500) == (kind is VerifyError)
+
+
+@pytest.mark.parametrize("kind", each())
+def test_every_class_has_a_message_and_a_docstring(kind):
+    error = make(kind)
+    assert error.message.strip()
+    assert str(error) == error.message
+    assert error.retry_after is None
+    assert kind.__doc__
+
+
+def test_messages_are_told_apart():
+    messages = Counter(make(kind).message for kind in FAMILY)
+    assert set(messages.values()) == {1}
+
+
+def test_a_message_may_be_given():
+    error = exceptions.TooManyRequests("Slow down", retry_after=30)
+    assert (str(error), error.message, error.retry_after) == ("Slow down", "Slow down", 30)
+    assert exceptions.TooManyRequests().message == "Too many requests"
+
+
+def test_an_invalid_parameter_is_named():
+    error = InvalidParameter("custom_code", "too short")
+    assert (error.parameter, error.reason) == ("custom_code", "too short")
+    assert str(error) == error.message == "Invalid parameter `custom_code`: too short"
+
+
+@pytest.mark.parametrize("kind", each())
+def test_an_error_crosses_processes(kind):
+    error = make(kind)
+    error.retry_after = 30
+    copied = pickle.loads(pickle.dumps(error))
+    assert type(copied) is kind
+    assert vars(copied) == vars(error)
+    assert str(copied) == str(error)
+
+
+@pytest.mark.parametrize("kind", each())
+def test_an_error_can_be_copied(kind):
+    assert str(copy.copy(make(kind))) == str(make(kind))

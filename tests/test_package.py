@@ -1,0 +1,160 @@
+"""What is shipped: the wheel's files, its dependencies, and the shape of the modules."""
+
+import ast
+import importlib.util
+import io
+import re
+import tokenize
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import django_verify
+
+PACKAGE = Path(django_verify.__file__).resolve().parent
+ROOT = PACKAGE.parent
+MODULES = [
+    path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.relative_to(PACKAGE).parts[0] != "migrations" and path.stat().st_size
+]
+MIGRATIONS = sorted((PACKAGE / "migrations").glob("0*.py"))
+CORE = {
+    "django",
+    "djangorestframework",
+    "django-phonenumber-field",
+    "phonenumberslite",
+    "requests",
+    "cryptography",
+}
+TESTS = re.compile(r"(^|/)(tests?/|test_\w+\.py|conftest\.py)")
+VAGUE = re.compile(r"utils?|helpers?|common|misc|managers?|base_?everything|services?_layer")
+
+every_module = pytest.mark.parametrize(
+    "path", MODULES, ids=[str(path.relative_to(PACKAGE)) for path in MODULES]
+)
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built in this process: nothing is downloaded."""
+    if importlib.util.find_spec("hatchling") is None:
+        pytest.skip("hatchling, the build backend, is not installed")
+    from hatchling.builders.wheel import WheelBuilder
+
+    folder = tmp_path_factory.mktemp("wheel")
+    (built,) = WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"])
+    with zipfile.ZipFile(built) as archive:
+        yield archive
+
+
+def shipped():
+    """Every file of the package that a site needs: modules and data."""
+    for path in PACKAGE.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".po":
+            yield path.relative_to(ROOT).as_posix()
+
+
+def test_the_wheel_has_every_file_of_the_package(wheel):
+    assert set(shipped()) <= set(wheel.namelist())
+
+
+def test_the_wheel_has_nothing_but_the_package(wheel):
+    tops = {name.partition("/")[0] for name in wheel.namelist()}
+    assert tops == {"django_verify", f"django_verify-{django_verify.__version__}.dist-info"}
+    assert not [name for name in wheel.namelist() if TESTS.search(name) or name.endswith(".pyc")]
+
+
+def test_the_wheel_asks_for_the_core_alone(wheel):
+    (metadata,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    text = wheel.read(metadata).decode()
+    required = [
+        line.removeprefix("Requires-Dist: ")
+        for line in text.splitlines()
+        if line.startswith("Requires-Dist: ") and "extra ==" not in line
+    ]
+    assert {re.split(r"[<>=~! ]", line)[0] for line in required} == CORE
+    assert f"\nVersion: {django_verify.__version__}\n" in text
+
+
+def test_the_package_has_its_data():
+    files = set(shipped())
+    assert "django_verify/py.typed" in files
+    assert "django_verify/migrations/__init__.py" in files
+    assert MIGRATIONS
+    catalogues = {name for name in files if name.endswith("/LC_MESSAGES/messages.mo")}
+    assert len(catalogues) == 42
+    assert not [name for name in files if TESTS.search(name)]
+
+
+def test_the_build_ships_the_package_and_what_git_might_ignore(project):
+    build = project["tool"]["hatch"]["build"]
+    assert build["targets"]["wheel"]["packages"] == ["django_verify"]
+    assert "*.mo" in build["artifacts"]
+    assert project["build-system"]["build-backend"] == "hatchling.build"
+
+
+def test_git_ignores_no_file_that_is_shipped():
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    for pattern in ("*.mo", "*.html", "locale/", "templates/", "py.typed", "static/"):
+        assert pattern not in ignored
+
+
+def test_the_dependencies_are_the_core(project):
+    required = project["project"]["dependencies"]
+    assert {re.split(r"[<>=~! ]", name)[0] for name in required} == CORE
+
+
+def test_an_extra_called_all_has_every_optional_library(project):
+    extras = project["project"]["optional-dependencies"]
+    optional = set(extras) - {"all", "dev", "lint", "example"}
+    (line,) = extras["all"]
+    assert set(re.search(r"\[(.*)\]", line)[1].split(",")) == optional
+
+
+def test_the_version_is_told_once(project):
+    assert re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc)\d+)?", django_verify.__version__)
+    assert "version" in project["project"]["dynamic"]
+    assert project["tool"]["hatch"]["version"]["path"] == "django_verify/__init__.py"
+
+
+def test_the_licence_is_shipped(project):
+    assert project["project"]["license"] == "BSD-3-Clause"
+    for name in project["project"]["license-files"]:
+        assert "Redistribution and use" in (ROOT / name).read_text(encoding="utf-8")
+
+
+@every_module
+def test_a_module_opens_with_a_sentence(path):
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert docstring
+    assert docstring.split("\n\n")[0].endswith((".", ":"))
+
+
+@every_module
+def test_a_module_has_a_telling_name(path):
+    for part in path.relative_to(PACKAGE).with_suffix("").parts:
+        assert not VAGUE.fullmatch(part)
+
+
+@every_module
+def test_an_import_inside_a_function_has_its_reason(path):
+    source = path.read_text(encoding="utf-8")
+    comments = {
+        token.start[0]: token.string
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    for function in ast.walk(ast.parse(source)):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    comment = comments.get(node.lineno, "")
+                    assert re.search(r"noqa: [A-Z0-9, ]+ - \w+", comment), node.lineno
