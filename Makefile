@@ -10,6 +10,9 @@ ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# An environment that was left half made, or whose interpreter has gone, is made anew.
+$(shell test ! -d $(VENV) || $(PY) -c 'import pip' 2>/dev/null || rm -rf $(VENV))
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo serve test test-all lint format bench clean

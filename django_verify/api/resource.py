@@ -27,7 +27,7 @@ from django_verify import conf, exceptions, sids
 from django_verify.api import wire
 from django_verify.api.auth import BasicAuthentication
 from django_verify.exceptions import InvalidParameter, NotFound
-from django_verify.models import Account, VerifyService
+from django_verify.models import Account, VerifyService, lookups
 
 MAX_PAGE_SIZE = 1000
 
@@ -82,14 +82,6 @@ class Resource(ViewSet):
     def account(self) -> Account:
         """The caller's account."""
         return self.request.auth  # type: ignore[return-value]
-
-    @property
-    def service(self) -> VerifyService:
-        """The service that the path names, unloaded: for verbs that need its identity only."""
-        sid = self.kwargs["service_sid"]
-        if not sids.is_sid("VA", sid):
-            raise NotFound
-        return VerifyService.pointer(sid, self.account)
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the caller's objects, newest first."""
@@ -151,6 +143,29 @@ class Resource(ViewSet):
         for name, value in names.items():
             route = route.replace(f"<str:{name}>", value)
         return route
+
+
+class ServiceResource(Resource):
+    """Base of what belongs to a service; one of another account is absent like any other."""
+
+    @property
+    def service(self) -> VerifyService:
+        """The service that the path names, unloaded: for verbs that need its identity only."""
+        sid = self.kwargs["service_sid"]
+        if not sids.is_sid("VA", sid):
+            raise NotFound
+        return VerifyService.pointer(sid, self.account)
+
+    def loaded_service(self) -> VerifyService:
+        """Return the service that the path names. Raises NotFound."""
+        found = lookups.service(self.service.sid, self.account.sid)
+        if found is None:
+            raise NotFound
+        return found
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the service's objects. Raises NotFound when there is no such service."""
+        return self.model._default_manager.filter(service_id=self.loaded_service().sid)  # noqa: SLF001
 
 
 class Create:

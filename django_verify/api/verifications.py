@@ -9,9 +9,9 @@ from rest_framework.response import Response
 
 from django_verify import exceptions, sids, verifications
 from django_verify.api import wire
-from django_verify.api.resource import Create, Fetch, Resource, Update
-from django_verify.exceptions import InvalidParameter, NotFound
-from django_verify.models import Verification, lookups
+from django_verify.api.resource import Create, Fetch, ServiceResource, Update
+from django_verify.exceptions import InvalidParameter
+from django_verify.models import Verification
 
 
 class StartParameters(wire.Parameters):
@@ -54,7 +54,7 @@ class CheckParameters(wire.Parameters):
     SnaClientToken = wire.Text(1024, required=False)
 
 
-class VerificationViewSet(Create, Fetch, Update, Resource):
+class VerificationViewSet(Create, Fetch, Update, ServiceResource):
     """`/Services/{ServiceSid}/Verifications`: start, fetch, approve, cancel."""
 
     path = "Services/<str:service_sid>/Verifications"
@@ -63,9 +63,7 @@ class VerificationViewSet(Create, Fetch, Update, Resource):
 
     def perform_create(self, **values: Any) -> Verification:
         """Start, or send again."""
-        service = lookups.service(self.service.sid, self.account.sid)
-        if service is None:
-            raise NotFound
+        service = self.loaded_service()
         _refuse_unavailable(values)
         return verifications.start(service, values.pop("to"), values.pop("channel"), **values)
 
@@ -93,7 +91,7 @@ class VerificationViewSet(Create, Fetch, Update, Resource):
         }
 
 
-class VerificationCheckViewSet(Create, Resource):
+class VerificationCheckViewSet(Create, ServiceResource):
     """`/Services/{ServiceSid}/VerificationCheck`: compare a code; answers 200."""
 
     path = "Services/<str:service_sid>/VerificationCheck"

@@ -104,6 +104,9 @@ def served(tmp_path, settings):
         "PYTHONPATH": str(settings.BASE_DIR),
         "DJANGO_SETTINGS_MODULE": "example_project.settings",
         "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+        "DEBUG": "true",
+        "REDIS_URL": "locmem://",
+        "VERIFY_OUTBOX": "",
         "PYTHONUNBUFFERED": "1",
     }
     port, log = free_port(), tmp_path / "log"
