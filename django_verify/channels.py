@@ -6,12 +6,13 @@ To add a channel: one row in `CHANNELS`. How the message leaves the machine is a
 from __future__ import annotations
 
 import gettext
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from django_verify import emails, phones
+from django_verify import conf, emails, phones
 from django_verify.exceptions import (
     ChannelDisabled,
     EmailNotConfigured,
@@ -93,14 +94,15 @@ class Draft:
     tts_name: str = ""
     ask_for_key: bool = False
     warn: bool = False
+    configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
     """One row: its address rule, the locales it speaks, how it composes its message.
 
-    `unrouted` is raised when no sender serves it. A channel without `compose` carries no code
-    and is not offered until a provider exists.
+    `unrouted` is raised when no sender serves it. A channel without `compose` carries no code;
+    `is_offered` tells whether the site has what it needs instead.
     """
 
     name: str
@@ -109,12 +111,16 @@ class Channel:
     compose: Callable[[Draft], Message] | None = None
     unrouted: type[VerifyError] = ChannelDisabled
     bad_locale: type[VerifyError] | None = None
+    is_offered: Callable[[], bool] = bool
 
 
 def get(name: str) -> Channel:
-    """Return the channel. Raises InvalidParameter for one that does not exist or is not offered."""
+    """Return the channel.
+
+    Raises InvalidParameter for one that does not exist, or that needs a provider and has none.
+    """
     channel = CHANNELS.get(name)
-    if channel is None or channel.compose is None:
+    if channel is None or not (channel.compose or channel.is_offered()):
         raise InvalidParameter("channel", "not an available channel")
     return channel
 
@@ -210,12 +216,12 @@ def _sms(draft: Draft) -> Message:
         fits = len(form.format(body).encode()) <= SMS_RETRIEVER_BYTES
         # The reader on the phone drops a longer text; without the warning there is room.
         body = form.format(body if fits else text)
-    return Message("sms", draft.to, body, draft.attempt_sid, draft.locale)
+    return Message("sms", draft.to, body, draft.attempt_sid, draft.locale, code=draft.code)
 
 
 def _whatsapp(draft: Draft) -> Message:
     body = _join([_text(draft), _warning(draft)], draft.locale)
-    return Message("whatsapp", draft.to, body, draft.attempt_sid, draft.locale)
+    return Message("whatsapp", draft.to, body, draft.attempt_sid, draft.locale, code=draft.code)
 
 
 def _mail(draft: Draft) -> Message:
@@ -227,7 +233,20 @@ def _mail(draft: Draft) -> Message:
         _say(draft, "email", "If you did not ask for it, you can ignore this message."),
     ]
     body = "\n\n".join(parts) + "\n"
-    return Message("email", draft.to, body, draft.attempt_sid, draft.locale, subject=subject)
+    chosen = draft.configuration
+    return Message(
+        "email",
+        draft.to,
+        body,
+        draft.attempt_sid,
+        draft.locale,
+        code=draft.code,
+        subject=subject,
+        from_email=chosen.get("from", ""),
+        from_name=chosen.get("from_name", ""),
+        template_id=chosen.get("template_id", ""),
+        substitutions=chosen.get("substitutions", {}),
+    )
 
 
 def _call(draft: Draft) -> Message:
@@ -246,6 +265,7 @@ def _call(draft: Draft) -> Message:
         " ".join(body if draft.ask_for_key else [greeting, *body]),
         draft.attempt_sid,
         draft.locale,
+        code=draft.code,
         prompt=f"{greeting} {prompt}" if draft.ask_for_key else "",
         send_digits=draft.send_digits,
         tts_name=draft.tts_name,
@@ -257,6 +277,10 @@ def _join(sentences: list[str], locale: str) -> str:
     *head, tail = sentences
     stop = _STOPS.get(locale, ".")
     return " ".join([*(s if s[-1] in ".。।" else s + stop for s in head), tail])
+
+
+def _has_sna() -> bool:
+    return conf.current().SNA is not None
 
 
 def _phone(to: str) -> Address:
@@ -282,7 +306,7 @@ CHANNELS = {
         Channel("call", _phone, SPEECH_LOCALES, compose=_call, bad_locale=LocaleNotSpoken),
         Channel("whatsapp", _phone, compose=_whatsapp, unrouted=WhatsappNotConfigured),
         Channel("email", _email, compose=_mail, unrouted=EmailNotConfigured),
-        Channel("sna", _phone),
-        Channel("auto", _phone),
+        Channel("sna", _phone, is_offered=_has_sna),
+        Channel("auto", _phone, is_offered=_has_sna),
     )
 }

@@ -38,6 +38,12 @@ class Settings:
     # Channel to the aliases tried in order, for services that name none; None: every sender
     # that serves the channel, in the order of SENDERS.
     ROUTES: Mapping[str, Sequence[str]] | None = None
+    # Provider of silent network authentication, {"BACKEND": dotted path, "OPTIONS": {…}}; None: the
+    # sna channel is not available.
+    SNA: Mapping[str, Any] | None = field(default=None, repr=False)
+    # Dotted path of a function from a number (E.164) to its `carriers.Carrier`, for services with
+    # the lookup enabled; the default answers offline, from libphonenumber's data.
+    CARRIER_LOOKUP: str = "django_verify.carriers.offline"
     # Guesses of one address in 24 hours, over all services of an account.
     ADDRESS_GUESSES_PER_DAY: int = 20
     # The same where codes have four or five characters.

@@ -50,14 +50,13 @@ def deliver(attempt: VerificationAttempt) -> bool:
     Tries the route's senders in order while they fail temporarily, two messages at most. Never
     raises for what a sender does; returns whether the message was accepted.
     """
-    service = attempt.verification.service
     outcome: dict[str, str] = {"error_message": "no sender serves this channel"}
-    for alias in route(service, attempt.channel)[:MESSAGES_PER_ATTEMPT]:
+    for channel, alias in _plan(attempt):
         try:
-            receipt = senders.get(alias).send(_compose(attempt))
+            receipt = senders.get(alias).send(_compose(attempt, channel))
         except senders.SendError as error:
             outcome = {"sender": alias, "error_code": error.code, "error_message": str(error)}
-            if not isinstance(error, senders.TemporarySendError):
+            if not isinstance(error, senders.TemporarySendError) and not attempt.fallback_channel:
                 break
         except Exception as error:  # noqa: BLE001 - a provider's bug must not lose the row
             # Its text may hold the message, so only the type is told.
@@ -73,6 +72,16 @@ def deliver(attempt: VerificationAttempt) -> bool:
             return _finish(attempt, _Status.SENT, sent)
     logger.warning("%s was not sent: %s", attempt.sid, outcome["error_message"])
     return _finish(attempt, _Status.FAILED, outcome)
+
+
+def _plan(attempt: VerificationAttempt) -> list[tuple[str, str]]:
+    """Return channel and sender of each message that may be tried; a fallback gets the second."""
+    service = attempt.verification.service
+    own = [(attempt.channel, alias) for alias in route(service, attempt.channel)]
+    if not attempt.fallback_channel:
+        return own[:MESSAGES_PER_ATTEMPT]
+    other = attempt.fallback_channel
+    return own[:1] + [(other, alias) for alias in route(service, other)][:1]
 
 
 def sweep(limit: int = 100) -> int:
@@ -107,10 +116,10 @@ def _obsolete(attempt: VerificationAttempt, now: dt.datetime) -> str:
 
 
 @sensitive_variables()
-def _compose(attempt: VerificationAttempt) -> senders.Message:
+def _compose(attempt: VerificationAttempt, channel: str) -> senders.Message:
     verification = attempt.verification
     service = verification.service
-    compose = channels.get(attempt.channel).compose
+    compose = channels.get(channel).compose
     assert compose is not None  # noqa: S101 - channels.get offers no other
     draft = Draft(
         attempt_sid=attempt.sid,
@@ -126,6 +135,7 @@ def _compose(attempt: VerificationAttempt) -> senders.Message:
         tts_name=service.tts_name,
         ask_for_key=service.dtmf_input_required,
         warn=service.do_not_share_warning_enabled,
+        configuration=attempt.channel_configuration,
     )
     return compose(draft)
 

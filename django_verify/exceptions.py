@@ -133,6 +133,14 @@ class FeatureDisabled(VerifyError):
     message = "Service does not have the requested feature enabled"
 
 
+class LandlineRefused(VerifyError):
+    """The service sends no SMS to landlines, and this is one."""
+
+    code = 60205
+    status = 403
+    message = "SMS is not supported by landline phone numbers"
+
+
 class TransactionRequired(VerifyError):
     """A PSD2 service needs the amount and the payee, at the start and at the check."""
 
@@ -173,6 +181,14 @@ class CheckTargetMissing(VerifyError):
     message = "Either To or VerificationSid is required"
 
 
+class EmailSenderNotAllowed(VerifyError):
+    """The service does not allow this From address."""
+
+    code = 60222
+    status = 403
+    message = "The email from address is not allowed by the service"
+
+
 class ChannelDisabled(VerifyError):
     """The service does not use this channel, or the site has no sender for it."""
 
@@ -197,12 +213,36 @@ class CustomMessageUnsupported(VerifyError):
     message = "CustomMessage is not supported"
 
 
+class SnaWithoutPsd2(VerifyError):
+    """The sna channel cannot carry a PSD2 transaction."""
+
+    code = 60329
+    status = 400
+    message = "The sna channel does not support PSD2"
+
+
 class LocaleNotSpoken(VerifyError):
     """The call channel has no speech text in the requested locale."""
 
     code = 60331
     status = 400
     message = "The locale is not supported by the call channel"
+
+
+class SnaFailed(VerifyError):
+    """The gateway to the carriers gave no URL; another channel may do."""
+
+    code = 60510
+    status = 503
+    message = "Silent network authentication is not available at the moment"
+
+
+class NoUsableChannel(VerifyError):
+    """The auto channel found none that the service offers for this address."""
+
+    code = 60550
+    status = 400
+    message = "No channel is available for this address"
 
 
 class AppHashNeedsSms(VerifyError):

@@ -11,11 +11,14 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import channels, codes, delivery, exceptions
+from django_verify import carriers, channels, codes, delivery, emails, exceptions, phones, sids, sna
 from django_verify.channels import Address, Channel
 from django_verify.exceptions import InvalidParameter
 from django_verify.models import Verification, VerifyService
 from django_verify.models.services import validate_friendly_name
+
+# What `auto` tries where the caller does not say, in order.
+AUTO = ("sna", "sms", "whatsapp", "call")
 
 _APP_HASH = re.compile(r"[0-9A-Za-z+/]{11}\Z")
 _SEND_DIGITS = re.compile(r"[0-9wW#*]{1,32}\Z")
@@ -36,6 +39,11 @@ class Order:
     app_hash: str = ""
     send_digits: str = ""
     tags: Mapping[str, str] = field(default_factory=dict, repr=False)
+    configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    fallback_channel: str = ""
+    lookup: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    sna_client_token: bool = False
+    attempt_sid: str = field(default_factory=sids.attempt)
 
     def is_about(self, row: Verification) -> bool:
         """Whether a row is for the same service, address and, under PSD2, transaction."""
@@ -60,15 +68,15 @@ def accept(
     device_ip: str,
     amount: str,
     payee: str,
+    configuration: Mapping[str, Any],
     **options: Any,
 ) -> Order:
     """Return the order, or raise what is wrong with it."""
-    row = channels.get(channel)
-    if row.name not in service.channels:
-        raise exceptions.ChannelDisabled
+    _refuse_device_ip(device_ip)
+    wishes = _wishes(channel, configuration)
+    row = _chosen(service, to, channel, device_ip, wishes)
     address = row.parse(to)
-    if not delivery.route(service, row.name):
-        raise row.unrouted
+    _refuse_unroutable(service, row)
     psd2 = service.psd2_enabled
     order = Order(
         service=service,
@@ -77,11 +85,103 @@ def accept(
         locale=channels.choose_locale(row, locale, to),
         amount=amount if psd2 else None,
         payee=payee if psd2 else None,
+        configuration=_mail_options(service, configuration) if row.name == "email" else {},
+        fallback_channel=_fallback(service, row.name, wishes),
+        lookup=_look_up(service, row, address),
         **options,
     )
     _refuse_misuse(order)
-    _refuse_malformed(order, device_ip)
+    _refuse_malformed(order)
     return order
+
+
+def _refuse_unroutable(service: VerifyService, row: Channel) -> None:
+    if row.compose is None:
+        return  # its provider is no sender
+    if row.name not in service.channels:
+        raise exceptions.ChannelDisabled
+    if not delivery.route(service, row.name):
+        raise row.unrouted
+
+
+def _look_up(service: VerifyService, row: Channel, address: Address) -> Mapping[str, Any]:
+    """Return the lookup object, and refuse an SMS to a landline where the service says so."""
+    if not service.lookup_enabled or "@" in address.to:
+        return {}
+    carrier = carriers.look_up(address.to)
+    if row.name == "sms" and service.skip_sms_to_landlines and carrier.type == "landline":
+        raise exceptions.LandlineRefused
+    return carrier.as_lookup()
+
+
+def _wishes(channel: str, configuration: Mapping[str, Any]) -> list[str]:
+    """Return the channels that ChannelConfiguration switches on, in its order."""
+    if channel == "email":
+        return []
+    names = []
+    for name, options in configuration.items():
+        known = name in channels.CHANNELS and name not in {"auto", "email"}
+        if not (known and isinstance(options, dict) and isinstance(options.get("enabled"), bool)):
+            raise InvalidParameter(
+                "channel_configuration", 'for each channel, such as {"sms": {"enabled": true}}'
+            )
+        if options["enabled"]:
+            names.append(name)
+    return names
+
+
+def _chosen(
+    service: VerifyService, to: str, channel: str, device_ip: str, wishes: list[str]
+) -> Channel:
+    """Return the channel to use; `auto` takes the first that is likely to arrive."""
+    if channel != "auto" or not wishes:
+        row = channels.get(channel)
+        if channel != "auto":
+            return row
+    address = channels.get("sms").parse(to)
+    for name in wishes or AUTO:
+        if _is_usable(service, name, address, device_ip):
+            return channels.get(name)
+    raise exceptions.NoUsableChannel
+
+
+def _is_usable(service: VerifyService, name: str, address: Address, device_ip: str) -> bool:
+    if name == "sna":
+        provider = sna.configured()
+        eligible = provider is not None and not service.psd2_enabled
+        return eligible and provider is not None and provider.supports(address.to, device_ip)
+    if name not in service.channels or not delivery.route(service, name):
+        return False
+    if name == "call":
+        return not service.psd2_enabled
+    return phones.line_type(address.to) != "landline"
+
+
+def _fallback(service: VerifyService, chosen: str, wishes: list[str]) -> str:
+    """Return `sms` where WhatsApp was chosen, SMS is wished for too, and the service has it."""
+    wanted = chosen == "whatsapp" and "sms" in wishes and "sms" in service.channels
+    return "sms" if wanted and delivery.route(service, "sms") else ""
+
+
+def _mail_options(service: VerifyService, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the e-mail channel's configuration; its From must be one that the service allows."""
+    options = {name: value for name, value in given.items() if value not in ("", {}, None)}
+    substitutions = options.get("substitutions", {})
+    texts = [value for name, value in options.items() if name != "substitutions"]
+    known = options.keys() <= {"from", "from_name", "template_id", "substitutions"}
+    if known and isinstance(substitutions, dict) and len(substitutions) <= 20:
+        texts += [*substitutions, *substitutions.values()]
+    else:
+        raise InvalidParameter(
+            "channel_configuration", "from, from_name, template_id, substitutions"
+        )
+    if not all(isinstance(t, str) and len(t) <= 256 and t.isprintable() for t in texts):
+        raise InvalidParameter("channel_configuration", "texts of at most 256 printable characters")
+    if sender := options.get("from"):
+        allowed = service.email_from_addresses.split()
+        if not any(emails.same(sender, address) for address in allowed):
+            raise exceptions.EmailSenderNotAllowed
+    return options
 
 
 def _refuse_misuse(order: Order) -> None:
@@ -92,6 +192,8 @@ def _refuse_misuse(order: Order) -> None:
             raise exceptions.TransactionRequired
         if channel == "call":
             raise exceptions.ChannelWithoutPsd2
+        if channel == "sna":
+            raise exceptions.SnaWithoutPsd2
     if order.custom_code and not service.custom_code_enabled:
         raise exceptions.FeatureDisabled
     if order.custom_friendly_name and not service.custom_friendly_name_enabled:
@@ -100,7 +202,7 @@ def _refuse_misuse(order: Order) -> None:
         raise exceptions.AppHashNeedsSms
 
 
-def _refuse_malformed(order: Order, device_ip: str) -> None:
+def _refuse_malformed(order: Order) -> None:
     """Refuse values that could not be stored, or would change the message's shape."""
     if order.custom_code and not codes.is_custom_code(order.custom_code):
         raise InvalidParameter("custom_code", "4–10 ASCII letters and digits")
@@ -117,12 +219,15 @@ def _refuse_malformed(order: Order, device_ip: str) -> None:
             validate_friendly_name(order.custom_friendly_name)
         except ValidationError as error:
             raise InvalidParameter("custom_friendly_name", error.messages[0]) from None
+    _refuse_malformed_tags(order.tags)
+
+
+def _refuse_device_ip(device_ip: str) -> None:
     if device_ip:
         try:
             ipaddress.ip_address(device_ip)
         except ValueError:
             raise InvalidParameter("device_ip", "not an IP address") from None
-    _refuse_malformed_tags(order.tags)
 
 
 def _refuse_malformed_tags(tags: Mapping[Any, Any]) -> None:

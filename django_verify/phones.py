@@ -22,6 +22,11 @@ _ALIASES = (
     (re.compile(r"\+55([0-9]{2})([6-9][0-9]{7})\Z"), r"+55\g<1>9\2"),
     (re.compile(r"\+390+([0-9]+)\Z"), r"+39\1"),
 )
+_LINE_TYPES = {
+    phonenumbers.PhoneNumberType.MOBILE: "mobile",
+    phonenumbers.PhoneNumberType.FIXED_LINE: "landline",
+    phonenumbers.PhoneNumberType.VOIP: "voip",
+}
 # Where a number in the old spelling is no longer valid by itself and people still write it.
 _RENUMBERED = ("+52", "+55")
 
@@ -62,6 +67,20 @@ def fold(number: str) -> str:
         if changed:
             return folded
     return number
+
+
+def line_type(number: str) -> str | None:
+    """Return mobile, landline or voip; None where the numbering plan does not tell."""
+    return _LINE_TYPES.get(phonenumbers.number_type(phonenumbers.parse(number)))
+
+
+def carrier_name(number: str) -> str | None:
+    """Return whom the number's block was given to; None without the extra `carrier`."""
+    try:
+        from phonenumbers import carrier  # noqa: PLC0415 - an extra: the data are ten times ours
+    except ImportError:
+        return None
+    return carrier.name_for_number(phonenumbers.parse(number), "en") or None
 
 
 def mask(number: str) -> str:

@@ -10,6 +10,7 @@ import datetime as dt
 import logging
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
@@ -25,6 +26,7 @@ from django_verify import (
     orders,
     sids,
     signals,
+    sna,
 )
 from django_verify.exceptions import InvalidParameter, NotFound
 from django_verify.models import Verification, VerificationAttempt, VerifyService, lookups
@@ -55,6 +57,8 @@ def start(
     send_digits: str = "",
     device_ip: str = "",
     tags: Mapping[str, str] | None = None,
+    channel_configuration: Mapping[str, Any] | None = None,
+    enable_sna_client_token: bool = False,
 ) -> Verification:
     """Send a code to an address, by the service's rules, and return its verification.
 
@@ -75,36 +79,44 @@ def start(
         send_digits=send_digits,
         device_ip=device_ip,
         tags=tags or {},
+        configuration=channel_configuration or {},
+        sna_client_token=enable_sna_client_token,
     )
     _ask_host(order)
-    attempt = _write(order)
-    using = lookups.database()
-    transaction.on_commit(partial(delivery.deliver, attempt), using=using)
+    sends = order.channel.compose is not None
+    attempt = _write(order, "" if sends else sna.mint(order.attempt_sid, order.address.to))
+    if sends:
+        using = lookups.database()
+        transaction.on_commit(partial(delivery.deliver, attempt), using=using)
     return attempt.verification
 
 
 @sensitive_variables()
 def check(
     service: VerifyService,
-    code: str,
+    code: str = "",
     *,
     to: str = "",
     verification_sid: str = "",
     amount: str = "",
     payee: str = "",
+    sna_client_token: str = "",
 ) -> Verification:
     """Compare a code once; the answer's `status` is `approved` or `pending`.
 
+    Without a code it asks what silent network authentication found, where that was the channel.
     The guess is charged and committed before the code is looked at. Raises NotFound when there
     is nothing to check, MaxChecksReached when the guesses are used up, and AtomicBlockError
     inside a transaction, whose rollback could take the charge back.
     """
     _refuse_open_transaction()
-    if not 4 <= len(code) <= 10:
+    if code and not 4 <= len(code) <= 10:
         raise InvalidParameter("code", "it has 4–10 characters")
     if not (to or verification_sid):
         raise exceptions.CheckTargetMissing
     row = _to_check(service, to, verification_sid, amount, payee)
+    if not code:
+        return _check_sna(row, sna_client_token)
     if row.amount is not None and not (amount and payee):
         raise exceptions.TransactionRequired
     row = _charge(row)
@@ -198,7 +210,7 @@ def _ask_host(order: Order) -> None:
         raise exceptions.Forbidden(str(error)) from None
 
 
-def _write(order: Order) -> VerificationAttempt:
+def _write(order: Order, sna_url: str) -> VerificationAttempt:
     """Write the verification and its attempt, or the attempt of a resend, in one transaction.
 
     Of several starts for one address at one moment, one sends; another that then finds a live
@@ -215,7 +227,11 @@ def _write(order: Order) -> VerificationAttempt:
                 raise exceptions.ConcurrentStarts
         try:
             with transaction.atomic(using=using):
-                attempt = _resend(order, live, now) if live else _create(order, history, now)
+                attempt = (
+                    _resend(order, live, sna_url, now)
+                    if live
+                    else _create(order, history, sna_url, now)
+                )
         except IntegrityError:
             continue
         if attempt is not None:
@@ -225,7 +241,9 @@ def _write(order: Order) -> VerificationAttempt:
     raise exceptions.ConcurrentStarts
 
 
-def _create(order: Order, history: list[Verification], now: dt.datetime) -> VerificationAttempt:
+def _create(
+    order: Order, history: list[Verification], sna_url: str, now: dt.datetime
+) -> VerificationAttempt:
     service, address = order.service, order.address
     row = Verification(
         account_id=service.account_id,
@@ -242,6 +260,8 @@ def _create(order: Order, history: list[Verification], now: dt.datetime) -> Veri
             history, wanted=service.max_checks, code_length=order.code_length, now=now
         ),
         max_sends=service.max_sends,
+        lookup=dict(order.lookup),
+        sna_url=sna_url,
         date_created=now,
         date_updated=now,
         expires_at=now + dt.timedelta(seconds=service.lifetime),
@@ -259,15 +279,21 @@ def _create(order: Order, history: list[Verification], now: dt.datetime) -> Veri
     return attempt
 
 
-def _resend(order: Order, row: Verification, now: dt.datetime) -> VerificationAttempt | None:
+def _resend(
+    order: Order, row: Verification, sna_url: str, now: dt.datetime
+) -> VerificationAttempt | None:
     """Count one more send; None when the row changed since it was read."""
+    row.sna_url = sna_url
     attempt = _attempt(order, row, now)
     changes: dict[str, object] = {
         "channel": order.channel.name,
         "sends": row.sends + 1,
         "send_code_attempts": [*row.send_code_attempts, _sent(attempt)],
+        "sna_url": sna_url,
         "date_updated": now,
     }
+    if order.lookup:
+        changes["lookup"] = dict(order.lookup)
     if order.custom_code:
         sealed = codes.seal(order.custom_code, bound_to=row.sid, key_id=row.key_id)
         changes |= {"sealed_code": sealed, "code_length": order.code_length}
@@ -284,7 +310,14 @@ def _resend(order: Order, row: Verification, now: dt.datetime) -> VerificationAt
 
 
 def _attempt(order: Order, row: Verification, now: dt.datetime) -> VerificationAttempt:
+    # Silent network authentication sends nothing: its attempt is complete with its URL.
+    state: dict[str, Any] = {"message_status": "sent", "sna_url": row.sna_url}
+    if order.channel.compose is not None:
+        state = delivery.lease(now)
+    elif order.sna_client_token:
+        state["sna_client_token_hash"] = sna.TOKEN_DEMANDED
     return VerificationAttempt(
+        sid=order.attempt_sid,
         account_id=order.service.account_id,
         verification=row,
         channel=order.channel.name,
@@ -297,7 +330,9 @@ def _attempt(order: Order, row: Verification, now: dt.datetime) -> VerificationA
         tries=1,
         date_created=now,
         date_updated=now,
-        **delivery.lease(now),
+        channel_configuration=dict(order.configuration),
+        fallback_channel=order.fallback_channel,
+        **state,
     )
 
 
@@ -333,6 +368,20 @@ def _to_check(
     if not found:
         raise NotFound
     return found[0]
+
+
+def _check_sna(row: Verification, client_token: str) -> Verification:
+    """Approve a live verification whose carrier has confirmed the number; charges no guess."""
+    if row.channel != "sna":
+        raise InvalidParameter("code", "it has 4–10 characters")
+    now = timezone.now()
+    if not (row.status == _Status.PENDING and _is_live(row, now)):
+        raise _why_not(row, now)
+    if sna.is_matched(row.sid, row.to, client_token):
+        if not _move(row, _Status.APPROVED, status=_Status.PENDING):
+            raise _why_not(_again(row), now)
+        signals.verification_approved.send_robust(sender=Verification, verification=row)
+    return row
 
 
 def _charge(row: Verification) -> Verification:

@@ -25,6 +25,8 @@ DEFAULTS = {
     "ADDRESS_STARTS_PER_DAY": 200,
     "DELIVERY_LEASE": 60,
     "MAX_BODY": 262_144,
+    "SNA": None,
+    "CARRIER_LOOKUP": "django_verify.carriers.offline",
 }
 OTHERS = {
     "BASE_URL": "https://verify.example.com",
@@ -37,6 +39,8 @@ OTHERS = {
     "ADDRESS_STARTS_PER_DAY": 100,
     "DELIVERY_LEASE": 30,
     "MAX_BODY": 1024,
+    "SNA": {"BACKEND": "django_verify.sna.Simulator"},
+    "CARRIER_LOOKUP": "shop.carriers.look_up",
 }
 KEYS = [field.name for field in dataclasses.fields(conf.Settings)]
 

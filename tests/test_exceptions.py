@@ -32,6 +32,11 @@ WIRE = {
     "CheckTargetMissing": (60221, 400),
     "ChannelDisabled": (60223, 403),
     "TemplateNotFound": (60228, 400),
+    "LandlineRefused": (60205, 403),
+    "EmailSenderNotAllowed": (60222, 403),
+    "SnaWithoutPsd2": (60329, 400),
+    "SnaFailed": (60510, 503),
+    "NoUsableChannel": (60550, 400),
     "CustomMessageUnsupported": (60243, 400),
     "LocaleNotSpoken": (60331, 400),
     "AppHashNeedsSms": (60602, 400),
@@ -73,7 +78,7 @@ def test_a_number_names_one_class_outside_the_malformed_requests():
 @pytest.mark.parametrize("kind", each())
 def test_the_status_is_an_error(kind):
     assert 400 <= kind.status <= 599
-    assert (kind.status >= 500) == (kind is VerifyError)
+    assert (kind.status >= 500) == (kind in {VerifyError, exceptions.SnaFailed})
 
 
 @pytest.mark.parametrize("kind", each())

@@ -150,7 +150,7 @@ def test_error_mail_shows_no_code(account, outbox, monkeypatch, rf, where):
             attempt = VerificationAttempt.objects.get()
             attempt.lease = ""
             monkeypatch.setattr(delivery, "Draft", boom)
-            delivery._compose(attempt)
+            delivery._compose(attempt, "sms")
     except ZeroDivisionError as error:
         request = rf.post("/")
         request.sensitive_post_parameters = "__ALL__"

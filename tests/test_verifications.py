@@ -708,7 +708,7 @@ def test_a_service_deleted_meanwhile(service, outbox, monkeypatch):
 
 
 def test_a_start_gives_up_in_the_end(service, monkeypatch):
-    def always(order, history, now):
+    def always(*args):
         raise IntegrityError
 
     monkeypatch.setattr(verifications, "_create", always)

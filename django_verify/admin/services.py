@@ -85,6 +85,7 @@ _FIELDSETS: tuple[tuple[Any, dict[str, Any]], ...] = (
             "classes": ("collapse",),
         },
     ),
+    (_("E-mail"), {"fields": ("email_from_addresses",), "classes": ("collapse",)}),
     (_("Events"), {"fields": ("verify_event_subscription_enabled",), "classes": ("collapse",)}),
 )
 

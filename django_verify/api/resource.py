@@ -115,6 +115,10 @@ class Resource(ViewSet):
         base = conf.current().BASE_URL.rstrip("/") or f"{request.scheme}://{request.get_host()}"
         return f"{base}{root}{path}"
 
+    def absolute(self, url: str) -> str:
+        """Return a URL as it is if it names a host, else as a path below the API's root."""
+        return url if "://" in url else self.link(url)
+
     def get_exception_handler(self) -> Callable[..., Response]:
         """Return ours, whatever the host configured."""
         return self._handle

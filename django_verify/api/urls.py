@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.urls import re_path
+from django.urls import path, re_path
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_verify.api.resource import Resource
 from django_verify.api.services import ServiceViewSet
-from django_verify.api.verifications import VerificationCheckViewSet, VerificationViewSet
+from django_verify.api.verifications import (
+    SnaUrlView,
+    VerificationCheckViewSet,
+    VerificationViewSet,
+)
 from django_verify.exceptions import NotFound
 
 RESOURCES = (ServiceViewSet, VerificationViewSet, VerificationCheckViewSet)
@@ -33,6 +38,7 @@ class NoResource(Resource):
 
 app_name = "django_verify"
 urlpatterns = [
+    path("Sna/<str:attempt_sid>/<str:token>", csrf_exempt(SnaUrlView.as_view())),
     *(pattern for resource in RESOURCES for pattern in resource.urls()),
     # Line breaks and the empty address included, which the path converters leave out.
     re_path(r"^(?P<rest>(?s:.*))\Z", NoResource.as_view({"get": "list"})),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpRequest, HttpResponse
+from django.views import View
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_verify import exceptions, sids, verifications
+from django_verify import exceptions, sids, sna, verifications
 from django_verify.api import wire
 from django_verify.api.resource import Create, Fetch, ServiceResource, Update
 from django_verify.exceptions import InvalidParameter
@@ -46,7 +48,7 @@ class StatusParameters(wire.Parameters):
 class CheckParameters(wire.Parameters):
     """Of a check; To or VerificationSid is needed."""
 
-    Code = wire.Text()
+    Code = wire.Text(required=False)
     To = wire.Text(required=False)
     VerificationSid = wire.Text(required=False)
     Amount = wire.Text(required=False)
@@ -86,9 +88,21 @@ class VerificationViewSet(Create, Fetch, Update, ServiceResource):
             **_common(row),
             "lookup": row.lookup,
             "send_code_attempts": row.send_code_attempts,
-            "sna": None,
+            "sna": {"url": self.absolute(row.sna_url)} if row.sna_url else None,
             "url": self.link(path),
         }
+
+
+class SnaUrlView(View):
+    """`/Sna/{AttemptSid}/{Token}`: what the device opens; without credentials, on mobile data."""
+
+    def get(self, request: HttpRequest, attempt_sid: str, token: str) -> HttpResponse:
+        """Answer one line of URL-encoded fields, as the carriers' gateways do."""
+        response = HttpResponse(sna.serve(attempt_sid, token), content_type="text/plain")
+        response["Cache-Control"] = "no-store"
+        return response
+
+    post = get
 
 
 class VerificationCheckViewSet(Create, ServiceResource):
@@ -106,13 +120,15 @@ class VerificationCheckViewSet(Create, ServiceResource):
             raise InvalidParameter("VerificationSid", "not the SID of a verification")
         row = verifications.check(
             self.service,
-            values["code"].strip(" "),
+            values.get("code", "").strip(" "),
             to=values.get("to", ""),
             verification_sid=sid,
             amount=values.get("amount", ""),
             payee=values.get("payee", ""),
+            sna_client_token=values.get("sna_client_token", ""),
         )
-        return Response({**_common(row), "sna_attempts_error_codes": None})
+        errors = sna.error_codes(row.sid) if row.channel == "sna" else None
+        return Response({**_common(row), "sna_attempts_error_codes": errors})
 
 
 def _common(row: Verification) -> dict[str, Any]:
@@ -141,9 +157,6 @@ def _refuse_unavailable(values: dict[str, Any]) -> None:
         raise InvalidParameter(
             "rate_limits", f"there is no rate limit named {next(iter(limits))!r}"
         )
-    if values.pop("channel_configuration", None):
-        raise InvalidParameter("channel_configuration", "no channel takes a configuration")
     if values.pop("risk_check", "") not in {"", "enable", "disable"}:
         raise InvalidParameter("risk_check", "it must be enable or disable")
-    for name in ("template_custom_substitutions", "enable_sna_client_token"):
-        values.pop(name, None)
+    values.pop("template_custom_substitutions", None)

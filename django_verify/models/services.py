@@ -188,6 +188,11 @@ class VerifyService(models.Model):
         blank=True,
         choices=[(name, name) for name in ("required", "preferred", "discouraged")],
     )
+    email_from_addresses = models.TextField(
+        _("e-mail senders"),
+        blank=True,
+        help_text=_("From addresses that a start may ask for, one a line."),
+    )
     verify_event_subscription_enabled = models.BooleanField(
         _("event subscription"), default=False, help_text=_("Report verifications as events.")
     )

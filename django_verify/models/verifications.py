@@ -69,6 +69,7 @@ class Verification(models.Model):
     # query; the three never change once written.
     send_code_attempts = models.JSONField(_("send attempts"), default=list)
     lookup = models.JSONField(_("lookup"), default=dict, blank=True)
+    sna_url = models.CharField(max_length=2048, blank=True, editable=False)
     date_created = models.DateTimeField(_("created"), default=timezone.now, db_index=True)
     date_updated = models.DateTimeField(_("updated"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires"))
@@ -152,6 +153,12 @@ class VerificationAttempt(models.Model):
     app_hash = models.CharField(_("app hash"), max_length=11, blank=True)
     send_digits = models.CharField(_("send digits"), max_length=32, blank=True)
     tags = models.JSONField(_("tags"), default=dict, blank=True)
+    # Of the email channel: from, from_name, template_id, substitutions.
+    channel_configuration = models.JSONField(default=dict, blank=True, editable=False)
+    fallback_channel = models.CharField(_("fallback channel"), max_length=16, blank=True)
+    sna_url = models.CharField(max_length=2048, blank=True, editable=False)
+    sna_error_code = models.PositiveIntegerField(_("SNA result"), null=True, blank=True)
+    sna_client_token_hash = models.CharField(max_length=90, blank=True, editable=False)
     message_status = models.CharField(
         _("message status"),
         max_length=16,

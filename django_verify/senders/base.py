@@ -6,7 +6,7 @@ keyword parameters of its `__init__`; the contract tests find it by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from django.core.checks import CheckMessage
@@ -16,7 +16,9 @@ from django.core.checks import CheckMessage
 class Message:
     """One message, ready to send; its `repr` shows neither text nor address.
 
-    `body` is plain text; on the call channel it is text to be spoken. `subject` is for e-mail.
+    `body` is plain text; on the call channel it is text to be spoken. `code` is for providers whose
+    own template wants the code alone. `subject`, `from_email`, `from_name`, `template_id` and
+    `substitutions` are for e-mail; empty ones leave the choice to the sender.
     `prompt` is spoken first on a call, which goes on after any key was pressed; `send_digits`
     are dialled after the call is answered (`w` waits half a second).
     """
@@ -26,7 +28,12 @@ class Message:
     body: str = field(repr=False)
     attempt_sid: str
     locale: str
+    code: str = field(default="", repr=False)
     subject: str = field(default="", repr=False)
+    from_email: str = field(default="", repr=False)
+    from_name: str = ""
+    template_id: str = ""
+    substitutions: Mapping[str, str] = field(default_factory=dict, repr=False)
     prompt: str = field(default="", repr=False)
     send_digits: str = ""
     tts_name: str = ""

@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import smtplib
+from collections.abc import Mapping
+from email.utils import formataddr
 
 from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
 
 from django_verify.senders.base import Message, Receipt, Sender, SendError, TemporarySendError
 
 
 class EmailSender(Sender):
-    """Plain-text mail from `from_email`, by default the site's DEFAULT_FROM_EMAIL."""
+    """Plain-text mail from `from_email`, by default the site's DEFAULT_FROM_EMAIL.
+
+    `templates` maps the template ids that a start may name to Django templates; each gets
+    `twilio_code`, `twilio_message` and the caller's substitutions.
+    """
 
     channels = frozenset({"email"})
 
-    def __init__(self, alias: str, *, from_email: str | None = None) -> None:
+    def __init__(
+        self,
+        alias: str,
+        *,
+        from_email: str | None = None,
+        templates: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(alias)
         self.from_email = from_email
+        self.templates = dict(templates or {})
 
     def send(self, message: Message) -> Receipt:
         """Send to the one recipient; Django refuses line breaks in headers."""
         mail = EmailMessage(
             subject=message.subject,
-            body=message.body,
-            from_email=self.from_email,
+            body=self._body(message),
+            from_email=self._from(message),
             to=[message.to],
             headers={"Auto-Submitted": "auto-generated"},
         )
@@ -44,6 +58,20 @@ class EmailSender(Sender):
         if not accepted:
             raise SendError("the mail backend sent nothing")
         return Receipt()
+
+    def _from(self, message: Message) -> str | None:
+        if message.from_email:
+            return formataddr((message.from_name, message.from_email))
+        return self.from_email
+
+    def _body(self, message: Message) -> str:
+        if not message.template_id:
+            return message.body
+        name = self.templates.get(message.template_id)
+        if name is None:
+            raise SendError("the template is not configured", code="60218")
+        ours = {"twilio_code": message.code, "twilio_message": message.body}
+        return render_to_string(name, {**message.substitutions, **ours})
 
 
 def _refusal(text: str, code: int) -> SendError:

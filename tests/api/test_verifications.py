@@ -120,7 +120,8 @@ def test_other_values_of_status(api, root, start, status):
 @pytest.mark.parametrize(
     ("form", "code", "name"),
     [
-        ({}, 60200, "`Code`"),
+        ({}, 60221, "To or VerificationSid"),
+        ({"To": PHONE}, 60200, "`Code`"),
         ({"Code": "123456"}, 60221, "To or VerificationSid"),
         ({"Code": "123", "To": PHONE}, 60200, "`Code`"),
         ({"Code": "12345678901", "To": PHONE}, 60200, "`Code`"),
