@@ -29,7 +29,7 @@ serve: $(VENV)/.example ## Run the example site on 127.0.0.1 (PORT=8000), with c
 
 test: $(VENV)/.dev ## Run all tests on SQLite, and hold coverage against its limit
 	@env -u DATABASE_URL -u REDIS_URL \
-		$(PY) -m pytest -n auto --maxprocesses 4 --cov --cov-report term $(ARGS)
+		$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report term $(ARGS)
 
 test-all: $(VENV)/.dev ## The same, and again on the PostgreSQL, MariaDB and Redis of this host
 	@.ci/run sqlite databases

@@ -35,7 +35,7 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
 
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E010, W011–W013: what is fine in development only."""
+    """E010, W011–W015: what is fine in development only."""
     try:
         settings = conf.current()
         configured = senders.configured()
@@ -65,6 +65,16 @@ def _weak_limits(settings: conf.Settings) -> Iterable[CheckMessage]:
             "ADDRESS_GUESSES_PER_DAY is above 100: codes of 6 digits can be guessed in time.",
             id="django_verify.W012",
         )
+    if settings.ADDRESS_GUESSES_PER_DAY_SHORT_CODE > 10:
+        yield checks.Warning(
+            "ADDRESS_GUESSES_PER_DAY_SHORT_CODE is above 10: codes of 4 digits can be guessed.",
+            id="django_verify.W014",
+        )
+    for name, secret in settings.KEYS.items():
+        if len(secret) < 32:
+            yield checks.Warning(
+                f"The key {name!r} is shorter than 32 characters.", id="django_verify.W015"
+            )
     if not settings.BASE_URL:
         yield checks.Warning(
             "BASE_URL is empty, so links are built from the request's Host header.",

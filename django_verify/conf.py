@@ -70,6 +70,11 @@ class Settings:
         if self.BASE_URL and not _ORIGIN.match(self.BASE_URL):
             msg = "DJANGO_VERIFY['BASE_URL'] must begin with https:// or http:// and name a host."
             raise ImproperlyConfigured(msg)
+        for field_ in fields(self):
+            value = getattr(self, field_.name)
+            if field_.type == "int" and not (type(value) is int and value > 0):
+                msg = f"DJANGO_VERIFY['{field_.name}'] must be a whole number above zero."
+                raise ImproperlyConfigured(msg)
         if not 1 <= self.ADDRESS_STARTS_PER_DAY <= 1000:
             msg = "DJANGO_VERIFY['ADDRESS_STARTS_PER_DAY'] must be between 1 and 1000."
             raise ImproperlyConfigured(msg)

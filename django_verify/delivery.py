@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import math
 import secrets
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -53,7 +54,7 @@ def deliver(attempt: VerificationAttempt) -> bool:
     outcome: dict[str, str] = {"error_message": "no sender serves this channel"}
     for channel, alias in _plan(attempt):
         try:
-            receipt = senders.get(alias).send(_compose(attempt, channel))
+            receipt = _receipt(senders.get(alias).send(_compose(attempt, channel)), alias)
         except senders.SendError as error:
             outcome = {"sender": alias, "error_code": error.code, "error_message": str(error)}
             if not isinstance(error, senders.TemporarySendError) and not attempt.fallback_channel:
@@ -74,9 +75,17 @@ def deliver(attempt: VerificationAttempt) -> bool:
     return _finish(attempt, _Status.FAILED, outcome)
 
 
+def _receipt(answer: object, alias: str) -> senders.Receipt:
+    """Return the receipt; a sender that returned something else has sent, and says no more."""
+    if isinstance(answer, senders.Receipt):
+        return answer
+    logger.warning("the sender %r returned no Receipt", alias)
+    return senders.Receipt()
+
+
 def _plan(attempt: VerificationAttempt) -> list[tuple[str, str]]:
     """Return channel and sender of each message that may be tried; a fallback gets the second."""
-    service = attempt.verification.service
+    service = _service(attempt)
     own = [(attempt.channel, alias) for alias in route(service, attempt.channel)]
     if not attempt.fallback_channel:
         return own[:MESSAGES_PER_ATTEMPT]
@@ -89,25 +98,32 @@ def sweep(limit: int = 100) -> int:
 
     Each is claimed by one conditional update, so any number of sweepers may run.
     """
-    now = timezone.now()
-    lapsed = VerificationAttempt.objects.filter(
+    due = _lapsed(timezone.now()).order_by("lease_until").values_list("sid", flat=True)
+    return sum(_take_over(sid) for sid in list(due[:limit]))
+
+
+def _lapsed(now: dt.datetime) -> QuerySet[VerificationAttempt]:
+    return VerificationAttempt.objects.filter(
         message_status__in=(_Status.QUEUED, _Status.SENDING), lease_until__lt=now
     )
-    taken = 0
-    for sid in list(lapsed.order_by("lease_until").values_list("sid", flat=True)[:limit]):
-        claim = lease(now)
-        if not lapsed.filter(sid=sid).update(tries=F("tries") + 1, **claim):
-            continue
-        taken += 1
-        attempt = VerificationAttempt.objects.select_related("verification__service").get(sid=sid)
-        if reason := _obsolete(attempt, now):
-            _finish(attempt, _Status.FAILED, {"error_message": reason})
-        else:
-            deliver(attempt)
-    return taken
+
+
+def _take_over(sid: str) -> bool:
+    """Send one attempt if nobody else has taken it; a lease runs from its own claim."""
+    now = timezone.now()
+    if not _lapsed(now).filter(sid=sid).update(tries=F("tries") + 1, **lease(now)):
+        return False
+    attempt = VerificationAttempt.objects.select_related("verification__service").get(sid=sid)
+    if reason := _obsolete(attempt, now):
+        _finish(attempt, _Status.FAILED, {"error_message": reason})
+    else:
+        deliver(attempt)
+    return True
 
 
 def _obsolete(attempt: VerificationAttempt, now: dt.datetime) -> str:
+    if attempt.verification.service is None:
+        return "the service was deleted before the message was sent"
     if attempt.verification.current_status(now) != Verification.Status.PENDING:
         return "the verification was over before the message was sent"
     if attempt.tries > TRIES:
@@ -115,10 +131,15 @@ def _obsolete(attempt: VerificationAttempt, now: dt.datetime) -> str:
     return ""
 
 
+def _service(attempt: VerificationAttempt) -> VerifyService:
+    service = attempt.verification.service
+    assert service is not None  # noqa: S101 - a start has one, and _obsolete looks for it
+    return service
+
+
 @sensitive_variables()
 def _compose(attempt: VerificationAttempt, channel: str) -> senders.Message:
-    verification = attempt.verification
-    service = verification.service
+    verification, service = attempt.verification, _service(attempt)
     compose = channels.get(channel).compose
     assert compose is not None  # noqa: S101 - channels.get offers no other
     draft = Draft(
@@ -127,7 +148,7 @@ def _compose(attempt: VerificationAttempt, channel: str) -> senders.Message:
         code=codes.reveal(verification),
         friendly_name=attempt.custom_friendly_name or service.friendly_name,
         locale=attempt.locale,
-        minutes=service.lifetime // 60,
+        minutes=max(math.ceil((verification.expires_at - timezone.now()).total_seconds() / 60), 1),
         amount=verification.amount,
         payee=verification.payee,
         app_hash=attempt.app_hash,
@@ -142,7 +163,10 @@ def _compose(attempt: VerificationAttempt, channel: str) -> senders.Message:
 
 def _finish(attempt: VerificationAttempt, status: str, outcome: dict[str, str]) -> bool:
     """Record the outcome if the lease is still ours, and tell the listeners."""
-    changes = {name: value[: _width(name)] for name, value in outcome.items()}
+    # Providers put anything into their answers; a NUL would not be stored.
+    changes = {
+        name: str(value).replace("\0", "")[: _width(name)] for name, value in outcome.items()
+    }
     changes |= {"message_status": status, "lease": ""}
     now = timezone.now()
     held = VerificationAttempt.objects.filter(sid=attempt.sid, lease=attempt.lease)

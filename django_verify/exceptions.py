@@ -63,6 +63,14 @@ class NotFound(VerifyError):
     message = "The requested resource was not found"
 
 
+class Conflict(VerifyError):
+    """The object is in use and changes under this request; another try may do."""
+
+    code = 20409
+    status = 409
+    message = "The resource is in use"
+
+
 class MalformedRequest(VerifyError):
     """The body cannot be read as form or JSON parameters."""
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -28,6 +28,7 @@ from django_verify import (
     signals,
     sna,
 )
+from django_verify.budgets import History
 from django_verify.exceptions import InvalidParameter, NotFound
 from django_verify.models import Verification, VerificationAttempt, VerifyService, lookups
 from django_verify.orders import Order
@@ -59,10 +60,12 @@ def start(
     tags: Mapping[str, str] | None = None,
     channel_configuration: Mapping[str, Any] | None = None,
     enable_sna_client_token: bool = False,
+    asked_at: dt.datetime | None = None,
 ) -> Verification:
     """Send a code to an address, by the service's rules, and return its verification.
 
-    While one is pending for the address, this is a resend: same SID, same code, any channel.
+    While one is pending for the address, this is a resend: same SID, same code, any channel. A
+    start that another one has overtaken since `asked_at` (by default, since now) sends nothing.
     The message leaves after the current transaction commits; whether the provider took it is
     told by the attempt, not by an exception. Raises the family of `exceptions`.
     """
@@ -83,8 +86,10 @@ def start(
         sna_client_token=enable_sna_client_token,
     )
     _ask_host(order)
+    asked_at = asked_at or timezone.now()
     sends = order.channel.compose is not None
-    attempt = _write(order, "" if sends else sna.mint(order.attempt_sid, order.address.to))
+    sna_url = "" if sends else sna.mint(order.attempt_sid, order.address.to)
+    attempt = _write(order, sna_url, asked_at)
     if sends:
         using = lookups.database()
         transaction.on_commit(partial(delivery.deliver, attempt), using=using)
@@ -128,7 +133,7 @@ def check(
         return row
     # The last guess has ended the verification when it was charged, and may still win it.
     charged_as = _Status.MAX_ATTEMPTS_REACHED if last else _Status.PENDING
-    if not _move(row, _Status.APPROVED, status=charged_as):
+    if not _move(row, _Status.APPROVED, confirmed=True, where={"status": charged_as}):
         raise _why_not(_again(row), timezone.now())
     signals.verification_approved.send_robust(sender=Verification, verification=row)
     return row
@@ -160,6 +165,18 @@ def cancel(service: VerifyService, sid_or_to: str) -> Verification:
     return _end(
         service, sid_or_to, _Status.CANCELED, (_Status.PENDING, _Status.MAX_ATTEMPTS_REACHED)
     )
+
+
+def release(row: Verification) -> int:
+    """Forgive the wrong guesses of a row's address within its account; return how many rows.
+
+    For an operator who knows that the owner of the address asks: nothing else ends a run of 100
+    wrong codes but an approval. What is live stays reserved.
+    """
+    counted = lookups.verifications().filter(
+        account_id=row.account_id, address_key=row.address_key, forgiven=False
+    )
+    return counted.exclude(status=_Status.PENDING).update(forgiven=True)
 
 
 def expire(limit: int = 1000) -> int:
@@ -210,29 +227,33 @@ def _ask_host(order: Order) -> None:
         raise exceptions.Forbidden(str(error)) from None
 
 
-def _write(order: Order, sna_url: str) -> VerificationAttempt:
+def _write(order: Order, sna_url: str, asked_at: dt.datetime) -> VerificationAttempt:
     """Write the verification and its attempt, or the attempt of a resend, in one transaction.
 
     Of several starts for one address at one moment, one sends; another that then finds a live
-    verification of its own kind sends nothing more and says so.
+    verification with a younger send than its own question sends nothing more and says so.
     """
     using = lookups.database()
     for turn in range(TURNS):
         now = timezone.now()
-        history = budgets.history(order.service.account_id, order.address.key, now)
-        live = next((r for r in history if order.is_about(r) and _is_live(r, now)), None)
+        past = budgets.history(order.service.account_id, order.address.key, now)
+        live = next((r for r in past.rows if order.is_about(r) and _is_live(r, now)), None)
         if live is not None:
             _refuse_exhausted(live, now)
-            if turn:
+            if turn or live.sent_at > asked_at:
                 raise exceptions.ConcurrentStarts
         try:
             with transaction.atomic(using=using):
                 attempt = (
-                    _resend(order, live, sna_url, now)
+                    _resend(order, past, live, sna_url, now)
                     if live
-                    else _create(order, history, sna_url, now)
+                    else _create(order, past, sna_url, now)
                 )
         except IntegrityError:
+            continue
+        except OperationalError as error:
+            if not _is_deadlock(error):
+                raise
             continue
         if attempt is not None:
             return attempt
@@ -241,29 +262,28 @@ def _write(order: Order, sna_url: str) -> VerificationAttempt:
     raise exceptions.ConcurrentStarts
 
 
-def _create(
-    order: Order, history: list[Verification], sna_url: str, now: dt.datetime
-) -> VerificationAttempt:
+def _create(order: Order, past: History, sna_url: str, now: dt.datetime) -> VerificationAttempt:
     service, address = order.service, order.address
     row = Verification(
         account_id=service.account_id,
         service=service,
         to=address.to,
         address_key=address.key,
-        serial=history[0].serial + 1 if history else 1,
+        serial=past.next_serial,
         channel=order.channel.name,
         country=address.country,
         amount=order.amount,
         payee=order.payee,
         code_length=order.code_length,
         max_checks=budgets.reserve(
-            history, wanted=service.max_checks, code_length=order.code_length, now=now
+            past, wanted=service.max_checks, code_length=order.code_length, now=now
         ),
         max_sends=service.max_sends,
         lookup=dict(order.lookup),
         sna_url=sna_url,
         date_created=now,
         date_updated=now,
+        sent_at=now,
         expires_at=now + dt.timedelta(seconds=service.lifetime),
     )
     if order.custom_code:
@@ -280,7 +300,7 @@ def _create(
 
 
 def _resend(
-    order: Order, row: Verification, sna_url: str, now: dt.datetime
+    order: Order, past: History, row: Verification, sna_url: str, now: dt.datetime
 ) -> VerificationAttempt | None:
     """Count one more send; None when the row changed since it was read."""
     row.sna_url = sna_url
@@ -291,12 +311,17 @@ def _resend(
         "send_code_attempts": [*row.send_code_attempts, _sent(attempt)],
         "sna_url": sna_url,
         "date_updated": now,
+        "sent_at": now,
     }
     if order.lookup:
         changes["lookup"] = dict(order.lookup)
     if order.custom_code:
         sealed = codes.seal(order.custom_code, bound_to=row.sid, key_id=row.key_id)
-        changes |= {"sealed_code": sealed, "code_length": order.code_length}
+        changes |= {
+            "sealed_code": sealed,
+            "code_length": order.code_length,
+            "max_checks": _guesses_of_a_new_code(order, past, row, now),
+        }
     unchanged = lookups.verifications().filter(
         sid=row.sid, status=_Status.PENDING, sends=row.sends, expires_at__gt=now
     )
@@ -307,6 +332,21 @@ def _resend(
     row.service = order.service
     attempt.save(force_insert=True)
     return attempt
+
+
+def _guesses_of_a_new_code(order: Order, past: History, row: Verification, now: dt.datetime) -> int:
+    """Return the guesses of a row whose code the caller replaces, perhaps by a shorter one."""
+    others = History([other for other in past.rows if other.sid != row.sid], past.before)
+    allowed = budgets.reserve(others, wanted=row.max_checks, code_length=order.code_length, now=now)
+    if allowed <= row.checks:
+        raise exceptions.MaxSendsReached("Too many wrong codes were tried for this address")
+    return allowed
+
+
+def _is_deadlock(error: OperationalError) -> bool:
+    """Whether the database gave way to another transaction: MySQL's number, PostgreSQL's state."""
+    state = getattr(error.__cause__, "sqlstate", "")
+    return error.args[:1] == (1213,) or state in {"40P01", "40001"}
 
 
 def _attempt(order: Order, row: Verification, now: dt.datetime) -> VerificationAttempt:
@@ -351,6 +391,7 @@ def _refuse_exhausted(row: Verification, now: dt.datetime) -> None:
         raise exceptions.MaxSendsReached(retry_after=budgets.seconds_until(row.expires_at, now))
 
 
+@sensitive_variables()
 def _to_check(
     service: VerifyService, to: str, verification_sid: str, amount: str, payee: str
 ) -> Verification:
@@ -378,7 +419,7 @@ def _check_sna(row: Verification, client_token: str) -> Verification:
     if not (row.status == _Status.PENDING and _is_live(row, now)):
         raise _why_not(row, now)
     if sna.is_matched(row.sid, row.to, client_token):
-        if not _move(row, _Status.APPROVED, status=_Status.PENDING):
+        if not _move(row, _Status.APPROVED, where={"status": _Status.PENDING}):
             raise _why_not(_again(row), now)
         signals.verification_approved.send_robust(sender=Verification, verification=row)
     return row
@@ -388,16 +429,21 @@ def _charge(row: Verification) -> Verification:
     """Take the next guess of a row, committed, and return the row as it was just before that.
 
     Only its `checks` tell the guess taken. Naming the count that was read makes each guess a
-    numbered ticket: a lost turn means that somebody else took it.
+    numbered ticket: a lost turn means that somebody else took it, or that a resend came between.
     """
-    for _ in range(row.max_checks + 1):
+    for _ in range(row.max_checks + row.max_sends + 1):
         now = timezone.now()
         if not (row.status == _Status.PENDING and _is_live(row, now)):
             raise _why_not(row, now)
         ticket = row.checks + 1
         last = ticket >= row.max_checks
+        # `sends` too: a resend may have replaced the code that the row in hand would open.
         unchanged = lookups.verifications().filter(
-            sid=row.sid, status=_Status.PENDING, checks=row.checks, expires_at__gt=now
+            sid=row.sid,
+            status=_Status.PENDING,
+            checks=row.checks,
+            sends=row.sends,
+            expires_at__gt=now,
         )
         changes: dict[str, object] = {"checks": ticket, "date_updated": now}
         if last:
@@ -451,6 +497,17 @@ def _by_address(service: VerifyService, to: str) -> list[Verification]:
     """Return the service's latest verifications of an address, newest first."""
     address = channels.parse_address(to)
     rows = lookups.of_address_and_service(service.account_id, address.key, service.sid)
+    if len(rows) == lookups.HISTORY:
+        # A live one may stand behind many newer rows of other spellings.
+        older = lookups.verifications().filter(
+            account_id=service.account_id,
+            address_key=address.key,
+            service_id=service.sid,
+            status__in=(_Status.PENDING, _Status.MAX_ATTEMPTS_REACHED),
+            expires_at__gt=timezone.now(),
+            serial__lt=rows[-1].serial,
+        )
+        rows += older.order_by("-serial")[: lookups.HISTORY]
     return [row for row in rows if channels.same_address(row.to, address.to)]
 
 
@@ -469,7 +526,8 @@ def _end(
             break
     else:
         raise NotFound
-    if not _move(row, status, status__in=from_statuses, expires_at__gt=now):
+    where = {"status__in": from_statuses, "expires_at__gt": now}
+    if not _move(row, status, where=where):
         raise NotFound
     signal = (
         signals.verification_approved
@@ -483,11 +541,18 @@ def _end(
     return row
 
 
-def _move(row: Verification, status: str, /, **still: object) -> bool:
+def _move(
+    row: Verification, status: str, *, where: Mapping[str, object], confirmed: bool = False
+) -> bool:
     """Change the status if the row is still as told, and wipe a sealed code; False if it is not."""
-    now = timezone.now()
-    changes = {"status": status, "sealed_code": "", "date_updated": now}
-    if not lookups.verifications().filter(sid=row.sid, **still).update(**changes):
+    changes = {
+        "status": status,
+        "sealed_code": "",
+        "confirmed": confirmed,
+        "date_updated": timezone.now(),
+    }
+    if not lookups.verifications().filter(sid=row.sid, **where).update(**changes):
         return False
-    row.status, row.sealed_code, row.date_updated = status, "", now
+    for name, value in changes.items():
+        setattr(row, name, value)
     return True

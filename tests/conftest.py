@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import time_machine
+from django.db import connection, connections
 from django.test import Client
 
 from django_verify.models import Account, ApiKey, VerifyService
@@ -15,6 +21,8 @@ from django_verify.senders import locmem
 
 PHONE = "+14155552671"
 OTHER_PHONE = "+15017122661"
+# Of the aligned tests: as many as a PostgreSQL server has connections for by default.
+THREADS = 50
 
 
 @pytest.fixture(autouse=True)
@@ -126,3 +134,35 @@ class Api:
 @pytest.fixture
 def api(account):
     return Api(account.sid, account.token)
+
+
+@pytest.fixture(scope="module")
+def aligned():
+    """`aligned(calls)` runs the calls at one moment, each in a thread, and returns the results.
+
+    One process at a time has these threads: two would need more connections than a server has.
+    """
+    lock = (Path(tempfile.gettempdir()) / "django-verify-aligned-tests").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    pool = ThreadPoolExecutor(THREADS)
+    barrier = threading.Barrier(THREADS)
+
+    def run(call):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        barrier.wait(60)
+        return call()
+
+    def aligned(calls):
+        assert len(calls) == THREADS
+        return [future.result() for future in [pool.submit(run, call) for call in calls]]
+
+    def close():
+        barrier.wait(60)
+        connections.close_all()
+
+    yield aligned
+    for future in [pool.submit(close) for _ in range(THREADS)]:
+        future.result()
+    pool.shutdown()
+    lock.close()

@@ -4,19 +4,24 @@ Each thread has a warm connection of its own and waits at a barrier; a plain bur
 broken code. Every round starts afresh, and the worst one is asserted on.
 """
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
-from django.db import connection, connections
+from django.db import connections
 
 from django_verify import codes, signals, verifications
 from django_verify.models import Verification, VerificationAttempt
-from tests.conftest import OTHER_PHONE, PHONE, Api, code_in, make_account, make_service, wrong
+from tests.conftest import (
+    OTHER_PHONE,
+    PHONE,
+    THREADS,
+    Api,
+    code_in,
+    make_account,
+    make_service,
+    wrong,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-THREADS = 50
 ROUNDS = 4
 
 
@@ -41,32 +46,6 @@ def compared(monkeypatch):
 
     monkeypatch.setattr(codes, "matches", counting)
     return seen
-
-
-@pytest.fixture(scope="module")
-def aligned():
-    """`aligned(calls)` runs the calls at one moment, each in a thread, and returns the results."""
-    pool = ThreadPoolExecutor(THREADS)
-    barrier = threading.Barrier(THREADS)
-
-    def run(call):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        barrier.wait(60)
-        return call()
-
-    def aligned(calls):
-        assert len(calls) == THREADS
-        return [future.result() for future in [pool.submit(run, call) for call in calls]]
-
-    def close():
-        barrier.wait(60)
-        connections.close_all()
-
-    yield aligned
-    for future in [pool.submit(close) for _ in range(THREADS)]:
-        future.result()
-    pool.shutdown()
 
 
 @pytest.fixture

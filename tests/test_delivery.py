@@ -134,6 +134,62 @@ def test_an_outcome_is_accepted_from_the_holder_of_the_lease_only(
     assert "lease was lost" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "answer", [None, "SM1", Receipt(provider_sid=12345, price_value=0.01), Receipt("a\0b")]
+)
+def test_whatever_a_sender_returns_the_row_is_honest(service, senders, monkeypatch, answer):
+    sent = []
+    monkeypatch.setattr(Scripted, "send", lambda self, message: sent.append(1) or answer)
+    assert verifications.start(service, PHONE).status == "pending"
+    assert the_attempt().message_status == "sent"
+    assert "\0" not in the_attempt().provider_sid
+    assert sent == [1]
+
+
+def test_whatever_a_sender_raises_the_row_is_honest(service, senders):
+    senders.script = {"a": SendError("bad\0 reply", code=400)}
+    verifications.start(service, PHONE)
+    attempt = the_attempt()
+    assert (attempt.message_status, attempt.error_code) == ("failed", "400")
+    assert attempt.error_message == "bad reply"
+
+
+def test_a_slow_sweep_claims_each_attempt_when_it_gets_there(service, outbox, clock, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(delivery, "deliver", lambda attempt: None)
+        for to in ("+14155552671", "+14155552672", "+14155552673"):
+            verifications.start(service, to)
+    clock.shift(61)
+    real = delivery.deliver
+    second = []
+
+    def slow(attempt):
+        clock.shift(50)
+        monkeypatch.setattr(delivery, "deliver", real)
+        second.append(delivery.sweep())
+        monkeypatch.setattr(delivery, "deliver", slow)
+        return real(attempt)
+
+    monkeypatch.setattr(delivery, "deliver", slow)
+    delivery.sweep()
+    assert len(outbox) == len({message.attempt_sid for message in outbox}) == 3
+
+
+def test_an_attempt_of_a_deleted_service(crashed, service, outbox, clock):
+    service.delete()
+    clock.shift(61)
+    assert delivery.sweep() == 1
+    assert "deleted" in the_attempt().error_message
+
+
+def test_a_mail_tells_the_minutes_that_are_left(service, outbox, clock):
+    verifications.start(service, "jo@example.com", "email")
+    clock.shift(599)
+    verifications.start(service, "jo@example.com", "email")
+    assert "10 min" in outbox[0].body
+    assert " 1 min" in outbox[1].body
+
+
 @pytest.fixture
 def crashed(service, outbox, monkeypatch, clock):
     """A start whose process died before it sent; returns its attempt."""

@@ -31,6 +31,7 @@ WIRE = {
     "EmailNotConfigured": (60217, 400),
     "CheckTargetMissing": (60221, 400),
     "ChannelDisabled": (60223, 403),
+    "Conflict": (20409, 409),
     "TemplateNotFound": (60228, 400),
     "LandlineRefused": (60205, 403),
     "EmailSenderNotAllowed": (60222, 403),

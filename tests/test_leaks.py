@@ -3,6 +3,7 @@
 import io
 import logging
 import pickle
+import warnings
 
 import pytest
 from django.apps import apps
@@ -176,6 +177,52 @@ def test_a_senders_own_error_is_not_quoted(service, monkeypatch, everything_logg
     assert attempt.error_message == "ValueError in the sender"
     assert said[0] not in everything_logged.getvalue()
     assert PHONE not in everything_logged.getvalue()
+
+
+def test_a_refusal_does_not_log_the_number_in_its_path(account, service, everything_logged):
+    api = Api(account.sid, account.token)
+    for to in (PHONE, "someone@example.com"):
+        assert api.get(f"Services/{service.sid}/Verifications/{to}").status == 404
+        assert api.post(f"Services/{service.sid}/Verifications/{to}", {"Status": "x"}).status == 400
+    assert PHONE not in everything_logged.getvalue()
+    assert "someone@" not in everything_logged.getvalue()
+
+
+@pytest.mark.parametrize("place", ["_to_check", "_write"])
+def test_a_failure_is_reported_without_its_variables(
+    account, service, monkeypatch, mailoutbox, place
+):
+    from django.utils.log import AdminEmailHandler
+
+    told = " and ".join(["the row", PHONE, "someone@example.com", "482913"])
+
+    def boom(*args):
+        raise RuntimeError(told)
+
+    handler = AdminEmailHandler(include_html=True)
+    logger = logging.getLogger("django_verify")
+    logger.addHandler(handler)
+    monkeypatch.setattr(verifications, place, boom)
+    monkeypatch.setattr("django.conf.settings.ADMINS", [("a", "root@example.com")])
+    api = Api(account.sid, account.token)
+    root = f"Services/{service.sid}"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            forms = {
+                "_to_check": ("VerificationCheck", {"To": PHONE, "Code": PLANTED}),
+                "_write": ("Verifications", {"To": PHONE, "Channel": "sms", "Payee": PLANTED}),
+            }
+            path, form = forms[place]
+            assert api.post(f"{root}/{path}", form).status == 500
+    finally:
+        logger.removeHandler(handler)
+    (mail,) = mailoutbox
+    text = mail.subject + mail.body + "".join(str(a) for a in mail.alternatives)
+    assert "RuntimeError" in text
+    assert place in text or "boom" in text
+    for secret in (PLANTED, PHONE, "someone@", "482913", account.token):
+        assert secret not in text
 
 
 def test_secrets_are_hashed(db):

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.test import override_settings
 
 from django_verify import budgets, codes, conf, exceptions, signals, verifications
@@ -388,6 +388,133 @@ def test_budgets_are_an_accounts_own(outbox):
             verifications.start(service, PHONE)
             guess(service, code_in(outbox[-1]), 5)
             verifications.cancel(service, PHONE)
+
+
+@override_settings(DJANGO_VERIFY={"ADDRESS_GUESSES_IN_A_ROW": 40})
+def test_empty_verifications_do_not_hide_wrong_codes(service, clock):
+    wrong_codes = 0
+    for _ in range(4):
+        for turn in range(lookups.HISTORY + 5):
+            try:
+                row = verifications.start(service, PHONE)
+            except exceptions.MaxSendsReached as error:
+                assert "released" in error.message
+                assert error.retry_after is None
+                continue
+            if turn >= lookups.HISTORY:
+                wrong_codes += len(guess(service, codes.reveal(row), min(4, row.max_checks)))
+            verifications.cancel(service, row.sid)
+        clock.shift(25 * 3600)
+    assert wrong_codes == 40
+
+
+@override_settings(DJANGO_VERIFY={"ADDRESS_GUESSES_IN_A_ROW": 5})
+def test_an_operator_releases_an_address(service, outbox, clock):
+    row = verifications.start(service, PHONE)
+    guess(service, codes.reveal(row), 5)
+    clock.shift(400 * 86400)
+    with pytest.raises(exceptions.MaxSendsReached, match="released"):
+        verifications.start(service, PHONE)
+    assert verifications.release(row) == 1
+    assert verifications.release(row) == 0
+    assert verifications.start(service, PHONE).max_checks == 5
+
+
+def test_a_release_leaves_what_is_live_reserved(account):
+    services = [make_service(account) for _ in range(5)]
+    rows = [verifications.start(service, PHONE) for service in services[:4]]
+    assert verifications.release(rows[0]) == 0
+    with pytest.raises(exceptions.MaxSendsReached):
+        verifications.start(services[4], PHONE)
+
+
+def test_open_verifications_hold_the_reserve_only_while_they_live(account, clock):
+    services = [make_service(account) for _ in range(5)]
+    for service in services[:4]:
+        verifications.start(service, PHONE)
+    with pytest.raises(exceptions.MaxSendsReached, match="are open") as caught:
+        verifications.start(services[4], PHONE)
+    assert caught.value.retry_after == 600
+    clock.shift(600)
+    assert verifications.start(services[4], PHONE).max_checks == 5
+
+
+def test_an_approval_by_the_site_forgets_no_wrong_code(service, outbox):
+    total = 0
+    for _ in range(12):
+        try:
+            row = verifications.start(service, PHONE)
+        except exceptions.MaxSendsReached:
+            break
+        total += len(guess(service, codes.reveal(row), min(3, row.max_checks)))
+        if row.max_checks > 3:
+            verifications.approve(service, PHONE)
+    assert total == 20
+
+
+def test_a_shorter_custom_code_shrinks_the_guesses(account, outbox):
+    service = make_service(account, custom_code_enabled=True)
+    total = 0
+    for _ in range(3):
+        try:
+            verifications.start(service, PHONE)
+            row = verifications.start(service, PHONE, custom_code="1234")
+        except exceptions.MaxSendsReached:
+            break
+        for number in range(row.max_checks):
+            verifications.check(service, f"00{number:02d}", to=PHONE)
+            total += 1
+        verifications.cancel(service, PHONE)
+    assert total == 5
+
+
+def test_a_replaced_code_is_not_accepted_by_a_check_on_its_way(account, monkeypatch):
+    service = make_service(account, custom_code_enabled=True)
+    verifications.start(service, PHONE, custom_code="111111")
+    real = verifications._to_check
+
+    def then_replaced(*args):
+        found = real(*args)
+        verifications.start(service, PHONE, custom_code="222222")
+        return found
+
+    monkeypatch.setattr(verifications, "_to_check", then_replaced)
+    assert not verifications.check(service, "111111", to=PHONE).valid
+
+
+def test_a_live_verification_behind_many_newer_rows(service, outbox):
+    first = verifications.start(service, "a+1@example.com", "email")
+    for _ in range(lookups.HISTORY):
+        row = verifications.start(service, "a+2@example.com", "email")
+        verifications.cancel(service, row.sid)
+    assert verifications.fetch(service, "a+1@example.com").sid == first.sid
+    assert verifications.check(service, codes.reveal(first), to="a+1@example.com").valid
+
+
+def test_a_start_that_was_overtaken_sends_nothing(service, outbox, clock):
+    asked_at = dt.datetime.now(dt.UTC)
+    clock.shift(0.01)
+    verifications.start(service, PHONE)
+    with pytest.raises(exceptions.ConcurrentStarts):
+        verifications.start(service, PHONE, asked_at=asked_at)
+    assert len(outbox) == 1
+    assert verifications.start(service, PHONE).sends == 2
+
+
+@pytest.mark.parametrize("number", [1213, 2006])
+def test_a_deadlock_is_another_turn(service, outbox, monkeypatch, number):
+    real = verifications._create
+
+    def once(*args):
+        monkeypatch.setattr(verifications, "_create", real)
+        raise OperationalError(number, "from the database")
+
+    monkeypatch.setattr(verifications, "_create", once)
+    if number == 1213:
+        assert verifications.start(service, PHONE).sends == 1
+    else:
+        with pytest.raises(OperationalError):
+            verifications.start(service, PHONE)
 
 
 # PSD2.

@@ -81,6 +81,10 @@ class ClosedAdmin(ModelAdmin):
         records = {model._meta.verbose_name for model in _RECORDS}  # noqa: SLF001
         return listed, counts, lacking - records, protected
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """Return the object; an identifier with a NUL names none, and PostgreSQL would raise."""
+        return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+
     def object_links(self, request: HttpRequest, obj: Any) -> list[tuple[str, Any]]:
         """Return address and label of the buttons above an object's form."""
         return []

@@ -56,7 +56,7 @@ class StatusFilter(admin.SimpleListFilter):
             return queryset.filter(over | Q(status=_Status.EXPIRED))
         if status == _Status.PENDING:
             return queryset.filter(status=_Status.PENDING).exclude(over)
-        return queryset.filter(status=status) if status else queryset
+        return queryset.filter(status=status) if status in _Status.values else queryset
 
 
 class ValueFilter(admin.SimpleListFilter):
@@ -67,7 +67,8 @@ class ValueFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the rows with the chosen value."""
         value = self.value()
-        return queryset.filter(**{self.column: value}) if value else queryset
+        offered = {str(choice) for choice, _label in self.lookup_choices}
+        return queryset.filter(**{self.column: value}) if value in offered else queryset
 
 
 class MessageStatusFilter(ValueFilter):
@@ -88,8 +89,8 @@ class ChannelFilter(ValueFilter):
     parameter_name = column = "channel"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Return every channel."""
-        return [(name, label(name)) for name in channels.CHANNELS]
+        """Return every channel that a record can have."""
+        return [(name, label(name)) for name in channels.CHANNELS if name != "auto"]
 
 
 class CountryFilter(ValueFilter):
@@ -264,24 +265,24 @@ class VerificationAdmin(RecordAdmin):
         return channels.mask(obj.to)
 
     @admin.display(description=_("amount"))
-    def full_amount(self, obj: Verification) -> str | None:
+    def full_amount(self, obj: Verification) -> str:
         """The amount of the payment that the code approves."""
-        return obj.amount
+        return obj.amount or "-"
 
     @admin.display(description=_("amount"))
-    def masked_amount(self, obj: Verification) -> str | None:
+    def masked_amount(self, obj: Verification) -> str:
         """The amount, most of it hidden."""
-        return obj.amount and channels.mask(obj.amount)
+        return channels.mask(obj.amount or "-")
 
     @admin.display(description=_("payee"))
-    def full_payee(self, obj: Verification) -> str | None:
+    def full_payee(self, obj: Verification) -> str:
         """Who is paid."""
-        return obj.payee
+        return obj.payee or "-"
 
     @admin.display(description=_("payee"))
-    def masked_payee(self, obj: Verification) -> str | None:
+    def masked_payee(self, obj: Verification) -> str:
         """Who is paid, most of it hidden."""
-        return obj.payee and channels.mask(obj.payee)
+        return channels.mask(obj.payee or "-")
 
     @admin.display(description=_("status"), ordering="status")
     def status_now(self, obj: Verification) -> str:
@@ -291,7 +292,7 @@ class VerificationAdmin(RecordAdmin):
     @admin.display(description=_("service"), ordering="service__friendly_name")
     def service_name(self, obj: Verification) -> str:
         """The service."""
-        return str(obj.service)
+        return str(obj.service or "-")
 
     @admin.display(description=_("checks"), ordering="checks")
     def checks_used(self, obj: Verification) -> str:
@@ -342,7 +343,8 @@ class VerificationAdmin(RecordAdmin):
         canceled = over = 0
         for row in rows:
             try:
-                verifications.cancel(row.service, row.sid)
+                service = row.service or VerifyService.pointer("VA", row.account)
+                verifications.cancel(service, row.sid)
             except NotFound:
                 over += 1
             else:
@@ -426,9 +428,9 @@ class VerificationAttemptAdmin(RecordAdmin):
     @admin.display(description=_("service"), ordering="verification__service__friendly_name")
     def service_name(self, obj: VerificationAttempt) -> str:
         """The service."""
-        return str(obj.verification.service)
+        return str(obj.verification.service or "-")
 
     @admin.display(description=_("price"))
     def price(self, obj: VerificationAttempt) -> str:
         """What the provider charged, where it says so."""
-        return f"{obj.price_value} {obj.price_currency}".strip()
+        return f"{obj.price_value} {obj.price_currency}".strip() or "-"

@@ -14,9 +14,10 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import connections, transaction
+from django.db import IntegrityError, connections, router, transaction
 from django.db.models import Model, Q, QuerySet
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from rest_framework.request import Request
@@ -26,10 +27,11 @@ from rest_framework.viewsets import ViewSet
 from django_verify import conf, exceptions, sids
 from django_verify.api import wire
 from django_verify.api.auth import BasicAuthentication
-from django_verify.exceptions import InvalidParameter, NotFound
+from django_verify.exceptions import Conflict, InvalidParameter, NotFound
 from django_verify.models import Account, VerifyService, lookups
 
 MAX_PAGE_SIZE = 1000
+DELETE_TURNS = 10
 
 
 @method_decorator(sensitive_post_parameters(), name="dispatch")
@@ -119,6 +121,17 @@ class Resource(ViewSet):
         """Return a URL as it is if it names a host, else as a path below the API's root."""
         return url if "://" in url else self.link(url)
 
+    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
+        """Note when the caller asked, before anything is looked up."""
+        self.asked_at = timezone.now()
+        return super().initialize_request(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse a host that is not served before anything is written, not when links are built."""
+        super().initial(request, *args, **kwargs)
+        if not conf.current().BASE_URL:
+            request.get_host()
+
     def get_exception_handler(self) -> Callable[..., Response]:
         """Return ours, whatever the host configured."""
         return self._handle
@@ -134,6 +147,8 @@ class Resource(ViewSet):
         response = super().finalize_response(request, response, *args, **kwargs)
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        # Django would log the path of a refusal, and the path may be somebody's number.
+        response._has_been_logged = True  # noqa: SLF001
         return response
 
     def _handle(self, exc: Exception, context: dict[str, Any]) -> Response:
@@ -204,8 +219,14 @@ class Delete:
 
     def destroy(self: Any, request: Request, **kwargs: str) -> Response:
         """Delete the object and what belongs to it."""
-        self.get_object().delete()
-        return Response(status=204)
+        for _ in range(DELETE_TURNS):
+            try:
+                with transaction.atomic(using=router.db_for_write(self.model)):
+                    self.get_object().delete()
+                return Response(status=204)
+            except IntegrityError:
+                continue  # something was added to it meanwhile
+        raise Conflict
 
 
 class List:
@@ -302,6 +323,8 @@ def _read_token(token: str) -> tuple[bool, dt.datetime | None, str]:
         moment = dt.datetime.fromisoformat(iso).astimezone(dt.UTC)
     except (ValueError, OverflowError, binascii.Error):
         raise InvalidParameter("PageToken", "not a token of this list") from None
-    if direction not in {"PA", "PB"} or not sids.is_sid(sid[:2], sid):
+    if direction not in {"PA", "PB"} or not (sid.isascii() and sid.isalnum()):
         raise InvalidParameter("PageToken", "not a token of this list")
+    if timezone.is_naive(timezone.now()):  # a host with USE_TZ = False
+        moment = moment.astimezone().replace(tzinfo=None)
     return direction == "PB", moment, sid

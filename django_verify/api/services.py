@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import DatabaseError
 
 from django_verify.api import wire
 from django_verify.api.resource import Create, Delete, Fetch, List, Resource, Update
-from django_verify.exceptions import InvalidParameter
+from django_verify.exceptions import InvalidParameter, NotFound
 from django_verify.models import VerifyService
 
 _LINKS = {
@@ -128,5 +129,10 @@ def _save(service: VerifyService, fields: list[str] | None = None) -> VerifyServ
     except ValidationError as error:
         name, reasons = next(iter(error.message_dict.items()))
         raise InvalidParameter(name, reasons[0]) from None
-    service.save(force_insert=fields is None, update_fields=fields)
+    try:
+        service.save(force_insert=fields is None, update_fields=fields)
+    except DatabaseError:
+        if fields is None or VerifyService.objects.filter(sid=service.sid).exists():
+            raise
+        raise NotFound from None
     return service

@@ -67,7 +67,9 @@ class VerificationViewSet(Create, Fetch, Update, ServiceResource):
         """Start, or send again."""
         service = self.loaded_service()
         _refuse_unavailable(values)
-        return verifications.start(service, values.pop("to"), values.pop("channel"), **values)
+        return verifications.start(
+            service, values.pop("to"), values.pop("channel"), asked_at=self.asked_at, **values
+        )
 
     def retrieve(self, request: Request, **kwargs: str) -> Response:
         """Answer a verification by SID or address."""

@@ -9,6 +9,7 @@ import datetime as dt
 import json
 import logging
 import re
+import traceback
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -33,6 +34,7 @@ MAX_PARAMETERS = 200
 # Name of a parameter to every value it was sent with.
 Values = dict[str, list[str]]
 
+_NUMBERS = re.compile(r"\d{4,}|\S+@\S+")
 _INTEGER = re.compile(r"-?[0-9]{1,9}\Z")
 
 
@@ -376,7 +378,11 @@ def as_verify_error(error: Exception, resource: str) -> VerifyError:
             return MalformedRequest("The Host header names a host that this site does not serve")
         case SuspiciousOperation():
             return exceptions.BodyTooLarge()
-    logger.error("The request failed", exc_info=error)
+    # Frames hold codes, secrets and numbers, and error mail shows their variables: only the text
+    # of the traceback is logged, without what looks like a number or an address.
+    where = "".join(traceback.format_tb(error.__traceback__))
+    told = _NUMBERS.sub("…", str(error))
+    logger.error("The request failed: %s: %s\n%s", type(error).__name__, told, where)
     return VerifyError()
 
 

@@ -43,7 +43,8 @@ class Verification(models.Model):
     )
     service = models.ForeignKey(
         VerifyService,
-        on_delete=models.CASCADE,
+        null=True,
+        on_delete=models.SET_NULL,  # an address keeps its budget when a service goes
         related_name="verifications",
         verbose_name=_("service"),
     )
@@ -62,6 +63,10 @@ class Verification(models.Model):
     nonce = models.CharField(max_length=32, default=codes.new_nonce, editable=False)
     sealed_code = models.CharField(max_length=128, blank=True, editable=False)
     checks = models.PositiveSmallIntegerField(_("checks"), default=0)
+    # The last check was right; an approval by the site leaves every check a wrong one.
+    confirmed = models.BooleanField(_("confirmed by its code"), default=False)
+    # An operator has released the address: the wrong guesses of this row no longer count.
+    forgiven = models.BooleanField(_("released"), default=False)
     max_checks = models.PositiveSmallIntegerField(_("maximum checks"))
     sends = models.PositiveSmallIntegerField(_("sends"), default=1)
     max_sends = models.PositiveSmallIntegerField(_("maximum sends"))
@@ -72,6 +77,7 @@ class Verification(models.Model):
     sna_url = models.CharField(max_length=2048, blank=True, editable=False)
     date_created = models.DateTimeField(_("created"), default=timezone.now, db_index=True)
     date_updated = models.DateTimeField(_("updated"), default=timezone.now)
+    sent_at = models.DateTimeField(_("last sent"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires"))
 
     class Meta:
@@ -87,6 +93,7 @@ class Verification(models.Model):
         permissions = [
             ("view_pii", _("Can see full addresses")),
             ("cancel_verification", _("Can cancel verifications")),
+            ("release_address", _("Can release the guess budget of an address")),
         ]
 
     def __str__(self) -> str:

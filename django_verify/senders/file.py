@@ -24,7 +24,7 @@ class FileSender(Sender):
         self.path = Path(path)
 
     def send(self, message: Message) -> Receipt:
-        """Append the message's fields as one JSON line; the file is readable by its owner only."""
+        """Append the message's fields as one JSON line; a new file is its owner's only."""
         line = json.dumps(asdict(message), ensure_ascii=False) + "\n"
         try:
             handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import override_settings
 
 from django_verify import exceptions, signals, verifications
-from django_verify.models import Verification, VerificationAttempt, VerifyService
+from django_verify.models import VerificationAttempt, VerifyService
 from tests.admin.conftest import MEMORY, told
 from tests.conftest import PHONE, make_account, make_service
 
@@ -222,12 +222,16 @@ def test_a_viewer_sees_and_changes_nothing(clerk, two_senders):
     assert viewer.post(page_of(service, "test"), {}).status_code == 403
 
 
-def test_a_service_is_deleted_with_its_records(boss):
+def test_a_service_is_deleted_without_the_budgets_of_its_addresses(boss):
     service = make_service()
     verification = verifications.start(service, PHONE)
-    assert verification.sid in boss.get(page_of(service, "delete")).content.decode()
     boss.post(page_of(service, "delete"), {"post": "yes"})
-    assert not Verification.objects.exists()
+    verification.refresh_from_db()
+    assert verification.service is None
+    for record in (verification, verification.attempts.get()):
+        root = f"/admin/django_verify/{record._meta.model_name}/"
+        for page in (root, f"{root}{record.pk}/change/"):
+            assert boss.get(page).status_code == 200
 
 
 def test_deleting_needs_its_permission(clerk):

@@ -1,8 +1,9 @@
 """Verifications and VerificationCheck on the wire: parameters, errors, lookups by address."""
 
 import pytest
+from django.db import IntegrityError
 
-from django_verify.models import Verification, VerificationAttempt
+from django_verify.models import Verification, VerificationAttempt, VerifyService
 from tests.conftest import PHONE, code_in, make_service, wrong
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -189,11 +190,68 @@ def test_the_answer_of_the_last_check_is_pending(api, root, start, outbox):
     assert api.get(f"{root}/Verifications/{PHONE}").data["status"] == "max_attempts_reached"
 
 
-def test_deleting_a_service_deletes_what_belongs_to_it(api, root, start):
-    start()
+def test_what_belongs_to_a_deleted_service_is_gone(api, root, start, outbox):
+    sid = start().data["sid"]
     assert api.delete(root).status == 204
-    assert not Verification.objects.exists()
-    assert not VerificationAttempt.objects.exists()
+    check = {"VerificationSid": sid, "Code": code_in(outbox[0])}
+    for answer in (
+        api.get(f"{root}/Verifications/{sid}"),
+        api.get(f"{root}/Verifications/{PHONE}"),
+        api.post(f"{root}/Verifications/{sid}", {"Status": "approved"}),
+        api.post(f"{root}/VerificationCheck", check),
+        start(),
+    ):
+        assert (answer.status, answer.data["code"]) == (404, 20404)
+
+
+def test_a_deleted_service_does_not_take_the_guesses_along(api, account, outbox):
+    compared = 0
+    for turn in range(6):
+        root = f"Services/{make_service(account).sid}"
+        started = api.post(f"{root}/Verifications", {"To": PHONE, "Channel": "sms"})
+        for number in range(5):
+            form = {"To": PHONE, "Code": f"zzzzz{number}"}
+            compared += api.post(f"{root}/VerificationCheck", form).status == 200
+        assert started.status == (201 if turn < 4 else 429)
+        api.delete(root)
+    assert compared == 20
+
+
+def test_an_update_of_a_service_deleted_meanwhile(api, root, service, monkeypatch):
+    from django_verify.api.services import ServiceViewSet
+
+    real = ServiceViewSet.get_object
+
+    def overtaken(self):
+        found = real(self)
+        VerifyService.objects.filter(sid=service.sid).delete()
+        return found
+
+    monkeypatch.setattr(ServiceViewSet, "get_object", overtaken)
+    assert api.post(root, {"FriendlyName": "New"}).status == 404
+
+
+def test_a_service_in_use_is_deleted_at_a_later_turn(api, root, monkeypatch):
+    turns = []
+    real = VerifyService.delete
+
+    def busy(self):
+        turns.append(1)
+        if len(turns) < 3:
+            raise IntegrityError
+        return real(self)
+
+    monkeypatch.setattr(VerifyService, "delete", busy)
+    assert api.delete(root).status == 204
+
+
+def test_a_service_that_is_always_in_use(api, root, monkeypatch):
+    def busy(self):
+        raise IntegrityError
+
+    monkeypatch.setattr(VerifyService, "delete", busy)
+    answer = api.delete(root)
+    assert (answer.status, answer.data["code"]) == (409, 20409)
 
 
 def test_whole_seconds_in_utc(start, clock):

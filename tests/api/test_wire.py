@@ -3,6 +3,7 @@
 import io
 import json
 import tracemalloc
+from base64 import b64encode
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -395,6 +396,14 @@ def test_links_follow_the_configured_base(api, settings):
     assert page["url"].startswith("https://verify.example.com/v2/Services?")
 
 
+def test_a_host_that_is_not_served_starts_nothing(api, service, settings, outbox):
+    settings.MIDDLEWARE = []
+    api.headers["host"] = "evil.example"
+    form = {"To": PHONE, "Channel": "sms"}
+    refused(api.post(f"Services/{service.sid}/Verifications", form), 400, 20422)
+    assert not outbox
+
+
 def test_a_host_that_is_not_served(api, settings):
     settings.MIDDLEWARE = []
     api.headers["host"] = "evil.example"
@@ -411,6 +420,8 @@ def test_links_below_a_script_name(api, account):
 
 
 # Pages.
+
+NUL_TOKEN = "PA" + b64encode(b"2026-01-01T00:00:00+00:00|\0\0" + b"0" * 32).decode().rstrip("=")
 
 
 @pytest.mark.parametrize(
@@ -429,6 +440,7 @@ def test_links_below_a_script_name(api, account):
         ({"PageToken": "PA" + "A" * 40}, 400, 60200),
         ({"PageToken": "PAMDAwMS0wMS0wMVQwMDowMDowMCsxNDowMHxWQQ"}, 400, 60200),
         ({"PageSize": "\0"}, 400, 60200),
+        ({"PageToken": NUL_TOKEN}, 400, 60200),
     ],
 )
 def test_bad_page_parameters(api, query, status, code):
@@ -469,6 +481,18 @@ def test_rows_that_come_and_go_neither_repeat_nor_hide_others(api, account, cloc
         path = (page["meta"]["next_page_url"] or "").replace("http://testserver/v2/", "")
     assert sorted(set(names) - {"late"}) == list("abcdef")
     assert len(names) == len(set(names))
+
+
+def test_pages_of_a_host_without_time_zones(api, account, settings):
+    settings.USE_TZ = False
+    for name in "abc":
+        make_service(account, friendly_name=name)
+    path, names = "Services?PageSize=1", []
+    while path:
+        page = api.get(path).data
+        names += [service["friendly_name"] for service in page["services"]]
+        path = (page["meta"]["next_page_url"] or "").replace("http://testserver/v2/", "")
+    assert names == ["c", "b", "a"]
 
 
 def test_an_empty_page(api):
