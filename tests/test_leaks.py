@@ -21,6 +21,7 @@ from tests.conftest import OTHER_PHONE, PHONE, Api, code_in, make_account, make_
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PLANTED = "Kq7Zp3Wv"
+MAIL = "someone@example.com"
 
 
 @pytest.fixture
@@ -194,7 +195,7 @@ def test_a_failure_is_reported_without_its_variables(
 ):
     from django.utils.log import AdminEmailHandler
 
-    told = " and ".join(["the row", PHONE, "someone@example.com", "482913"])
+    told = f"the row of {PHONE}, {MAIL} and {482913} is broken"
 
     def boom(*args):
         raise RuntimeError(told)
