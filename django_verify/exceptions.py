@@ -197,12 +197,28 @@ class CustomMessageUnsupported(VerifyError):
     message = "CustomMessage is not supported"
 
 
+class InvalidRequest(VerifyError):
+    """A value on the factor side, or a webhook's event type, is malformed."""
+
+    code = 60306
+    status = 400
+    message = "Invalid request"
+
+
 class LocaleNotSpoken(VerifyError):
     """The call channel has no speech text in the requested locale."""
 
     code = 60331
     status = 400
     message = "The locale is not supported by the call channel"
+
+
+class AlreadySafeListed(VerifyError):
+    """The number is on the account's safe list, in this or another spelling."""
+
+    code = 60411
+    status = 409
+    message = "The phone number is already in the safe list"
 
 
 class AppHashNeedsSms(VerifyError):

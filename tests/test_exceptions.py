@@ -33,7 +33,9 @@ WIRE = {
     "ChannelDisabled": (60223, 403),
     "TemplateNotFound": (60228, 400),
     "CustomMessageUnsupported": (60243, 400),
+    "InvalidRequest": (60306, 400),
     "LocaleNotSpoken": (60331, 400),
+    "AlreadySafeListed": (60411, 409),
     "AppHashNeedsSms": (60602, 400),
     "WhatsappNotConfigured": (68008, 400),
 }
