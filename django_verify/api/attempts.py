@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -72,6 +73,32 @@ class SummaryFilters(wire.Parameters):
     DestinationPrefix = Prefix(required=False)
 
 
+class AttemptAnswer(wire.Answer):
+    """An attempt; the keys of `channel_data` depend on the channel."""
+
+    sid = wire.SidOf("VL")
+    account_sid = wire.SidOf("AC")
+    service_sid = wire.SidOf("VA")
+    verification_sid = wire.SidOf("VE")
+    date_created = serializers.DateTimeField()
+    date_updated = serializers.DateTimeField()
+    conversion_status = serializers.ChoiceField(["converted", "unconverted"])
+    channel = serializers.ChoiceField(CHANNELS)
+    price = serializers.DictField(child=serializers.CharField(), allow_null=True)
+    channel_data = serializers.DictField()
+    url = serializers.URLField()
+
+
+class SummaryAnswer(wire.Answer):
+    """Figures of the attempts that the filters leave."""
+
+    total_attempts = serializers.IntegerField()
+    total_converted = serializers.IntegerField()
+    total_unconverted = serializers.IntegerField()
+    conversion_rate_percentage = serializers.RegexField(r"^[0-9]{1,3}(\.[0-9]{1,9})?$")
+    url = serializers.URLField()
+
+
 class AttemptResource(Resource):
     """What both resources share: the caller's attempts of the last 30 days."""
 
@@ -89,6 +116,7 @@ class AttemptViewSet(Fetch, List, AttemptResource):
     prefix = "VL"
     key = "attempts"
     filters = AttemptFilters
+    answer = AttemptAnswer
 
     def get_queryset(self) -> QuerySet[VerificationAttempt]:
         """Return the rows with their verifications, which say what they led to."""
@@ -129,6 +157,7 @@ class AttemptsSummaryViewSet(AttemptResource):
 
     path = "Attempts/Summary"
     filters = SummaryFilters
+    answer = SummaryAnswer
 
     def list(self, request: Request, **kwargs: str) -> Response:
         """Count in the database; percentages are cut, not rounded, after nine decimals."""

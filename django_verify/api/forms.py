@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from django_verify.api import wire
 from django_verify.api.resource import Resource
 from django_verify.exceptions import NotFound
 
@@ -99,11 +101,21 @@ _FORMS = {
 }
 
 
+class FormAnswer(wire.Answer):
+    """Schemas by what they are for."""
+
+    form_type = serializers.ChoiceField(["form-push"])
+    forms = serializers.DictField(child=serializers.DictField())
+    form_meta = serializers.DictField(child=serializers.CharField())
+    url = serializers.URLField()
+
+
 class FormViewSet(Resource):
     """`/Forms/{FormType}`: fetch; the one type is `form-push`."""
 
     path = "Forms"
     lookup = "form_type"
+    answer = FormAnswer
 
     def retrieve(self, request: Request, **kwargs: str) -> Response:
         """Answer the schemas, which are the same for everyone."""

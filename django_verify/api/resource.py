@@ -65,6 +65,10 @@ class Resource(ViewSet):
     parameters: ClassVar[type[wire.Parameters]]
     update_parameters: ClassVar[type[wire.Parameters] | None] = None
     filters: ClassVar[type[wire.Parameters]] = PageParameters
+    answer: ClassVar[type[wire.Answer] | None] = None
+    created: ClassVar[int] = 201
+    # Not for the host's own OpenAPI document; ours is made in `api.schema`.
+    schema = None
 
     authentication_classes = (BasicAuthentication,)
     permission_classes = ()
@@ -96,6 +100,18 @@ class Resource(ViewSet):
             if actions:
                 patterns.append(path(route, cls.as_view(actions)))
         return patterns
+
+    @classmethod
+    def asked(cls, action: str) -> type[wire.Parameters] | None:
+        """Return the parameters that an action reads, from the body or, for a list, the query."""
+        if action == "update":
+            return cls.update_parameters or cls.parameters
+        return {"create": getattr(cls, "parameters", None), "list": cls.filters}.get(action)
+
+    @classmethod
+    def status(cls, action: str) -> int:
+        """Return the HTTP status of an action that succeeds."""
+        return {"create": cls.created, "destroy": 204}.get(action, 200)
 
     @property
     def account(self) -> Account:
@@ -188,12 +204,12 @@ class ServiceResource(Resource):
 
 
 class Create:
-    """POST on the collection: 201."""
+    """POST on the collection: 201, or what the resource declares as `created`."""
 
     def create(self: Any, request: Request, **kwargs: str) -> Response:
         """Read the parameters and answer the new object."""
         obj = self.perform_create(**self.read(self.parameters))
-        return Response(self.represent(obj), status=201)
+        return Response(self.represent(obj), status=self.created)
 
 
 class Fetch:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import IntegrityError, router, transaction
 from django.db.models import QuerySet
+from rest_framework import serializers
 
 from django_verify import phones
 from django_verify.api import wire
@@ -20,6 +21,14 @@ class SafeListParameters(wire.Parameters):
     PhoneNumber = wire.Text()
 
 
+class SafeListAnswer(wire.Answer):
+    """An entry."""
+
+    sid = wire.SidOf("GN")
+    phone_number = serializers.CharField()
+    url = serializers.CharField()  # its `+` is written as it is
+
+
 class SafeListViewSet(Create, Fetch, Delete, Resource):
     """`/SafeList/Numbers`: numbers are named by themselves, in any of their spellings."""
 
@@ -27,6 +36,7 @@ class SafeListViewSet(Create, Fetch, Delete, Resource):
     lookup = "phone_number"
     model = SafeListNumber
     parameters = SafeListParameters
+    answer = SafeListAnswer
 
     def get_object(self) -> SafeListNumber:
         """Return the entry of the number in the path. Raises NotFound."""

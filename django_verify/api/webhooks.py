@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from rest_framework import serializers
 
 from django_verify.api import wire
 from django_verify.api.resource import Create, Delete, Fetch, List, ServiceResource, Update
 from django_verify.exceptions import InvalidParameter, InvalidRequest
 from django_verify.models import Webhook
+from django_verify.models.webhooks import EVENT_TYPES
 
 
 class WebhookParameters(wire.Parameters):
@@ -22,6 +24,23 @@ class WebhookParameters(wire.Parameters):
     Version = wire.OneOf(*Webhook.Version.values, required=False)
 
 
+class WebhookAnswer(wire.Answer):
+    """A webhook."""
+
+    sid = wire.SidOf("YW")
+    service_sid = wire.SidOf("VA")
+    account_sid = wire.SidOf("AC")
+    friendly_name = serializers.CharField()
+    event_types = serializers.ListField(child=serializers.ChoiceField(EVENT_TYPES))
+    status = serializers.ChoiceField(Webhook.Status.values)
+    version = serializers.ChoiceField(Webhook.Version.values)
+    webhook_url = serializers.CharField()
+    webhook_method = serializers.ChoiceField(["POST"])
+    date_created = serializers.DateTimeField()
+    date_updated = serializers.DateTimeField()
+    url = serializers.URLField()
+
+
 class WebhookViewSet(Create, Fetch, List, Update, Delete, ServiceResource):
     """`/Services/{ServiceSid}/Webhooks`: all five operations."""
 
@@ -30,6 +49,7 @@ class WebhookViewSet(Create, Fetch, List, Update, Delete, ServiceResource):
     key = "webhooks"
     model = Webhook
     parameters = WebhookParameters
+    answer = WebhookAnswer
 
     def perform_create(self, **values: Any) -> Webhook:
         """Write a new webhook of the service. Raises NotFound when there is no such service."""

@@ -408,6 +408,20 @@ def _first(detail: Any) -> InvalidParameter:
     return InvalidParameter(name, reason)
 
 
+class Answer(serializers.Serializer[Any]):
+    """The shape of an object as it is answered: for the schema and the tests alone.
+
+    `represent` builds the object by hand, because serializers cost too much on a hot path.
+    """
+
+
+class SidOf(serializers.RegexField):
+    """A SID in an answer."""
+
+    def __init__(self, prefix: str, **kwargs: Any) -> None:
+        super().__init__(rf"^{prefix}[0-9a-f]{{32}}$", **kwargs)
+
+
 # --- errors
 
 
