@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_verify import channels
-from django_verify.api import wire
+from django_verify.api import fields, wire
 from django_verify.api.resource import Fetch, List, PageParameters, Resource
 from django_verify.exceptions import InvalidParameter
 from django_verify.models import Verification, VerificationAttempt
@@ -37,7 +37,7 @@ _CALL_STATUS = {
 }
 
 
-class Prefix(wire.Formed):
+class Prefix(fields.Formed):
     """The beginning of a phone number in E.164."""
 
     default_error_messages = {"prefix": "+ and 1–15 digits are required"}
@@ -52,24 +52,24 @@ class Prefix(wire.Formed):
 class AttemptFilters(PageParameters):
     """Of the list."""
 
-    DateCreatedAfter = wire.Moment(required=False)
-    DateCreatedBefore = wire.Moment(required=False)
+    DateCreatedAfter = fields.Moment(required=False)
+    DateCreatedBefore = fields.Moment(required=False)
     ChannelData_To = wire.Text(required=False)
-    Country = wire.Region(required=False)
-    Channel = wire.OneOf(*CHANNELS, required=False)
-    VerifyServiceSid = wire.Sid("VA", required=False)
-    VerificationSid = wire.Sid("VE", required=False)
-    Status = wire.OneOf("converted", "unconverted", any_case=True, required=False)
+    Country = fields.Region(required=False)
+    Channel = fields.OneOf(*CHANNELS, required=False)
+    VerifyServiceSid = fields.Sid("VA", required=False)
+    VerificationSid = fields.Sid("VE", required=False)
+    Status = fields.OneOf("converted", "unconverted", any_case=True, required=False)
 
 
 class SummaryFilters(wire.Parameters):
     """Of the summary."""
 
-    VerifyServiceSid = wire.Sid("VA", required=False)
-    DateCreatedAfter = wire.Moment(required=False)
-    DateCreatedBefore = wire.Moment(required=False)
-    Country = wire.Region(required=False)
-    Channel = wire.OneOf(*CHANNELS, required=False)
+    VerifyServiceSid = fields.Sid("VA", required=False)
+    DateCreatedAfter = fields.Moment(required=False)
+    DateCreatedBefore = fields.Moment(required=False)
+    Country = fields.Region(required=False)
+    Channel = fields.OneOf(*CHANNELS, required=False)
     DestinationPrefix = Prefix(required=False)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
-from django_verify.api import wire
+from django_verify.api import fields, wire
 from django_verify.api.resource import Create, Delete, Fetch, List, ServiceResource, Update
 from django_verify.exceptions import InvalidParameter, InvalidRequest
 from django_verify.models import Webhook
@@ -20,8 +20,8 @@ class WebhookParameters(wire.Parameters):
     FriendlyName = wire.Text(64, allow_blank=False)
     EventTypes = wire.Many(wire.Text())
     WebhookUrl = wire.Text(4096)
-    Status = wire.OneOf(*Webhook.Status.values, required=False)
-    Version = wire.OneOf(*Webhook.Version.values, required=False)
+    Status = fields.OneOf(*Webhook.Status.values, required=False)
+    Version = fields.OneOf(*Webhook.Version.values, required=False)
 
 
 class WebhookAnswer(wire.Answer):
@@ -86,7 +86,7 @@ def _once_each(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _save(webhook: Webhook, fields: list[str] | None = None) -> Webhook:
+def _save(webhook: Webhook, names: list[str] | None = None) -> Webhook:
     try:
         webhook.clean_fields(exclude=["service"])
     except ValidationError as error:
@@ -94,5 +94,5 @@ def _save(webhook: Webhook, fields: list[str] | None = None) -> Webhook:
         if name == "event_types":
             raise InvalidRequest(f"Invalid request: `EventTypes`: {reasons[0]}") from None
         raise InvalidParameter(name, reasons[0]) from None
-    webhook.save(force_insert=fields is None, update_fields=fields)
+    webhook.save(force_insert=names is None, update_fields=names)
     return webhook

@@ -22,7 +22,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
-from django_verify import conf, exceptions, sids
+from django_verify import conf, exceptions
 from django_verify.exceptions import InvalidParameter, MalformedRequest, VerifyError
 
 logger = logging.getLogger("django_verify")
@@ -34,10 +34,6 @@ MAX_PARAMETERS = 200
 Values = dict[str, list[str]]
 
 _INTEGER = re.compile(r"-?[0-9]{1,9}\Z")
-_MOMENT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})\Z"
-)
-_REGION = re.compile(r"[A-Za-z]{2}\Z")
 
 
 def timestamp(moment: dt.datetime) -> str:
@@ -284,77 +280,6 @@ class Many(serializers.ListField):
 
     def __init__(self, child: serializers.Field[Any, Any, Any, Any], **kwargs: Any) -> None:
         super().__init__(child=child, max_length=MAX_PARAMETERS, **kwargs)
-
-
-class Moment(serializers.Field[dt.datetime, str, str, Any]):
-    """A time in ISO 8601 with its zone: `2026-03-01T12:00:00Z`."""
-
-    default_error_messages = {"invalid": "a time such as 2026-03-01T12:00:00Z is required"}
-
-    def to_internal_value(self, data: str) -> dt.datetime:
-        """Return the moment in UTC."""
-        if not _MOMENT.match(data):
-            self.fail("invalid")
-        try:
-            return dt.datetime.fromisoformat(data).astimezone(dt.UTC)
-        except (ValueError, OverflowError):
-            self.fail("invalid")
-
-    def to_representation(self, value: dt.datetime) -> str:
-        """Return the text."""
-        return timestamp(value)
-
-
-class Formed(Text):
-    """A string of a certain form, which an empty one has not."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(allow_blank=False, **kwargs)
-
-
-class OneOf(Formed):
-    """One of a few words; `any_case` also takes them in capitals."""
-
-    default_error_messages = {"word": "it must be one of {words}"}
-
-    def __init__(self, *words: str, any_case: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.words, self.any_case = words, any_case
-
-    def to_internal_value(self, data: str) -> str:
-        """Return the word as the contract spells it."""
-        word = data.lower() if self.any_case else data
-        if word not in self.words:
-            self.fail("word", words=", ".join(self.words))
-        return word
-
-
-class Sid(Formed):
-    """A SID of one kind, in either case; `prefix` is its two letters."""
-
-    default_error_messages = {"sid": "it must be a SID: {prefix} and 32 hexadecimal digits"}
-
-    def __init__(self, prefix: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.prefix = prefix
-
-    def to_internal_value(self, data: str) -> str:
-        """Return the SID as it is stored."""
-        if not sids.is_sid(self.prefix, data):
-            self.fail("sid", prefix=self.prefix)
-        return sids.canonical(data)
-
-
-class Region(Formed):
-    """A country as two letters of ISO 3166, in either case."""
-
-    default_error_messages = {"region": "two letters of ISO 3166 are required"}
-
-    def to_internal_value(self, data: str) -> str:
-        """Return the country in capitals."""
-        if not _REGION.match(data):
-            self.fail("region")
-        return data.upper()
 
 
 class Parameters(serializers.Serializer[Any]):
