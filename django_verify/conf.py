@@ -114,6 +114,11 @@ def _fingerprint(secret: bytes) -> str:
     return "s" + hashlib.sha256(b"django_verify key id\0" + secret).hexdigest()[:15]
 
 
+def plain_http_allowed() -> bool:
+    """Return whether a webhook may be called without TLS: in development only."""
+    return bool(django_settings.DEBUG)
+
+
 def default_route(channel: str) -> Sequence[str] | None:
     """Return the site's sender aliases for a channel, or None where ROUTES does not say."""
     routes = current().ROUTES

@@ -229,6 +229,14 @@ class SnaWithoutPsd2(VerifyError):
     message = "The sna channel does not support PSD2"
 
 
+class InvalidRequest(VerifyError):
+    """A value on the factor side, or a webhook's event type, is malformed."""
+
+    code = 60306
+    status = 400
+    message = "Invalid request"
+
+
 class LocaleNotSpoken(VerifyError):
     """The call channel has no speech text in the requested locale."""
 
@@ -251,6 +259,14 @@ class NoUsableChannel(VerifyError):
     code = 60550
     status = 400
     message = "No channel is available for this address"
+
+
+class AlreadySafeListed(VerifyError):
+    """The number is on the account's safe list, in this or another spelling."""
+
+    code = 60411
+    status = 409
+    message = "The phone number is already in the safe list"
 
 
 class AppHashNeedsSms(VerifyError):

@@ -1,5 +1,6 @@
 """Settings of the example site, all from the environment, with defaults that run anywhere."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from environs import Env
@@ -23,6 +24,10 @@ INSTALLED_APPS = [
     "django_verify",
     "example_project",
 ]
+# `manage.py spectacular` writes the OpenAPI document where the extra `schema` is installed.
+if find_spec("drf_spectacular"):
+    INSTALLED_APPS.append("drf_spectacular")
+SPECTACULAR_SETTINGS = {"DEFAULT_GENERATOR_CLASS": "django_verify.api.schema.Generator"}
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

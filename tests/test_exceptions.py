@@ -39,7 +39,9 @@ WIRE = {
     "SnaFailed": (60510, 503),
     "NoUsableChannel": (60550, 400),
     "CustomMessageUnsupported": (60243, 400),
+    "InvalidRequest": (60306, 400),
     "LocaleNotSpoken": (60331, 400),
+    "AlreadySafeListed": (60411, 409),
     "AppHashNeedsSms": (60602, 400),
     "WhatsappNotConfigured": (68008, 400),
 }

@@ -34,6 +34,24 @@ MAX_PAGE_SIZE = 1000
 DELETE_TURNS = 10
 
 
+class PageSize(wire.Integer):
+    """1–1000; more has an error number of its own."""
+
+    def to_internal_value(self, data: str) -> int:
+        """Return the size. Raises PageTooLarge."""
+        if data.isascii() and data.isdigit() and int(data[:9]) > MAX_PAGE_SIZE:
+            raise exceptions.PageTooLarge
+        return super().to_internal_value(data)
+
+
+class PageParameters(wire.Parameters):
+    """The query of every list."""
+
+    PageSize = PageSize(1, MAX_PAGE_SIZE, required=False)
+    Page = wire.Integer(0, 999_999_999, required=False)
+    PageToken = wire.Text(required=False)
+
+
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 class Resource(ViewSet):
     """Base of every resource of the API.
@@ -48,6 +66,11 @@ class Resource(ViewSet):
     model: ClassVar[type[Model]]
     parameters: ClassVar[type[wire.Parameters]]
     update_parameters: ClassVar[type[wire.Parameters] | None] = None
+    filters: ClassVar[type[wire.Parameters]] = PageParameters
+    answer: ClassVar[type[wire.Answer] | None] = None
+    created: ClassVar[int] = 201
+    # Not for the host's own OpenAPI document; ours is made in `api.schema`.
+    schema = None
 
     authentication_classes = (BasicAuthentication,)
     permission_classes = ()
@@ -79,6 +102,18 @@ class Resource(ViewSet):
             if actions:
                 patterns.append(path(route, cls.as_view(actions)))
         return patterns
+
+    @classmethod
+    def asked(cls, action: str) -> type[wire.Parameters] | None:
+        """Return the parameters that an action reads, from the body or, for a list, the query."""
+        if action == "update":
+            return cls.update_parameters or cls.parameters
+        return {"create": getattr(cls, "parameters", None), "list": cls.filters}.get(action)
+
+    @classmethod
+    def status(cls, action: str) -> int:
+        """Return the HTTP status of an action that succeeds."""
+        return {"create": cls.created, "destroy": 204}.get(action, 200)
 
     @property
     def account(self) -> Account:
@@ -188,12 +223,12 @@ class ServiceResource(Resource):
 
 
 class Create:
-    """POST on the collection: 201."""
+    """POST on the collection: 201, or what the resource declares as `created`."""
 
     def create(self: Any, request: Request, **kwargs: str) -> Response:
         """Read the parameters and answer the new object."""
         obj = self.perform_create(**self.read(self.parameters))
-        return Response(self.represent(obj), status=201)
+        return Response(self.represent(obj), status=self.created)
 
 
 class Fetch:
@@ -234,17 +269,22 @@ class List:
 
     def list(self: Any, request: Request, **kwargs: str) -> Response:
         """Answer one page; `Page` is the client's own count, `PageToken` decides."""
-        query = wire.reader(PageParameters).read(wire.query_values(request._request))  # noqa: SLF001
-        size, number = query.get("page_size", 50), query.get("page", 0)
-        rows, older, newer = _page(self.get_queryset(), query.get("page_token", ""), size)
+        query = wire.reader(self.filters).read(wire.query_values(request._request))  # noqa: SLF001
+        size, number = query.pop("page_size", 50), query.pop("page", 0)
+        token = query.pop("page_token", "")
+        rows, older, newer = _page(self.narrow(self.get_queryset(), **query), token, size)
         links = {
             "first_page_url": self._page_url(size, 0),
             "previous_page_url": newer and self._page_url(size, max(number - 1, 0), newer),
-            "url": self._page_url(size, number, query.get("page_token", "")),
+            "url": self._page_url(size, number, token),
             "next_page_url": older and self._page_url(size, number + 1, older),
         }
         meta = {"page": number, "page_size": size, **links, "key": self.key}
         return Response({"meta": meta, self.key: [self.represent(row) for row in rows]})
+
+    def narrow(self, rows: QuerySet[Any], **filters: Any) -> QuerySet[Any]:
+        """Return the rows that the list's own filters leave."""
+        return rows
 
     def _page_url(self: Any, size: int, number: int, token: str = "") -> str:
         """Return a page's URL with the request's own filters."""
@@ -254,24 +294,6 @@ class List:
         if token:
             query["PageToken"] = token
         return f"{self.link(self._path())}?{urlencode(query, doseq=True)}"
-
-
-class PageSize(wire.Integer):
-    """1–1000; more has an error number of its own."""
-
-    def to_internal_value(self, data: str) -> int:
-        """Return the size. Raises PageTooLarge."""
-        if data.isascii() and data.isdigit() and int(data[:9]) > MAX_PAGE_SIZE:
-            raise exceptions.PageTooLarge
-        return super().to_internal_value(data)
-
-
-class PageParameters(wire.Parameters):
-    """The query of every list."""
-
-    PageSize = PageSize(1, MAX_PAGE_SIZE, required=False)
-    Page = wire.Integer(0, 999_999_999, required=False)
-    PageToken = wire.Text(required=False)
 
 
 def only(rows: QuerySet[Any]) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError
+from rest_framework import serializers
 
 from django_verify.api import wire
 from django_verify.api.resource import Create, Delete, Fetch, List, Resource, Update
@@ -54,6 +55,66 @@ class ServiceParameters(wire.Parameters):
     VerifyEventSubscriptionEnabled = wire.Boolean(required=False)
 
 
+class PushAnswer(wire.Answer):
+    """How push challenges are sent."""
+
+    include_date = serializers.BooleanField()
+    apn_credential_sid = serializers.CharField(allow_null=True)
+    fcm_credential_sid = serializers.CharField(allow_null=True)
+
+
+class TotpAnswer(wire.Answer):
+    """What a new authenticator gets."""
+
+    issuer = serializers.CharField()
+    time_step = serializers.IntegerField()
+    code_length = serializers.IntegerField()
+    skew = serializers.IntegerField()
+
+
+class RelyingPartyAnswer(wire.Answer):
+    """Whom passkeys are made for."""
+
+    id = serializers.CharField(allow_null=True)
+    name = serializers.CharField(allow_null=True)
+    origins = serializers.ListField(child=serializers.CharField(), allow_null=True)
+
+
+class PasskeysAnswer(wire.Answer):
+    """How passkeys are made."""
+
+    relying_party = RelyingPartyAnswer()
+    authenticator_attachment = serializers.CharField(allow_null=True)
+    discoverable_credentials = serializers.CharField(allow_null=True)
+    user_verification = serializers.CharField(allow_null=True)
+
+
+class ServiceAnswer(wire.Answer):
+    """A service."""
+
+    sid = wire.SidOf("VA")
+    account_sid = wire.SidOf("AC")
+    friendly_name = serializers.CharField()
+    code_length = serializers.IntegerField()
+    lookup_enabled = serializers.BooleanField()
+    psd2_enabled = serializers.BooleanField()
+    skip_sms_to_landlines = serializers.BooleanField()
+    dtmf_input_required = serializers.BooleanField()
+    tts_name = serializers.CharField(allow_null=True)
+    do_not_share_warning_enabled = serializers.BooleanField()
+    custom_code_enabled = serializers.BooleanField()
+    push = PushAnswer()
+    totp = TotpAnswer()
+    whatsapp = serializers.DictField(child=serializers.CharField(allow_null=True))
+    passkeys = PasskeysAnswer()
+    default_template_sid = serializers.CharField(allow_null=True)
+    verify_event_subscription_enabled = serializers.BooleanField()
+    date_created = serializers.DateTimeField()
+    date_updated = serializers.DateTimeField()
+    url = serializers.URLField()
+    links = serializers.DictField(child=serializers.URLField())
+
+
 class ServiceViewSet(Create, Fetch, List, Update, Delete, Resource):
     """`/Services`: all five operations."""
 
@@ -62,6 +123,7 @@ class ServiceViewSet(Create, Fetch, List, Update, Delete, Resource):
     key = "services"
     model = VerifyService
     parameters = ServiceParameters
+    answer = ServiceAnswer
 
     def perform_create(self, **values: Any) -> VerifyService:
         """Write a new service of the caller's account."""

@@ -9,16 +9,30 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from django_verify.api.attempts import AttemptsSummaryViewSet, AttemptViewSet
+from django_verify.api.forms import FormViewSet
 from django_verify.api.resource import Resource
+from django_verify.api.safelist import SafeListViewSet
 from django_verify.api.services import ServiceViewSet
 from django_verify.api.verifications import (
     SnaUrlView,
     VerificationCheckViewSet,
     VerificationViewSet,
 )
+from django_verify.api.webhooks import WebhookViewSet
 from django_verify.exceptions import NotFound
 
-RESOURCES = (ServiceViewSet, VerificationViewSet, VerificationCheckViewSet)
+# `Attempts/Summary` stands before `Attempts/<sid>`, which would take it for a SID.
+RESOURCES = (
+    ServiceViewSet,
+    VerificationViewSet,
+    VerificationCheckViewSet,
+    AttemptsSummaryViewSet,
+    AttemptViewSet,
+    SafeListViewSet,
+    WebhookViewSet,
+    FormViewSet,
+)
 
 
 class NoResource(Resource):

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.views import View
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -56,12 +57,49 @@ class CheckParameters(wire.Parameters):
     SnaClientToken = wire.Text(1024, required=False)
 
 
+class Sent(wire.Answer):
+    """One message of a verification."""
+
+    time = serializers.DateTimeField()
+    channel = serializers.CharField()
+    attempt_sid = wire.SidOf("VL")
+
+
+class CheckAnswer(wire.Answer):
+    """A verification as a check shows it."""
+
+    sid = wire.SidOf("VE")
+    service_sid = wire.SidOf("VA")
+    account_sid = wire.SidOf("AC")
+    to = serializers.CharField()
+    channel = serializers.CharField()
+    status = serializers.ChoiceField(Verification.Status.values)
+    valid = serializers.BooleanField()
+    amount = serializers.CharField(allow_null=True)
+    payee = serializers.CharField(allow_null=True)
+    sna_attempts_error_codes = serializers.ListField(child=serializers.DictField(), allow_null=True)
+    date_created = serializers.DateTimeField()
+    date_updated = serializers.DateTimeField()
+
+
+class VerificationAnswer(CheckAnswer):
+    """A verification."""
+
+    sna_attempts_error_codes = None  # type: ignore[assignment]
+    lookup = serializers.DictField()
+    send_code_attempts = Sent(many=True)
+    sna = serializers.DictField(allow_null=True)
+    url = serializers.URLField()
+
+
 class VerificationViewSet(Create, Fetch, Update, ServiceResource):
     """`/Services/{ServiceSid}/Verifications`: start, fetch, approve, cancel."""
 
     path = "Services/<str:service_sid>/Verifications"
     model = Verification
     parameters = StartParameters
+    update_parameters = StatusParameters
+    answer = VerificationAnswer
 
     def perform_create(self, **values: Any) -> Verification:
         """Start, or send again."""
@@ -113,6 +151,8 @@ class VerificationCheckViewSet(Create, ServiceResource):
     path = "Services/<str:service_sid>/VerificationCheck"
     model = Verification
     parameters = CheckParameters
+    answer = CheckAnswer
+    created = 200
 
     def create(self, request: Request, **kwargs: str) -> Response:
         """Check; a wrong code is an answer, not an error."""

@@ -277,6 +277,13 @@ class JSONObject(serializers.Field[dict[str, Any], str, str, Any]):
         return json.dumps(value)
 
 
+class Many(serializers.ListField):
+    """A repeated parameter; sent once, it is a list of one."""
+
+    def __init__(self, child: serializers.Field[Any, Any, Any, Any], **kwargs: Any) -> None:
+        super().__init__(child=child, max_length=MAX_PARAMETERS, **kwargs)
+
+
 class Parameters(serializers.Serializer[Any]):
     """The parameters of an operation, declared in the wire's spelling, `_` where it has a dot.
 
@@ -298,7 +305,7 @@ class Parameters(serializers.Serializer[Any]):
         data: dict[str, Any] = {}
         for name, texts in values.items():
             field = self.fields.get(name)
-            if isinstance(field, serializers.ListField):
+            if isinstance(field, Many):
                 data[name] = texts
             elif field is not None:
                 if len(texts) != 1:
@@ -326,6 +333,20 @@ def _first(detail: Any) -> InvalidParameter:
     code = getattr(reasons, "code", "")
     reason = "this parameter is required" if code == "required" else str(reasons)
     return InvalidParameter(name, reason)
+
+
+class Answer(serializers.Serializer[Any]):
+    """The shape of an object as it is answered: for the schema and the tests alone.
+
+    `represent` builds the object by hand, because serializers cost too much on a hot path.
+    """
+
+
+class SidOf(serializers.RegexField):
+    """A SID in an answer."""
+
+    def __init__(self, prefix: str, **kwargs: Any) -> None:
+        super().__init__(rf"^{prefix}[0-9a-f]{{32}}$", **kwargs)
 
 
 # --- errors

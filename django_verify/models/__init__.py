@@ -1,7 +1,17 @@
 """The tables, in the chapters of the vendor's reference; rows and rules, no verbs."""
 
 from django_verify.models.accounts import Account, ApiKey
+from django_verify.models.safelist import SafeListNumber
 from django_verify.models.services import VerifyService
 from django_verify.models.verifications import Verification, VerificationAttempt
+from django_verify.models.webhooks import Webhook
 
-__all__ = ["Account", "ApiKey", "Verification", "VerificationAttempt", "VerifyService"]
+__all__ = [
+    "Account",
+    "ApiKey",
+    "SafeListNumber",
+    "Verification",
+    "VerificationAttempt",
+    "VerifyService",
+    "Webhook",
+]

@@ -190,6 +190,10 @@ class VerificationAttempt(models.Model):
         ordering = ["-date_created", "-sid"]
         indexes = [
             models.Index(fields=["account", "-date_created", "-sid"], name="verify_attempt_page"),
+            models.Index(
+                fields=["account", "country", "-date_created", "-sid"],
+                name="verify_attempt_country",
+            ),
             models.Index(fields=["message_status", "lease_until"], name="verify_attempt_due"),
         ]
 

@@ -1,0 +1,66 @@
+"""The safe list as an operator keeps it: numbers are added and taken off, never edited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from django_verify import phones, sids
+from django_verify.admin.closed import ClosedAdmin
+from django_verify.admin.verifications import sees_addresses
+from django_verify.models import SafeListNumber
+
+
+@admin.register(SafeListNumber)
+class SafeListNumberAdmin(ClosedAdmin):
+    """Numbers that fraud checks let pass, masked for most viewers."""
+
+    list_select_related = ("account",)
+    search_fields = ("sid",)
+    search_help_text = _("A SID, or a whole phone number such as +14155550100.")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody changes: another number is another entry."""
+        return False
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Return the columns, with the number in full or masked."""
+        return (self._shape(request), "sid", "account", "date_created")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the form of an addition, or what the page shows."""
+        if obj is None:
+            return ("account", "phone_number")
+        return (self._shape(request), "account", "sid", "date_created")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return everything, once the entry exists."""
+        return self.get_fields(request, obj) if obj else ()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by SID or by a whole number, in any of its spellings."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if sids.is_sid("GN", term):
+            return queryset.filter(pk=sids.canonical(term)), False
+        return queryset.filter(key=phones.fold(term)), False
+
+    @admin.display(description=_("phone number"))
+    def full_number(self, obj: SafeListNumber) -> str:
+        """The number."""
+        return obj.number
+
+    @admin.display(description=_("phone number"))
+    def masked_number(self, obj: SafeListNumber) -> str:
+        """The number, most of it hidden."""
+        return phones.mask(obj.number)
+
+    def _shape(self, request: HttpRequest) -> str:
+        return "full_number" if sees_addresses(request) else "masked_number"

@@ -1,0 +1,242 @@
+"""Attempts and their summary: what was sent in the last 30 days, and what it led to."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from django_verify import channels
+from django_verify.api import fields, wire
+from django_verify.api.resource import Fetch, List, PageParameters, Resource
+from django_verify.exceptions import InvalidParameter
+from django_verify.models import Verification, VerificationAttempt
+
+# Older attempts are not shown, whether or not their rows still exist.
+WINDOW = dt.timedelta(days=30)
+CHANNELS = ("sms", "call", "email", "whatsapp", "rbm")
+
+_PREFIX = re.compile(r"\+[0-9]{1,15}\Z")
+_CONVERTED = Q(verification__status=Verification.Status.APPROVED)
+_OURS = {"rbm": "rcs"}
+_THEIRS = {ours: theirs for theirs, ours in _OURS.items()}
+# A call's progress in the vendor's words; the provider's acceptance is all that "sent" tells.
+_CALL_STATUS = {
+    "queued": "queued",
+    "sending": "queued",
+    "sent": "in-progress",
+    "delivered": "completed",
+    "undelivered": "no-answer",
+    "failed": "failed",
+}
+
+
+class Prefix(fields.Formed):
+    """The beginning of a phone number in E.164."""
+
+    default_error_messages = {"prefix": "+ and 1–15 digits are required"}
+
+    def to_internal_value(self, data: str) -> str:
+        """Return the text."""
+        if not _PREFIX.match(data):
+            self.fail("prefix")
+        return data
+
+
+class AttemptFilters(PageParameters):
+    """Of the list."""
+
+    DateCreatedAfter = fields.Moment(required=False)
+    DateCreatedBefore = fields.Moment(required=False)
+    ChannelData_To = wire.Text(required=False)
+    Country = fields.Region(required=False)
+    Channel = fields.OneOf(*CHANNELS, required=False)
+    VerifyServiceSid = fields.Sid("VA", required=False)
+    VerificationSid = fields.Sid("VE", required=False)
+    Status = fields.OneOf("converted", "unconverted", any_case=True, required=False)
+
+
+class SummaryFilters(wire.Parameters):
+    """Of the summary."""
+
+    VerifyServiceSid = fields.Sid("VA", required=False)
+    DateCreatedAfter = fields.Moment(required=False)
+    DateCreatedBefore = fields.Moment(required=False)
+    Country = fields.Region(required=False)
+    Channel = fields.OneOf(*CHANNELS, required=False)
+    DestinationPrefix = Prefix(required=False)
+
+
+class AttemptAnswer(wire.Answer):
+    """An attempt; the keys of `channel_data` depend on the channel."""
+
+    sid = wire.SidOf("VL")
+    account_sid = wire.SidOf("AC")
+    service_sid = wire.SidOf("VA")
+    verification_sid = wire.SidOf("VE")
+    date_created = serializers.DateTimeField()
+    date_updated = serializers.DateTimeField()
+    conversion_status = serializers.ChoiceField(["converted", "unconverted"])
+    channel = serializers.ChoiceField(CHANNELS)
+    price = serializers.DictField(child=serializers.CharField(), allow_null=True)
+    channel_data = serializers.DictField()
+    url = serializers.URLField()
+
+
+class SummaryAnswer(wire.Answer):
+    """Figures of the attempts that the filters leave."""
+
+    total_attempts = serializers.IntegerField()
+    total_converted = serializers.IntegerField()
+    total_unconverted = serializers.IntegerField()
+    conversion_rate_percentage = serializers.RegexField(r"^[0-9]{1,3}(\.[0-9]{1,9})?$")
+    url = serializers.URLField()
+
+
+class AttemptResource(Resource):
+    """What both resources share: the caller's attempts of the last 30 days."""
+
+    model = VerificationAttempt
+
+    def get_queryset(self) -> QuerySet[VerificationAttempt]:
+        """Return the rows that are young enough."""
+        return super().get_queryset().filter(date_created__gte=timezone.now() - WINDOW)
+
+
+class AttemptViewSet(Fetch, List, AttemptResource):
+    """`/Attempts`: list and fetch."""
+
+    path = "Attempts"
+    prefix = "VL"
+    key = "attempts"
+    filters = AttemptFilters
+    answer = AttemptAnswer
+
+    def get_queryset(self) -> QuerySet[VerificationAttempt]:
+        """Return the rows with their verifications, which say what they led to."""
+        return super().get_queryset().select_related("verification")
+
+    def narrow(self, rows: QuerySet[Any], **filters: Any) -> QuerySet[Any]:
+        """Return the rows that every filter leaves."""
+        if status := filters.pop("status", ""):
+            rows = rows.filter(_CONVERTED if status == "converted" else ~_CONVERTED)
+        if "channel_data_to" in filters:
+            # The index on addresses begins with the account.
+            about = _about(filters.pop("channel_data_to"))
+            rows = rows.filter(about, verification__account_id=self.account.sid)
+        return rows.filter(**_columns(filters))
+
+    def represent(self, row: VerificationAttempt) -> dict[str, Any]:
+        """Return the contract's object."""
+        verification = row.verification
+        converted = verification.status == Verification.Status.APPROVED
+        price = {"value": row.price_value, "currency": row.price_currency.lower()}
+        return {
+            "sid": row.sid,
+            "account_sid": row.account_id,
+            "service_sid": verification.service_id,
+            "verification_sid": verification.sid,
+            "date_created": wire.timestamp(row.date_created),
+            "date_updated": wire.timestamp(row.date_updated),
+            "conversion_status": "converted" if converted else "unconverted",
+            "channel": _THEIRS.get(row.channel, row.channel),
+            "price": price if row.price_value else None,
+            "channel_data": _channel_data(row, verification),
+            "url": self.link(f"Attempts/{row.sid}"),
+        }
+
+
+class AttemptsSummaryViewSet(AttemptResource):
+    """`/Attempts/Summary`: one object of figures."""
+
+    path = "Attempts/Summary"
+    filters = SummaryFilters
+    answer = SummaryAnswer
+
+    def list(self, request: Request, **kwargs: str) -> Response:
+        """Count in the database; percentages are cut, not rounded, after nine decimals."""
+        filters = wire.reader(SummaryFilters).read(wire.query_values(request._request))  # noqa: SLF001
+        rows = self.get_queryset()
+        if prefix := filters.pop("destination_prefix", None):
+            rows = rows.filter(verification__to__startswith=prefix)
+        counts = rows.filter(**_columns(filters)).aggregate(
+            attempts=Count("pk"), converted=Count("pk", filter=_CONVERTED)
+        )
+        return Response(self.represent((counts["attempts"], counts["converted"])))
+
+    def represent(self, counts: tuple[int, int]) -> dict[str, Any]:
+        """Return the contract's object from the numbers of attempts and converted ones."""
+        attempts, converted = counts
+        return {
+            "total_attempts": attempts,
+            "total_converted": converted,
+            "total_unconverted": attempts - converted,
+            "conversion_rate_percentage": percentage(converted, attempts),
+            "url": self.link(self.path),
+        }
+
+
+def percentage(part: int, whole: int) -> str:
+    """Return part of whole in per cent, exact or cut after nine decimals; "0" of nothing."""
+    units, billionths = divmod(part * 100 * 10**9 // max(whole, 1), 10**9)
+    return f"{units}.{billionths:09}".rstrip("0").rstrip(".")
+
+
+def _columns(filters: dict[str, Any]) -> dict[str, Any]:
+    """Return the filters of both resources as look-ups; from After on, up to but without Before."""
+    lookups = {
+        "date_created_after": "date_created__gte",
+        "date_created_before": "date_created__lt",
+        "country": "country",
+        "channel": "channel",
+        "verify_service_sid": "verification__service_id",
+        "verification_sid": "verification_id",
+    }
+    columns = {lookups[name]: value for name, value in filters.items()}
+    if "channel" in columns:
+        columns["channel"] = _OURS.get(columns["channel"], columns["channel"])
+    return columns
+
+
+def _about(to: str) -> Q:
+    """Return the condition for a destination: a phone number in every spelling, or an e-mail."""
+    try:
+        address = channels.parse_address(to)
+    except InvalidParameter as error:
+        raise InvalidParameter("ChannelData.To", error.reason) from None
+    found = Q(verification__address_key=address.key)
+    # The key of an e-mail address leaves out what stands after a plus sign.
+    return found & Q(verification__to__iexact=to) if "@" in to else found
+
+
+def _channel_data(row: VerificationAttempt, verification: Verification) -> dict[str, Any]:
+    status = "unconfirmed"
+    if verification.status == Verification.Status.APPROVED:
+        status = "confirmed"
+    elif verification.is_over(timezone.now()):
+        status = "expired"
+    call = row.channel == "call"
+    carrier = verification.lookup.get("carrier") or {}
+    return {
+        "verification_sid": verification.sid,
+        "to": verification.to,
+        "status": status,
+        **(
+            {"call_status": _CALL_STATUS[row.message_status]}
+            if call
+            else {"message_status": row.message_status}
+        ),
+        "error_code": row.error_code or None,
+        "country": row.country or None,
+        "code_length": verification.code_length,
+        "locale": row.locale,
+        "mcc": carrier.get("mobile_country_code"),
+        "mnc": carrier.get("mobile_network_code"),
+        "carrier": carrier.get("name"),
+    }
