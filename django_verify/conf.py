@@ -20,6 +20,7 @@ from django.utils.encoding import force_bytes
 
 _KEY_ID = re.compile(r"[0-9A-Za-z_]{1,16}\Z")
 _ORIGIN = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?\Z")
+_REDIS = ("redis://", "rediss://")
 CONSOLE = {"console": {"BACKEND": "django_verify.senders.console.ConsoleSender"}}
 
 
@@ -47,6 +48,13 @@ class Settings:
     # Verifications started for one address in 24 hours, over all services of an account; at most
     # 1000, because a start counts them.
     ADDRESS_STARTS_PER_DAY: int = 200
+    # Rate limits that the API lets one service have.
+    RATE_LIMITS_PER_SERVICE: int = 20
+    # Buckets that the API lets one rate limit have.
+    BUCKETS_PER_RATE_LIMIT: int = 10
+    # Where rate limits and status reads are counted: empty, the database; or the URL of a Redis,
+    # "redis://…" or "rediss://…" (needs the extra `limits`).
+    RATE_LIMIT_STORE: str = field(default="", repr=False)
     # Seconds that a process may take to send one message before another takes it over.
     DELIVERY_LEASE: int = 60
     # Largest request body of the API, in bytes.
@@ -63,6 +71,9 @@ class Settings:
                 raise ImproperlyConfigured(msg)
         if self.BASE_URL and not _ORIGIN.match(self.BASE_URL):
             msg = "DJANGO_VERIFY['BASE_URL'] must begin with https:// or http:// and name a host."
+            raise ImproperlyConfigured(msg)
+        if self.RATE_LIMIT_STORE and not self.RATE_LIMIT_STORE.startswith(_REDIS):
+            msg = "DJANGO_VERIFY['RATE_LIMIT_STORE'] must be empty or begin with redis:// or rediss://."
             raise ImproperlyConfigured(msg)
         if not 1 <= self.ADDRESS_STARTS_PER_DAY <= 1000:
             msg = "DJANGO_VERIFY['ADDRESS_STARTS_PER_DAY'] must be between 1 and 1000."
@@ -101,6 +112,11 @@ def key_ring() -> dict[str, bytes]:
 
 def _fingerprint(secret: bytes) -> str:
     return "s" + hashlib.sha256(b"django_verify key id\0" + secret).hexdigest()[:15]
+
+
+def debug() -> bool:
+    """Return whether the site is in development."""
+    return bool(django_settings.DEBUG)
 
 
 def default_route(channel: str) -> Sequence[str] | None:

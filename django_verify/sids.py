@@ -30,5 +30,7 @@ def canonical(value: str) -> str:
 account = partial(new, "AC")
 api_key = partial(new, "SK")
 service = partial(new, "VA")
+rate_limit = partial(new, "RK")
+bucket = partial(new, "BL")
 verification = partial(new, "VE")
 attempt = partial(new, "VL")

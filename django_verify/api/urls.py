@@ -8,12 +8,19 @@ from django.urls import re_path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from django_verify.api.ratelimits import BucketViewSet, RateLimitViewSet
 from django_verify.api.resource import Resource
 from django_verify.api.services import ServiceViewSet
 from django_verify.api.verifications import VerificationCheckViewSet, VerificationViewSet
 from django_verify.exceptions import NotFound
 
-RESOURCES = (ServiceViewSet, VerificationViewSet, VerificationCheckViewSet)
+RESOURCES = (
+    ServiceViewSet,
+    VerificationViewSet,
+    VerificationCheckViewSet,
+    RateLimitViewSet,
+    BucketViewSet,
+)
 
 
 class NoResource(Resource):

@@ -1,7 +1,23 @@
 """The tables, in the chapters of the vendor's reference; rows and rules, no verbs."""
 
 from django_verify.models.accounts import Account, ApiKey
-from django_verify.models.services import VerifyService
+from django_verify.models.services import (
+    Bucket,
+    BucketCount,
+    RateLimit,
+    StatusReadCount,
+    VerifyService,
+)
 from django_verify.models.verifications import Verification, VerificationAttempt
 
-__all__ = ["Account", "ApiKey", "Verification", "VerificationAttempt", "VerifyService"]
+__all__ = [
+    "Account",
+    "ApiKey",
+    "Bucket",
+    "BucketCount",
+    "RateLimit",
+    "StatusReadCount",
+    "Verification",
+    "VerificationAttempt",
+    "VerifyService",
+]
