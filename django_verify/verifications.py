@@ -23,6 +23,7 @@ from django_verify import (
     delivery,
     exceptions,
     orders,
+    ratelimits,
     sids,
     signals,
 )
@@ -55,10 +56,12 @@ def start(
     send_digits: str = "",
     device_ip: str = "",
     tags: Mapping[str, str] | None = None,
+    rate_limits: Mapping[str, str] | None = None,
 ) -> Verification:
     """Send a code to an address, by the service's rules, and return its verification.
 
     While one is pending for the address, this is a resend: same SID, same code, any channel.
+    `rate_limits` names limits of the service, each with the value that this start counts for.
     The message leaves after the current transaction commits; whether the provider took it is
     told by the attempt, not by an exception. Raises the family of `exceptions`.
     """
@@ -76,7 +79,9 @@ def start(
         device_ip=device_ip,
         tags=tags or {},
     )
+    metered = ratelimits.meters(service, rate_limits)
     _ask_host(order)
+    ratelimits.consume(metered)
     attempt = _write(order)
     using = lookups.database()
     transaction.on_commit(partial(delivery.deliver, attempt), using=using)

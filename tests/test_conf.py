@@ -23,6 +23,9 @@ DEFAULTS = {
     "ADDRESS_GUESSES_PER_DAY_SHORT_CODE": 5,
     "ADDRESS_GUESSES_IN_A_ROW": 100,
     "ADDRESS_STARTS_PER_DAY": 200,
+    "RATE_LIMITS_PER_SERVICE": 20,
+    "BUCKETS_PER_RATE_LIMIT": 10,
+    "RATE_LIMIT_STORE": "",
     "DELIVERY_LEASE": 60,
     "MAX_BODY": 262_144,
 }
@@ -35,6 +38,9 @@ OTHERS = {
     "ADDRESS_GUESSES_PER_DAY_SHORT_CODE": 4,
     "ADDRESS_GUESSES_IN_A_ROW": 50,
     "ADDRESS_STARTS_PER_DAY": 100,
+    "RATE_LIMITS_PER_SERVICE": 5,
+    "BUCKETS_PER_RATE_LIMIT": 3,
+    "RATE_LIMIT_STORE": "rediss://:a%20password@redis.example.com:6379/1",
     "DELIVERY_LEASE": 30,
     "MAX_BODY": 1024,
 }
@@ -53,6 +59,7 @@ def test_every_key_has_its_default(key, settings):
 
 def test_without_the_dictionary_the_defaults_hold(settings):
     del settings.DJANGO_VERIFY
+    conf.forget()  # a deletion is told to no receiver
     assert conf.current() == conf.Settings()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, router, transaction
 from django.db.models import F, Model, QuerySet
@@ -14,6 +14,8 @@ from django_verify.api.resource import Create, Delete, Fetch, List, ServiceResou
 from django_verify.exceptions import NotFound, VerifyError
 from django_verify.models import Bucket, RateLimit, VerifyService
 from django_verify.models.services import BUCKET_MAX, UNIQUE_NAME
+
+Row = TypeVar("Row", RateLimit, Bucket)
 
 
 class RateLimitParameters(wire.Parameters):
@@ -139,14 +141,14 @@ class BucketViewSet(Create, Fetch, List, Update, Delete, ServiceResource):
 
 
 def _add(
-    row: Any,
+    row: Row,
     *,
     to: QuerySet[Any],
     siblings: QuerySet[Any],
     most: int,
     full: type[VerifyError],
     taken: type[VerifyError],
-) -> Any:
+) -> Row:
     """Insert a row below a parent that may have `most` of them."""
     using = router.db_for_write(type(row))
     try:
@@ -162,7 +164,7 @@ def _add(
     return row
 
 
-def _change(row: Any, values: dict[str, Any], *, taken: type[VerifyError]) -> Any:
+def _change(row: Row, values: dict[str, Any], *, taken: type[VerifyError]) -> Row:
     """Write the values of a row. Raises NotFound when it was deleted meanwhile."""
     model: type[Model] = type(row)
     using = router.db_for_write(model)
