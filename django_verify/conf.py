@@ -72,7 +72,7 @@ class Settings:
         if self.BASE_URL and not _ORIGIN.match(self.BASE_URL):
             msg = "DJANGO_VERIFY['BASE_URL'] must begin with https:// or http:// and name a host."
             raise ImproperlyConfigured(msg)
-        if self.RATE_LIMIT_STORE and not self.RATE_LIMIT_STORE.startswith(_REDIS):
+        if self.RATE_LIMIT_STORE and not str(self.RATE_LIMIT_STORE).startswith(_REDIS):
             msg = "DJANGO_VERIFY['RATE_LIMIT_STORE'] must be empty or begin with redis:// or rediss://."
             raise ImproperlyConfigured(msg)
         if not 1 <= self.ADDRESS_STARTS_PER_DAY <= 1000:

@@ -175,6 +175,18 @@ def test_the_repr_shows_no_secret(settings):
     assert "the provider's token" not in repr(conf.current())
 
 
+@pytest.mark.parametrize("url", ["127.0.0.1", "memcached://127.0.0.1", "redis", 1], ids=str)
+def test_another_store_of_the_limits_is_refused(url, settings):
+    use(settings, RATE_LIMIT_STORE=url)
+    with pytest.raises(ImproperlyConfigured, match="RATE_LIMIT_STORE"):
+        conf.current()
+
+
+def test_the_repr_shows_no_password_of_the_store(settings):
+    use(settings, RATE_LIMIT_STORE="redis://:planted@127.0.0.1:6379/0")
+    assert "planted" not in repr(conf.current())
+
+
 def test_an_override_takes_effect_at_once_and_ends_at_once():
     before = conf.current()
     with override_settings(DJANGO_VERIFY={"DELIVERY_LEASE": 7}):

@@ -4,10 +4,11 @@ import pytest
 from django.db import IntegrityError
 from twilio.rest import Client
 
+from django_verify import ratelimits as limits
 from django_verify.api import ratelimits as resource
 from django_verify.models import Bucket, RateLimit
 from tests.api.test_sdk import Recorder, refusal
-from tests.conftest import Api, make_account, make_service
+from tests.conftest import OTHER_PHONE, PHONE, Api, make_account, make_service
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -290,10 +291,77 @@ def test_the_sdk(client, live_server):
 @pytest.mark.parametrize("kind", ["limits", "buckets"])
 def test_pages(client, kind):
     service = client.verify.v2.services.create(friendly_name="Acme")
-    limits = client.verify.v2.services(service.sid).rate_limits
+    rows = client.verify.v2.services(service.sid).rate_limits
     if kind == "limits":
-        made = [limits.create(unique_name=f"n{n}").sid for n in range(5)]
+        made = [rows.create(unique_name=f"n{n}").sid for n in range(5)]
     else:
-        limits = limits(limits.create(unique_name="ip").sid).buckets
-        made = [limits.create(max=1, interval=n + 1).sid for n in range(5)]
-    assert [row.sid for row in limits.list(page_size=2)] == made[::-1]
+        rows = rows(rows.create(unique_name="ip").sid).buckets
+        made = [rows.create(max=1, interval=n + 1).sid for n in range(5)]
+    assert [row.sid for row in rows.list(page_size=2)] == made[::-1]
+
+
+def test_the_sdk_reaches_a_limit(client, outbox):
+    service = client.verify.v2.services.create(friendly_name="Acme")
+    scope = client.verify.v2.services(service.sid)
+    limit = scope.rate_limits.create(unique_name="end_user_ip_address")
+    scope.rate_limits(limit.sid).buckets.create(max=1, interval=86_400)
+    named = {"end_user_ip_address": "203.0.113.9"}
+    scope.verifications.create(to=PHONE, channel="sms", rate_limits=named)
+    again = {"to": OTHER_PHONE, "channel": "sms", "rate_limits": named}
+    assert refusal(scope.verifications.create, **again) == (429, 20429)
+    headers = client.recorder.answers[-1].headers
+    assert headers["Twilio-Reached-Rate-Limit"] == "end_user_ip_address"
+    assert 1 <= int(headers["Retry-After"]) <= 86_400
+    assert set(client.recorder.last) == {"code", "message", "more_info", "status"}
+    assert len(outbox) == 1
+    other = {"end_user_ip_address": "203.0.113.10"}
+    scope.verifications.create(to=OTHER_PHONE, channel="sms", rate_limits=other)
+    assert refusal(scope.verifications.create, **again, locale="xx") == (400, 60200)
+    unknown = {**again, "rate_limits": {"ip": "x"}}
+    assert refusal(scope.verifications.create, **unknown) == (400, 60200)
+
+
+def test_the_sdk_reads_a_status_too_often(client):
+    service = client.verify.v2.services.create(friendly_name="Acme")
+    scope = client.verify.v2.services(service.sid)
+    started = scope.verifications.create(to=PHONE, channel="sms")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limits, "READS", {**limits.READS, "day": (86_400, 3)})
+        for _ in range(3):
+            scope.verifications(started.sid).fetch()
+        assert refusal(scope.verifications(started.sid).fetch) == (429, 20429)
+    assert 1 <= int(client.recorder.answers[-1].headers["Retry-After"]) <= 86_400
+
+
+@pytest.mark.parametrize(
+    ("value", "status", "code"),
+    [
+        ('{"ip": "x"}', 429, 20429),
+        ('{"ip": 12}', 429, 20429),
+        ('{"ip": "12"}', 429, 20429),
+        ('{"ip": 1.5}', 201, None),
+        ('{"ip": ""}', 201, None),
+        ("{}", 201, None),
+        ("", 201, None),
+        ('{"ip": true}', 400, 60200),
+        ('{"ip": null}', 400, 60200),
+        ('{"ip": ["x"]}', 400, 60200),
+        ('{"ip": "x", "ip": "y"}', 400, 60200),
+        ('{"IP": "x"}', 400, 60200),
+        ('["ip"]', 400, 60200),
+        ('{"ip": "\\u0000"}', 400, 60200),
+        ('{"ip": "' + "x" * 257 + '"}', 400, 60200),
+        ('{"ip": 1' + "0" * 300 + "}", 400, 60200),
+        ('{"ip": ' + "1" * 5000 + "}", 400, 60200),
+    ],
+)
+def test_values_on_the_wire(api, service, limit, outbox, value, status, code):
+    Bucket.objects.create(rate_limit=limit, max=1, interval=86_400)
+    for used in ("x", 12):
+        limits.consume(limits.meters(service, {"ip": used}))
+    form = {"To": PHONE, "Channel": "sms", "RateLimits": value}
+    answer = api.post(f"Services/{service.sid}/Verifications", form)
+    assert (answer.status, answer.data.get("code")) == (status, code), answer.data
+    assert len(outbox) == (status == 201)
+    if status == 400:
+        assert "`RateLimits`" in answer.data["message"]
