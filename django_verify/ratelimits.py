@@ -118,7 +118,7 @@ def consume(metered: Sequence[Meter]) -> None:
     if not metered:
         return
     now = timezone.now().timestamp()
-    # Sorted, so that two starts with the same meters never wait for each other.
+    # Sorted, so that starts with the same meters never wait for each other in a circle.
     windows = sorted(
         _window(f"{m.bucket}.{m.interval}", m.digest, m.interval, m.max, now, m.limit)
         for m in metered
