@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import Any
 
 from django.core import checks
@@ -14,12 +15,27 @@ from django_verify import channels, conf, senders
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E001–E003: the DJANGO_VERIFY dictionary, the senders and the routes."""
+    """E001–E003, E020: the DJANGO_VERIFY dictionary, the senders, the routes, the limits' store."""
     try:
         settings = conf.current()
         configured = senders.configured()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="django_verify.E001")]
+    return [*_store(settings), *_routing(settings, configured)]
+
+
+def _store(settings: conf.Settings) -> Iterable[CheckMessage]:
+    if settings.RATE_LIMIT_STORE and not (find_spec("limits") and find_spec("redis")):
+        yield Error(
+            "DJANGO_VERIFY['RATE_LIMIT_STORE'] names a Redis, whose libraries are not installed.",
+            hint="Install django-verify[limits].",
+            id="django_verify.E020",
+        )
+
+
+def _routing(
+    settings: conf.Settings, configured: dict[str, senders.Sender]
+) -> Iterable[CheckMessage]:
     found = [message for sender in configured.values() for message in sender.check()]
     for channel, aliases in (settings.ROUTES or {}).items():
         if channel not in channels.CHANNELS:

@@ -119,6 +119,20 @@ def secret_matches(stored: str, given: str) -> bool:
     return hmac.compare_digest(actual, digest if known else "") and known
 
 
+def fingerprint(*parts: str) -> str:
+    """Return 64 hexadecimal digits that stand for values which must not be stored themselves.
+
+    The newest key makes them, so they change when keys rotate.
+    """
+    data = b"".join(_measured(part) for part in parts)
+    return hmac.digest(_key(current_key_id(), "fingerprint"), data, "sha256").hex()
+
+
+def _measured(part: str) -> bytes:
+    raw = part.encode("utf-8", "surrogatepass")
+    return len(raw).to_bytes(4) + raw
+
+
 def _digest(key_id: str, secret: str) -> str:
     raw = secret.encode("utf-8", "surrogatepass")
     return hmac.new(_key(key_id, "secret"), raw, hashlib.sha256).hexdigest()

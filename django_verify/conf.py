@@ -20,6 +20,7 @@ from django.utils.encoding import force_bytes
 
 _KEY_ID = re.compile(r"[0-9A-Za-z_]{1,16}\Z")
 _ORIGIN = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?\Z")
+_REDIS = ("redis://", "rediss://")
 CONSOLE = {"console": {"BACKEND": "django_verify.senders.console.ConsoleSender"}}
 
 
@@ -53,6 +54,13 @@ class Settings:
     # Verifications started for one address in 24 hours, over all services of an account; at most
     # 1000, because a start counts them.
     ADDRESS_STARTS_PER_DAY: int = 200
+    # Rate limits that the API lets one service have.
+    RATE_LIMITS_PER_SERVICE: int = 20
+    # Buckets that the API lets one rate limit have.
+    BUCKETS_PER_RATE_LIMIT: int = 10
+    # Where rate limits and status reads are counted: empty, the database; or the URL of a Redis,
+    # "redis://…" or "rediss://…" (needs the extra `limits`).
+    RATE_LIMIT_STORE: str = field(default="", repr=False)
     # Seconds that a process may take to send one message before another takes it over.
     DELIVERY_LEASE: int = 60
     # Largest request body of the API, in bytes.
@@ -75,6 +83,9 @@ class Settings:
             if field_.type == "int" and not (type(value) is int and value > 0):
                 msg = f"DJANGO_VERIFY['{field_.name}'] must be a whole number above zero."
                 raise ImproperlyConfigured(msg)
+        if self.RATE_LIMIT_STORE and not str(self.RATE_LIMIT_STORE).startswith(_REDIS):
+            msg = "DJANGO_VERIFY['RATE_LIMIT_STORE'] must be empty or begin with redis:// or rediss://."
+            raise ImproperlyConfigured(msg)
         if not 1 <= self.ADDRESS_STARTS_PER_DAY <= 1000:
             msg = "DJANGO_VERIFY['ADDRESS_STARTS_PER_DAY'] must be between 1 and 1000."
             raise ImproperlyConfigured(msg)
@@ -114,8 +125,8 @@ def _fingerprint(secret: bytes) -> str:
     return "s" + hashlib.sha256(b"django_verify key id\0" + secret).hexdigest()[:15]
 
 
-def plain_http_allowed() -> bool:
-    """Return whether a webhook may be called without TLS: in development only."""
+def debug() -> bool:
+    """Return whether the site is in development."""
     return bool(django_settings.DEBUG)
 
 

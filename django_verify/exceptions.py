@@ -94,11 +94,28 @@ class UnsupportedBody(MalformedRequest):
 
 
 class TooManyRequests(VerifyError):
-    """A limit on requests was reached."""
+    """A limit on requests was reached; `limit` is the unique name of a rate limit, if it was one.
+
+    The API sends it as the `Twilio-Reached-Rate-Limit` header.
+    """
 
     code = 20429
     status = 429
     message = "Too many requests"
+
+    def __init__(
+        self, message: str = "", *, retry_after: int | None = None, limit: str = ""
+    ) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.limit = limit
+
+
+class ServiceUnavailable(VerifyError):
+    """The store of the rate limits cannot be reached, so nothing is sent."""
+
+    code = 20503
+    status = 503
+    message = "Service unavailable"
 
 
 class InvalidParameter(VerifyError):
@@ -155,6 +172,46 @@ class TransactionRequired(VerifyError):
     code = 60206
     status = 400
     message = "Amount and Payee are required by a service with PSD2 enabled"
+
+
+class TooManyRateLimits(VerifyError):
+    """The service has all the rate limits that it may have."""
+
+    code = 60207
+    status = 400
+    message = "Max rate limits per service reached"
+
+
+class RateLimitExists(VerifyError):
+    """The service has a rate limit of this unique name."""
+
+    code = 60208
+    status = 400
+    message = "A rate limit with this UniqueName exists"
+
+
+class RateLimitNameInvalid(VerifyError):
+    """A unique name has letters, digits, `-`, `_` and `.` only."""
+
+    code = 60209
+    status = 400
+    message = "UniqueName may hold letters, digits, hyphens, underscores and dots only"
+
+
+class TooManyBuckets(VerifyError):
+    """The rate limit has all the buckets that it may have."""
+
+    code = 60210
+    status = 400
+    message = "Max buckets per rate limit reached"
+
+
+class BucketExists(VerifyError):
+    """The rate limit has a bucket of this interval."""
+
+    code = 60211
+    status = 400
+    message = "A bucket with this Interval exists"
 
 
 class ConcurrentStarts(VerifyError):

@@ -30,6 +30,8 @@ def canonical(value: str) -> str:
 account = partial(new, "AC")
 api_key = partial(new, "SK")
 service = partial(new, "VA")
+rate_limit = partial(new, "RK")
+bucket = partial(new, "BL")
 verification = partial(new, "VE")
 attempt = partial(new, "VL")
 safe_list_number = partial(new, "GN")

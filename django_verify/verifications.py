@@ -24,6 +24,7 @@ from django_verify import (
     delivery,
     exceptions,
     orders,
+    ratelimits,
     sids,
     signals,
     sna,
@@ -60,12 +61,14 @@ def start(
     tags: Mapping[str, str] | None = None,
     channel_configuration: Mapping[str, Any] | None = None,
     enable_sna_client_token: bool = False,
+    rate_limits: Mapping[str, str] | None = None,
     asked_at: dt.datetime | None = None,
 ) -> Verification:
     """Send a code to an address, by the service's rules, and return its verification.
 
     While one is pending for the address, this is a resend: same SID, same code, any channel. A
     start that another one has overtaken since `asked_at` (by default, since now) sends nothing.
+    `rate_limits` names limits of the service, each with the value that this start counts for.
     The message leaves after the current transaction commits; whether the provider took it is
     told by the attempt, not by an exception. Raises the family of `exceptions`.
     """
@@ -85,8 +88,10 @@ def start(
         configuration=channel_configuration or {},
         sna_client_token=enable_sna_client_token,
     )
+    metered = ratelimits.meters(service, rate_limits)
     _ask_host(order)
     asked_at = asked_at or timezone.now()
+    ratelimits.consume(metered)
     sends = order.channel.compose is not None
     sna_url = "" if sends else sna.mint(order.attempt_sid, order.address.to)
     attempt = _write(order, sna_url, asked_at)

@@ -94,6 +94,16 @@ def test_e004_a_sender_reports_its_own_fault(settings, tmp_path):
     assert ids(checks.check_settings()) == ["E004"]
 
 
+@pytest.mark.parametrize("missing", ["limits", "redis"])
+def test_e020_a_store_whose_library_is_missing(missing, settings, monkeypatch):
+    use(settings, RATE_LIMIT_STORE="redis://127.0.0.1:6379/0")
+    monkeypatch.setattr(checks, "find_spec", lambda name: None if name == missing else name)
+    (error,) = checks.check_settings()
+    assert ids([error]) == ["E020"]
+    monkeypatch.setattr(checks, "find_spec", lambda name: name)
+    assert checks.check_settings() == []
+
+
 @pytest.mark.parametrize("sender", [MEMORY, CONSOLE], ids=str)
 def test_e010_a_sender_that_reaches_nobody(sender, settings):
     use(settings, SENDERS={"mail": EMAIL, "dev": sender})

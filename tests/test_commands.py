@@ -165,19 +165,19 @@ def test_one_pass_takes_the_oldest_up_to_its_limit(service, clock, outbox):
 def test_there_is_nothing_to_expire(service, clock):
     interrupted(service, PHONE)
     clock.shift(599)
-    assert run("expireverifications") == "0 verifications expired\n"
+    assert run("expireverifications") == "0 verifications expired\n0 rate limit counts deleted\n"
     assert Verification.objects.get().status == "pending"
 
 
 @pytest.mark.parametrize(
     ("arguments", "statements"),
     [
-        ((), 2),
-        (("--batch", "5"), 3),
-        (("--batch", "2"), 6),
-        (("--batch", "1"), 11),
-        (("--batch", "0"), 11),
-        (("--batch", "-7"), 11),
+        ((), 4),
+        (("--batch", "5"), 5),
+        (("--batch", "2"), 8),
+        (("--batch", "1"), 13),
+        (("--batch", "0"), 13),
+        (("--batch", "-7"), 13),
     ],
     ids=str,
 )
@@ -187,9 +187,12 @@ def test_what_has_run_out_is_marked_in_batches(
     interrupted(service, *PHONES)
     clock.shift(600)
     with django_assert_num_queries(statements):
-        assert run("expireverifications", *arguments) == "5 verifications expired\n"
+        assert (
+            run("expireverifications", *arguments)
+            == "5 verifications expired\n0 rate limit counts deleted\n"
+        )
     assert set(Verification.objects.values_list("status", flat=True)) == {"expired"}
-    assert run("expireverifications") == "0 verifications expired\n"
+    assert run("expireverifications") == "0 verifications expired\n0 rate limit counts deleted\n"
 
 
 def test_a_sealed_code_is_wiped_when_it_has_run_out(db, clock):
@@ -206,7 +209,7 @@ def test_what_ended_otherwise_keeps_its_status(service, clock):
     verifications.approve(service, done.sid)
     verifications.cancel(service, gone.sid)
     clock.shift(601)
-    assert run("expireverifications") == "1 verifications expired\n"
+    assert run("expireverifications") == "1 verifications expired\n0 rate limit counts deleted\n"
     statuses = Verification.objects.order_by("to").values_list("status", flat=True)
     assert list(statuses) == ["approved", "canceled", "expired"]
 

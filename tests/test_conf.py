@@ -23,6 +23,9 @@ DEFAULTS = {
     "ADDRESS_GUESSES_PER_DAY_SHORT_CODE": 5,
     "ADDRESS_GUESSES_IN_A_ROW": 100,
     "ADDRESS_STARTS_PER_DAY": 200,
+    "RATE_LIMITS_PER_SERVICE": 20,
+    "BUCKETS_PER_RATE_LIMIT": 10,
+    "RATE_LIMIT_STORE": "",
     "DELIVERY_LEASE": 60,
     "MAX_BODY": 262_144,
     "SNA": None,
@@ -37,6 +40,9 @@ OTHERS = {
     "ADDRESS_GUESSES_PER_DAY_SHORT_CODE": 4,
     "ADDRESS_GUESSES_IN_A_ROW": 50,
     "ADDRESS_STARTS_PER_DAY": 100,
+    "RATE_LIMITS_PER_SERVICE": 5,
+    "BUCKETS_PER_RATE_LIMIT": 3,
+    "RATE_LIMIT_STORE": "rediss://:a%20password@redis.example.com:6379/1",
     "DELIVERY_LEASE": 30,
     "MAX_BODY": 1024,
     "SNA": {"BACKEND": "django_verify.sna.Simulator"},
@@ -57,6 +63,7 @@ def test_every_key_has_its_default(key, settings):
 
 def test_without_the_dictionary_the_defaults_hold(settings):
     del settings.DJANGO_VERIFY
+    conf.forget()  # a deletion is told to no receiver
     assert conf.current() == conf.Settings()
 
 
@@ -170,6 +177,18 @@ def test_the_repr_shows_no_secret(settings):
     use(settings, KEYS={"k1": SECRET}, SENDERS={"x": {"BACKEND": "x", "OPTIONS": options}})
     assert SECRET not in repr(conf.current())
     assert "the provider's token" not in repr(conf.current())
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1", "memcached://127.0.0.1", "redis", 1], ids=str)
+def test_another_store_of_the_limits_is_refused(url, settings):
+    use(settings, RATE_LIMIT_STORE=url)
+    with pytest.raises(ImproperlyConfigured, match="RATE_LIMIT_STORE"):
+        conf.current()
+
+
+def test_the_repr_shows_no_password_of_the_store(settings):
+    use(settings, RATE_LIMIT_STORE="redis://:planted@127.0.0.1:6379/0")
+    assert "planted" not in repr(conf.current())
 
 
 def test_an_override_takes_effect_at_once_and_ends_at_once():

@@ -21,11 +21,17 @@ WIRE = {
     "BodyTooLarge": (20422, 413),
     "UnsupportedBody": (20422, 415),
     "TooManyRequests": (20429, 429),
+    "ServiceUnavailable": (20503, 503),
     "InvalidParameter": (60200, 400),
     "MaxChecksReached": (60202, 429),
     "MaxSendsReached": (60203, 429),
     "FeatureDisabled": (60204, 403),
     "TransactionRequired": (60206, 400),
+    "TooManyRateLimits": (60207, 400),
+    "RateLimitExists": (60208, 400),
+    "RateLimitNameInvalid": (60209, 400),
+    "TooManyBuckets": (60210, 400),
+    "BucketExists": (60211, 400),
     "ConcurrentStarts": (60212, 429),
     "ChannelWithoutPsd2": (60214, 400),
     "EmailNotConfigured": (60217, 400),
@@ -81,7 +87,8 @@ def test_a_number_names_one_class_outside_the_malformed_requests():
 @pytest.mark.parametrize("kind", each())
 def test_the_status_is_an_error(kind):
     assert 400 <= kind.status <= 599
-    assert (kind.status >= 500) == (kind in {VerifyError, exceptions.SnaFailed})
+    ours = {VerifyError, exceptions.SnaFailed, exceptions.ServiceUnavailable}
+    assert (kind.status >= 500) == (kind in ours)
 
 
 @pytest.mark.parametrize("kind", each())
@@ -102,6 +109,13 @@ def test_a_message_may_be_given():
     error = exceptions.TooManyRequests("Slow down", retry_after=30)
     assert (str(error), error.message, error.retry_after) == ("Slow down", "Slow down", 30)
     assert exceptions.TooManyRequests().message == "Too many requests"
+
+
+def test_a_reached_limit_is_named_across_processes():
+    error = exceptions.TooManyRequests(retry_after=30, limit="end_user_ip")
+    copied = pickle.loads(pickle.dumps(error))
+    assert (copied.limit, copied.retry_after) == ("end_user_ip", 30)
+    assert exceptions.TooManyRequests().limit == ""
 
 
 def test_an_invalid_parameter_is_named():

@@ -17,10 +17,6 @@ SERVICE = "Services/{ServiceSid}"
 IDENTITY = f"{SERVICE}/Entities/{{Identity}}"
 NOT_YET = {
     "Templates",
-    f"{SERVICE}/RateLimits",
-    f"{SERVICE}/RateLimits/{{Sid}}",
-    f"{SERVICE}/RateLimits/{{RateLimitSid}}/Buckets",
-    f"{SERVICE}/RateLimits/{{RateLimitSid}}/Buckets/{{Sid}}",
     f"{SERVICE}/MessagingConfigurations",
     f"{SERVICE}/MessagingConfigurations/{{Country}}",
     f"{SERVICE}/AccessTokens",

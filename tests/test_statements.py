@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from django_verify.models import Bucket, RateLimit
 from tests.conftest import PHONE, Api, code_in, make_key, wrong
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,11 +71,36 @@ def test_reads_and_api_keys(account, api, service, statements):
     row = api.post(f"Services/{service.sid}/Verifications", {"To": PHONE, "Channel": "sms"}).data
     key = make_key(account)
     keyed = Api(key.sid, key.secret)
+    path = f"Services/{service.sid}/Verifications/{row['sid']}"
+    # The first status read finds no count: an update of nothing, a look, and the insert.
+    first = ["SELECT", "SELECT", "UPDATE", "SELECT", "INSERT"]
+    assert statements(lambda: api.get(path)) == (first, 2)
     for caller in (api, keyed):
-        for path in (
-            f"Services/{service.sid}",
-            f"Services/{service.sid}/Verifications/{row['sid']}",
-            f"Services/{service.sid}/Verifications/{PHONE}",
-            "Services",
-        ):
+        for path in (f"Services/{service.sid}", "Services"):
             assert statements(lambda c=caller, p=path: c.get(p)) == (["SELECT", "SELECT"], 0)
+        for key in (row["sid"], PHONE):
+            path = f"Services/{service.sid}/Verifications/{key}"
+            read = ["SELECT", "SELECT", "UPDATE"]
+            assert statements(lambda c=caller, p=path: c.get(p)) == (read, 0)
+
+
+def test_status_reads_are_free_in_development(api, service, statements, settings):
+    row = api.post(f"Services/{service.sid}/Verifications", {"To": PHONE, "Channel": "sms"}).data
+    settings.DEBUG = True
+    path = f"Services/{service.sid}/Verifications/{row['sid']}"
+    assert statements(lambda: api.get(path)) == (["SELECT", "SELECT"], 0)
+
+
+def test_a_named_limit(api, service, statements):
+    """The limits, their counts, rows for new ones, and an update for each bucket."""
+    limit = RateLimit.objects.create(service=service, unique_name="ip")
+    for interval in (60, 3600):
+        Bucket.objects.create(rate_limit=limit, max=9, interval=interval)
+    path = f"Services/{service.sid}/Verifications"
+    form = {"To": PHONE, "Channel": "sms", "RateLimits": '{"ip": "203.0.113.9"}'}
+    new = ["SELECT", "SELECT", "SELECT", "SELECT", "INSERT", "UPDATE", "UPDATE"]
+    first = ["SELECT", "INSERT", "INSERT", "UPDATE"]
+    assert statements(lambda: api.post(path, form)) == (new + first, 6)
+    known = ["SELECT", "SELECT", "SELECT", "SELECT", "UPDATE", "UPDATE"]
+    again = ["SELECT", "UPDATE", "INSERT", "UPDATE"]
+    assert statements(lambda: api.post(path, form)) == (known + again, 4)

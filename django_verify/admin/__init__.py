@@ -1,5 +1,12 @@
 """The face for operators: Django admin pages for the services, the credentials and the records."""
 
-from django_verify.admin import accounts, safelist, services, verifications, webhooks
+from django_verify.admin import (
+    accounts,
+    ratelimits,
+    safelist,
+    services,
+    verifications,
+    webhooks,
+)
 
-__all__ = ["accounts", "safelist", "services", "verifications", "webhooks"]
+__all__ = ["accounts", "ratelimits", "safelist", "services", "verifications", "webhooks"]

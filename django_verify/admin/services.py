@@ -19,10 +19,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from django_verify import verifications
-from django_verify.admin.closed import ClosedAdmin
+from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.forms import ServiceForm, TestMessageForm, label, routing_of
 from django_verify.exceptions import InvalidParameter, VerifyError
-from django_verify.models import VerificationAttempt, VerifyService
+from django_verify.models import RateLimit, VerificationAttempt, VerifyService
 
 #: Seconds; OWASP ASVS 6.5.5 lets a code that was sent live no longer.
 ADVISED_LIFETIME = 600
@@ -90,6 +90,15 @@ _FIELDSETS: tuple[tuple[Any, dict[str, Any]], ...] = (
 )
 
 
+class RateLimitInline(LookOnly, TabularInline):
+    """The limits of a service; each has a page of its own, with its buckets."""
+
+    model = RateLimit
+    fields = readonly_fields = ("unique_name", "description", "sid")
+    extra = 0
+    show_change_link = True
+
+
 @admin.register(VerifyService)
 class VerifyServiceAdmin(ClosedAdmin):
     """One brand's rules: codes, limits, channels and their senders."""
@@ -105,6 +114,7 @@ class VerifyServiceAdmin(ClosedAdmin):
     )
     list_select_related = ("account",)
     search_fields = ("^sid", "friendly_name")
+    inlines = (RateLimitInline,)
 
     @admin.display(description=_("channels"))
     def channel_names(self, obj: VerifyService) -> str:
@@ -161,10 +171,19 @@ class VerifyServiceAdmin(ClosedAdmin):
         return [path("<path:object_id>/test/", view, name=name), *super().get_urls()]
 
     def object_links(self, request: HttpRequest, obj: Any) -> list[tuple[str, Any]]:
-        """Return the button of the test message."""
-        if not self.has_change_permission(request, obj):
-            return []
-        return [(self.url_of("test", obj.pk), _("Send a test message"))]
+        """Return the buttons of the test message and of a new rate limit."""
+        links: list[tuple[str, Any]] = []
+        if self.has_change_permission(request, obj):
+            links.append((self.url_of("test", obj.pk), _("Send a test message")))
+        if request.user.has_perm("django_verify.add_ratelimit"):
+            page = "admin:django_verify_ratelimit_add"
+            url = reverse(page, current_app=self.admin_site.name)
+            links.append((f"{url}?service={obj.pk}", _("Add a rate limit")))
+        return links
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """Return the list of rate limits, once the service exists."""
+        return super().get_inlines(request, obj) if obj else ()
 
     @method_decorator(sensitive_post_parameters())
     def test_view(self, request: HttpRequest, object_id: str) -> HttpResponse:

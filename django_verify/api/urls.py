@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from django_verify.api.attempts import AttemptsSummaryViewSet, AttemptViewSet
 from django_verify.api.forms import FormViewSet
+from django_verify.api.ratelimits import BucketViewSet, RateLimitViewSet
 from django_verify.api.resource import Resource
 from django_verify.api.safelist import SafeListViewSet
 from django_verify.api.services import ServiceViewSet
@@ -32,6 +33,8 @@ RESOURCES = (
     SafeListViewSet,
     WebhookViewSet,
     FormViewSet,
+    RateLimitViewSet,
+    BucketViewSet,
 )
 
 

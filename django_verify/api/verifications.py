@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_verify import exceptions, sids, sna, verifications
+from django_verify import exceptions, ratelimits, sids, sna, verifications
 from django_verify.api import wire
 from django_verify.api.resource import Create, Fetch, ServiceResource, Update
 from django_verify.exceptions import InvalidParameter
@@ -110,8 +110,10 @@ class VerificationViewSet(Create, Fetch, Update, ServiceResource):
         )
 
     def retrieve(self, request: Request, **kwargs: str) -> Response:
-        """Answer a verification by SID or address."""
-        return Response(self.represent(verifications.fetch(self.service, kwargs["sid"])))
+        """Answer a verification by SID or address; as often as the vendor lets it be read."""
+        row = verifications.fetch(self.service, kwargs["sid"])
+        ratelimits.count_read(row.sid)
+        return Response(self.represent(row))
 
     def update(self, request: Request, **kwargs: str) -> Response:
         """Approve or cancel; the vendor's two values of Status."""
@@ -195,10 +197,6 @@ def _refuse_unavailable(values: dict[str, Any]) -> None:
         raise exceptions.CustomMessageUnsupported
     if values.pop("template_sid", ""):
         raise exceptions.TemplateNotFound
-    if limits := values.pop("rate_limits", None):
-        raise InvalidParameter(
-            "rate_limits", f"there is no rate limit named {next(iter(limits))!r}"
-        )
     if values.pop("risk_check", "") not in {"", "enable", "disable"}:
         raise InvalidParameter("risk_check", "it must be enable or disable")
     values.pop("template_custom_substitutions", None)

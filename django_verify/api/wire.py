@@ -368,6 +368,8 @@ def error_response(error: VerifyError, parameters: Parameters | None = None) -> 
     )
     if error.retry_after is not None:
         response["Retry-After"] = str(error.retry_after)
+    if isinstance(error, exceptions.TooManyRequests) and error.limit:
+        response["Twilio-Reached-Rate-Limit"] = error.limit
     if isinstance(error, exceptions.AuthenticationRequired):
         response["WWW-Authenticate"] = 'Basic realm="Verify API"'
     return response

@@ -2,14 +2,24 @@
 
 from django_verify.models.accounts import Account, ApiKey
 from django_verify.models.safelist import SafeListNumber
-from django_verify.models.services import VerifyService
+from django_verify.models.services import (
+    Bucket,
+    BucketCount,
+    RateLimit,
+    StatusReadCount,
+    VerifyService,
+)
 from django_verify.models.verifications import Verification, VerificationAttempt
 from django_verify.models.webhooks import Webhook
 
 __all__ = [
     "Account",
     "ApiKey",
+    "Bucket",
+    "BucketCount",
+    "RateLimit",
     "SafeListNumber",
+    "StatusReadCount",
     "Verification",
     "VerificationAttempt",
     "VerifyService",

@@ -17,6 +17,8 @@ from django_verify import sids
 from django_verify.models.accounts import Account
 
 FRIENDLY_NAME_LENGTH = 30
+BUCKET_MAX = 999_999_999
+UNIQUE_NAME = re.compile(r"^[0-9A-Za-z_.-]+\Z")
 DEFAULT_CHANNELS = ("sms", "call", "whatsapp", "email")
 
 _SIGNS = frozenset(" -_&'.")
@@ -214,3 +216,112 @@ class VerifyService(models.Model):
     def pointer(cls, sid: str, account: Account) -> VerifyService:
         """Return an unloaded service, enough for the verbs that need only its identity."""
         return cls(sid=sids.canonical(sid), account=account)
+
+
+class RateLimit(models.Model):
+    """A named property of starts, such as an IP address, whose values are metered by buckets."""
+
+    sid = models.CharField(
+        _("SID"), primary_key=True, max_length=34, default=sids.rate_limit, editable=False
+    )
+    service = models.ForeignKey(
+        VerifyService,
+        on_delete=models.CASCADE,
+        related_name="rate_limits",
+        verbose_name=_("service"),
+        db_index=False,  # the unique constraint begins with it
+    )
+    unique_name = models.CharField(
+        _("unique name"),
+        max_length=256,
+        validators=[RegexValidator(UNIQUE_NAME, _("Only letters, digits and - _ . are allowed."))],
+        help_text=_("What a start calls it. Letters, digits and - _ . only; it cannot be changed."),
+    )
+    description = models.CharField(_("description"), max_length=256, blank=True)
+    date_created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    date_updated = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("rate limit")
+        verbose_name_plural = _("rate limits")
+        ordering = ["-date_created", "-sid"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["service", "unique_name"], name="verify_rate_limit_name"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.unique_name
+
+
+class Bucket(models.Model):
+    """How many starts a rate limit lets pass in an interval, for each value by itself."""
+
+    sid = models.CharField(
+        _("SID"), primary_key=True, max_length=34, default=sids.bucket, editable=False
+    )
+    rate_limit = models.ForeignKey(
+        RateLimit,
+        on_delete=models.CASCADE,
+        related_name="buckets",
+        verbose_name=_("rate limit"),
+        db_index=False,  # the unique constraint begins with it
+    )
+    max = models.PositiveIntegerField(
+        _("maximum"),
+        validators=_range(1, BUCKET_MAX),
+        help_text=_("Starts that pass in one interval."),
+    )
+    interval = models.PositiveIntegerField(
+        _("interval"), validators=_range(1, 86_400), help_text=_("Seconds, 1–86400.")
+    )
+    date_created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    date_updated = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("bucket")
+        verbose_name_plural = _("buckets")
+        ordering = ["interval"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["rate_limit", "interval"], name="verify_bucket_interval"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.max} / {self.interval} s"
+
+
+class BucketCount(models.Model):
+    """What a bucket has let pass for one value in one window; a row is never shared by windows.
+
+    The key holds a keyed digest of the value. There is no foreign key: nothing reads a row once
+    its window has ended, and the sweep takes it away.
+    """
+
+    key = models.CharField(primary_key=True, max_length=128, editable=False)
+    count = models.PositiveIntegerField(editable=False)
+    ends_at = models.DateTimeField(db_index=True, editable=False)
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class StatusReadCount(models.Model):
+    """The status reads of a verification in its latest minute, hour and day.
+
+    Each window has its number and its count, so that one conditional update moves all three.
+    """
+
+    verification_sid = models.CharField(primary_key=True, max_length=34, editable=False)
+    minute = models.PositiveIntegerField(editable=False)
+    in_minute = models.PositiveSmallIntegerField(editable=False)
+    hour = models.PositiveIntegerField(editable=False)
+    in_hour = models.PositiveSmallIntegerField(editable=False)
+    day = models.PositiveIntegerField(editable=False)
+    in_day = models.PositiveSmallIntegerField(editable=False)
+    ends_at = models.DateTimeField(db_index=True, editable=False)
+
+    def __str__(self) -> str:
+        return self.verification_sid

@@ -48,7 +48,7 @@ def validate_webhook_url(value: str) -> None:
         host = ""
     if not host or not _URL.match(value):
         raise ValidationError(_("It must be an absolute URL, in ASCII."))
-    if parts.scheme != "https" and not (parts.scheme == "http" and conf.plain_http_allowed()):
+    if parts.scheme != "https" and not (parts.scheme == "http" and conf.debug()):
         raise ValidationError(_("It must begin with https://."))
     if "@" in parts.netloc:
         raise ValidationError(_("It must not hold credentials."))

@@ -1,4 +1,4 @@
-"""`manage.py expireverifications`: mark what has run out and wipe its sealed codes."""
+"""`manage.py expireverifications`: mark what has run out, and delete the counts of past windows."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from django_verify import verifications
+from django_verify import ratelimits, verifications
 
 
 class Command(BaseCommand):
     """Housekeeping: expiry itself needs no command, every verb sees it by the clock."""
 
-    help = "Mark expired verifications and wipe their sealed codes, in batches."
+    help = "Mark expired verifications, wipe their sealed codes and delete old counts, in batches."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """`--batch` bounds one statement."""
@@ -21,10 +21,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Go on until a batch is not full."""
-        batch, total = max(options["batch"], 1), 0
-        while True:
-            done = verifications.expire(batch)
-            total += done
-            if done < batch:
-                break
-        self.stdout.write(f"{total} verifications expired")
+        batch = max(options["batch"], 1)
+        for verb, said in (
+            (verifications.expire, "verifications expired"),
+            (ratelimits.sweep, "rate limit counts deleted"),
+        ):
+            total = 0
+            while True:
+                done = verb(batch)
+                total += done
+                if done < batch:
+                    break
+            self.stdout.write(f"{total} {said}")
