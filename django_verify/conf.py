@@ -49,6 +49,8 @@ class Settings:
     ADDRESS_STARTS_PER_DAY: int = 200
     # Seconds that a process may take to send one message before another takes it over.
     DELIVERY_LEASE: int = 60
+    # Words that no brand name may hold, however they are spaced, cased or imitated; whole words.
+    RESTRICTED_WORDS: Sequence[str] = ()
     # Largest request body of the API, in bytes.
     MAX_BODY: int = 256 * 1024
 
@@ -63,6 +65,10 @@ class Settings:
                 raise ImproperlyConfigured(msg)
         if self.BASE_URL and not _ORIGIN.match(self.BASE_URL):
             msg = "DJANGO_VERIFY['BASE_URL'] must begin with https:// or http:// and name a host."
+            raise ImproperlyConfigured(msg)
+        words: Any = self.RESTRICTED_WORDS
+        if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+            msg = "DJANGO_VERIFY['RESTRICTED_WORDS'] must be a list of words."
             raise ImproperlyConfigured(msg)
         if not 1 <= self.ADDRESS_STARTS_PER_DAY <= 1000:
             msg = "DJANGO_VERIFY['ADDRESS_STARTS_PER_DAY'] must be between 1 and 1000."

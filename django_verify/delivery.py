@@ -19,6 +19,8 @@ from django.views.decorators.debug import sensitive_variables
 from django_verify import channels, codes, conf, senders, signals
 from django_verify.channels import Draft
 from django_verify.models import Verification, VerificationAttempt, VerifyService
+from django_verify.models.messaging import EVERYWHERE
+from django_verify.wording import Wording
 
 logger = logging.getLogger("django_verify")
 
@@ -28,9 +30,15 @@ TRIES = 3
 _Status = VerificationAttempt.MessageStatus
 
 
-def route(service: VerifyService, channel: str) -> list[str]:
-    """Return the sender aliases that a service's message would try, in order."""
-    return senders.route(channel, service.senders.get(channel, ()))
+def route(service: VerifyService, channel: str, country: str = "") -> list[str]:
+    """Return the sender aliases that a service's message to a country would try, in order.
+
+    The country's messaging service comes first, then the one for all, then the service's own
+    senders, then the site's. A SID that names no messaging service stands for the service's own.
+    """
+    countries = service.messaging_routes.get(channel, {})
+    chosen = countries.get(country, countries.get(EVERYWHERE, ()))
+    return senders.route(channel, chosen or service.senders.get(channel, ()))
 
 
 def lease(now: dt.datetime) -> dict[str, object]:
@@ -52,7 +60,7 @@ def deliver(attempt: VerificationAttempt) -> bool:
     """
     service = attempt.verification.service
     outcome: dict[str, str] = {"error_message": "no sender serves this channel"}
-    for alias in route(service, attempt.channel)[:MESSAGES_PER_ATTEMPT]:
+    for alias in route(service, attempt.channel, attempt.country)[:MESSAGES_PER_ATTEMPT]:
         try:
             receipt = senders.get(alias).send(_compose(attempt))
         except senders.SendError as error:
@@ -126,6 +134,7 @@ def _compose(attempt: VerificationAttempt) -> senders.Message:
         tts_name=service.tts_name,
         ask_for_key=service.dtmf_input_required,
         warn=service.do_not_share_warning_enabled,
+        wording=Wording(**attempt.template) if attempt.template else None,
     )
     return compose(draft)
 

@@ -32,3 +32,7 @@ api_key = partial(new, "SK")
 service = partial(new, "VA")
 verification = partial(new, "VE")
 attempt = partial(new, "VL")
+template = partial(new, "HJ")
+messaging_service = partial(new, "MG")
+# Never shown: lists need a key of this shape, and the contract gives this resource none.
+messaging_configuration = partial(new, "MC")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 
 from django.core.exceptions import PermissionDenied
@@ -55,6 +56,8 @@ def start(
     send_digits: str = "",
     device_ip: str = "",
     tags: Mapping[str, str] | None = None,
+    template_sid: str = "",
+    template_custom_substitutions: Mapping[str, str] | None = None,
 ) -> Verification:
     """Send a code to an address, by the service's rules, and return its verification.
 
@@ -75,6 +78,8 @@ def start(
         send_digits=send_digits,
         device_ip=device_ip,
         tags=tags or {},
+        template_sid=template_sid,
+        template_custom_substitutions=template_custom_substitutions or {},
     )
     _ask_host(order)
     attempt = _write(order)
@@ -293,6 +298,7 @@ def _attempt(order: Order, row: Verification, now: dt.datetime) -> VerificationA
         custom_friendly_name=order.custom_friendly_name,
         app_hash=order.app_hash,
         send_digits=order.send_digits if order.channel.name == "call" else "",
+        template=asdict(order.wording) if order.wording else {},
         tags=dict(order.tags),
         tries=1,
         date_created=now,

@@ -24,6 +24,7 @@ DEFAULTS = {
     "ADDRESS_GUESSES_IN_A_ROW": 100,
     "ADDRESS_STARTS_PER_DAY": 200,
     "DELIVERY_LEASE": 60,
+    "RESTRICTED_WORDS": (),
     "MAX_BODY": 262_144,
 }
 OTHERS = {
@@ -36,6 +37,7 @@ OTHERS = {
     "ADDRESS_GUESSES_IN_A_ROW": 50,
     "ADDRESS_STARTS_PER_DAY": 100,
     "DELIVERY_LEASE": 30,
+    "RESTRICTED_WORDS": ["PayPal"],
     "MAX_BODY": 1024,
 }
 KEYS = [field.name for field in dataclasses.fields(conf.Settings)]

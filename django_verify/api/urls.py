@@ -8,12 +8,20 @@ from django.urls import re_path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from django_verify.api.messaging import MessagingConfigurationViewSet
 from django_verify.api.resource import Resource
 from django_verify.api.services import ServiceViewSet
+from django_verify.api.templates import TemplateViewSet
 from django_verify.api.verifications import VerificationCheckViewSet, VerificationViewSet
 from django_verify.exceptions import NotFound
 
-RESOURCES = (ServiceViewSet, VerificationViewSet, VerificationCheckViewSet)
+RESOURCES = (
+    ServiceViewSet,
+    VerificationViewSet,
+    VerificationCheckViewSet,
+    MessagingConfigurationViewSet,
+    TemplateViewSet,
+)
 
 
 class NoResource(Resource):

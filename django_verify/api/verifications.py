@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,6 +13,17 @@ from django_verify.api import wire
 from django_verify.api.resource import Create, Fetch, ServiceResource, Update
 from django_verify.exceptions import InvalidParameter
 from django_verify.models import Verification
+
+
+class Substitutions(wire.JSONObject):
+    """A JSON object whose malformation has an error number of its own."""
+
+    def to_internal_value(self, data: str) -> dict[str, Any]:
+        """Return the object. Raises InvalidSubstitutions."""
+        try:
+            return super().to_internal_value(data)
+        except ValidationError:
+            raise exceptions.InvalidSubstitutions from None
 
 
 class StartParameters(wire.Parameters):
@@ -30,7 +42,7 @@ class StartParameters(wire.Parameters):
     ChannelConfiguration = wire.JSONObject(required=False)
     AppHash = wire.Text(required=False)
     TemplateSid = wire.Text(required=False)
-    TemplateCustomSubstitutions = wire.JSONObject(required=False)
+    TemplateCustomSubstitutions = Substitutions(required=False)
     DeviceIp = wire.Text(required=False)
     EnableSnaClientToken = wire.Boolean(required=False)
     RiskCheck = wire.Text(required=False)
@@ -135,8 +147,6 @@ def _refuse_unavailable(values: dict[str, Any]) -> None:
     """Take out the parameters that start does not know, and refuse those that would be lost."""
     if values.pop("custom_message", ""):
         raise exceptions.CustomMessageUnsupported
-    if values.pop("template_sid", ""):
-        raise exceptions.TemplateNotFound
     if limits := values.pop("rate_limits", None):
         raise InvalidParameter(
             "rate_limits", f"there is no rate limit named {next(iter(limits))!r}"
@@ -145,5 +155,4 @@ def _refuse_unavailable(values: dict[str, Any]) -> None:
         raise InvalidParameter("channel_configuration", "no channel takes a configuration")
     if values.pop("risk_check", "") not in {"", "enable", "disable"}:
         raise InvalidParameter("risk_check", "it must be enable or disable")
-    for name in ("template_custom_substitutions", "enable_sna_client_token"):
-        values.pop(name, None)
+    values.pop("enable_sna_client_token", None)

@@ -151,6 +151,9 @@ class VerificationAttempt(models.Model):
     )
     app_hash = models.CharField(_("app hash"), max_length=11, blank=True)
     send_digits = models.CharField(_("send digits"), max_length=32, blank=True)
+    # The template's SID, locale, text and substitutions, as `wording.Wording`; empty: the default
+    # text. A copy, so that a later change of the template does not reach a message on its way.
+    template = models.JSONField(_("template"), default=dict, blank=True)
     tags = models.JSONField(_("tags"), default=dict, blank=True)
     message_status = models.CharField(
         _("message status"),
