@@ -21,6 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django_verify import verifications
 from django_verify.admin.closed import ClosedAdmin
 from django_verify.admin.forms import ServiceForm, TestMessageForm, label, routing_of
+from django_verify.admin.messaging import MessagingConfigurationInline
 from django_verify.exceptions import InvalidParameter, VerifyError
 from django_verify.models import VerificationAttempt, VerifyService
 
@@ -104,6 +105,7 @@ class VerifyServiceAdmin(ClosedAdmin):
     )
     list_select_related = ("account",)
     search_fields = ("^sid", "friendly_name")
+    inlines = (MessagingConfigurationInline,)
 
     @admin.display(description=_("channels"))
     def channel_names(self, obj: VerifyService) -> str:
@@ -126,6 +128,10 @@ class VerifyServiceAdmin(ClosedAdmin):
         if obj:
             identity += ("sid", "date_created", "date_updated")
         return ((_("Identity"), {"fields": identity}), *_FIELDSETS)
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """Return the countries, once the service exists and so has an account."""
+        return super().get_inlines(request, obj) if obj else ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what is not edited: a service stays with its account."""
