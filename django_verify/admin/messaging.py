@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
@@ -14,9 +14,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from django_verify import senders
-from django_verify.admin.closed import ClosedAdmin, TabularInline
+from django_verify.admin.closed import ClosedAdmin, InlineFormSet, TabularInline
 from django_verify.admin.forms import SENDERS_SHOWN, listed
-from django_verify.models import MessagingConfiguration, MessagingService
+from django_verify.models import MessagingConfiguration, MessagingService, VerifyService
 from django_verify.models.messaging import canonical_country
 
 
@@ -68,7 +68,7 @@ class SenderOrderField(forms.Field):
         super().validate(value)
         if len(set(value)) < len(value):
             raise ValidationError(_("The same sender is chosen twice."))
-        if not set(value) <= set(self.widget.aliases()):
+        if not set(value) <= set(cast("SenderOrder", self.widget).aliases()):
             raise ValidationError(_("An unknown sender was chosen."))
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -124,13 +124,12 @@ class MessagingServiceAdmin(ClosedAdmin):
 class MessagingConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]
     """One country and its messaging service."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, service: VerifyService, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        service = getattr(self.instance, "service", None)
-        rows = MessagingService.objects.filter(account_id=service.account_id) if service else ()
+        rows = MessagingService.objects.filter(account_id=service.account_id)
         choices = {row.sid: row.friendly_name for row in rows}
         if stored := self.instance.messaging_service_sid:
-            text = _("%(sid)s (unknown: the service's own senders)") % {"sid": stored}
+            text = _("%(sid)s… (the service's own senders)") % {"sid": stored[:8]}
             choices.setdefault(stored, str(text))
         self.fields["messaging_service_sid"] = forms.ChoiceField(
             label=_("Messaging service"), choices=[("", "---------"), *choices.items()]
@@ -141,11 +140,20 @@ class MessagingConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]
         return canonical_country(self.cleaned_data["country"].strip())
 
 
+class Configurations(InlineFormSet):
+    """The countries of one service."""
+
+    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
+        """Tell each form the service, whose account has the messaging services."""
+        return super().get_form_kwargs(index) | {"service": self.instance}
+
+
 class MessagingConfigurationInline(TabularInline):
     """Which messaging service carries the SMS of which country; all stands for the rest."""
 
     model = MessagingConfiguration
     form = MessagingConfigurationForm
+    formset = Configurations
     fields = ("country", "messaging_service_sid")
     extra = 0
     verbose_name_plural = _("SMS by country")

@@ -22,14 +22,14 @@ from django_verify.models.templates import TEMPLATE_CHANNELS
 #: What the preview puts in the place of the placeholders.
 EXAMPLE = {"code": "123456", "friendly_name": "Acme", "ttl": "10"}
 
-_LABELS = {"sms": _("Text message (SMS)"), "voice": _("Phone call, read aloud")}
+_LABELS = {"sms": _("Text message (SMS)"), "voice": _("Phone call")}
 
 
 def preview(text: str) -> dict[str, Any]:
     """Return what a text will look like, what it costs and what is wrong with it."""
     text = text.strip()
     names = wording.placeholders(text)
-    example = wording.render(text, {name: f"[{name}]" for name in names} | EXAMPLE)
+    example = wording.render(text, dict(zip(names, names, strict=True)) | EXAMPLE)
     return {
         "text": example,
         "size": wording.size(example),
@@ -41,23 +41,22 @@ def preview(text: str) -> dict[str, Any]:
 class TextWidget(forms.Textarea):
     """A text with its preview, which a script keeps up to date."""
 
-    template_name = "django_verify/admin/template_text.html"
-
     class Media:
         js = ("django_verify/admin/preview.js",)
         css = {"all": ("django_verify/admin/preview.css",)}
 
-    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
-        """Return the text area's, with the preview."""
-        return super().get_context(name, value, attrs) | {"preview": preview(value or "")}
-
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        """Render by the site's templates; a form renderer of the host's may not find ours."""
-        return render_to_string(self.template_name, self.get_context(name, value, attrs))
+        """Return the text area and, by the site's templates, its preview."""
+        context = preview(value or "") | {"area": super().render(name, value, attrs, renderer)}
+        return render_to_string("django_verify/admin/template_text.html", context)
 
 
 class Translations(InlineFormSet):
-    """The texts of one template: one of them is the default."""
+    """The texts of one template: one of them is the default, at first the first."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", [{"is_default": True}])
+        super().__init__(*args, **kwargs)
 
     def clean(self) -> None:
         """Refuse no text at all, and none or several by default."""
