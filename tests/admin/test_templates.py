@@ -43,7 +43,7 @@ def test_a_template_is_made_and_shown(boss):
     assert (row.locale, row.text, row.is_default) == ("pt-BR", TEXT, True)
     page = boss.get(f"{TEMPLATES}{template.sid}/change/").content.decode()
     assert "Hi name, 123456 is your Acme code (10 min)." in page
-    assert "45 characters, GSM-7" in page
+    assert "43 characters, GSM-7" in page
     assert "1 segment" in page
     assert "The caller fills in: name" in page
     assert "<script>" not in page
