@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from django_verify import conf, emails, phones
+from django_verify import conf, emails, lettering, phones, wording
 from django_verify.exceptions import (
     ChannelDisabled,
     EmailNotConfigured,
@@ -22,6 +22,7 @@ from django_verify.exceptions import (
     WhatsappNotConfigured,
 )
 from django_verify.senders import Message
+from django_verify.wording import Wording
 
 TEXT_LOCALES = tuple(
     "af ar ca cs da de el en es et fi fr he hi hr hu id it ja kn ko lt mr ms nb nl pl pt pt-BR"
@@ -95,6 +96,12 @@ class Draft:
     ask_for_key: bool = False
     warn: bool = False
     configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    wording: Wording | None = None
+
+    @property
+    def language(self) -> str:
+        """The locale of the text, which a template may have and our catalogues not."""
+        return self.wording.locale if self.wording else self.locale
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,8 @@ class Channel:
     """One row: its address rule, the locales it speaks, how it composes its message.
 
     `unrouted` is raised when no sender serves it. A channel without `compose` carries no code;
-    `is_offered` tells whether the site has what it needs instead.
+    `is_offered` tells whether the site has what it needs instead. `template_kind` is the word by
+    which templates name the channel; empty for one that takes none.
     """
 
     name: str
@@ -112,6 +120,7 @@ class Channel:
     unrouted: type[VerifyError] = ChannelDisabled
     bad_locale: type[VerifyError] | None = None
     is_offered: Callable[[], bool] = bool
+    template_kind: str = ""
 
 
 def get(name: str) -> Channel:
@@ -151,16 +160,17 @@ def choose_locale(channel: Channel, requested: str, to: str) -> str:
     LocaleNotSpoken for a request that no catalogue answers.
     """
     if requested:
-        tag = _match(channel.locales, requested)
+        tag = match_locale(channel.locales, requested)
         if tag is None:
             if channel.bad_locale:
                 raise channel.bad_locale
             raise InvalidParameter("locale", "not a supported locale")
         return tag
-    return _match(channel.locales, _locale_of(to)) or "en"
+    return match_locale(channel.locales, locale_of(to)) or "en"
 
 
-def _locale_of(to: str) -> str:
+def locale_of(to: str) -> str:
+    """Return the locale that an address's calling code suggests."""
     digits = to[1:] if to.startswith("+") else ""
     for length in range(min(_LONGEST_CALLING_CODE, len(digits)), 0, -1):
         if tag := CALLING_CODE_LOCALES.get(digits[:length]):
@@ -168,12 +178,19 @@ def _locale_of(to: str) -> str:
     return "en"
 
 
-def _match(locales: tuple[str, ...], requested: str) -> str | None:
+def match_locale(locales: tuple[str, ...], requested: str) -> str | None:
+    """Return the one of these locales that answers a request, or its language's."""
     wanted = requested.replace("_", "-").lower()
-    known = {tag.lower(): tag for tag in locales} | _CHINESE
+    chinese = {alias: tag for alias, tag in _CHINESE.items() if tag in locales}
+    known = chinese | {tag.lower(): tag for tag in locales}
     while wanted and wanted not in known:
         wanted = wanted.rpartition("-")[0]
     return known.get(wanted)
+
+
+def spoken(code: str) -> str:
+    """Return a code with its characters set apart, so that each is read alone."""
+    return ", ".join(code)
 
 
 @cache
@@ -184,12 +201,15 @@ def _catalogue(tag: str) -> gettext.NullTranslations:
 
 
 def _say(draft: Draft, context: str, text: str, **values: str) -> str:
-    names = {"friendly_name": draft.friendly_name, "code": draft.code} | values
+    brand = lettering.shown(draft.friendly_name)
+    names = {"friendly_name": brand, "code": draft.code} | values
     return _catalogue(draft.locale).pgettext(context, text) % names
 
 
 def _text(draft: Draft) -> str:
-    """Return the sentence with the code, in its payment form where there is an amount."""
+    """Return the template's text, or the sentence with the code, which tells of a payment."""
+    if draft.wording:
+        return _fill(draft, draft.wording, draft.code)
     if draft.amount is None or draft.payee is None:
         return _say(draft, "sms", "Your %(friendly_name)s verification code is: %(code)s")
     return _say(
@@ -199,6 +219,16 @@ def _text(draft: Draft) -> str:
         " to %(payee)s.",
         amount=draft.amount,
         payee=draft.payee,
+    )
+
+
+def _fill(draft: Draft, template: Wording, code: str) -> str:
+    return wording.fill(
+        template.text,
+        code=code,
+        brand=draft.friendly_name,
+        minutes=draft.minutes,
+        values=template.substitutions,
     )
 
 
@@ -216,7 +246,7 @@ def _sms(draft: Draft) -> Message:
         fits = len(form.format(body).encode()) <= SMS_RETRIEVER_BYTES
         # The reader on the phone drops a longer text; without the warning there is room.
         body = form.format(body if fits else text)
-    return Message("sms", draft.to, body, draft.attempt_sid, draft.locale, code=draft.code)
+    return Message("sms", draft.to, body, draft.attempt_sid, draft.language, code=draft.code)
 
 
 def _whatsapp(draft: Draft) -> Message:
@@ -250,21 +280,23 @@ def _mail(draft: Draft) -> Message:
 
 
 def _call(draft: Draft) -> Message:
-    """Compose the speech; the code's characters are set apart so that each is read alone."""
-    spoken = ", ".join(draft.code)
+    """Compose the speech, which says the code twice; a template says it as it is written."""
+    code = spoken(draft.code)
     greeting = _say(draft, "call", "Hello. This is a call from %(friendly_name)s.")
     prompt = _say(draft, "call", "Press any key to hear your verification code.")
     body = [
-        _say(draft, "call", "Your verification code is: %(code)s.", code=spoken),
-        _say(draft, "call", "Once more, your code is: %(code)s.", code=spoken),
+        _say(draft, "call", "Your verification code is: %(code)s.", code=code),
+        _say(draft, "call", "Once more, your code is: %(code)s.", code=code),
         _say(draft, "call", "Goodbye."),
     ]
+    if draft.wording:
+        body = [_fill(draft, draft.wording, code)]
     return Message(
         "call",
         draft.to,
-        " ".join(body if draft.ask_for_key else [greeting, *body]),
+        " ".join(body if draft.ask_for_key or draft.wording else [greeting, *body]),
         draft.attempt_sid,
-        draft.locale,
+        draft.language,
         code=draft.code,
         prompt=f"{greeting} {prompt}" if draft.ask_for_key else "",
         send_digits=draft.send_digits,
@@ -276,7 +308,7 @@ def _join(sentences: list[str], locale: str) -> str:
     """Put sentences on one line; one that ends with the code gets its full stop."""
     *head, tail = sentences
     stop = _STOPS.get(locale, ".")
-    return " ".join([*(s if s[-1] in ".。।" else s + stop for s in head), tail])
+    return " ".join([*(s if s[-1] in ".。।!?！？…" else s + stop for s in head), tail])
 
 
 def _has_sna() -> bool:
@@ -302,8 +334,15 @@ def _email(to: str) -> Address:
 CHANNELS = {
     channel.name: channel
     for channel in (
-        Channel("sms", _phone, compose=_sms),
-        Channel("call", _phone, SPEECH_LOCALES, compose=_call, bad_locale=LocaleNotSpoken),
+        Channel("sms", _phone, compose=_sms, template_kind="sms"),
+        Channel(
+            "call",
+            _phone,
+            SPEECH_LOCALES,
+            compose=_call,
+            bad_locale=LocaleNotSpoken,
+            template_kind="voice",
+        ),
         Channel("whatsapp", _phone, compose=_whatsapp, unrouted=WhatsappNotConfigured),
         Channel("email", _email, compose=_mail, unrouted=EmailNotConfigured),
         Channel("sna", _phone, is_offered=_has_sna),

@@ -63,6 +63,8 @@ class Settings:
     RATE_LIMIT_STORE: str = field(default="", repr=False)
     # Seconds that a process may take to send one message before another takes it over.
     DELIVERY_LEASE: int = 60
+    # Words that no brand name may hold, however they are spaced, cased or imitated; whole words.
+    RESTRICTED_WORDS: Sequence[str] = ()
     # Largest request body of the API, in bytes.
     MAX_BODY: int = 256 * 1024
 
@@ -77,6 +79,10 @@ class Settings:
                 raise ImproperlyConfigured(msg)
         if self.BASE_URL and not _ORIGIN.match(self.BASE_URL):
             msg = "DJANGO_VERIFY['BASE_URL'] must begin with https:// or http:// and name a host."
+            raise ImproperlyConfigured(msg)
+        words: Any = self.RESTRICTED_WORDS
+        if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+            msg = "DJANGO_VERIFY['RESTRICTED_WORDS'] must be a list of words."
             raise ImproperlyConfigured(msg)
         for field_ in fields(self):
             value = getattr(self, field_.name)

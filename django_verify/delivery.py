@@ -20,6 +20,8 @@ from django.views.decorators.debug import sensitive_variables
 from django_verify import channels, codes, conf, senders, signals
 from django_verify.channels import Draft
 from django_verify.models import Verification, VerificationAttempt, VerifyService
+from django_verify.models.messaging import EVERYWHERE
+from django_verify.wording import Wording
 
 logger = logging.getLogger("django_verify")
 
@@ -29,9 +31,15 @@ TRIES = 3
 _Status = VerificationAttempt.MessageStatus
 
 
-def route(service: VerifyService, channel: str) -> list[str]:
-    """Return the sender aliases that a service's message would try, in order."""
-    return senders.route(channel, service.senders.get(channel, ()))
+def route(service: VerifyService, channel: str, country: str = "") -> list[str]:
+    """Return the sender aliases that a service's message to a country would try, in order.
+
+    The country's messaging service comes first, then the one for all, then the service's own
+    senders, then the site's. A SID that names no messaging service stands for the service's own.
+    """
+    countries = service.messaging_routes.get(channel, {})
+    chosen = countries.get(country, countries.get(EVERYWHERE, ()))
+    return senders.route(channel, chosen or service.senders.get(channel, ()))
 
 
 def lease(now: dt.datetime) -> dict[str, object]:
@@ -86,11 +94,11 @@ def _receipt(answer: object, alias: str) -> senders.Receipt:
 def _plan(attempt: VerificationAttempt) -> list[tuple[str, str]]:
     """Return channel and sender of each message that may be tried; a fallback gets the second."""
     service = _service(attempt)
-    own = [(attempt.channel, alias) for alias in route(service, attempt.channel)]
+    own = [(attempt.channel, alias) for alias in route(service, attempt.channel, attempt.country)]
     if not attempt.fallback_channel:
         return own[:MESSAGES_PER_ATTEMPT]
     other = attempt.fallback_channel
-    return own[:1] + [(other, alias) for alias in route(service, other)][:1]
+    return own[:1] + [(other, alias) for alias in route(service, other, attempt.country)][:1]
 
 
 def sweep(limit: int = 100) -> int:
@@ -157,6 +165,7 @@ def _compose(attempt: VerificationAttempt, channel: str) -> senders.Message:
         ask_for_key=service.dtmf_input_required,
         warn=service.do_not_share_warning_enabled,
         configuration=attempt.channel_configuration,
+        wording=Wording(**attempt.template) if attempt.template else None,
     )
     return compose(draft)
 

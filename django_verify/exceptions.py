@@ -134,6 +134,14 @@ class InvalidParameter(VerifyError):
         return type(self), (self.parameter, self.reason), self.__dict__
 
 
+class TemplateNotApproved(VerifyError):
+    """None of the template's translations is approved."""
+
+    code = 60201
+    status = 400
+    message = "Template translation is not approved"
+
+
 class MaxChecksReached(VerifyError):
     """The guesses of this verification are used up; nothing was compared."""
 
@@ -222,6 +230,14 @@ class ConcurrentStarts(VerifyError):
     message = "Too many concurrent requests for this address"
 
 
+class DuplicateMessagingCountry(VerifyError):
+    """The service has a messaging configuration for this country already."""
+
+    code = 60213
+    status = 400
+    message = "Messaging configuration for this country already exists"
+
+
 class ChannelWithoutPsd2(VerifyError):
     """The call channel cannot carry a PSD2 transaction."""
 
@@ -262,12 +278,36 @@ class ChannelDisabled(VerifyError):
     message = "Delivery channel disabled"
 
 
+class InvalidSubstitutions(VerifyError):
+    """The template's own values are missing, unknown, or not a JSON object."""
+
+    code = 60224
+    status = 400
+    message = "Template substitutions are missing or not valid JSON"
+
+
+class TemplateWithoutChannel(VerifyError):
+    """The template is not made for this channel."""
+
+    code = 60227
+    status = 400
+    message = "The template does not support this channel"
+
+
 class TemplateNotFound(VerifyError):
     """The named template does not exist."""
 
     code = 60228
     status = 400
     message = "Template not found"
+
+
+class TranslationNotFound(VerifyError):
+    """The template has no text for the locale, and none by default."""
+
+    code = 60229
+    status = 400
+    message = "Template translation not found"
 
 
 class CustomMessageUnsupported(VerifyError):
@@ -292,6 +332,22 @@ class InvalidRequest(VerifyError):
     code = 60306
     status = 400
     message = "Invalid request"
+
+
+class MessageTooLong(VerifyError):
+    """The finished text is longer than 500 characters."""
+
+    code = 60247
+    status = 400
+    message = "Message is longer than 500 characters"
+
+
+class RestrictedWord(VerifyError):
+    """A brand name holds a word that the site does not allow."""
+
+    code = 60248
+    status = 400
+    message = "The friendly name holds a restricted word"
 
 
 class LocaleNotSpoken(VerifyError):
@@ -324,6 +380,14 @@ class AlreadySafeListed(VerifyError):
     code = 60411
     status = 409
     message = "The phone number is already in the safe list"
+
+
+class TemplateNeedsText(VerifyError):
+    """TemplateSid belongs to the sms and call channels alone."""
+
+    code = 60408
+    status = 400
+    message = "TemplateSid is supported by the sms and call channels only"
 
 
 class AppHashNeedsSms(VerifyError):

@@ -11,11 +11,24 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import carriers, channels, codes, delivery, emails, exceptions, phones, sids, sna
+from django_verify import (
+    carriers,
+    channels,
+    codes,
+    delivery,
+    emails,
+    exceptions,
+    lettering,
+    message_templates,
+    phones,
+    sids,
+    sna,
+)
 from django_verify.channels import Address, Channel
 from django_verify.exceptions import InvalidParameter
 from django_verify.models import Verification, VerifyService
-from django_verify.models.services import validate_friendly_name
+from django_verify.models.services import RESTRICTED, validate_friendly_name
+from django_verify.wording import Wording
 
 # What `auto` tries where the caller does not say, in order.
 AUTO = ("sna", "sms", "whatsapp", "call")
@@ -44,6 +57,7 @@ class Order:
     lookup: Mapping[str, Any] = field(default_factory=dict, repr=False)
     sna_client_token: bool = False
     attempt_sid: str = field(default_factory=sids.attempt)
+    wording: Wording | None = None
 
     def is_about(self, row: Verification) -> bool:
         """Whether a row is for the same service, address and, under PSD2, transaction."""
@@ -57,6 +71,10 @@ class Order:
     def code_length(self) -> int:
         return len(self.custom_code) or self.service.code_length
 
+    @property
+    def brand(self) -> str:
+        return self.custom_friendly_name or self.service.friendly_name
+
 
 @sensitive_variables()
 def accept(
@@ -69,6 +87,9 @@ def accept(
     amount: str,
     payee: str,
     configuration: Mapping[str, Any],
+    custom_friendly_name: str,
+    template_sid: str,
+    template_custom_substitutions: Mapping[str, str],
     **options: Any,
 ) -> Order:
     """Return the order, or raise what is wrong with it."""
@@ -76,31 +97,43 @@ def accept(
     wishes = _wishes(channel, configuration)
     row = _chosen(service, to, channel, device_ip, wishes)
     address = row.parse(to)
-    _refuse_unroutable(service, row)
+    _refuse_unroutable(service, row, address.country)
     psd2 = service.psd2_enabled
+    wording = message_templates.choose(
+        service, row, template_sid, template_custom_substitutions, locale=locale, to=to
+    )
+    if psd2:
+        wording = None  # the law asks for a text that names amount and payee
     order = Order(
         service=service,
         channel=row,
         address=address,
-        locale=channels.choose_locale(row, locale, to),
+        locale=_catalogue(row, wording, locale, to),
         amount=amount if psd2 else None,
         payee=payee if psd2 else None,
+        custom_friendly_name=lettering.normalize(custom_friendly_name),
+        wording=wording,
         configuration=_mail_options(service, configuration) if row.name == "email" else {},
-        fallback_channel=_fallback(service, row.name, wishes),
+        fallback_channel=_fallback(service, row.name, wishes, address.country),
         lookup=_look_up(service, row, address),
         **options,
     )
     _refuse_misuse(order)
     _refuse_malformed(order)
+    if wording:
+        minutes, length = service.lifetime // 60, order.code_length
+        message_templates.refuse_too_long(
+            wording, row, brand=order.brand, minutes=minutes, length=length
+        )
     return order
 
 
-def _refuse_unroutable(service: VerifyService, row: Channel) -> None:
+def _refuse_unroutable(service: VerifyService, row: Channel, country: str) -> None:
     if row.compose is None:
         return  # its provider is no sender
     if row.name not in service.channels:
         raise exceptions.ChannelDisabled
-    if not delivery.route(service, row.name):
+    if not delivery.route(service, row.name, country):
         raise row.unrouted
 
 
@@ -150,17 +183,17 @@ def _is_usable(service: VerifyService, name: str, address: Address, device_ip: s
         provider = sna.configured()
         eligible = provider is not None and not service.psd2_enabled
         return eligible and provider is not None and provider.supports(address.to, device_ip)
-    if name not in service.channels or not delivery.route(service, name):
+    if name not in service.channels or not delivery.route(service, name, address.country):
         return False
     if name == "call":
         return not service.psd2_enabled
     return phones.line_type(address.to) != "landline"
 
 
-def _fallback(service: VerifyService, chosen: str, wishes: list[str]) -> str:
+def _fallback(service: VerifyService, chosen: str, wishes: list[str], country: str) -> str:
     """Return `sms` where WhatsApp was chosen, SMS is wished for too, and the service has it."""
     wanted = chosen == "whatsapp" and "sms" in wishes and "sms" in service.channels
-    return "sms" if wanted and delivery.route(service, "sms") else ""
+    return "sms" if wanted and delivery.route(service, "sms", country) else ""
 
 
 def _mail_options(service: VerifyService, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,6 +215,13 @@ def _mail_options(service: VerifyService, given: Mapping[str, Any]) -> dict[str,
         if not any(emails.same(sender, address) for address in allowed):
             raise exceptions.EmailSenderNotAllowed
     return options
+
+
+def _catalogue(channel: Channel, wording: Wording | None, locale: str, to: str) -> str:
+    """Return the tag of the catalogue that speaks, beside a template's text as well."""
+    if wording is None:
+        return channels.choose_locale(channel, locale, to)
+    return channels.match_locale(channel.locales, wording.locale) or "en"
 
 
 def _refuse_misuse(order: Order) -> None:
@@ -215,10 +255,7 @@ def _refuse_malformed(order: Order) -> None:
         if len(value) > 64 or not value.isprintable():
             raise InvalidParameter(name, "at most 64 printable characters")
     if order.custom_friendly_name:
-        try:
-            validate_friendly_name(order.custom_friendly_name)
-        except ValidationError as error:
-            raise InvalidParameter("custom_friendly_name", error.messages[0]) from None
+        _refuse_brand(order.custom_friendly_name)
     _refuse_malformed_tags(order.tags)
 
 
@@ -228,6 +265,15 @@ def _refuse_device_ip(device_ip: str) -> None:
             ipaddress.ip_address(device_ip)
         except ValueError:
             raise InvalidParameter("device_ip", "not an IP address") from None
+
+
+def _refuse_brand(name: str) -> None:
+    try:
+        validate_friendly_name(name)
+    except ValidationError as error:
+        if error.code == RESTRICTED:
+            raise exceptions.RestrictedWord from None
+        raise InvalidParameter("custom_friendly_name", error.messages[0]) from None
 
 
 def _refuse_malformed_tags(tags: Mapping[Any, Any]) -> None:

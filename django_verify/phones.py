@@ -12,6 +12,9 @@ from functools import lru_cache
 
 import phonenumbers
 
+#: Every ISO 3166-1 alpha-2 code, those of regions without telephone numbers included.
+COUNTRIES = frozenset(phonenumbers.SUPPORTED_REGIONS) | set("AQ BV GS HM PN TF UM".split())
+
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z")
 
 # Two spellings of one subscriber, folded to the second: Argentina's mobile 9, Mexico's old mobile

@@ -36,3 +36,7 @@ verification = partial(new, "VE")
 attempt = partial(new, "VL")
 safe_list_number = partial(new, "GN")
 webhook = partial(new, "YW")
+template = partial(new, "HJ")
+messaging_service = partial(new, "MG")
+# Never shown: lists need a key of this shape, and the contract gives this resource none.
+messaging_configuration = partial(new, "MC")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -59,6 +60,8 @@ def start(
     send_digits: str = "",
     device_ip: str = "",
     tags: Mapping[str, str] | None = None,
+    template_sid: str = "",
+    template_custom_substitutions: Mapping[str, str] | None = None,
     channel_configuration: Mapping[str, Any] | None = None,
     enable_sna_client_token: bool = False,
     rate_limits: Mapping[str, str] | None = None,
@@ -87,6 +90,8 @@ def start(
         tags=tags or {},
         configuration=channel_configuration or {},
         sna_client_token=enable_sna_client_token,
+        template_sid=template_sid,
+        template_custom_substitutions=template_custom_substitutions or {},
     )
     metered = ratelimits.meters(service, rate_limits)
     _ask_host(order)
@@ -371,6 +376,7 @@ def _attempt(order: Order, row: Verification, now: dt.datetime) -> VerificationA
         custom_friendly_name=order.custom_friendly_name,
         app_hash=order.app_hash,
         send_digits=order.send_digits if order.channel.name == "call" else "",
+        template=asdict(order.wording) if order.wording else {},
         tags=dict(order.tags),
         tries=1,
         date_created=now,

@@ -144,6 +144,9 @@ def aligned():
     """
     lock = (Path(tempfile.gettempdir()) / "django-verify-aligned-tests").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
+    # The threads keep their connection warm over a request, and close it themselves.
+    options = connections.settings["default"]
+    kept, options["CONN_MAX_AGE"] = options["CONN_MAX_AGE"], None
     pool = ThreadPoolExecutor(THREADS)
     barrier = threading.Barrier(THREADS)
 
@@ -165,4 +168,5 @@ def aligned():
     for future in [pool.submit(close) for _ in range(THREADS)]:
         future.result()
     pool.shutdown()
+    options["CONN_MAX_AGE"] = kept
     lock.close()

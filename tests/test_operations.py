@@ -16,9 +16,6 @@ from tests.operations import OPERATIONS
 SERVICE = "Services/{ServiceSid}"
 IDENTITY = f"{SERVICE}/Entities/{{Identity}}"
 NOT_YET = {
-    "Templates",
-    f"{SERVICE}/MessagingConfigurations",
-    f"{SERVICE}/MessagingConfigurations/{{Country}}",
     f"{SERVICE}/AccessTokens",
     f"{SERVICE}/AccessTokens/{{Sid}}",
     f"{SERVICE}/Entities",

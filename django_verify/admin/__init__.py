@@ -2,11 +2,22 @@
 
 from django_verify.admin import (
     accounts,
+    messaging,
     ratelimits,
     safelist,
     services,
+    templates,
     verifications,
     webhooks,
 )
 
-__all__ = ["accounts", "ratelimits", "safelist", "services", "verifications", "webhooks"]
+__all__ = [
+    "accounts",
+    "messaging",
+    "ratelimits",
+    "safelist",
+    "services",
+    "templates",
+    "verifications",
+    "webhooks",
+]

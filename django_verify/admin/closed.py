@@ -14,6 +14,7 @@ from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.forms import ModelChoiceField
+from django.forms.models import BaseInlineFormSet
 from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -22,10 +23,14 @@ from django_verify.models import Verification, VerificationAttempt
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
+    StackedInline = admin.StackedInline[Any, Any]
     TabularInline = admin.TabularInline[Any, Any]
+    InlineFormSet = BaseInlineFormSet[Any, Any, Any]
 else:
     ModelAdmin = admin.ModelAdmin
+    StackedInline = admin.StackedInline
     TabularInline = admin.TabularInline
+    InlineFormSet = BaseInlineFormSet
 
 _RECORDS = (Verification, VerificationAttempt)
 

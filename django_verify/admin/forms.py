@@ -15,7 +15,7 @@ from phonenumber_field.formfields import PhoneNumberField
 
 from django_verify import delivery, senders
 from django_verify.channels import CHANNELS
-from django_verify.models import VerifyService
+from django_verify.models import Template, VerifyService
 
 if TYPE_CHECKING:
     ServiceModelForm = forms.ModelForm[VerifyService]
@@ -69,7 +69,7 @@ class RoutingTable(forms.Widget):
     def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> Routing:
         """Read the checkboxes and as many selects as the page had."""
         return {
-            channel: (f"{name}-{channel}" in data, _listed(data, f"{name}-{channel}-sender"))
+            channel: (f"{name}-{channel}" in data, listed(data, f"{name}-{channel}-sender"))
             for channel in carriers()
         }
 
@@ -113,7 +113,8 @@ class RoutingTable(forms.Widget):
         }
 
 
-def _listed(data: Mapping[str, Any], prefix: str) -> list[str]:
+def listed(data: Mapping[str, Any], prefix: str) -> list[str]:
+    """Return the values of as many selects as the page had, in order."""
     names = (f"{prefix}-{place}" for place in count())
     return [data[name] for name in takewhile(data.__contains__, names)]
 
@@ -173,6 +174,8 @@ class ServiceForm(ServiceModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         cast("RoutingField", self.fields["routing"]).remember(routing_of(self.instance))
+        if "default_template_sid" in self.fields:
+            self.fields["default_template_sid"] = _template_field(self.instance)
 
     def save(self, commit: bool = True) -> VerifyService:
         """Write the table into the columns; what it does not show stays as it was."""
@@ -185,6 +188,20 @@ class ServiceForm(ServiceModelForm):
         others = {c: aliases for c, aliases in service.senders.items() if c not in routing}
         service.senders = others | chosen
         return super().save(commit)
+
+
+def _template_field(service: VerifyService) -> forms.ChoiceField:
+    """Return a choice among the ready-made templates and those of the service's account."""
+    rows = Template.of_account(service.account_id).order_by("friendly_name")
+    choices = {row.sid: row.friendly_name for row in rows if "sms" in row.channels}
+    if stored := service.default_template_sid:
+        choices.setdefault(stored, f"{stored} (?)")
+    return forms.ChoiceField(
+        label=_("Default template"),
+        required=False,
+        choices=[("", _("The standard text")), *choices.items()],
+        help_text=_("The text of SMS, unless a request names another template."),
+    )
 
 
 class TestMessageForm(forms.Form):

@@ -21,6 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django_verify import verifications
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.forms import ServiceForm, TestMessageForm, label, routing_of
+from django_verify.admin.messaging import MessagingConfigurationInline
 from django_verify.exceptions import InvalidParameter, VerifyError
 from django_verify.models import RateLimit, VerificationAttempt, VerifyService
 
@@ -114,7 +115,7 @@ class VerifyServiceAdmin(ClosedAdmin):
     )
     list_select_related = ("account",)
     search_fields = ("^sid", "friendly_name")
-    inlines = (RateLimitInline,)
+    inlines = (MessagingConfigurationInline, RateLimitInline)
 
     @admin.display(description=_("channels"))
     def channel_names(self, obj: VerifyService) -> str:
@@ -137,6 +138,10 @@ class VerifyServiceAdmin(ClosedAdmin):
         if obj:
             identity += ("sid", "date_created", "date_updated")
         return ((_("Identity"), {"fields": identity}), *_FIELDSETS)
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """Return countries and rate limits, once the service exists and so has an account."""
+        return super().get_inlines(request, obj) if obj else ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what is not edited: a service stays with its account."""
@@ -180,10 +185,6 @@ class VerifyServiceAdmin(ClosedAdmin):
             url = reverse(page, current_app=self.admin_site.name)
             links.append((f"{url}?service={obj.pk}", _("Add a rate limit")))
         return links
-
-    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        """Return the list of rate limits, once the service exists."""
-        return super().get_inlines(request, obj) if obj else ()
 
     @method_decorator(sensitive_post_parameters())
     def test_view(self, request: HttpRequest, object_id: str) -> HttpResponse:

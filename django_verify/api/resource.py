@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from django.core.exceptions import ObjectDoesNotExist
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import IntegrityError, connections, router, transaction
 from django.db.models import Model, Q, QuerySet
 from django.urls import URLPattern, path
@@ -314,6 +314,10 @@ def _page(rows: QuerySet[Any], token: str, size: int) -> tuple[list[Any], str | 
     order = ("date_created", "pk") if backwards else ("-date_created", "-pk")
     if moment is not None:
         compare = "gt" if backwards else "lt"
+        try:
+            rows.model._meta.pk.to_python(sid)  # noqa: SLF001 - a documented API
+        except ValidationError:
+            raise InvalidParameter("PageToken", "not a token of this list") from None
         rows = rows.filter(
             Q(**{f"date_created__{compare}": moment})
             | Q(date_created=moment, **{f"pk__{compare}": sid})

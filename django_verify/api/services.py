@@ -8,10 +8,17 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError
 from rest_framework import serializers
 
+from django_verify import message_templates
 from django_verify.api import wire
 from django_verify.api.resource import Create, Delete, Fetch, List, Resource, Update
-from django_verify.exceptions import InvalidParameter, NotFound
+from django_verify.exceptions import (
+    InvalidParameter,
+    NotFound,
+    RestrictedWord,
+    TemplateNotFound,
+)
 from django_verify.models import VerifyService
+from django_verify.models.services import RESTRICTED
 
 _LINKS = {
     "verification_checks": "VerificationCheck",
@@ -189,8 +196,14 @@ def _save(service: VerifyService, fields: list[str] | None = None) -> VerifyServ
     try:
         service.clean_fields(exclude=["account"])
     except ValidationError as error:
-        name, reasons = next(iter(error.message_dict.items()))
-        raise InvalidParameter(name, reasons[0]) from None
+        name, reasons = next(iter(error.error_dict.items()))
+        if reasons[0].code == RESTRICTED:
+            raise RestrictedWord from None
+        raise InvalidParameter(name, reasons[0].messages[0]) from None
+    template = service.default_template_sid
+    written = fields is None or "default_template_sid" in fields
+    if template and written and not message_templates.exists(template, service.account_id):
+        raise TemplateNotFound
     try:
         service.save(force_insert=fields is None, update_fields=fields)
     except DatabaseError:

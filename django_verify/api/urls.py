@@ -11,10 +11,12 @@ from rest_framework.response import Response
 
 from django_verify.api.attempts import AttemptsSummaryViewSet, AttemptViewSet
 from django_verify.api.forms import FormViewSet
+from django_verify.api.messaging import MessagingConfigurationViewSet
 from django_verify.api.ratelimits import BucketViewSet, RateLimitViewSet
 from django_verify.api.resource import Resource
 from django_verify.api.safelist import SafeListViewSet
 from django_verify.api.services import ServiceViewSet
+from django_verify.api.templates import TemplateViewSet
 from django_verify.api.verifications import (
     SnaUrlView,
     VerificationCheckViewSet,
@@ -35,6 +37,8 @@ RESOURCES = (
     FormViewSet,
     RateLimitViewSet,
     BucketViewSet,
+    MessagingConfigurationViewSet,
+    TemplateViewSet,
 )
 
 

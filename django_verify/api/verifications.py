@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.views import View
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,6 +16,17 @@ from django_verify.api import wire
 from django_verify.api.resource import Create, Fetch, ServiceResource, Update
 from django_verify.exceptions import InvalidParameter
 from django_verify.models import Verification
+
+
+class Substitutions(wire.JSONObject):
+    """A JSON object whose malformation has an error number of its own."""
+
+    def to_internal_value(self, data: str) -> dict[str, Any]:
+        """Return the object. Raises InvalidSubstitutions."""
+        try:
+            return super().to_internal_value(data)
+        except ValidationError:
+            raise exceptions.InvalidSubstitutions from None
 
 
 class StartParameters(wire.Parameters):
@@ -33,7 +45,7 @@ class StartParameters(wire.Parameters):
     ChannelConfiguration = wire.JSONObject(required=False)
     AppHash = wire.Text(required=False)
     TemplateSid = wire.Text(required=False)
-    TemplateCustomSubstitutions = wire.JSONObject(required=False)
+    TemplateCustomSubstitutions = Substitutions(required=False)
     DeviceIp = wire.Text(required=False)
     EnableSnaClientToken = wire.Boolean(required=False)
     RiskCheck = wire.Text(required=False)
@@ -195,8 +207,5 @@ def _refuse_unavailable(values: dict[str, Any]) -> None:
     """Take out the parameters that start does not know, and refuse those that would be lost."""
     if values.pop("custom_message", ""):
         raise exceptions.CustomMessageUnsupported
-    if values.pop("template_sid", ""):
-        raise exceptions.TemplateNotFound
     if values.pop("risk_check", "") not in {"", "enable", "disable"}:
         raise InvalidParameter("risk_check", "it must be enable or disable")
-    values.pop("template_custom_substitutions", None)

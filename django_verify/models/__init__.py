@@ -1,6 +1,7 @@
 """The tables, in the chapters of the vendor's reference; rows and rules, no verbs."""
 
 from django_verify.models.accounts import Account, ApiKey
+from django_verify.models.messaging import MessagingConfiguration, MessagingService
 from django_verify.models.safelist import SafeListNumber
 from django_verify.models.services import (
     Bucket,
@@ -9,6 +10,7 @@ from django_verify.models.services import (
     StatusReadCount,
     VerifyService,
 )
+from django_verify.models.templates import Template, TemplateTranslation
 from django_verify.models.verifications import Verification, VerificationAttempt
 from django_verify.models.webhooks import Webhook
 
@@ -17,9 +19,13 @@ __all__ = [
     "ApiKey",
     "Bucket",
     "BucketCount",
+    "MessagingConfiguration",
+    "MessagingService",
     "RateLimit",
     "SafeListNumber",
     "StatusReadCount",
+    "Template",
+    "TemplateTranslation",
     "Verification",
     "VerificationAttempt",
     "VerifyService",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -13,7 +12,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import sids
+from django_verify import conf, lettering, sids
 from django_verify.models.accounts import Account
 
 FRIENDLY_NAME_LENGTH = 30
@@ -21,27 +20,21 @@ BUCKET_MAX = 999_999_999
 UNIQUE_NAME = re.compile(r"^[0-9A-Za-z_.-]+\Z")
 DEFAULT_CHANNELS = ("sms", "call", "whatsapp", "email")
 
-_SIGNS = frozenset(" -_&'.")
-_LINK = re.compile(r"\.\S|[^\W\d_]://", re.ASCII)
+#: The code of the validation error for a restricted word, which has a number of its own.
+RESTRICTED = "restricted_word"
 
 
 def validate_friendly_name(value: str) -> None:
-    """Refuse a brand that could pose as a code, a link or another line of the message.
+    """Refuse a brand that could pose as a code, a link, another brand or another line.
 
-    Letters, digits, space and `- _ & ' .`, at most 30 characters and four digits.
+    At most 30 characters, written as `lettering` has it, and none of RESTRICTED_WORDS.
     """
-    if not value.strip():
-        raise ValidationError(_("It must not be empty."))
+    if fault := lettering.fault_of_brand(value):
+        raise ValidationError(_(fault))
     if len(value) > FRIENDLY_NAME_LENGTH:
         raise ValidationError(_("At most 30 characters."))
-    for char in value:
-        letter = unicodedata.category(char)[0] in "LM"
-        if not (letter or char in _SIGNS or (char.isascii() and char.isdigit())):
-            raise ValidationError(_("Only letters, digits, spaces and - _ & ' . are allowed."))
-    if sum(char.isdigit() for char in value) > 4:
-        raise ValidationError(_("At most four digits."))
-    if _LINK.search(value):
-        raise ValidationError(_("It must not look like a link."))
+    if lettering.holds_any(value, conf.current().RESTRICTED_WORDS):
+        raise ValidationError(_("It holds a restricted word."), code=RESTRICTED)
 
 
 def default_channels() -> list[str]:
@@ -84,6 +77,9 @@ class VerifyService(models.Model):
     )
     channels = models.JSONField(_("channels"), default=default_channels)
     senders = models.JSONField(_("senders"), default=dict, blank=True)
+    # A copy of what the messaging configurations say: channel, country, sender aliases. The
+    # start of a verification reads it with the row.
+    messaging_routes = models.JSONField(default=dict, blank=True, editable=False)
     lifetime = models.PositiveIntegerField(
         _("lifetime"),
         default=600,
@@ -211,6 +207,11 @@ class VerifyService(models.Model):
 
     def __str__(self) -> str:
         return self.friendly_name
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """Compose the name's accents, then validate."""
+        self.friendly_name = lettering.normalize(self.friendly_name)
+        super().clean_fields(exclude)
 
     @classmethod
     def pointer(cls, sid: str, account: Account) -> VerifyService:

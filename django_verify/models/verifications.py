@@ -159,6 +159,9 @@ class VerificationAttempt(models.Model):
     )
     app_hash = models.CharField(_("app hash"), max_length=11, blank=True)
     send_digits = models.CharField(_("send digits"), max_length=32, blank=True)
+    # The template's SID, locale, text and substitutions, as `wording.Wording`; empty: the default
+    # text. A copy, so that a later change of the template does not reach a message on its way.
+    template = models.JSONField(_("template"), default=dict, blank=True)
     tags = models.JSONField(_("tags"), default=dict, blank=True)
     # Of the email channel: from, from_name, template_id, substitutions.
     channel_configuration = models.JSONField(default=dict, blank=True, editable=False)

@@ -111,7 +111,9 @@ def test_no_answer_is_outside_of_it(api, document):
         form = BODIES.get(spelled(operation.path))
         real = {
             "service_sid": names["ServiceSid"],
+            "rate_limit_sid": names["RateLimitSid"],
             "phone_number": names["PhoneNumber"],
+            "country": names["Country"],
             "form_type": "form-push",
             "sid": sids.get(spelled(operation.path).rpartition("/")[0]),
         }
@@ -137,4 +139,5 @@ def test_no_answer_is_outside_of_it(api, document):
 
 def spelled(path):
     """The contract's spelling of an address."""
-    return path.strip("/").replace("{service_sid}", "{ServiceSid}")
+    path = path.strip("/").replace("{service_sid}", "{ServiceSid}")
+    return path.replace("{rate_limit_sid}", "{RateLimitSid}")

@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from django_verify.api import wire
-from django_verify.models import VerifyService
+from django_verify.models import Template, VerifyService
 from tests.conftest import PHONE, Api, make_account, make_service
 
 pytestmark = pytest.mark.django_db
@@ -112,7 +112,8 @@ def test_a_bad_parameter_is_named_as_it_was_spelled(api, form, name):
     assert not VerifyService.objects.exists()
 
 
-def test_every_service_parameter_round_trips(api):
+def test_every_service_parameter_round_trips(api, account):
+    Template.objects.create(sid="HJ" + "c" * 32, account=account, friendly_name="Ours")
     form = {
         "FriendlyName": "Shop & Co.", "CodeLength": "8", "LookupEnabled": "true",
         "SkipSmsToLandlines": "true", "DtmfInputRequired": "false", "TtsName": "polly",
