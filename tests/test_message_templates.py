@@ -41,7 +41,7 @@ def start(service, template=None, channel="sms", name="Ann", **options):
 def test_the_text_of_the_template_is_sent(account, service, outbox):
     start(service, make_template(account))
     code = code_in(outbox[0])
-    assert outbox[0].body == f"Hi Ann, {code} is your Acme code (10 min)."
+    assert outbox[0].body == f"Hi Ann, {code} is your Acme code (8 min)."
     assert verifications.check(service, code, to=PHONE).valid
 
 
