@@ -1,7 +1,8 @@
 """What a host may listen to; who sends each signal is told here, receivers live in the host.
 
-All but `verification_starting` are sent after commit, exactly once, with `send_robust`: an
-exception in a receiver is logged by Django and undoes nothing.
+All but `verification_starting` are sent after commit, once for each event, with `send_robust`: an
+exception in a receiver is logged by Django and undoes nothing. A process that dies right after the
+commit sends none.
 """
 
 from django.dispatch import Signal

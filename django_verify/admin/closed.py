@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+import django
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
@@ -127,6 +128,7 @@ class ClosedAdmin(ModelAdmin):
         full = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
+            "breadcrumb_list": django.VERSION >= (6, 1),  # its style sheet knows the list alone
             "original": obj,
             "has_view_permission": self.has_view_or_change_permission(request, obj),
             "media": self.media,

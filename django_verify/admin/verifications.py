@@ -208,7 +208,7 @@ class AttemptInline(LookOnly, TabularInline):
 class VerificationAdmin(RecordAdmin):
     """Who was verified, when and how; the addresses are masked for most viewers."""
 
-    actions = ("cancel_selected",)
+    actions = ("cancel_selected", "release_selected")
     inlines = (AttemptInline,)
     list_filter = (
         StatusFilter,
@@ -308,11 +308,19 @@ class VerificationAdmin(RecordAdmin):
         """Whether the viewer may cancel; a permission of its own."""
         return request.user.has_perm("django_verify.cancel_verification")
 
+    def has_release_permission(self, request: HttpRequest) -> bool:
+        """Whether the viewer may release addresses; a permission of its own."""
+        return request.user.has_perm("django_verify.release_address")
+
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Show the list; refuse the action outright where Django would only overlook it."""
-        asked = "cancel_selected" in request.POST.getlist("action")
-        if asked and not self.has_cancel_permission(request):
-            raise PermissionDenied
+        """Show the list; refuse an action outright where Django would only overlook it."""
+        asked = request.POST.getlist("action")
+        for action, allowed in (
+            ("cancel_selected", self.has_cancel_permission),
+            ("release_selected", self.has_release_permission),
+        ):
+            if action in asked and not allowed(request):
+                raise PermissionDenied
         return super().changelist_view(request, extra_context)
 
     @admin.action(permissions=["cancel"], description=_("Cancel the selected verifications"))
@@ -321,23 +329,73 @@ class VerificationAdmin(RecordAdmin):
     ) -> HttpResponse | None:
         """Ask, and then end each verification that is not over."""
         if "confirmed" in request.POST:
-            # As they were ticked: a filter on the status would drop those that ended meanwhile.
-            ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
-            chosen = self.get_queryset(request).filter(pk__in=ticked)
-            self._cancel(request, chosen.select_related("service"))
+            self._cancel(request, self._ticked(request))
             return None
+        explanation = _(
+            "Their codes stop working at once, and the next start for these addresses makes new"
+            " ones. Those that are over already stay as they are. This cannot be undone."
+        )
+        words = {
+            "title": _("Cancel these verifications?"),
+            "explanation": explanation,
+            "yes": _("Yes, cancel them"),
+        }
+        return self._confirm(request, queryset, "cancel_selected", words)
+
+    @admin.action(
+        permissions=["release"],
+        description=_("Release the addresses of the selected verifications"),
+    )
+    def release_selected(
+        self, request: HttpRequest, queryset: QuerySet[Verification]
+    ) -> HttpResponse | None:
+        """Ask, and then forgive the wrong guesses of each address."""
+        if "confirmed" in request.POST:
+            count = 0
+            for row in self._ticked(request):
+                verifications.release(row)
+                self.log_change(request, row, gettext("Released the address."))
+                count += 1
+            text = ngettext("%(count)d address was released.", "%(count)d were released.", count)
+            self.message_user(request, text % {"count": count}, messages.SUCCESS)
+            return None
+        explanation = _(
+            "The wrong codes that were tried for these addresses no longer count, so that codes"
+            " can be sent to them again. Do this only when the owner asks."
+        )
+        words = {
+            "title": _("Release these addresses?"),
+            "explanation": explanation,
+            "yes": _("Yes, release them"),
+        }
+        return self._confirm(request, queryset, "release_selected", words)
+
+    def _ticked(self, request: HttpRequest) -> QuerySet[Verification]:
+        """Return the rows as they were ticked: a filter would drop those that ended meanwhile."""
+        ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        chosen = self.get_queryset(request).filter(pk__in=ticked)
+        return chosen.select_related("service", "account")
+
+    def _confirm(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Verification],
+        action: str,
+        words: dict[str, Any],
+    ) -> HttpResponse | None:
         rows = list(queryset.select_related("service")[: CANCEL_AT_ONCE + 1])
         if len(rows) > CANCEL_AT_ONCE:
-            text = _("At most %(limit)d verifications can be canceled at once.")
+            text = _("At most %(limit)d verifications can be chosen at once.")
             self.message_user(request, text % {"limit": CANCEL_AT_ONCE}, messages.ERROR)
             return None
         address = self.full_address if sees_addresses(request) else self.masked_address
         context = {
-            "title": _("Cancel these verifications?"),
+            **words,
+            "action": action,
             "rows": [(row.sid, address(row), self.status_now(row)) for row in rows],
             "checkbox_name": ACTION_CHECKBOX_NAME,
         }
-        return self.page(request, "cancel.html", None, context)
+        return self.page(request, "confirm.html", None, context)
 
     def _cancel(self, request: HttpRequest, rows: Iterable[Verification]) -> None:
         canceled = over = 0

@@ -353,7 +353,7 @@ def test_too_many_at_once_are_refused(boss, service, row, monkeypatch):
     monkeypatch.setattr("django_verify.admin.verifications.CANCEL_AT_ONCE", 1)
     verifications.start(service, OTHER_PHONE)
     response = ask(boss, row, select_across="1")
-    assert told(response) == ["At most 1 verifications can be canceled at once."]
+    assert told(response) == ["At most 1 verifications can be chosen at once."]
 
 
 def test_canceling_asks_no_service_per_row(boss, service, django_assert_max_num_queries):
@@ -422,3 +422,21 @@ def test_no_page_is_built_from_a_hidden_column(rf, boss, row):
         page = admin.site.get_model_admin(model)
         assert not hidden & {*page.get_fields(request), *page.get_list_display(request)}
     assert not hidden & {*VerificationAdmin.inlines[0].fields}
+
+
+def test_an_address_is_released_after_a_question(clerk, viewer, service, row):
+    verifications.cancel(service, row.sid)
+    Verification.objects.update(checks=4)
+    data = {"action": "release_selected", "_selected_action": [row.sid]}
+    assert viewer.post(ROWS, data | {"confirmed": "yes"}).status_code == 403
+    client = clerk("view_verification", "release_address")
+    question = client.post(ROWS, data).content.decode()
+    assert "Release these addresses?" in question
+    assert PHONE not in question
+    row.refresh_from_db()
+    assert not row.forgiven
+    answer = client.post(ROWS, data | {"confirmed": "yes"}, follow=True)
+    assert told(answer) == ["1 address was released."]
+    row.refresh_from_db()
+    assert row.forgiven
+    assert "Released" in LogEntry.objects.get().change_message
