@@ -9,12 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -25,20 +24,18 @@ from django_verify import (
     delivery,
     exceptions,
     orders,
+    outbox,
     ratelimits,
     sids,
     signals,
     sna,
 )
-from django_verify.budgets import History
 from django_verify.exceptions import InvalidParameter, NotFound
-from django_verify.models import Verification, VerificationAttempt, VerifyService, lookups
+from django_verify.models import Verification, VerifyService, lookups
 from django_verify.orders import Order
 
 logger = logging.getLogger("django_verify")
 
-# How often a start reads again after losing to another one for the same address.
-TURNS = 8
 # How long a canceled or used-up verification can still be fetched after its lifetime.
 READABLE_AFTER = dt.timedelta(hours=24)
 
@@ -99,7 +96,7 @@ def start(
     ratelimits.consume(metered)
     sends = order.channel.compose is not None
     sna_url = "" if sends else sna.mint(order.attempt_sid, order.address.to)
-    attempt = _write(order, sna_url, asked_at)
+    attempt = outbox.write(order, sna_url, asked_at)
     if sends:
         using = lookups.database()
         transaction.on_commit(partial(delivery.deliver, attempt), using=using)
@@ -237,171 +234,6 @@ def _ask_host(order: Order) -> None:
         raise exceptions.Forbidden(str(error)) from None
 
 
-def _write(order: Order, sna_url: str, asked_at: dt.datetime) -> VerificationAttempt:
-    """Write the verification and its attempt, or the attempt of a resend, in one transaction.
-
-    Of several starts for one address at one moment, one sends; another that then finds a live
-    verification with a younger send than its own question sends nothing more and says so.
-    """
-    using = lookups.database()
-    for turn in range(TURNS):
-        now = timezone.now()
-        past = budgets.history(order.service.account_id, order.address.key, now)
-        live = next((r for r in past.rows if order.is_about(r) and _is_live(r, now)), None)
-        if live is not None:
-            _refuse_exhausted(live, now)
-            if turn or live.sent_at > asked_at:
-                raise exceptions.ConcurrentStarts
-        try:
-            with transaction.atomic(using=using):
-                attempt = (
-                    _resend(order, past, live, sna_url, now)
-                    if live
-                    else _create(order, past, sna_url, now)
-                )
-        except IntegrityError:
-            continue
-        except OperationalError as error:
-            if not _is_deadlock(error):
-                raise
-            continue
-        if attempt is not None:
-            return attempt
-    if not VerifyService.objects.using(using).filter(sid=order.service.sid).exists():
-        raise NotFound
-    raise exceptions.ConcurrentStarts
-
-
-def _create(order: Order, past: History, sna_url: str, now: dt.datetime) -> VerificationAttempt:
-    service, address = order.service, order.address
-    row = Verification(
-        account_id=service.account_id,
-        service=service,
-        to=address.to,
-        address_key=address.key,
-        serial=past.next_serial,
-        channel=order.channel.name,
-        country=address.country,
-        amount=order.amount,
-        payee=order.payee,
-        code_length=order.code_length,
-        max_checks=budgets.reserve(
-            past, wanted=service.max_checks, code_length=order.code_length, now=now
-        ),
-        max_sends=service.max_sends,
-        lookup=dict(order.lookup),
-        sna_url=sna_url,
-        date_created=now,
-        date_updated=now,
-        sent_at=now,
-        expires_at=now + dt.timedelta(seconds=service.lifetime),
-    )
-    if order.custom_code:
-        row.sealed_code = codes.seal(order.custom_code, bound_to=row.sid, key_id=row.key_id)
-    attempt = _attempt(order, row, now)
-    row.send_code_attempts = [_sent(attempt)]
-    row.save(force_insert=True)
-    attempt.save(force_insert=True)
-    transaction.on_commit(
-        partial(signals.verification_started.send_robust, sender=Verification, verification=row),
-        using=lookups.database(),
-    )
-    return attempt
-
-
-def _resend(
-    order: Order, past: History, row: Verification, sna_url: str, now: dt.datetime
-) -> VerificationAttempt | None:
-    """Count one more send; None when the row changed since it was read."""
-    row.sna_url = sna_url
-    attempt = _attempt(order, row, now)
-    changes: dict[str, object] = {
-        "channel": order.channel.name,
-        "sends": row.sends + 1,
-        "send_code_attempts": [*row.send_code_attempts, _sent(attempt)],
-        "sna_url": sna_url,
-        "date_updated": now,
-        "sent_at": now,
-    }
-    if order.lookup:
-        changes["lookup"] = dict(order.lookup)
-    if order.custom_code:
-        sealed = codes.seal(order.custom_code, bound_to=row.sid, key_id=row.key_id)
-        changes |= {
-            "sealed_code": sealed,
-            "code_length": order.code_length,
-            "max_checks": _guesses_of_a_new_code(order, past, row, now),
-        }
-    unchanged = lookups.verifications().filter(
-        sid=row.sid, status=_Status.PENDING, sends=row.sends, expires_at__gt=now
-    )
-    if not unchanged.update(**changes):
-        return None
-    for name, value in changes.items():
-        setattr(row, name, value)
-    row.service = order.service
-    attempt.save(force_insert=True)
-    return attempt
-
-
-def _guesses_of_a_new_code(order: Order, past: History, row: Verification, now: dt.datetime) -> int:
-    """Return the guesses of a row whose code the caller replaces, perhaps by a shorter one."""
-    others = History([other for other in past.rows if other.sid != row.sid], past.before)
-    allowed = budgets.reserve(others, wanted=row.max_checks, code_length=order.code_length, now=now)
-    if allowed <= row.checks:
-        raise exceptions.MaxSendsReached("Too many wrong codes were tried for this address")
-    return allowed
-
-
-def _is_deadlock(error: OperationalError) -> bool:
-    """Whether the database gave way to another transaction: MySQL's number, PostgreSQL's state."""
-    state = getattr(error.__cause__, "sqlstate", "")
-    return error.args[:1] == (1213,) or state in {"40P01", "40001"}
-
-
-def _attempt(order: Order, row: Verification, now: dt.datetime) -> VerificationAttempt:
-    # Silent network authentication sends nothing: its attempt is complete with its URL.
-    state: dict[str, Any] = {"message_status": "sent", "sna_url": row.sna_url}
-    if order.channel.compose is not None:
-        state = delivery.lease(now)
-    elif order.sna_client_token:
-        state["sna_client_token_hash"] = sna.TOKEN_DEMANDED
-    return VerificationAttempt(
-        sid=order.attempt_sid,
-        account_id=order.service.account_id,
-        verification=row,
-        channel=order.channel.name,
-        country=order.address.country,
-        locale=order.locale,
-        custom_friendly_name=order.custom_friendly_name,
-        app_hash=order.app_hash,
-        send_digits=order.send_digits if order.channel.name == "call" else "",
-        template=asdict(order.wording) if order.wording else {},
-        tags=dict(order.tags),
-        tries=1,
-        date_created=now,
-        date_updated=now,
-        channel_configuration=dict(order.configuration),
-        fallback_channel=order.fallback_channel,
-        **state,
-    )
-
-
-def _sent(attempt: VerificationAttempt) -> dict[str, str]:
-    time = attempt.date_created.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"time": time, "channel": attempt.channel, "attempt_sid": attempt.sid}
-
-
-def _is_live(row: Verification, now: dt.datetime) -> bool:
-    open_ = row.status in {_Status.PENDING, _Status.MAX_ATTEMPTS_REACHED}
-    return open_ and not row.is_over(now)
-
-
-def _refuse_exhausted(row: Verification, now: dt.datetime) -> None:
-    if row.status == _Status.MAX_ATTEMPTS_REACHED or row.sends >= row.max_sends:
-        raise exceptions.MaxSendsReached(retry_after=budgets.seconds_until(row.expires_at, now))
-
-
 @sensitive_variables()
 def _to_check(
     service: VerifyService, to: str, verification_sid: str, amount: str, payee: str
@@ -414,7 +246,7 @@ def _to_check(
             found = [row for row in found if channels.same_address(row.to, address.to)]
     else:
         now = timezone.now()
-        found = [row for row in _by_address(service, to) if _is_live(row, now)]
+        found = [row for row in _by_address(service, to) if outbox.is_live(row, now)]
         if amount and payee:
             found = [r for r in found if r.amount is None or (r.amount, r.payee) == (amount, payee)]
     if not found:
@@ -427,7 +259,7 @@ def _check_sna(row: Verification, client_token: str) -> Verification:
     if row.channel != "sna":
         raise InvalidParameter("code", "it has 4–10 characters")
     now = timezone.now()
-    if not (row.status == _Status.PENDING and _is_live(row, now)):
+    if not (row.status == _Status.PENDING and outbox.is_live(row, now)):
         raise _why_not(row, now)
     if sna.is_matched(row.sid, row.to, client_token):
         if not _move(row, _Status.APPROVED, where={"status": _Status.PENDING}):
@@ -444,7 +276,7 @@ def _charge(row: Verification) -> Verification:
     """
     for _ in range(row.max_checks + row.max_sends + 1):
         now = timezone.now()
-        if not (row.status == _Status.PENDING and _is_live(row, now)):
+        if not (row.status == _Status.PENDING and outbox.is_live(row, now)):
             raise _why_not(row, now)
         ticket = row.checks + 1
         last = ticket >= row.max_checks

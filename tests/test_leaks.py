@@ -15,6 +15,7 @@ from django.test import Client
 from django.views.debug import ExceptionReporter
 
 from django_verify import channels, codes, delivery, signals, verifications
+from django_verify import outbox as writes
 from django_verify.models import Verification, VerificationAttempt
 from django_verify.senders import Message, locmem
 from tests.conftest import OTHER_PHONE, PHONE, Api, code_in, make_account, make_key, make_service
@@ -144,7 +145,7 @@ def test_error_mail_shows_no_code(account, outbox, monkeypatch, rf, where):
 
     try:
         if where == "compose":
-            monkeypatch.setattr(verifications, "_write", boom)
+            monkeypatch.setattr(writes, "write", boom)
             verifications.start(service, PHONE, custom_code=PLANTED)
         elif where == "compare":
             verifications.start(service, PHONE, custom_code=PLANTED)
@@ -192,7 +193,7 @@ def test_a_refusal_does_not_log_the_number_in_its_path(account, service, everyth
     assert "someone@" not in everything_logged.getvalue()
 
 
-@pytest.mark.parametrize("place", ["_to_check", "_write"])
+@pytest.mark.parametrize("place", ["_to_check", "write"])
 def test_a_failure_is_reported_without_its_variables(
     account, service, monkeypatch, mailoutbox, place
 ):
@@ -206,7 +207,7 @@ def test_a_failure_is_reported_without_its_variables(
     handler = AdminEmailHandler(include_html=True)
     logger = logging.getLogger("django_verify")
     logger.addHandler(handler)
-    monkeypatch.setattr(verifications, place, boom)
+    monkeypatch.setattr(verifications if place == "_to_check" else writes, place, boom)
     monkeypatch.setattr("django.conf.settings.ADMINS", [("a", "root@example.com")])
     api = Api(account.sid, account.token)
     root = f"Services/{service.sid}"
@@ -215,7 +216,7 @@ def test_a_failure_is_reported_without_its_variables(
             warnings.simplefilter("ignore")
             forms = {
                 "_to_check": ("VerificationCheck", {"To": PHONE, "Code": PLANTED}),
-                "_write": ("Verifications", {"To": PHONE, "Channel": "sms", "Payee": PLANTED}),
+                "write": ("Verifications", {"To": PHONE, "Channel": "sms", "Payee": PLANTED}),
             }
             path, form = forms[place]
             assert api.post(f"{root}/{path}", form).status == 500

@@ -8,6 +8,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.test import override_settings
 
 from django_verify import budgets, codes, conf, exceptions, signals, verifications
+from django_verify import outbox as writes
 from django_verify.models import Verification, VerificationAttempt, VerifyService, lookups
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_account, make_service, wrong
 
@@ -503,13 +504,13 @@ def test_a_start_that_was_overtaken_sends_nothing(service, outbox, clock):
 
 @pytest.mark.parametrize("number", [1213, 2006])
 def test_a_deadlock_is_another_turn(service, outbox, monkeypatch, number):
-    real = verifications._create
+    real = writes._create
 
     def once(*args):
-        monkeypatch.setattr(verifications, "_create", real)
+        monkeypatch.setattr(writes, "_create", real)
         raise OperationalError(number, "from the database")
 
-    monkeypatch.setattr(verifications, "_create", once)
+    monkeypatch.setattr(writes, "_create", once)
     if number == 1213:
         assert verifications.start(service, PHONE).sends == 1
     else:
@@ -838,7 +839,7 @@ def test_a_start_gives_up_in_the_end(service, monkeypatch):
     def always(*args):
         raise IntegrityError
 
-    monkeypatch.setattr(verifications, "_create", always)
+    monkeypatch.setattr(writes, "_create", always)
     with pytest.raises(exceptions.ConcurrentStarts):
         verifications.start(service, PHONE)
 
