@@ -138,7 +138,7 @@ def api(account):
 
 @pytest.fixture(scope="module")
 def aligned():
-    """`aligned(calls)` runs the calls at one moment, each in a thread, and returns the results.
+    """`aligned(calls)` runs up to 50 calls at one moment, each in a thread, and returns the results.
 
     One process at a time has these threads: two would need more connections than a server has.
     """
@@ -148,24 +148,25 @@ def aligned():
     options = connections.settings["default"]
     kept, options["CONN_MAX_AGE"] = options["CONN_MAX_AGE"], None
     pool = ThreadPoolExecutor(THREADS)
-    barrier = threading.Barrier(THREADS)
 
-    def run(call):
+    def run(call, barrier):
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         barrier.wait(60)
         return call()
 
     def aligned(calls):
-        assert len(calls) == THREADS
-        return [future.result() for future in [pool.submit(run, call) for call in calls]]
+        assert len(calls) <= THREADS
+        barrier = threading.Barrier(len(calls))
+        return [future.result() for future in [pool.submit(run, call, barrier) for call in calls]]
 
-    def close():
+    def close(barrier):
         barrier.wait(60)
         connections.close_all()
 
     yield aligned
-    for future in [pool.submit(close) for _ in range(THREADS)]:
+    barrier = threading.Barrier(THREADS)
+    for future in [pool.submit(close, barrier) for _ in range(THREADS)]:
         future.result()
     pool.shutdown()
     options["CONN_MAX_AGE"] = kept

@@ -2,11 +2,9 @@
 
 import datetime as dt
 import socket
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import transaction
 
 from django_verify import codes, ratelimits, signals, verifications
 from django_verify.exceptions import (
@@ -460,28 +458,6 @@ class TestRedis:
         assert len(keys) == 5
         assert all(0 < life <= 86_400 + 60 for life in lives)
         assert IP.encode() not in b" ".join(keys)
-
-
-@pytest.fixture(scope="module")
-def aligned():
-    """`aligned(calls)` runs the calls at one moment, each in a thread with a warm connection."""
-    pool = ThreadPoolExecutor(THREADS)
-    barrier = threading.Barrier(THREADS)
-
-    def run(call):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        barrier.wait(60)
-        return call()
-
-    def close():
-        barrier.wait(60)
-        connections.close_all()
-
-    yield lambda calls: [f.result() for f in [pool.submit(run, call) for call in calls]]
-    for future in [pool.submit(close) for _ in range(THREADS)]:
-        future.result()
-    pool.shutdown()
 
 
 @pytest.mark.django_db(transaction=True)
