@@ -53,6 +53,13 @@ OTHERS = {
 KEYS = [field.name for field in dataclasses.fields(conf.Settings)]
 
 
+@pytest.fixture(autouse=True)
+def forgotten():
+    """Leave no setting of a test behind: a deletion, and its end, are told to no receiver."""
+    yield
+    conf.forget()
+
+
 def use(settings, **values):
     settings.DJANGO_VERIFY = values
 
