@@ -32,6 +32,7 @@ _LABELS = {
     "call": _("Phone call"),
     "whatsapp": _("WhatsApp"),
     "email": _("E-mail"),
+    "sna": _("Silent network (SNA)"),
 }
 
 

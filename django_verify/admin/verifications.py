@@ -227,7 +227,6 @@ class VerificationAdmin(RecordAdmin):
             "status_now",
             "channel",
             "service_name",
-            "country",
             "checks_used",
             "sends_used",
             "date_created",
@@ -445,7 +444,6 @@ class VerificationAttemptAdmin(RecordAdmin):
             "channel",
             "sender",
             "service_name",
-            "country",
             "error_message",
             "date_created",
         )
