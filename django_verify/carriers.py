@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from django.utils.module_loading import import_string
 
 from django_verify import conf, phones
+from django_verify.exceptions import Noted
 
 logger = logging.getLogger("django_verify")
-
-#: The error code of a look-up that failed; the start goes on without it.
-LOOKUP_FAILED = 60600
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +44,14 @@ def offline(number: str) -> Carrier:
 def look_up(number: str) -> Carrier:
     """Ask the configured provider; a failure is an answer with an error code."""
     try:
-        return cast("Carrier", _provider(conf.current().CARRIER_LOOKUP)(number))
+        found = _provider(conf.current().CARRIER_LOOKUP)(number)
+        if not isinstance(found, Carrier):
+            raise TypeError("the look-up returned no Carrier")  # noqa: TRY301 - told like the rest
     except Exception as error:  # noqa: BLE001 - enrichment must not stop a verification
         # Its text may hold the number, so only the type is told.
         logger.warning("the carrier look-up failed: %s", type(error).__name__)
-        return Carrier(error_code=LOOKUP_FAILED)
+        return Carrier(error_code=Noted.LOOKUP_FAILED)
+    return found
 
 
 @lru_cache(maxsize=8)

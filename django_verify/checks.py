@@ -9,8 +9,9 @@ from typing import Any
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
-from django_verify import channels, conf, senders
+from django_verify import channels, conf, senders, sna
 
 
 @register(Tags.compatibility)
@@ -19,7 +20,9 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
     try:
         settings = conf.current()
         configured = senders.configured()
-    except ImproperlyConfigured as error:
+        sna.configured()
+        import_string(settings.CARRIER_LOOKUP)
+    except (ImproperlyConfigured, ImportError) as error:
         return [Error(str(error), id="django_verify.E001")]
     return [*_store(settings), *_routing(settings, configured)]
 
@@ -51,13 +54,13 @@ def _routing(
 
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E010, W011–W015: what is fine in development only."""
+    """E010, E011, W011–W015: what is fine in development only."""
     try:
         settings = conf.current()
         configured = senders.configured()
     except ImproperlyConfigured:
         return []  # check_settings tells
-    return [*_development_senders(configured), *_weak_limits(settings)]
+    return [*_development_senders(configured), *_development_sna(), *_weak_limits(settings)]
 
 
 def _development_senders(configured: dict[str, senders.Sender]) -> Iterable[CheckMessage]:
@@ -68,6 +71,16 @@ def _development_senders(configured: dict[str, senders.Sender]) -> Iterable[Chec
                 hint="Configure DJANGO_VERIFY['SENDERS'] with a provider.",
                 id="django_verify.E010",
             )
+
+
+def _development_sna() -> Iterable[CheckMessage]:
+    provider = sna.configured()
+    if provider is not None and provider.development:
+        yield Error(
+            "The provider of DJANGO_VERIFY['SNA'] knows no carrier: it approves whoever asks.",
+            hint="Configure a gateway, or leave SNA out.",
+            id="django_verify.E011",
+        )
 
 
 def _weak_limits(settings: conf.Settings) -> Iterable[CheckMessage]:

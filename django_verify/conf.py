@@ -5,6 +5,7 @@ Nothing is read at import, so `override_settings` reaches everything.
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import hashlib
 import re
@@ -134,6 +135,11 @@ def _fingerprint(secret: bytes) -> str:
 def debug() -> bool:
     """Return whether the site is in development."""
     return bool(django_settings.DEBUG)
+
+
+def stored(moment: dt.datetime) -> dt.datetime:
+    """Return an aware moment as the database columns have it: naive where USE_TZ is off."""
+    return moment if django_settings.USE_TZ else moment.astimezone().replace(tzinfo=None)
 
 
 def default_route(channel: str) -> Sequence[str] | None:

@@ -6,6 +6,8 @@ Numbers are those of the vendor's error dictionary.
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 
 class VerifyError(Exception):
     """Base of the family: `code` is the wire's number, `status` the HTTP status.
@@ -404,3 +406,18 @@ class WhatsappNotConfigured(VerifyError):
     code = 68008
     status = 400
     message = "The whatsapp channel is not configured"
+
+
+class Noted(IntEnum):
+    """Numbers that stand in an answer or on an attempt, and refuse nothing."""
+
+    #: The e-mail sender does not know the template that the start names.
+    EMAIL_TEMPLATE_UNKNOWN = 60218
+    #: Silent network authentication: the number is not that of the SIM.
+    SNA_MISMATCH = 60500
+    #: Silent network authentication: the device has not opened the URL yet.
+    SNA_PENDING = 60519
+    #: Silent network authentication: the URL is unknown, used or too old.
+    SNA_URL_FAILED = 60520
+    #: The carrier look-up failed, and the start went on without it.
+    LOOKUP_FAILED = 60600

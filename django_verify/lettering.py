@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from itertools import pairwise
 
 SUBSTITUTION_LENGTH = 64
 #: Digits that a brand may have in all, the vendor's bound.
@@ -23,8 +24,11 @@ _CODE_LIKE = re.compile(r"\d{4,}")
 _RUN_OF_FOUR = re.compile(r"(\d\d)(?=\d\d)")
 # Letters and marks that show nothing, outside the categories that are refused anyway.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\u180b\u180c\u180d\u180f") | {
-    chr(number) for number in range(0xFE00, 0xFE10)
+    chr(number) for number in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), 0x16FE4)
 }
+# Scripts whose letters are drawn as Latin ones; a fold of them would be a table of its own.
+_DRAWN_AS_LATIN = {"LISU", "CHEROKEE", "DESERET", "OSAGE"}
+_SMALL_CAPITAL = "LATIN LETTER SMALL CAPITAL "
 # Scripts that one language writes side by side; the Latin alphabet joins them, as in UTS 39's
 # "highly restrictive" level, because no letter of theirs looks like one of its own.
 _SCRIPTS_TOGETHER = (
@@ -59,6 +63,8 @@ def fault_of_brand(value: str) -> str:
         return "It must be in Unicode's composed form (NFC)."
     if not all(_is_lettering(char) or char in _BRAND_SIGNS for char in value):
         return "Only letters, digits, spaces and - _ & ' . are allowed."
+    if _has_marked_digit(value):
+        return "A digit must not carry a mark."
     if sum(char.isdigit() for char in value) > BRAND_DIGITS:
         return "At most four digits."
     if _LINK.search(value):
@@ -78,6 +84,8 @@ def fault_of_substitution(value: str) -> str:
     plain = unicodedata.normalize("NFKC", value)
     if not all(_is_lettering(char) or _is_plain_sign(char) for char in value):
         return "it holds a character that is not allowed"
+    if _has_marked_digit(value):
+        return "a digit must not carry a mark"
     if FORBIDDEN_SIGNS & set(value + plain):
         return "it must not hold any of @ # / : < > { } % \\"
     if _LINK.search(value) or _LINK.search(plain):
@@ -109,11 +117,18 @@ def holds_any(name: str, words: Iterable[str]) -> bool:
 
 def _skeletons(text: str) -> list[str]:
     """Return the words of a text with every look-alike folded into one letter."""
-    composed = unicodedata.normalize("NFKC", text)
+    composed = "".join(map(_full_size, unicodedata.normalize("NFKC", text)))
     folded = unicodedata.normalize("NFKD", composed.translate(_CAPITALS).casefold())
     bare = "".join(char for char in folded if not unicodedata.combining(char))
     plain = bare.translate(_LOOKS_LIKE).translate(_ALIKE).replace("rn", "m").replace("vv", "w")
     return re.findall(r"[^\W_]+", plain)
+
+
+def _full_size(char: str) -> str:
+    """Return the letter that a small capital is one of."""
+    name = unicodedata.name(char, "")
+    letter = name.removeprefix(_SMALL_CAPITAL)
+    return letter if letter != name and len(letter) == 1 else char
 
 
 def _is_lettering(char: str) -> bool:
@@ -124,12 +139,21 @@ def _is_lettering(char: str) -> bool:
     return (category[0] in "LM" and category != "Me") or (char.isascii() and char.isdigit())
 
 
+def _has_marked_digit(value: str) -> bool:
+    """Whether a mark stands behind a digit: it would hide a run of digits, not break it."""
+    return any(
+        one.isdigit() and unicodedata.category(other)[0] == "M" for one, other in pairwise(value)
+    )
+
+
 def _is_plain_sign(char: str) -> bool:
     return char == " " or unicodedata.category(char)[0] in "PS"
 
 
 def _one_script(value: str) -> bool:
     scripts = {_script(char) for char in value if char.isalpha()} - _COMMON
+    if scripts & _DRAWN_AS_LATIN:
+        return False
     return len(scripts) <= 1 or any(scripts <= together for together in _SCRIPTS_TOGETHER)
 
 

@@ -95,7 +95,13 @@ def accept(
     """Return the order, or raise what is wrong with it."""
     _refuse_device_ip(device_ip)
     wishes = _wishes(channel, configuration)
-    row = _chosen(service, to, channel, device_ip, wishes)
+    if options["app_hash"]:
+        fitting = {"sms"}
+    elif template_sid:
+        fitting = {name for name, other in channels.CHANNELS.items() if other.template_kind}
+    else:
+        fitting = set(channels.CHANNELS)
+    row = _chosen(service, to, channel, device_ip, wishes, fitting)
     address = row.parse(to)
     _refuse_unroutable(service, row, address.country)
     psd2 = service.psd2_enabled
@@ -104,6 +110,7 @@ def accept(
     )
     if psd2:
         wording = None  # the law asks for a text that names amount and payee
+    lookup = _look_up(service, row, address)
     order = Order(
         service=service,
         channel=row,
@@ -114,8 +121,8 @@ def accept(
         custom_friendly_name=lettering.normalize(custom_friendly_name),
         wording=wording,
         configuration=_mail_options(service, configuration) if row.name == "email" else {},
-        fallback_channel=_fallback(service, row.name, wishes, address.country),
-        lookup=_look_up(service, row, address),
+        fallback_channel=_fallback(service, row.name, wishes, address.country, _kind(lookup)),
+        lookup=lookup,
         **options,
     )
     _refuse_misuse(order)
@@ -147,6 +154,11 @@ def _look_up(service: VerifyService, row: Channel, address: Address) -> Mapping[
     return carrier.as_lookup()
 
 
+def _kind(lookup: Mapping[str, Any]) -> str | None:
+    kind: str | None = lookup.get("carrier", {}).get("type")
+    return kind
+
+
 def _wishes(channel: str, configuration: Mapping[str, Any]) -> list[str]:
     """Return the channels that ChannelConfiguration switches on, in its order."""
     if channel == "email":
@@ -164,25 +176,28 @@ def _wishes(channel: str, configuration: Mapping[str, Any]) -> list[str]:
 
 
 def _chosen(
-    service: VerifyService, to: str, channel: str, device_ip: str, wishes: list[str]
+    service: VerifyService,
+    to: str,
+    channel: str,
+    device_ip: str,
+    wishes: list[str],
+    fitting: set[str],
 ) -> Channel:
-    """Return the channel to use; `auto` takes the first that is likely to arrive."""
+    """Return the channel to use; `auto` takes the first that fits and is likely to arrive."""
     if channel != "auto" or not wishes:
         row = channels.get(channel)
         if channel != "auto":
             return row
     address = channels.get("sms").parse(to)
     for name in wishes or AUTO:
-        if _is_usable(service, name, address, device_ip):
+        if name in fitting and _is_usable(service, name, address, device_ip):
             return channels.get(name)
     raise exceptions.NoUsableChannel
 
 
 def _is_usable(service: VerifyService, name: str, address: Address, device_ip: str) -> bool:
     if name == "sna":
-        provider = sna.configured()
-        eligible = provider is not None and not service.psd2_enabled
-        return eligible and provider is not None and provider.supports(address.to, device_ip)
+        return not service.psd2_enabled and sna.supports(address.to, device_ip)
     if name not in service.channels or not delivery.route(service, name, address.country):
         return False
     if name == "call":
@@ -190,9 +205,13 @@ def _is_usable(service: VerifyService, name: str, address: Address, device_ip: s
     return phones.line_type(address.to) != "landline"
 
 
-def _fallback(service: VerifyService, chosen: str, wishes: list[str], country: str) -> str:
+def _fallback(
+    service: VerifyService, chosen: str, wishes: list[str], country: str, kind: str | None
+) -> str:
     """Return `sms` where WhatsApp was chosen, SMS is wished for too, and the service has it."""
     wanted = chosen == "whatsapp" and "sms" in wishes and "sms" in service.channels
+    if wanted and service.skip_sms_to_landlines and service.lookup_enabled and kind == "landline":
+        return ""
     return "sms" if wanted and delivery.route(service, "sms", country) else ""
 
 
@@ -210,6 +229,8 @@ def _mail_options(service: VerifyService, given: Mapping[str, Any]) -> dict[str,
         )
     if not all(isinstance(t, str) and len(t) <= 256 and t.isprintable() for t in texts):
         raise InvalidParameter("channel_configuration", "texts of at most 256 printable characters")
+    if fault := lettering.fault_of_brand(options.get("from_name", "A")):
+        raise InvalidParameter("channel_configuration", f"from_name: {fault}")
     if sender := options.get("from"):
         allowed = service.email_from_addresses.split()
         if not any(emails.same(sender, address) for address in allowed):
@@ -238,6 +259,10 @@ def _refuse_misuse(order: Order) -> None:
         raise exceptions.FeatureDisabled
     if order.custom_friendly_name and not service.custom_friendly_name_enabled:
         raise exceptions.FeatureDisabled
+    if order.sna_client_token and channel == "sna":
+        provider = sna.configured()
+        if provider is None or not provider.client_tokens:
+            raise exceptions.FeatureDisabled
     if order.app_hash and channel != "sms":
         raise exceptions.AppHashNeedsSms
 

@@ -82,7 +82,7 @@ class Window:
 
     @property
     def ends_at(self) -> dt.datetime:
-        return dt.datetime.fromtimestamp(self.ends, dt.UTC)
+        return conf.stored(dt.datetime.fromtimestamp(self.ends, dt.UTC))
 
 
 @sensitive_variables()

@@ -20,16 +20,16 @@ from django.db import router
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from django_verify import codes, conf
-from django_verify.exceptions import SnaFailed
+from django_verify import codes, conf, sids
+from django_verify.exceptions import Noted, SnaFailed
 from django_verify.models import VerificationAttempt
 
 logger = logging.getLogger("django_verify")
 
 MATCH = 0
-MISMATCH = 60500
-PENDING = 60519
-URL_FAILED = 60520
+MISMATCH = Noted.SNA_MISMATCH
+PENDING = Noted.SNA_PENDING
+URL_FAILED = Noted.SNA_URL_FAILED
 # Stands in the place of a client token's hash until the URL was opened; matches no token.
 TOKEN_DEMANDED = "demanded"  # noqa: S105 - a mark, no secret
 URL_LIFETIME = dt.timedelta(minutes=10)
@@ -38,8 +38,12 @@ URL_LIFETIME = dt.timedelta(minutes=10)
 class Provider:
     """One gateway to the carriers.
 
-    Its options are the keyword parameters of its `__init__`.
+    Its options are the keyword parameters of its `__init__`. `development` marks one that knows
+    no carrier, which the deploy check refuses; `client_tokens` one whose URL answers with a token.
     """
+
+    development = False
+    client_tokens = False
 
     def supports(self, number: str, device_ip: str) -> bool:
         """Whether the number's carrier takes part, as far as one can tell before trying."""
@@ -56,9 +60,16 @@ class Provider:
         """Return 0 for a match, an error number of the 605xx range, or None while it is open."""
         raise NotImplementedError
 
+    def token_matches(self, attempt_sid: str, token: str) -> bool:
+        """Whether the URL of an attempt answered with this token; asked with `client_tokens`."""
+        raise NotImplementedError
+
 
 class Simulator(Provider):
     """Every number matches but those in `errors`, number to 605xx; our own view serves the URL."""
+
+    development = True
+    client_tokens = True
 
     def __init__(
         self, *, carrier: str = "Simulated Mobile", errors: Mapping[str, int] | None = None
@@ -77,6 +88,11 @@ class Simulator(Provider):
     def verdict(self, attempt_sid: str, number: str) -> int | None:
         """Nothing more is known than the view has recorded."""
         return None
+
+    def token_matches(self, attempt_sid: str, token: str) -> bool:
+        """Compare with the hash of the token that the view answered with."""
+        stored = _attempts().values_list("sna_client_token_hash", flat=True).get(sid=attempt_sid)
+        return codes.secret_matches(stored, token)
 
     def answer(self, number: str) -> int:
         """Return what the simulated carrier says when the device opens the URL."""
@@ -115,8 +131,10 @@ def serve(attempt_sid: str, token: str) -> str:
     The first call records the verdict, any other and a strange token get an error.
     """
     provider = configured()
+    if not (isinstance(provider, Simulator) and sids.is_sid("VL", attempt_sid)):
+        return _line(URL_FAILED, "Unknown URL")
     attempt = _attempts().select_related("verification").filter(sid=attempt_sid).first()
-    if not isinstance(provider, Simulator) or attempt is None:
+    if attempt is None:
         return _line(URL_FAILED, "Unknown URL")
     now = timezone.now()
     known = codes.matches(attempt.sna_url, provider.url(attempt.sid, token, ""))
@@ -146,15 +164,34 @@ def is_matched(verification_sid: str, number: str, client_token: str) -> bool:
     if attempt is None:
         return False
     provider = configured()
-    if attempt.sna_error_code is None and provider is not None:
-        attempt.sna_error_code = provider.verdict(attempt.sid, number)
+    if provider is None:
+        return False
+    if attempt.sna_error_code is None:
+        attempt.sna_error_code = _verdict(provider, attempt.sid, number)
         if attempt.sna_error_code is not None:
             unused = _attempts().filter(sid=attempt.sid, sna_error_code=None)
             unused.update(sna_error_code=attempt.sna_error_code, date_updated=timezone.now())
     if attempt.sna_error_code != MATCH:
         return False
-    demanded = attempt.sna_client_token_hash
-    return not demanded or codes.secret_matches(demanded, client_token)
+    return not attempt.sna_client_token_hash or provider.token_matches(attempt.sid, client_token)
+
+
+def supports(number: str, device_ip: str) -> bool:
+    """Whether there is a provider and it supports the number; a failing one does not."""
+    provider = configured()
+    try:
+        return provider is not None and provider.supports(number, device_ip)
+    except Exception as error:  # noqa: BLE001 - a gateway's bug is no bug of the caller
+        logger.warning("the SNA provider failed: %s", type(error).__name__)
+        return False
+
+
+def _verdict(provider: Provider, attempt_sid: str, number: str) -> int | None:
+    try:
+        return provider.verdict(attempt_sid, number)
+    except Exception as error:  # noqa: BLE001 - the verdict stays open, and the check says so
+        logger.warning("the SNA provider failed: %s", type(error).__name__)
+        return None
 
 
 def error_codes(verification_sid: str) -> list[dict[str, Any]]:
@@ -163,7 +200,7 @@ def error_codes(verification_sid: str) -> list[dict[str, Any]]:
     return [
         {
             "attempt_sid": row.sid,
-            "code": PENDING if row.sna_error_code is None else row.sna_error_code,
+            "code": int(PENDING) if row.sna_error_code is None else row.sna_error_code,
         }
         for row in rows.order_by("date_created", "sid")
         if row.sna_error_code != MATCH
@@ -175,7 +212,7 @@ def _attempts() -> Any:
 
 
 def _line(code: int, description: str, **fields: str) -> str:
-    return urlencode({"ErrorCode": code, "ErrorDescription": description, **fields})
+    return urlencode({"ErrorCode": int(code), "ErrorDescription": description, **fields})
 
 
 def forget(*, setting: str = "", **_: object) -> None:

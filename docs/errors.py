@@ -14,6 +14,13 @@ vendor's; in Python each is an exception of `django_verify.exceptions`. This pag
 |---|---|---|---|
 """
 
+NOTED = """
+These stand in an answer or on an attempt, and refuse nothing.
+
+| code | what |
+|---|---|
+"""
+
 
 def family() -> list[type[exceptions.VerifyError]]:
     """Return every error class, by number."""
@@ -31,7 +38,12 @@ def page() -> str:
         f"| {error.code} | {error.status} | `{error.__name__}` | {_when(error)} |"
         for error in family()
     ]
-    return HEAD + "\n".join(rows) + "\n"
+    noted = [f"| {number.value} | {_words(number.name)} |" for number in exceptions.Noted]
+    return HEAD + "\n".join(rows) + "\n" + NOTED + "\n".join(noted) + "\n"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").lower().replace("sna", "SNA").replace("url", "URL")
 
 
 def _when(error: type[exceptions.VerifyError]) -> str:

@@ -4,6 +4,7 @@ import pytest
 
 from django_verify import carriers, exceptions, phones, verifications
 from django_verify.carriers import Carrier
+from django_verify.exceptions import Noted
 from tests.conftest import PHONE, make_service
 
 LANDLINE, MOBILE, VOIP = "+442071838750", "+447911123456", "+33949123456"
@@ -38,10 +39,14 @@ def test_a_provider_of_the_host(settings):
     assert carriers.look_up(PHONE).name == "Example Mobile"
 
 
-@pytest.mark.parametrize("path", [f"{__name__}.refuses", "nowhere.at_all"])
+def forgets(number):
+    return None
+
+
+@pytest.mark.parametrize("path", [f"{__name__}.refuses", f"{__name__}.forgets", "nowhere.at_all"])
 def test_a_failure_is_an_answer(settings, caplog, path):
     settings.DJANGO_VERIFY = {"CARRIER_LOOKUP": path}
-    assert carriers.look_up(PHONE) == Carrier(error_code=carriers.LOOKUP_FAILED)
+    assert carriers.look_up(PHONE) == Carrier(error_code=Noted.LOOKUP_FAILED)
     assert PHONE not in caplog.text
 
 

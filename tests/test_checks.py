@@ -155,3 +155,17 @@ def test_check_deploy_says_nothing_of_a_good_configuration(settings):
     told = deploy(fail_level="CRITICAL")
     assert "security.W" in told
     assert "django_verify" not in told
+
+
+def test_a_simulated_carrier_is_not_deployed(settings):
+    settings.DJANGO_VERIFY = {"SNA": {"BACKEND": "django_verify.sna.Simulator"}}
+    assert "django_verify.E011" in {message.id for message in checks.check_deployment()}
+    assert checks.check_settings() == []
+
+
+@pytest.mark.parametrize(
+    "given", [{"SNA": {"BACKEND": "nowhere.Nothing"}}, {"CARRIER_LOOKUP": "nowhere.nothing"}]
+)
+def test_paths_that_lead_nowhere(settings, given):
+    settings.DJANGO_VERIFY = given
+    assert [message.id for message in checks.check_settings()] == ["django_verify.E001"]

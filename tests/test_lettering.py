@@ -102,3 +102,19 @@ def test_a_name_in_a_message(name, shown):
 def test_a_name_is_composed():
     assert lettering.normalize("Cafe\u0301") == "Café"
     assert unicodedata.is_normalized("NFC", lettering.normalize("e\u0301a"))
+
+
+@pytest.mark.parametrize("mark", ["\U000e0100", "\U00016fe4", "\u0332", "\u20dd", "\ufe0f"])
+def test_marks_hide_no_run_of_digits(mark):
+    assert lettering.fault_of_substitution(mark.join("987654"))
+    assert lettering.fault_of_brand("Acme " + mark.join("2024"))
+
+
+@pytest.mark.parametrize("imitation", ["ᴘᴀʏᴘᴀʟ", "PᴀʏPᴀʟ"])
+def test_small_capitals_imitate_no_word(imitation):
+    assert lettering.holds_any(imitation, ["paypal"])
+
+
+@pytest.mark.parametrize("imitation", ["ꓑꓮꓬꓑꓮꓡ", "ᏢᎪᎩᏢᎪᏞ"])
+def test_scripts_drawn_as_latin_are_refused(imitation):
+    assert lettering.fault_of_brand(imitation)

@@ -204,7 +204,76 @@ def test_strangers_find_nothing(api, root, simulator):
     assert Verification.objects.get().status == "pending"
 
 
+class Faulty(Polled):
+    """A gateway that fails whenever it is asked."""
+
+    def supports(self, number, device_ip):
+        raise ConnectionError(number)
+
+    def verdict(self, attempt_sid, number):
+        raise ConnectionError(number)
+
+
+class Tokens(Polled):
+    """A gateway whose URL answers with a client token."""
+
+    client_tokens = True
+
+    def token_matches(self, attempt_sid, token):
+        return token == "right"
+
+
+def test_a_faulty_gateway_stops_nothing(api, root, settings, caplog):
+    use(settings, f"{__name__}.Faulty")
+    started = start(api, root).data
+    waiting = check(api, root).data
+    assert (waiting["status"], waiting["sna_attempts_error_codes"][0]["code"]) == ("pending", 60519)
+    assert start(api, root, OTHER_PHONE, Channel="auto", DeviceIp=IP).data["channel"] == "sms"
+    assert PHONE not in caplog.text
+    assert started["status"] == "pending"
+
+
+def test_client_tokens_of_another_gateway(api, root, settings, monkeypatch):
+    monkeypatch.setattr(Polled, "verdicts", {PHONE: 0})
+    use(settings, f"{__name__}.Polled")
+    refused = start(api, root, EnableSnaClientToken="true")
+    assert (refused.status, refused.data["code"]) == (403, 60204)
+    use(settings, f"{__name__}.Tokens")
+    start(api, root, EnableSnaClientToken="true")
+    assert check(api, root, SnaClientToken="wrong").data["status"] == "pending"
+    assert check(api, root, SnaClientToken="right").data["status"] == "approved"
+
+
+def test_the_url_of_the_simulator_takes_no_head_and_no_nul(api, root, simulator):
+    url = start(api, root).data["sna"]["url"].removeprefix("http://testserver")
+    assert Client().head(url).status_code == 405
+    assert open_url("/v2/Sna/%00/x")["ErrorCode"] == "60520"
+    assert open_url(url)["ErrorCode"] == "0"
+
+
+def test_attempts_of_sna_and_of_a_deleted_service(api, root, simulator):
+    start(api, root)
+    start(api, root, OTHER_PHONE, Channel="sms")
+    assert api.delete(root).status == 204
+    listed = api.get("Attempts").data["attempts"]
+    assert all(row["service_sid"] is None for row in listed)
+    assert [row["channel"] for row in listed] == ["sms"]
+
+
 # Auto.
+
+
+@pytest.mark.parametrize("form", [{"AppHash": "FA+9qCX9VSu"}])
+def test_auto_takes_a_channel_that_fits_the_request(api, root, simulator, form):
+    answer = start(api, root, Channel="auto", DeviceIp=IP, **form).data
+    assert answer["channel"] == "sms"
+
+
+def test_no_fallback_to_a_landline(api, account, outbox, whatsapp_fails):
+    service = make_service(account, lookup_enabled=True, skip_sms_to_landlines=True)
+    form = {"Channel": "whatsapp", "ChannelConfiguration": BOTH}
+    assert start(api, f"Services/{service.sid}", "+442071838750", **form).status == 201
+    assert not outbox
 
 
 def test_auto_needs_a_provider_or_a_configuration(api, root):
@@ -303,6 +372,7 @@ def test_the_configuration_of_an_email(mailing, outbox):
         ({"from": "other@shop.example"}, exceptions.EmailSenderNotAllowed),
         ({"from": "verify@shop.example\nBcc: x@y.example"}, exceptions.InvalidParameter),
         ({"from_name": "a\r\nb"}, exceptions.InvalidParameter),
+        ({"from_name": "PayPal <security@paypal.com>"}, exceptions.InvalidParameter),
         ({"from_name": 1}, exceptions.InvalidParameter),
         ({"reply_to": "x@y.example"}, exceptions.InvalidParameter),
         ({"substitutions": {"a": 1}}, exceptions.InvalidParameter),
@@ -342,3 +412,29 @@ def test_the_mail_itself(mailing, settings, mailoutbox, tmp_path):
     failed = VerificationAttempt.objects.get(message_status="failed")
     assert failed.error_code == "60218"
     assert len(mailoutbox) == 1
+
+
+def test_the_sender_of_a_mail(account, settings, mailoutbox):
+    service = make_service(
+        account, friendly_name="R&D", email_from_addresses="no-reply@bücher.example"
+    )
+    settings.DJANGO_VERIFY = {
+        "SENDERS": {
+            "mail": {
+                "BACKEND": "django_verify.senders.email.EmailSender",
+                "OPTIONS": {"from_email": "Shop <shop@example.com>"},
+            }
+        }
+    }
+    for given in (
+        {"from_name": "Help"},
+        {"from": "no-reply@bücher.example", "from_name": "Help"},
+        {},
+    ):
+        verifications.start(service, MAIL, "email", channel_configuration=given)
+    assert [mail.from_email for mail in mailoutbox] == [
+        "Help <shop@example.com>",
+        "Help <no-reply@xn--bcher-kva.example>",
+        "Shop <shop@example.com>",
+    ]
+    assert "R&D" in mailoutbox[0].body

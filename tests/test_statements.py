@@ -100,7 +100,9 @@ def test_a_named_limit(api, service, statements):
     form = {"To": PHONE, "Channel": "sms", "RateLimits": '{"ip": "203.0.113.9"}'}
     new = ["SELECT", "SELECT", "SELECT", "SELECT", "INSERT", "UPDATE", "UPDATE"]
     first = ["SELECT", "INSERT", "INSERT", "UPDATE"]
-    assert statements(lambda: api.post(path, form)) == (new + first, 6)
+    made, frame = statements(lambda: api.post(path, form))
+    assert made == new + first
+    assert frame in {4, 6}  # Django 6.1 frames no insert that is a single statement
     known = ["SELECT", "SELECT", "SELECT", "SELECT", "UPDATE", "UPDATE"]
     again = ["SELECT", "UPDATE", "INSERT", "UPDATE"]
     assert statements(lambda: api.post(path, form)) == (known + again, 4)

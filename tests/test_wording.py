@@ -1,6 +1,7 @@
 """Operators' texts: placeholders, one pass, length; and that no value can break out of a text."""
 
 import re
+import unicodedata
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -107,7 +108,7 @@ def body(channel, *args):
 
 
 letters = st.sampled_from("aZéя東가ب0123456789 .-_&'")
-hostile = st.sampled_from("。．＠,@#/:<>{}%\\\n\r\u2028\u202e\u200b€(!?")
+hostile = st.sampled_from("。．＠,@#/:<>{}%\\\n\r\u2028\u202e\u200b€(!?\U000e0100\u0332\U00016fe4")
 anything = st.one_of(hostile, st.characters(codec="utf-8"))
 written = st.text(letters, min_size=1, max_size=12)
 brands = (
@@ -136,6 +137,11 @@ relaxed = settings(
 )
 
 
+def bare(text):
+    """What a person sees of a text: without marks."""
+    return "".join(char for char in text if unicodedata.category(char)[0] != "M")
+
+
 def links(text):
     return len(LINK.findall(text))
 
@@ -147,7 +153,7 @@ def test_nothing_breaks_out_of_a_template(brand, value, locale, text):
     catalogue = channels.match_locale(TEXT_LOCALES, locale) or "en"
     made = body("sms", brand, catalogue, Wording(SID, locale, text, {"x": value}))
     neutral = body("sms", "Q", catalogue, Wording(SID, locale, text, {"x": "Q"}))
-    assert re.findall(r"\d{4,}", made) == ["047162"]
+    assert re.findall(r"\d{4,}", bare(made)) == ["047162"]
     assert len(made.splitlines()) == 1
     assert links(made) <= links(neutral)
 
@@ -156,7 +162,7 @@ def test_nothing_breaks_out_of_a_template(brand, value, locale, text):
 @given(brands, st.sampled_from(TEXT_LOCALES), st.sampled_from(["sms", "whatsapp"]))
 def test_nothing_breaks_out_of_a_default_text(brand, locale, channel):
     made = body(channel, brand, locale)
-    assert re.findall(r"\d{4,}", made) == ["047162"]
+    assert re.findall(r"\d{4,}", bare(made)) == ["047162"]
     assert len(made.splitlines()) == 1
     assert not links(made)
 

@@ -78,7 +78,7 @@ class AttemptAnswer(wire.Answer):
 
     sid = wire.SidOf("VL")
     account_sid = wire.SidOf("AC")
-    service_sid = wire.SidOf("VA")
+    service_sid = wire.SidOf("VA", allow_null=True)
     verification_sid = wire.SidOf("VE")
     date_created = serializers.DateTimeField()
     date_updated = serializers.DateTimeField()
@@ -105,8 +105,9 @@ class AttemptResource(Resource):
     model = VerificationAttempt
 
     def get_queryset(self) -> QuerySet[VerificationAttempt]:
-        """Return the rows that are young enough."""
-        return super().get_queryset().filter(date_created__gte=timezone.now() - WINDOW)
+        """Return the rows that are young enough and carry a code, as the vendor's attempts do."""
+        young = super().get_queryset().filter(date_created__gte=timezone.now() - WINDOW)
+        return young.exclude(channel="sna")
 
 
 class AttemptViewSet(Fetch, List, AttemptResource):

@@ -8,7 +8,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from django_verify import sids
+from django_verify import conf, sids
 from django_verify.api import wire
 
 _MOMENT = re.compile(
@@ -27,7 +27,7 @@ class Moment(serializers.Field[dt.datetime, str, str, Any]):
         if not _MOMENT.match(data):
             self.fail("invalid")
         try:
-            return dt.datetime.fromisoformat(data).astimezone(dt.UTC)
+            return conf.stored(dt.datetime.fromisoformat(data).astimezone(dt.UTC))
         except (ValueError, OverflowError):
             self.fail("invalid")
 

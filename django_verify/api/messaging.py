@@ -12,7 +12,16 @@ from rest_framework.response import Response
 
 from django_verify import exceptions, sids
 from django_verify.api import wire
-from django_verify.api.resource import Create, Delete, Fetch, List, ServiceResource, Update, only
+from django_verify.api.resource import (
+    Create,
+    Delete,
+    Fetch,
+    List,
+    ServiceResource,
+    Update,
+    only,
+    save_changes,
+)
 from django_verify.exceptions import InvalidParameter, NotFound
 from django_verify.models import MessagingConfiguration
 from django_verify.models.messaging import canonical_country, validate_country
@@ -56,6 +65,8 @@ class MessagingConfigurationViewSet(Create, Fetch, List, Update, Delete, Service
     def get_object(self) -> MessagingConfiguration:
         """Return the configuration of the country in the path. Raises NotFound."""
         country = canonical_country(self.kwargs["country"])
+        if not country.isalpha():
+            raise NotFound
         row: MessagingConfiguration = only(self.get_queryset().filter(country=country))
         return row
 
@@ -88,8 +99,7 @@ class MessagingConfigurationViewSet(Create, Fetch, List, Update, Delete, Service
         row.messaging_service_sid = _sid(
             self.read(MessagingConfigurationUpdate)["messaging_service_sid"]
         )
-        with transaction.atomic(using=router.db_for_write(MessagingConfiguration)):
-            row.save(update_fields=["messaging_service_sid", "date_updated"])
+        save_changes(row, ["messaging_service_sid", "date_updated"])
         return Response(self.represent(row))
 
     def represent(self, row: MessagingConfiguration) -> dict[str, Any]:

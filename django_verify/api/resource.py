@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db import IntegrityError, connections, router, transaction
+from django.db import DatabaseError, IntegrityError, connections, router, transaction
 from django.db.models import Model, Q, QuerySet
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -296,6 +296,18 @@ class List:
         return f"{self.link(self._path())}?{urlencode(query, doseq=True)}"
 
 
+def save_changes(row: Any, fields: list[str]) -> None:
+    """Write an object's changed fields. Raises NotFound if it was deleted meanwhile."""
+    using = router.db_for_write(type(row))
+    try:
+        with transaction.atomic(using=using):
+            row.save(using=using, update_fields=fields)
+    except DatabaseError:
+        if type(row)._default_manager.using(using).filter(pk=row.pk).exists():  # noqa: SLF001
+            raise
+        raise NotFound from None
+
+
 def only(rows: QuerySet[Any]) -> Any:
     """Return the one row. Raises NotFound. `first` would order, which costs on a hot path."""
     try:
@@ -351,6 +363,4 @@ def _read_token(token: str) -> tuple[bool, dt.datetime | None, str]:
         raise InvalidParameter("PageToken", "not a token of this list") from None
     if direction not in {"PA", "PB"} or not (sid.isascii() and sid.isalnum()):
         raise InvalidParameter("PageToken", "not a token of this list")
-    if timezone.is_naive(timezone.now()):  # a host with USE_TZ = False
-        moment = moment.astimezone().replace(tzinfo=None)
-    return direction == "PB", moment, sid
+    return direction == "PB", conf.stored(moment), sid

@@ -5,15 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError
 from rest_framework import serializers
 
 from django_verify import message_templates
 from django_verify.api import wire
-from django_verify.api.resource import Create, Delete, Fetch, List, Resource, Update
+from django_verify.api.resource import (
+    Create,
+    Delete,
+    Fetch,
+    List,
+    Resource,
+    Update,
+    save_changes,
+)
 from django_verify.exceptions import (
     InvalidParameter,
-    NotFound,
     RestrictedWord,
     TemplateNotFound,
 )
@@ -204,10 +210,8 @@ def _save(service: VerifyService, fields: list[str] | None = None) -> VerifyServ
     written = fields is None or "default_template_sid" in fields
     if template and written and not message_templates.exists(template, service.account_id):
         raise TemplateNotFound
-    try:
-        service.save(force_insert=fields is None, update_fields=fields)
-    except DatabaseError:
-        if fields is None or VerifyService.objects.filter(sid=service.sid).exists():
-            raise
-        raise NotFound from None
+    if fields is None:
+        service.save(force_insert=True)
+    else:
+        save_changes(service, fields)
     return service

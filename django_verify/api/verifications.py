@@ -150,6 +150,9 @@ class VerificationViewSet(Create, Fetch, Update, ServiceResource):
 class SnaUrlView(View):
     """`/Sna/{AttemptSid}/{Token}`: what the device opens; without credentials, on mobile data."""
 
+    # No HEAD: link previews would use the URL up.
+    http_method_names = ["get", "post"]
+
     def get(self, request: HttpRequest, attempt_sid: str, token: str) -> HttpResponse:
         """Answer one line of URL-encoded fields, as the carriers' gateways do."""
         response = HttpResponse(sna.serve(attempt_sid, token), content_type="text/plain")

@@ -5,11 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, router, transaction
 from rest_framework import serializers
 
 from django_verify.api import fields, wire
-from django_verify.api.resource import Create, Delete, Fetch, List, ServiceResource, Update
-from django_verify.exceptions import InvalidParameter, InvalidRequest
+from django_verify.api.resource import (
+    Create,
+    Delete,
+    Fetch,
+    List,
+    ServiceResource,
+    Update,
+    save_changes,
+)
+from django_verify.exceptions import InvalidParameter, InvalidRequest, NotFound
 from django_verify.models import Webhook
 from django_verify.models.webhooks import EVENT_TYPES
 
@@ -94,5 +103,12 @@ def _save(webhook: Webhook, names: list[str] | None = None) -> Webhook:
         if name == "event_types":
             raise InvalidRequest(f"Invalid request: `EventTypes`: {reasons[0]}") from None
         raise InvalidParameter(name, reasons[0]) from None
-    webhook.save(force_insert=names is None, update_fields=names)
+    if names is not None:
+        save_changes(webhook, names)
+        return webhook
+    try:
+        with transaction.atomic(using=router.db_for_write(Webhook)):
+            webhook.save(force_insert=True)
+    except IntegrityError:
+        raise NotFound from None  # the service was deleted meanwhile
     return webhook

@@ -31,7 +31,15 @@ _HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z
 # A last label that resolvers read as a number makes the whole name an IPv4 address.
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)\Z")
 # Ranges whose addresses stand for an IPv4 address within them, which may be private.
-_TRANSLATED = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "2002::/16", "2001::/32")))
+_TRANSLATED = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            *("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"),
+            *("::/96", "::ffff:0:0:0/96", "fec0::/10"),
+        ),
+    )
+)
 
 
 def validate_webhook_url(value: str) -> None:

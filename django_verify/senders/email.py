@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import smtplib
 from collections.abc import Mapping
-from email.utils import formataddr
+from email.utils import formataddr, parseaddr
 
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
+from django.utils.safestring import mark_safe
 
+from django_verify.exceptions import Noted
 from django_verify.senders.base import Message, Receipt, Sender, SendError, TemporarySendError
 
 
@@ -37,10 +39,12 @@ class EmailSender(Sender):
         mail = EmailMessage(
             subject=message.subject,
             body=self._body(message),
-            from_email=self._from(message),
+            from_email=message.from_email or self.from_email,
             to=[message.to],
             headers={"Auto-Submitted": "auto-generated"},
         )
+        if message.from_email or message.from_name:
+            mail.from_email = _sender(message.from_name, mail.from_email)
         try:
             accepted = mail.send()
         except smtplib.SMTPRecipientsRefused as error:
@@ -59,19 +63,25 @@ class EmailSender(Sender):
             raise SendError("the mail backend sent nothing")
         return Receipt()
 
-    def _from(self, message: Message) -> str | None:
-        if message.from_email:
-            return formataddr((message.from_name, message.from_email))
-        return self.from_email
-
     def _body(self, message: Message) -> str:
         if not message.template_id:
             return message.body
         name = self.templates.get(message.template_id)
         if name is None:
-            raise SendError("the template is not configured", code="60218")
+            raise SendError(
+                "the template is not configured", code=str(int(Noted.EMAIL_TEMPLATE_UNKNOWN))
+            )
         ours = {"twilio_code": message.code, "twilio_message": message.body}
-        return render_to_string(name, {**message.substitutions, **ours})
+        values = {**message.substitutions, **ours}
+        plain = {key: mark_safe(value) for key, value in values.items()}  # noqa: S308 - no HTML
+        return render_to_string(name, plain)
+
+
+def _sender(name: str, address: str) -> str:
+    """Return a From header; a domain in Unicode is written as mail servers know it."""
+    given, bare = parseaddr(address)
+    local, _, domain = bare.rpartition("@")
+    return formataddr((name or given, f"{local}@{domain.encode('idna').decode()}"))
 
 
 def _refusal(text: str, code: int) -> SendError:

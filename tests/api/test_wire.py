@@ -496,6 +496,44 @@ def test_pages_of_a_host_without_time_zones(api, account, settings):
     assert names == ["c", "b", "a"]
 
 
+def test_a_host_without_time_zones(api, service, settings):
+    settings.USE_TZ = False
+    root = f"Services/{service.sid}"
+    limit = api.post(f"{root}/RateLimits", {"UniqueName": "ip"}).data
+    assert (
+        api.post(f"{root}/RateLimits/{limit['sid']}/Buckets", {"Max": 5, "Interval": 60}).status
+        == 201
+    )
+    form = {"To": PHONE, "Channel": "sms", "RateLimits": '{"ip": "x"}'}
+    assert api.post(f"{root}/Verifications", form).status == 201
+    assert api.get(f"{root}/Verifications/{PHONE}").status == 200
+    assert api.get("Attempts", DateCreatedAfter="2020-01-01T00:00:00Z").status == 200
+
+
+def test_what_is_deleted_meanwhile_is_not_found(api, service, monkeypatch):
+    from django_verify.api.messaging import MessagingConfigurationViewSet
+    from django_verify.api.webhooks import WebhookViewSet
+
+    root = f"Services/{service.sid}"
+    hook = {"FriendlyName": "Hook", "EventTypes": "*", "WebhookUrl": "https://example.com/"}
+    sid = api.post(f"{root}/Webhooks", hook).data["sid"]
+    route = {"Country": "US", "MessagingServiceSid": "MG" + "0" * 32}
+    assert api.post(f"{root}/MessagingConfigurations", route).status == 201
+    for viewset, path, form in (
+        (WebhookViewSet, f"Webhooks/{sid}", {"FriendlyName": "New"}),
+        (MessagingConfigurationViewSet, "MessagingConfigurations/US", route),
+    ):
+        real = viewset.get_object
+
+        def overtaken(self, real=real):
+            found = real(self)
+            type(found).objects.all().delete()
+            return found
+
+        monkeypatch.setattr(viewset, "get_object", overtaken)
+        refused(api.post(f"{root}/{path}", form), 404, 20404)
+
+
 def test_an_empty_page(api):
     page = api.get("Services").data
     assert page["services"] == []
