@@ -136,10 +136,10 @@ def accept(
 
 
 def _refuse_unroutable(service: VerifyService, row: Channel, country: str) -> None:
-    if row.compose is None:
-        return  # its provider is no sender
     if row.name not in service.channels:
         raise exceptions.ChannelDisabled
+    if row.compose is None:
+        return  # its provider is no sender
     if not delivery.route(service, row.name, country):
         raise row.unrouted
 
@@ -196,9 +196,11 @@ def _chosen(
 
 
 def _is_usable(service: VerifyService, name: str, address: Address, device_ip: str) -> bool:
+    if name not in service.channels:
+        return False
     if name == "sna":
         return not service.psd2_enabled and sna.supports(address.to, device_ip)
-    if name not in service.channels or not delivery.route(service, name, address.country):
+    if not delivery.route(service, name, address.country):
         return False
     if name == "call":
         return not service.psd2_enabled

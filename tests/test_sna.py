@@ -269,6 +269,13 @@ def test_auto_takes_a_channel_that_fits_the_request(api, root, simulator, form):
     assert answer["channel"] == "sms"
 
 
+def test_a_service_without_sna(api, account, simulator):
+    service = make_service(account, channels=["sms"])
+    root = f"Services/{service.sid}"
+    assert start(api, root).data["code"] == 60223
+    assert start(api, root, Channel="auto", DeviceIp=IP).data["channel"] == "sms"
+
+
 def test_no_fallback_to_a_landline(api, account, outbox, whatsapp_fails):
     service = make_service(account, lookup_enabled=True, skip_sms_to_landlines=True)
     form = {"Channel": "whatsapp", "ChannelConfiguration": BOTH}

@@ -42,15 +42,21 @@ def label(channel: str) -> Any:
 
 
 def carriers() -> list[str]:
-    """Return the channels that carry a code, and so can be enabled."""
+    """Return the channels that carry a code, and so have senders."""
     return [channel.name for channel in CHANNELS.values() if channel.compose]
+
+
+def switches() -> list[str]:
+    """Return the channels that an operator can enable: `sna` too where it has a provider."""
+    sna = [name for name in ("sna",) if CHANNELS[name].is_offered()]
+    return carriers() + sna
 
 
 def routing_of(service: VerifyService) -> Routing:
     """Return the part of a service's channels and senders that the table edits."""
     return {
         channel: (channel in service.channels, list(service.senders.get(channel, ())))
-        for channel in carriers()
+        for channel in switches()
     }
 
 
@@ -71,7 +77,7 @@ class RoutingTable(forms.Widget):
         """Read the checkboxes and as many selects as the page had."""
         return {
             channel: (f"{name}-{channel}" in data, listed(data, f"{name}-{channel}-sender"))
-            for channel in carriers()
+            for channel in switches()
         }
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
@@ -102,15 +108,16 @@ class RoutingTable(forms.Widget):
         shown = max(SENDERS_SHOWN, len(stored), len(chosen))
         choices = self.aliases(channel)
         padded = [*chosen, *[""] * (shown - len(chosen))]
+        selects = [
+            {"name": f"{name}-sender-{place}", "choices": choices, "chosen": alias}
+            for place, alias in enumerate(padded)
+        ]
         return {
             "name": name,
             "label": label(channel),
             "enabled": enabled,
             "default": senders.route(channel),
-            "selects": [
-                {"name": f"{name}-sender-{place}", "choices": choices, "chosen": alias}
-                for place, alias in enumerate(padded)
-            ],
+            "selects": selects if channel in carriers() else [],
         }
 
 

@@ -18,7 +18,7 @@ from django_verify.models.accounts import Account
 FRIENDLY_NAME_LENGTH = 30
 BUCKET_MAX = 999_999_999
 UNIQUE_NAME = re.compile(r"^[0-9A-Za-z_.-]+\Z")
-DEFAULT_CHANNELS = ("sms", "call", "whatsapp", "email")
+DEFAULT_CHANNELS = ("sms", "call", "whatsapp", "email", "sna")
 
 #: The code of the validation error for a restricted word, which has a number of its own.
 RESTRICTED = "restricted_word"
@@ -38,7 +38,7 @@ def validate_friendly_name(value: str) -> None:
 
 
 def default_channels() -> list[str]:
-    """Return the channels of a new service: all that carry a code."""
+    """Return the channels of a new service: all there are; the site's providers decide the rest."""
     return list(DEFAULT_CHANNELS)
 
 

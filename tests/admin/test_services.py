@@ -86,7 +86,7 @@ def test_channels_and_their_senders_are_chosen(boss, two_senders):
         },
     )  # fmt: skip
     service.refresh_from_db()
-    assert service.channels == ["sms", "email"]
+    assert service.channels == ["sms", "email", "sna"]
     assert service.senders == {"sms": ["spare", "memory"], "email": ["mail"]}
     message = LogEntry.objects.get().get_change_message()
     assert message == "Changed Channels and senders."
@@ -179,7 +179,7 @@ def test_a_service_is_added_to_an_account(boss, account):
     boss.post(f"{SERVICES}add/", data)
     service = VerifyService.objects.get()
     assert (service.account, service.friendly_name) == (account, "Shop")
-    assert service.channels == ["sms", "call", "whatsapp", "email"]
+    assert service.channels == ["sms", "call", "whatsapp", "email", "sna"]
     assert service.senders == {}
 
 
@@ -390,3 +390,19 @@ def test_a_default_route_that_names_none(boss):
     with override_settings(DJANGO_VERIFY={"SENDERS": {"memory": MEMORY}, "ROUTES": {"sms": []}}):
         page = boss.get(page_of(service)).content.decode()
     assert page.count("codes cannot be sent this way") == 4
+
+
+def test_sna_is_switched_where_it_has_a_provider(boss, settings):
+    service = make_service()
+    assert "Silent network" not in boss.get(page_of(service)).content.decode()
+    settings.DJANGO_VERIFY = {
+        **settings.DJANGO_VERIFY,
+        "SNA": {"BACKEND": "django_verify.sna.Simulator"},
+    }
+    assert "Silent network" in boss.get(page_of(service)).content.decode()
+    save(boss, service)
+    service.refresh_from_db()
+    assert "sna" in service.channels
+    save(boss, service, **{"routing-sna": None})
+    service.refresh_from_db()
+    assert "sna" not in service.channels
