@@ -33,13 +33,17 @@ def choose(
 ) -> Wording | None:
     """Return the text of the template that the caller names, or else the service's default one.
 
-    None means the channel's own text. A default that is gone or is not made for SMS is passed
-    over, because a person waits for the code. Raises what is wrong with the caller's choice.
+    None means the channel's own text. A default that is gone, is not made for SMS, or wants values
+    that the caller has not sent is passed over, because a person waits for the code. Raises what
+    is wrong with the caller's choice.
     """
     template = _named(service, channel, sid) if sid else _default(service, channel)
     if template is None:
         return None
     translation = _translation(template, locale, to)
+    if not (sid or substitutions) and wording.fault_of_values(translation.text, {}):
+        logger.warning("%s: its default template wants values of the caller", service.sid)
+        return None
     _refuse_values(translation.text, substitutions)
     values = {name: lettering.normalize(value) for name, value in substitutions.items()}
     return Wording(template.sid, translation.locale, translation.text, values)

@@ -221,3 +221,11 @@ def test_the_ready_made_templates_come_and_go(account, service, outbox):
 
 class _Editor:
     connection = connection
+
+
+def test_a_default_that_wants_values_is_passed_over(account, service, outbox, caplog):
+    service.default_template_sid = make_template(account).sid
+    service.save()
+    verifications.start(service, PHONE)
+    assert outbox[0].body == f"Your Acme verification code is: {code_in(outbox[0])}"
+    assert "wants values" in caplog.text
