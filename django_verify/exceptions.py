@@ -256,6 +256,14 @@ class EmailNotConfigured(VerifyError):
     message = "The email channel is not configured"
 
 
+class EmailTemplateUnknown(VerifyError):
+    """No sender of e-mail knows the template that the start names."""
+
+    code = 60218
+    status = 400
+    message = "The email template is not available"
+
+
 class CheckTargetMissing(VerifyError):
     """A check names neither an address nor a verification."""
 
@@ -411,8 +419,6 @@ class WhatsappNotConfigured(VerifyError):
 class Noted(IntEnum):
     """Numbers that stand in an answer or on an attempt, and refuse nothing."""
 
-    #: The e-mail sender does not know the template that the start names.
-    EMAIL_TEMPLATE_UNKNOWN = 60218
     #: Silent network authentication: the number is not that of the SIM.
     SNA_MISMATCH = 60500
     #: Silent network authentication: the device has not opened the URL yet.

@@ -21,14 +21,15 @@ from django_verify import (
     lettering,
     message_templates,
     phones,
+    senders,
     sids,
     sna,
 )
-from django_verify.channels import Address, Channel
+from django_verify.channels import Address, Channel, Draft
 from django_verify.exceptions import InvalidParameter
 from django_verify.models import Verification, VerifyService
 from django_verify.models.services import RESTRICTED, validate_friendly_name
-from django_verify.wording import Wording
+from django_verify.wording import TEXT_LENGTH, Wording
 
 # What `auto` tries where the caller does not say, in order.
 AUTO = ("sna", "sms", "whatsapp", "call")
@@ -127,12 +128,33 @@ def accept(
     )
     _refuse_misuse(order)
     _refuse_malformed(order)
-    if wording:
-        minutes, length = service.lifetime // 60, order.code_length
-        message_templates.refuse_too_long(
-            wording, row, brand=order.brand, minutes=minutes, length=length
-        )
+    _refuse_long(order)
     return order
+
+
+def _refuse_long(order: Order) -> None:
+    """Refuse a template whose text, with all that is added to it, is too long to be sent."""
+    if order.wording is None or order.channel.compose is None:
+        return
+    service = order.service
+    minutes, length = service.lifetime // 60, order.code_length
+    message_templates.refuse_too_long(
+        order.wording, order.channel, brand=order.brand, minutes=minutes, length=length
+    )
+    if order.channel.name == "sms":
+        draft = Draft(
+            attempt_sid=order.attempt_sid,
+            to=order.address.to,
+            code="0" * length,
+            friendly_name=order.brand,
+            locale=order.locale,
+            minutes=minutes,
+            wording=order.wording,
+            app_hash=order.app_hash,
+            warn=service.do_not_share_warning_enabled,
+        )
+        if len(order.channel.compose(draft).body) > TEXT_LENGTH:
+            raise exceptions.MessageTooLong
 
 
 def _refuse_unroutable(service: VerifyService, row: Channel, country: str) -> None:
@@ -233,6 +255,7 @@ def _mail_options(service: VerifyService, given: Mapping[str, Any]) -> dict[str,
         raise InvalidParameter("channel_configuration", "texts of at most 256 printable characters")
     if fault := lettering.fault_of_brand(options.get("from_name", "A")):
         raise InvalidParameter("channel_configuration", f"from_name: {fault}")
+    _refuse_unknown_template(service, options.get("template_id", ""))
     if sender := options.get("from"):
         allowed = service.email_from_addresses.split()
         if not any(emails.same(sender, address) for address in allowed):
@@ -245,6 +268,14 @@ def _catalogue(channel: Channel, wording: Wording | None, locale: str, to: str) 
     if wording is None:
         return channels.choose_locale(channel, locale, to)
     return channels.match_locale(channel.locales, wording.locale) or "en"
+
+
+def _refuse_unknown_template(service: VerifyService, template_id: str) -> None:
+    """Refuse an e-mail template that none of the senders knows, where they say what they know."""
+    used = [senders.get(alias) for alias in delivery.route(service, "email", "")]
+    known = [getattr(sender, "templates", None) for sender in used]
+    if template_id and not any(ids is None or template_id in ids for ids in known):
+        raise exceptions.EmailTemplateUnknown
 
 
 def _refuse_misuse(order: Order) -> None:

@@ -41,6 +41,7 @@ WIRE = {
     "ChannelDisabled": (60223, 403),
     "Conflict": (20409, 409),
     "LandlineRefused": (60205, 403),
+    "EmailTemplateUnknown": (60218, 400),
     "EmailSenderNotAllowed": (60222, 403),
     "SnaWithoutPsd2": (60329, 400),
     "SnaFailed": (60510, 503),

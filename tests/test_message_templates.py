@@ -229,3 +229,15 @@ def test_a_default_that_wants_values_is_passed_over(account, service, outbox, ca
     verifications.start(service, PHONE)
     assert outbox[0].body == f"Your Acme verification code is: {code_in(outbox[0])}"
     assert "wants values" in caplog.text
+
+
+def test_what_is_added_to_a_template_counts(account, service, outbox):
+    text = "x" * 440 + " {{code}}"
+    template = make_template(account)
+    template.translations.filter(locale="en").update(text=text)
+    options = {"template_sid": template.sid, "locale": "en"}
+    assert verifications.start(service, PHONE, **options).status == "pending"
+    service.do_not_share_warning_enabled = True
+    service.save()
+    with pytest.raises(exceptions.MessageTooLong):
+        verifications.start(service, PHONE, **options)

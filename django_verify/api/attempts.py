@@ -236,7 +236,7 @@ def _channel_data(row: VerificationAttempt, verification: Verification) -> dict[
         "error_code": row.error_code or None,
         "country": row.country or None,
         "code_length": verification.code_length,
-        "locale": row.locale,
+        "locale": (row.template or {}).get("locale") or row.locale,
         "mcc": carrier.get("mobile_country_code"),
         "mnc": carrier.get("mobile_network_code"),
         "carrier": carrier.get("name"),

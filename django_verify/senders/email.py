@@ -10,7 +10,6 @@ from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.utils.safestring import mark_safe
 
-from django_verify.exceptions import Noted
 from django_verify.senders.base import Message, Receipt, Sender, SendError, TemporarySendError
 
 
@@ -68,9 +67,7 @@ class EmailSender(Sender):
             return message.body
         name = self.templates.get(message.template_id)
         if name is None:
-            raise SendError(
-                "the template is not configured", code=str(int(Noted.EMAIL_TEMPLATE_UNKNOWN))
-            )
+            raise SendError("the template is not configured")
         ours = {"twilio_code": message.code, "twilio_message": message.body}
         values = {**message.substitutions, **ours}
         plain = {key: mark_safe(value) for key, value in values.items()}  # noqa: S308 - no HTML
