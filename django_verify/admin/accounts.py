@@ -25,6 +25,7 @@ class CredentialAdmin(ClosedAdmin):
 
     secret_name: Any = ""
     list_parameters = frozenset({"is_active__exact"})
+    ordering = ("-date_created",)
 
     def renew(self, obj: Any) -> str:
         """Give the object a new secret, save it, and return the secret."""
@@ -100,9 +101,15 @@ class ApiKeyInline(LookOnly, TabularInline):
     """The keys of an account; a key is added on a page of its own, which shows the secret."""
 
     model = ApiKey
-    fields = readonly_fields = ("sid", "is_active", "date_created")
+    fields = readonly_fields = ("key_sid", "is_active", "date_created")
     extra = 0
     show_change_link = True
+
+    # Django hides the primary key's own column in a table of rows.
+    @admin.display(description=_("SID"))
+    def key_sid(self, obj: ApiKey) -> str:
+        """The user name that goes with the secret."""
+        return obj.sid
 
 
 @admin.register(Account)

@@ -114,6 +114,7 @@ class VerifyServiceAdmin(ClosedAdmin):
         "date_created",
     )
     list_select_related = ("account",)
+    ordering = ("-date_created",)
     search_fields = ("^sid", "friendly_name")
     inlines = (MessagingConfigurationInline, RateLimitInline)
 

@@ -91,6 +91,7 @@ def test_a_secret_is_replaced_after_a_question(boss, account, kind):
     question = boss.get(f"{page}/rotate/")
     assert question.status_code == 200
     assert "stops working at once" in question.content.decode()
+    assert f"({obj.sid})" in question.content.decode()
     obj.refresh_from_db()
     assert getattr(obj, hash_field) == old
 
@@ -148,6 +149,7 @@ def test_an_account_lists_its_keys(boss, account):
     key = make_key(account)
     text = boss.get(f"{ACCOUNTS}{account.sid}/change/").content.decode()
     assert f"{KEYS}{key.sid}/change/" in text
+    assert f"<p>{key.sid}</p>" in text
     assert f"{KEYS}add/?account={account.sid}" in text
 
 
