@@ -211,9 +211,6 @@ def _as_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-# --- parameters
-
-
 class Integer(serializers.Field[int, str, int, Any]):
     """ASCII digits only; `int()` would read other scripts' digits and underscores."""
 
@@ -347,9 +344,6 @@ class SidOf(serializers.RegexField):
 
     def __init__(self, prefix: str, **kwargs: Any) -> None:
         super().__init__(rf"^{prefix}[0-9a-f]{{32}}$", **kwargs)
-
-
-# --- errors
 
 
 def error_response(error: VerifyError, parameters: Parameters | None = None) -> Response:
