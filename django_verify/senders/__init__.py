@@ -15,16 +15,22 @@ from django.utils.module_loading import import_string
 
 from django_verify import conf
 from django_verify.senders.base import (
+    Callback,
+    CallbackRefused,
     Message,
     Receipt,
+    Report,
     Sender,
     SendError,
     TemporarySendError,
 )
 
 __all__ = [
+    "Callback",
+    "CallbackRefused",
     "Message",
     "Receipt",
+    "Report",
     "SendError",
     "Sender",
     "TemporarySendError",
