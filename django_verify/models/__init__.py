@@ -1,6 +1,7 @@
 """The tables, in the chapters of the vendor's reference; rows and rules, no verbs."""
 
 from django_verify.models.accounts import Account, ApiKey
+from django_verify.models.entities import Challenge, Entity, Factor
 from django_verify.models.messaging import MessagingConfiguration, MessagingService
 from django_verify.models.safelist import SafeListNumber
 from django_verify.models.services import (
@@ -19,6 +20,9 @@ __all__ = [
     "ApiKey",
     "Bucket",
     "BucketCount",
+    "Challenge",
+    "Entity",
+    "Factor",
     "MessagingConfiguration",
     "MessagingService",
     "RateLimit",
