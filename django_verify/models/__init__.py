@@ -12,13 +12,14 @@ from django_verify.models.services import (
 )
 from django_verify.models.templates import Template, TemplateTranslation
 from django_verify.models.verifications import Verification, VerificationAttempt
-from django_verify.models.webhooks import Webhook
+from django_verify.models.webhooks import EventSink, Webhook, WebhookDelivery
 
 __all__ = [
     "Account",
     "ApiKey",
     "Bucket",
     "BucketCount",
+    "EventSink",
     "MessagingConfiguration",
     "MessagingService",
     "RateLimit",
@@ -30,4 +31,5 @@ __all__ = [
     "VerificationAttempt",
     "VerifyService",
     "Webhook",
+    "WebhookDelivery",
 ]
