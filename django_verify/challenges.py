@@ -158,9 +158,7 @@ def settle(
         still = _factors().filter(sid=factor.sid, status=Factor.Status.VERIFIED, **proof.where)
         if not still.update(date_updated=factor.date_updated, **proof.changes):
             return False
-        pending = rows().filter(
-            sid=challenge.sid, status=_Status.PENDING, expiration_date__gt=now
-        )
+        pending = rows().filter(sid=challenge.sid, status=_Status.PENDING, expiration_date__gt=now)
         if not pending.update(**changes):
             # Raised inside, so that the proof is not used up.
             raise _why_over(challenge, now)

@@ -86,8 +86,8 @@ def enrol(
     """Write a new, unverified factor; an entity that does not exist yet is created with it.
 
     `params` are those of the kind, under the wire's names in Python's spelling
-    (`config_time_step`). Raises TooManyFactors, TooManyEnrolments, BindingExists, and the kind's own
-    errors for what it cannot use.
+    (`config_time_step`). Raises TooManyFactors, TooManyEnrolments, BindingExists, and the kind's
+    own errors for what it cannot use.
     """
     _refuse_malformed(identity)
     kind = factors.get(factor_type)
@@ -252,9 +252,7 @@ def _explain(service: VerifyService, factor: Factor) -> None:
 
 def _charge(factor: Factor) -> Factor:
     """Take one of the guesses of an unverified factor, committed, and return the row anew."""
-    left = rows().filter(
-        sid=factor.sid, status=Factor.Status.UNVERIFIED, failures__lt=FAILURES
-    )
+    left = rows().filter(sid=factor.sid, status=Factor.Status.UNVERIFIED, failures__lt=FAILURES)
     if not left.update(failures=F("failures") + 1):
         again = fetch_factor(factor.entity, factor.sid)
         if again.is_verified:
@@ -263,9 +261,7 @@ def _charge(factor: Factor) -> Factor:
     return fetch_factor(factor.entity, factor.sid)
 
 
-def _tell(
-    kind: Literal["created", "verified", "deleted"], signal: Signal, factor: Factor
-) -> None:
+def _tell(kind: Literal["created", "verified", "deleted"], signal: Signal, factor: Factor) -> None:
     """Queue the webhooks of an event, and send its signal after the commit."""
     webhooks.factor_event(
         kind,

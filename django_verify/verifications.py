@@ -30,7 +30,6 @@ from django_verify import (
     signals,
     sna,
 )
-from django_verify.charges import AtomicBlockError as AtomicBlockError
 from django_verify.charges import refuse_open_transaction
 from django_verify.exceptions import InvalidParameter, NotFound
 from django_verify.models import Verification, VerifyService, lookups

@@ -127,13 +127,13 @@ class ChallengeViewSet(Create, Fetch, List, Update, EntityResource):
         """Return whether the list begins with the oldest, as it does unless told otherwise."""
         return bool(query.pop("order", "asc") == "asc")
 
-    def narrow(
-        self, rows: QuerySet[Challenge], factor_sid: str = "", status: str = ""
-    ) -> QuerySet[Challenge]:
+    def narrow(self, rows: QuerySet[Challenge], **filters: Any) -> QuerySet[Challenge]:
         """Filter by factor, and by the status of this moment."""
-        if factor_sid:
-            rows = rows.filter(factor_id=factor_sid)
-        return challenges.narrowed(rows, status, timezone.now()) if status else rows
+        if "factor_sid" in filters:
+            rows = rows.filter(factor_id=filters["factor_sid"])
+        if "status" in filters:
+            rows = challenges.narrowed(rows, filters["status"], timezone.now())
+        return rows
 
     def perform_create(self, factor_sid: str, **values: Any) -> Challenge:
         """Ask a factor of the entity. Raises NotFound for another's."""
@@ -154,12 +154,12 @@ class ChallengeViewSet(Create, Fetch, List, Update, EntityResource):
 
     def represent(self, challenge: Challenge) -> dict[str, Any]:
         """Return the contract's object."""
-        entity = challenge.entity
-        path = f"Services/{challenge.service_id}/Entities/{entity.identity}/Challenges"
+        told = common(challenge)
+        path = f"Services/{challenge.service_id}/Entities/{told['identity']}/Challenges"
         url = self.link(f"{path}/{challenge.sid}")
         notified = challenge.factor_type != Factor.Type.PASSKEYS
         return {
-            **common(challenge),
+            **told,
             "expiration_date": wire.timestamp(challenge.expiration_date),
             "url": url,
             "links": {"notifications": f"{url}/Notifications"} if notified else None,

@@ -13,7 +13,7 @@ from django_verify.models.services import (
 )
 from django_verify.models.templates import Template, TemplateTranslation
 from django_verify.models.verifications import Verification, VerificationAttempt
-from django_verify.models.webhooks import Webhook
+from django_verify.models.webhooks import EventSink, Webhook, WebhookDelivery
 
 __all__ = [
     "Account",
@@ -22,6 +22,7 @@ __all__ = [
     "BucketCount",
     "Challenge",
     "Entity",
+    "EventSink",
     "Factor",
     "MessagingConfiguration",
     "MessagingService",
@@ -34,4 +35,5 @@ __all__ = [
     "VerificationAttempt",
     "VerifyService",
     "Webhook",
+    "WebhookDelivery",
 ]
