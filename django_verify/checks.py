@@ -11,20 +11,33 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from django_verify import channels, conf, senders, sna
+from django_verify import channels, conf, push_senders, senders, signatures, sna
 
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E001–E003, E020: the DJANGO_VERIFY dictionary, the senders, the routes, the limits' store."""
+    """E001–E003, E020, E030–E033: the DJANGO_VERIFY dictionary, senders, routes, stores, push."""
     try:
         settings = conf.current()
         configured = senders.configured()
+        push_senders.configured()
         sna.configured()
         import_string(settings.CARRIER_LOOKUP)
     except (ImproperlyConfigured, ImportError) as error:
         return [Error(str(error), id="django_verify.E001")]
-    return [*_store(settings), *_routing(settings, configured)]
+    return [*_store(settings), *_routing(settings, configured), *_push()]
+
+
+def _push() -> Iterable[CheckMessage]:
+    configured = push_senders.configured()
+    if configured and not signatures.available():
+        yield Error(
+            "DJANGO_VERIFY['PUSH_SENDERS'] is set, and the library that push needs is not there.",
+            hint="Install django-verify[jose].",
+            id="django_verify.E030",
+        )
+    for sender in configured.values():
+        yield from sender.check()
 
 
 def _store(settings: conf.Settings) -> Iterable[CheckMessage]:
@@ -54,13 +67,19 @@ def _routing(
 
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E010, E011, W011–W015: what is fine in development only."""
+    """E010, E011, E031, W011–W015: what is fine in development only."""
     try:
         settings = conf.current()
         configured = senders.configured()
+        push_senders.configured()
     except ImproperlyConfigured:
         return []  # check_settings tells
-    return [*_development_senders(configured), *_development_sna(), *_weak_limits(settings)]
+    return [
+        *_development_senders(configured),
+        *_development_sna(),
+        *_development_push(),
+        *_weak_limits(settings),
+    ]
 
 
 def _development_senders(configured: dict[str, senders.Sender]) -> Iterable[CheckMessage]:
@@ -81,6 +100,16 @@ def _development_sna() -> Iterable[CheckMessage]:
             hint="Configure a gateway, or leave SNA out.",
             id="django_verify.E011",
         )
+
+
+def _development_push() -> Iterable[CheckMessage]:
+    for platform, sender in push_senders.configured().items():
+        if sender.development:
+            yield Error(
+                f"The push sender of {platform!r} reaches no device: it is for development.",
+                hint="Configure DJANGO_VERIFY['PUSH_SENDERS'] with a push service.",
+                id="django_verify.E031",
+            )
 
 
 def _weak_limits(settings: conf.Settings) -> Iterable[CheckMessage]:

@@ -119,6 +119,11 @@ def secret_matches(stored: str, given: str) -> bool:
     return hmac.compare_digest(actual, digest if known else "") and known
 
 
+def token_key(key_id: str) -> bytes:
+    """Return the key that seals access tokens. Raises LookupError when it has left the ring."""
+    return _key(key_id, "access token")
+
+
 def fingerprint(*parts: str) -> str:
     """Return 64 hexadecimal digits that stand for values which must not be stored themselves.
 

@@ -40,6 +40,9 @@ class Settings:
     # Channel to the aliases tried in order, for services that name none; None: every sender
     # that serves the channel, in the order of SENDERS.
     ROUTES: Mapping[str, Sequence[str]] | None = None
+    # Platform of push notifications, "apn" or "fcm", to {"BACKEND": dotted path, "OPTIONS": {…}};
+    # without one, devices of the platform are sent nothing and ask by themselves.
+    PUSH_SENDERS: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     # Provider of silent network authentication, {"BACKEND": dotted path, "OPTIONS": {…}}; None: the
     # sna channel is not available.
     SNA: Mapping[str, Any] | None = field(default=None, repr=False)

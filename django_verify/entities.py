@@ -18,11 +18,11 @@ from django.dispatch import Signal
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import exceptions, factors, signals, webhooks
+from django_verify import exceptions, factors, signals, tokens, webhooks
 from django_verify.charges import refuse_open_transaction
 from django_verify.exceptions import InvalidFactorParameter, NotFound
 from django_verify.factors import FactorKind
-from django_verify.models import Entity, Factor, VerifyService, lookups
+from django_verify.models import AccessToken, Entity, Factor, VerifyService, lookups
 
 ENROLMENTS_PER_DAY = 100
 FAILURES = 5
@@ -82,12 +82,13 @@ def enrol(
     *,
     params: Mapping[str, Any] | None = None,
     metadata: Mapping[str, str] | None = None,
+    access_token: AccessToken | None = None,
 ) -> Factor:
     """Write a new, unverified factor; an entity that does not exist yet is created with it.
 
     `params` are those of the kind, under the wire's names in Python's spelling
-    (`config_time_step`). Raises TooManyFactors, TooManyEnrolments, BindingExists, and the kind's
-    own errors for what it cannot use.
+    (`config_time_step`). An access token is used up with it. Raises TooManyFactors,
+    TooManyEnrolments, BindingExists, and the kind's own errors for what it cannot use.
     """
     _refuse_malformed(identity)
     kind = factors.get(factor_type)
@@ -113,6 +114,8 @@ def enrol(
                     entity.save(using=lookups.database(), force_insert=True)
                 if not _count(entity, now):
                     continue
+                if access_token is not None:
+                    tokens.spend(access_token, now)
                 factor.save(using=lookups.database(), force_insert=True)
                 _tell("created", signals.factor_created, factor)
         except IntegrityError:

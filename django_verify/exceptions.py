@@ -348,6 +348,12 @@ class MissingFactorParameter(InvalidParameter):
     code = 60300
 
 
+class InvalidAccessTokenParameter(InvalidParameter):
+    """A parameter of an access token is missing or malformed."""
+
+    code = 60305
+
+
 class EntityExists(VerifyError):
     """The service has an entity with this identity, in this or another case of its letters."""
 
@@ -356,12 +362,28 @@ class EntityExists(VerifyError):
     message = "An entity with this identity exists"
 
 
+class PlatformWithoutNotifications(VerifyError):
+    """The device has said that it takes no notifications; it asks by itself."""
+
+    code = 60307
+    status = 400
+    message = "The factor's notification platform is none"
+
+
 class MaxChallengeChecksReached(VerifyError):
     """The guesses of this challenge, or of its factor for the day, are used up."""
 
     code = 60308
     status = 429
     message = "Max challenge check attempts reached"
+
+
+class MaxNotificationsReached(VerifyError):
+    """Three notifications were asked for, besides the one that came with the challenge."""
+
+    code = 60309
+    status = 429
+    message = "Max notifications of this challenge reached"
 
 
 class MaxFactorChecksReached(VerifyError):

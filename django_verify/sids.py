@@ -26,6 +26,16 @@ def canonical(value: str) -> str:
     return value[:2] + value[2:].lower()
 
 
+def credential_of(factor_sid: str) -> str:
+    """Return the name under which a device knows its own key: the `kid` of its tokens."""
+    return "CR" + factor_sid[2:]
+
+
+def factor_of(credential_sid: str) -> str:
+    """Return the factor whose key a device names so."""
+    return "YF" + credential_sid[2:]
+
+
 # Django's migrations need module-level names as field defaults.
 account = partial(new, "AC")
 api_key = partial(new, "SK")
@@ -39,6 +49,9 @@ webhook = partial(new, "YW")
 entity = partial(new, "YE")
 factor = partial(new, "YF")
 challenge = partial(new, "YC")
+access_token = partial(new, "YK")
+notification = partial(new, "NT")
+push_credential = partial(new, "CR")
 event_sink = partial(new, "DG")
 template = partial(new, "HJ")
 messaging_service = partial(new, "MG")

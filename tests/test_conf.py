@@ -30,6 +30,7 @@ DEFAULTS = {
     "RESTRICTED_WORDS": (),
     "MAX_BODY": 262_144,
     "SNA": None,
+    "PUSH_SENDERS": {},
     "CARRIER_LOOKUP": "django_verify.carriers.offline",
 }
 OTHERS = {
@@ -48,6 +49,7 @@ OTHERS = {
     "RESTRICTED_WORDS": ["PayPal"],
     "MAX_BODY": 1024,
     "SNA": {"BACKEND": "django_verify.sna.Simulator"},
+    "PUSH_SENDERS": {"fcm": {"BACKEND": "django_verify.push_senders.memory.MemorySender"}},
     "CARRIER_LOOKUP": "shop.carriers.look_up",
 }
 KEYS = [field.name for field in dataclasses.fields(conf.Settings)]

@@ -48,8 +48,11 @@ WIRE = {
     "NoUsableChannel": (60550, 400),
     "InvalidFactorParameter": (60306, 400),
     "MissingFactorParameter": (60300, 400),
+    "InvalidAccessTokenParameter": (60305, 400),
     "EntityExists": (60301, 409),
+    "PlatformWithoutNotifications": (60307, 400),
     "MaxChallengeChecksReached": (60308, 429),
+    "MaxNotificationsReached": (60309, 429),
     "MaxFactorChecksReached": (60310, 429),
     "FactorVerificationFailed": (60311, 403),
     "TooManyChallenges": (60312, 429),
@@ -125,7 +128,7 @@ def test_every_class_has_a_message_and_a_docstring(kind):
 
 
 def test_messages_are_told_apart():
-    parameters = {exceptions.InvalidFactorParameter, exceptions.MissingFactorParameter}
+    parameters = set(InvalidParameter.__subclasses__())
     messages = Counter(make(kind).message for kind in FAMILY if kind not in parameters)
     assert set(messages.values()) == {1}
 

@@ -13,15 +13,13 @@ from django_verify.api import wire
 from django_verify.api.urls import RESOURCES
 from django_verify.models import VerificationAttempt
 from tests.conftest import OTHER_PHONE, PHONE, Api, code_in, make_account
+from tests.device import Phone
 from tests.operations import OPERATIONS
 
 SEED = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 SERVICE = "Services/{ServiceSid}"
 IDENTITY = f"{SERVICE}/Entities/{{Identity}}"
 NOT_YET = {
-    f"{SERVICE}/AccessTokens",
-    f"{SERVICE}/AccessTokens/{{Sid}}",
-    f"{IDENTITY}/Challenges/{{ChallengeSid}}/Notifications",
     f"{SERVICE}/Passkeys/ApproveChallenge",
     f"{SERVICE}/Passkeys/Challenges",
     f"{SERVICE}/Passkeys/Factors",
@@ -53,6 +51,8 @@ BODIES = {
     },
     f"{IDENTITY}/Factors/{{FactorSid}}": {"AuthPayload": "{code}"},
     f"{IDENTITY}/Challenges": {"FactorSid": "{FactorSid}"},
+    f"{IDENTITY}/Challenges/{{ChallengeSid}}/Notifications": {"Ttl": "0"},
+    f"{SERVICE}/AccessTokens": {"Identity": "user-0001", "FactorType": "push"},
 }
 
 
@@ -112,8 +112,19 @@ def world(api):
             names["RateLimitSid"] = answer.data["sid"]
         elif path.endswith("/Factors"):
             names["FactorSid"] = answer.data["sid"]
+        elif path.endswith("/Challenges"):
+            names["ChallengeSid"] = push_challenge(api, names)
     sids["Attempts"] = VerificationAttempt.objects.get().sid
     return names, sids
+
+
+def push_challenge(api, names):
+    """The SID of a challenge that notifications can be asked for."""
+    phone = Phone(None, names["ServiceSid"], names["Identity"])
+    made = api.post(f"{phone.root}/Factors", phone.enrolment()).data["sid"]
+    api.post(f"{phone.root}/Factors/{made}", {"AuthPayload": phone.der_signature(made.encode())})
+    form = {"FactorSid": made, "Details.Message": "Log in?"}
+    return api.post(f"{phone.root}/Challenges", form).data["sid"]
 
 
 def written(form, names):
@@ -263,6 +274,26 @@ def factor_side(scope):
     entity.delete()
 
 
+def push_side(scope):
+    """The same of access tokens and notifications."""
+    issued = scope.access_tokens.create(identity="user-0002", factor_type="push")
+    assert scope.access_tokens(issued.sid).fetch().entity_identity == "user-0002"
+    phone, entity = Phone(None, scope._solution["sid"], "user-0002"), scope.entities("user-0002")
+    made = entity.new_factors.create(
+        friendly_name="Phone",
+        factor_type="push",
+        binding_alg="ES256",
+        binding_public_key=phone.public_key,
+        config_app_id="com.example.app",
+        config_notification_platform="fcm",
+        config_notification_token=phone.token,
+        config_sdk_version="1.0.0",
+    )
+    entity.factors(made.sid).update(auth_payload=phone.der_signature(made.sid.encode()))
+    challenge = entity.challenges.create(factor_sid=made.sid, details_message="Log in?")
+    assert entity.challenges(challenge.sid).notifications.create(ttl=30).ttl == 30
+
+
 def named(method, path):
     """The operation of a request, and the literal names win over placeholders."""
     for operation in sorted(BUILT, key=lambda o: o.path.count("{")):
@@ -294,6 +325,7 @@ def test_the_sdk_meets_the_contract_everywhere(live_server, outbox):
     if "Templates" not in NOT_YET:
         client.verify.v2.templates.list(limit=5)
     factor_side(scope)
+    push_side(scope)
     scope.delete()
     assert set(seen) == set(BUILT)
     for operation, response in seen.items():

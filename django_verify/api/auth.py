@@ -1,35 +1,63 @@
-"""HTTP Basic: an account's SID and auth token, or an API key's SID and secret."""
+"""HTTP Basic: an account's SID and auth token, or an API key's SID and secret; or a token.
+
+Under the user name `token` comes a device, with a token it has signed, or an app that is allowed
+to create one factor. Neither may do anything that a resource has not opened to it.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import dataclass
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from django_verify import codes, sids
+from django_verify import codes, sids, tokens
 from django_verify.exceptions import AuthenticationRequired
-from django_verify.models import Account, ApiKey, lookups
+from django_verify.models import AccessToken, Account, ApiKey, Factor, lookups
+
+TOKEN_USER = "token"  # noqa: S105 - a user name
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: an account; or, within it, one device or the holder of an access token."""
+
+    account: Account
+    device: Factor | None = None
+    access_token: AccessToken | None = None
 
 
 class BasicAuthentication(BaseAuthentication):
-    """Sets `request.auth` to the account; `request.user` stays the host's.
+    """Sets `request.auth` to the caller; `request.user` stays the host's.
 
     Unknown names and wrong secrets take the same steps and get the same answer.
     """
 
-    def authenticate(self, request: Request) -> tuple[object, Account]:
-        """Return the account. Raises AuthenticationRequired, also without any credentials."""
+    def authenticate(self, request: Request) -> tuple[object, Caller]:
+        """Return the caller. Raises AuthenticationRequired, also without any credentials."""
         name, secret = _credentials(request.META.get("HTTP_AUTHORIZATION", ""))
+        user = getattr(request._request, "user", None)  # noqa: SLF001
+        if name == TOKEN_USER:
+            return user, _bearer(secret)
         account, stored = _look_up(name)
         if not codes.secret_matches(stored, secret) or account is None:
             raise AuthenticationRequired
-        return getattr(request._request, "user", None), account  # noqa: SLF001
+        return user, Caller(account)
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
         return "Basic"
+
+
+def _bearer(token: str) -> Caller:
+    """Return who holds a token: three segments are signed by a device, five are sealed by us."""
+    if token.count(".") == 2:
+        device = tokens.device(token)
+        return Caller(device.account, device=device)
+    access_token = tokens.read(token)
+    return Caller(access_token.account, access_token=access_token)
 
 
 def _look_up(name: str) -> tuple[Account | None, str]:

@@ -7,8 +7,10 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-from django_verify import challenges, entities
+from django_verify import challenges, entities, factors
 from django_verify.api import fields, wire
 from django_verify.api.entities import EntityResource
 from django_verify.api.resource import Create, Fetch, List, PageParameters, Update
@@ -119,9 +121,24 @@ class ChallengeViewSet(Create, Fetch, List, Update, EntityResource):
     filters = ChallengeFilters
     answer = ChallengeAnswer
 
+    def admits_device(self, device: Factor) -> bool:
+        """Let a device read and answer its own challenges, once it is verified."""
+        reads = self.action in {"retrieve", "list", "update"}
+        return reads and device.is_verified and self.is_of(device)
+
     def get_queryset(self) -> QuerySet[Challenge]:
-        """Return the entity's challenges with their factors."""
-        return super().get_queryset().select_related("factor")
+        """Return the entity's challenges with their factors; for a device, its own alone."""
+        found = super().get_queryset().select_related("factor")
+        return found if self.device is None else found.filter(factor_id=self.device.sid)
+
+    def retrieve(self, request: Request, **kwargs: str) -> Response:
+        """Answer the challenge; while it waits, with the names of what the device is to sign."""
+        response = super().retrieve(request, **kwargs)
+        signed = factors.get(response.data["factor_type"]).signed
+        if signed and response.data["status"] == Challenge.Status.PENDING:
+            # The device SDKs look this header up letter by letter, and split it at bare commas.
+            response["Twilio-Verify-Signature-Fields"] = ",".join(signed)
+        return response
 
     def oldest_first(self, query: dict[str, Any]) -> bool:
         """Return whether the list begins with the oldest, as it does unless told otherwise."""

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from rest_framework import serializers
 
-from django_verify import entities, exceptions, factors
+from django_verify import entities, exceptions, factors, sids, tokens
 from django_verify.api import fields, wire
 from django_verify.api.resource import Create, Delete, Fetch, List, ServiceResource, Update
 from django_verify.exceptions import InvalidFactorParameter, InvalidParameter
@@ -41,6 +41,11 @@ class EntityResource(FactorSide):
         entity = self.entity
         rows: QuerySet[Any] = self.model._default_manager.filter(entity_id=entity.sid)  # noqa: SLF001
         return rows.select_related("entity")
+
+    def is_of(self, device: Factor) -> bool:
+        """Whether the path names the service and the entity of a device."""
+        named = (sids.canonical(self.kwargs["service_sid"]), self.kwargs["identity"].lower())
+        return named == (device.service_id, device.entity.identity_key)
 
 
 class EntityParameters(wire.Parameters):
@@ -181,6 +186,30 @@ class FactorViewSet(Create, Fetch, List, Update, Delete, EntityResource):
     answer = FactorAnswer
     created_answer = NewFactorAnswer
 
+    def admits_device(self, device: Factor) -> bool:
+        """Let a device verify, change and delete itself."""
+        itself = self.is_of(device) and sids.canonical(self.kwargs.get("sid", "")) == device.sid
+        return itself and self.action in {"update", "destroy"}
+
+    def admits_access_token(self) -> bool:
+        """Let its holder create a factor."""
+        return self.action == "create"
+
+    def read(self, parameters: type[wire.Parameters], *, partial: bool = False) -> dict[str, Any]:
+        """Return the body's parameters; an access token stands for what is not sent."""
+        token = self.access_token
+        if token is None:
+            return super().read(parameters, partial=partial)
+        service_sid = sids.canonical(self.kwargs["service_sid"])
+        tokens.refuse_other(token, service_sid, self.kwargs["identity"])
+        values = {"factor_type": token.factor_type, **super().read(parameters, partial=True)}
+        if values["factor_type"] != token.factor_type:
+            raise exceptions.FactorNotAllowed
+        values.setdefault("friendly_name", token.factor_friendly_name)
+        if not values["friendly_name"]:
+            raise exceptions.MissingFactorParameter("friendly_name", wire.REQUIRED)
+        return values
+
     def create(self, request: Any, **kwargs: str) -> Any:
         """Answer the new factor with what is told once."""
         response = super().create(request, **kwargs)
@@ -198,6 +227,7 @@ class FactorViewSet(Create, Fetch, List, Update, Delete, EntityResource):
             friendly_name,
             params=values,
             metadata=metadata,
+            access_token=self.access_token,
         )
         return self.made
 

@@ -26,9 +26,9 @@ from rest_framework.viewsets import ViewSet
 
 from django_verify import conf, exceptions, sids
 from django_verify.api import wire
-from django_verify.api.auth import BasicAuthentication
+from django_verify.api.auth import BasicAuthentication, Caller
 from django_verify.exceptions import Conflict, InvalidParameter, NotFound
-from django_verify.models import Account, VerifyService, lookups
+from django_verify.models import AccessToken, Account, Factor, VerifyService, lookups
 
 MAX_PAGE_SIZE = 1000
 DELETE_TURNS = 10
@@ -125,7 +125,29 @@ class Resource(ViewSet):
     @property
     def account(self) -> Account:
         """The caller's account."""
+        return self._caller.account
+
+    @property
+    def device(self) -> Factor | None:
+        """The caller, where it is a device and not the account itself."""
+        return self._caller.device
+
+    @property
+    def access_token(self) -> AccessToken | None:
+        """The caller's leave to create a factor, where that is all it has."""
+        return self._caller.access_token
+
+    @property
+    def _caller(self) -> Caller:
         return self.request.auth  # type: ignore[return-value]
+
+    def admits_device(self, device: Factor) -> bool:
+        """Whether a device may do this at all; a resource that says nothing is closed to it."""
+        return False
+
+    def admits_access_token(self) -> bool:
+        """Whether an access token may be used here; its holder is nobody elsewhere."""
+        return False
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the caller's objects, newest first."""
@@ -173,8 +195,15 @@ class Resource(ViewSet):
         return super().initialize_request(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse a host that is not served before anything is written, not when links are built."""
+        """Refuse tokens that do not reach here, and a host that is not served.
+
+        The host is looked at before anything is written, not when links are built.
+        """
         super().initial(request, *args, **kwargs)
+        if self.device is not None and not self.admits_device(self.device):
+            raise NotFound
+        if self.access_token is not None and not self.admits_access_token():
+            raise exceptions.AuthenticationRequired
         if not conf.current().BASE_URL:
             request.get_host()
 

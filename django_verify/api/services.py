@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
-from django_verify import message_templates
+from django_verify import message_templates, sids
 from django_verify.api import wire
 from django_verify.api.resource import (
     Create,
@@ -23,7 +23,7 @@ from django_verify.exceptions import (
     RestrictedWord,
     TemplateNotFound,
 )
-from django_verify.models import VerifyService
+from django_verify.models import Factor, VerifyService
 from django_verify.models.services import RESTRICTED
 
 _LINKS = {
@@ -137,6 +137,11 @@ class ServiceViewSet(Create, Fetch, List, Update, Delete, Resource):
     model = VerifyService
     parameters = ServiceParameters
     answer = ServiceAnswer
+
+    def admits_device(self, device: Factor) -> bool:
+        """Let a device read its own service."""
+        own = sids.canonical(self.kwargs.get("sid", "")) == device.service_id
+        return self.action == "retrieve" and own and device.is_verified
 
     def perform_create(self, **values: Any) -> VerifyService:
         """Write a new service of the caller's account."""

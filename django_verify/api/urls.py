@@ -19,6 +19,7 @@ from django_verify.api.resource import Resource
 from django_verify.api.safelist import SafeListViewSet
 from django_verify.api.services import ServiceViewSet
 from django_verify.api.templates import TemplateViewSet
+from django_verify.api.tokens import AccessTokenViewSet, NotificationViewSet
 from django_verify.api.verifications import (
     SnaUrlView,
     VerificationCheckViewSet,
@@ -44,6 +45,8 @@ RESOURCES = (
     EntityViewSet,
     FactorViewSet,
     ChallengeViewSet,
+    NotificationViewSet,
+    AccessTokenViewSet,
 )
 
 

@@ -35,6 +35,8 @@ class FactorKind:
     #: Factors of this kind that one entity may have.
     limit: ClassVar[int]
     guessable: ClassVar[bool] = False
+    #: Members of a challenge that its answer must repeat under the device's signature.
+    signed: ClassVar[Sequence[str]] = ()
 
     def enrol(self, factor: Factor, entity: Entity, params: Mapping[str, Any]) -> None:
         """Fill in configuration, binding and secret of a new factor, which has its SID."""

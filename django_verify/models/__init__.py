@@ -3,6 +3,7 @@
 from django_verify.models.accounts import Account, ApiKey
 from django_verify.models.entities import Challenge, Entity, Factor
 from django_verify.models.messaging import MessagingConfiguration, MessagingService
+from django_verify.models.push import AccessToken, Notification, PushCredential
 from django_verify.models.safelist import SafeListNumber
 from django_verify.models.services import (
     Bucket,
@@ -16,6 +17,7 @@ from django_verify.models.verifications import Verification, VerificationAttempt
 from django_verify.models.webhooks import EventSink, Webhook, WebhookDelivery
 
 __all__ = [
+    "AccessToken",
     "Account",
     "ApiKey",
     "Bucket",
@@ -26,6 +28,8 @@ __all__ = [
     "Factor",
     "MessagingConfiguration",
     "MessagingService",
+    "Notification",
+    "PushCredential",
     "RateLimit",
     "SafeListNumber",
     "StatusReadCount",

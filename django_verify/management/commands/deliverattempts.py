@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_verify import delivery
+from django_verify import delivery, notifications
 
 
 class Command(BaseCommand):
@@ -23,4 +23,5 @@ class Command(BaseCommand):
         """Sweep once."""
         if options["limit"] < 0:
             raise CommandError("--limit: at least 0.")
+        notifications.sweep(options["limit"])
         self.stdout.write(f"{delivery.sweep(options['limit'])} attempts taken over")

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from django_verify import ratelimits, verifications
+from django_verify import ratelimits, tokens, verifications
 
 
 class Command(BaseCommand):
@@ -25,6 +25,7 @@ class Command(BaseCommand):
         for verb, said in (
             (verifications.expire, "verifications expired"),
             (ratelimits.sweep, "rate limit counts deleted"),
+            (tokens.expire, "access tokens deleted"),
         ):
             total = 0
             while True:

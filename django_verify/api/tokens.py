@@ -1,0 +1,156 @@
+"""Access tokens, with which a device creates its factor, and further notifications to it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rest_framework import serializers
+
+from django_verify import challenges, exceptions, notifications, sids, tokens
+from django_verify.api import fields, wire
+from django_verify.api.entities import EntityResource
+from django_verify.api.resource import Create, Fetch, ServiceResource
+from django_verify.exceptions import InvalidAccessTokenParameter, InvalidParameter, NotFound
+from django_verify.models import AccessToken, Notification
+
+_IDENTITY = re.compile(r"[0-9A-Za-z-]{8,64}\Z")
+
+
+class Identity(fields.Formed):
+    """8–64 letters, digits and hyphens."""
+
+    default_error_messages = {"identity": "it has 8–64 letters, digits and hyphens"}
+
+    def to_internal_value(self, data: str) -> str:
+        """Return the identity as it was sent."""
+        if not _IDENTITY.match(data):
+            self.fail("identity")
+        return data
+
+
+class AccessTokenParameters(wire.Parameters):
+    """Of create."""
+
+    Identity = Identity()
+    FactorType = fields.OneOf("push")
+    FactorFriendlyName = wire.Text(64, required=False)
+    Ttl = wire.Integer(tokens.SHORTEST_TTL, tokens.LONGEST_TTL, required=False)
+
+
+class AccessTokenAnswer(wire.Answer):
+    """An access token."""
+
+    sid = wire.SidOf("YK")
+    account_sid = wire.SidOf("AC")
+    service_sid = wire.SidOf("VA")
+    entity_identity = serializers.CharField()
+    factor_type = serializers.ChoiceField(["push"])
+    factor_friendly_name = serializers.CharField(allow_null=True)
+    token = serializers.CharField()
+    url = serializers.URLField()
+    ttl = serializers.IntegerField()
+    date_created = serializers.DateTimeField()
+
+
+class AccessTokenViewSet(Create, Fetch, ServiceResource):
+    """`/Services/{ServiceSid}/AccessTokens`: absent once its time is over."""
+
+    path = "Services/<str:service_sid>/AccessTokens"
+    prefix = "YK"
+    model = AccessToken
+    parameters = AccessTokenParameters
+    answer = AccessTokenAnswer
+
+    def as_ours(self, error: exceptions.VerifyError) -> exceptions.VerifyError:
+        """Return a bad parameter under the number of access tokens."""
+        if type(error) is not InvalidParameter:
+            return error
+        return InvalidAccessTokenParameter(error.parameter, error.reason)
+
+    def get_object(self) -> AccessToken:
+        """Return the token of the path. Raises NotFound."""
+        sid = self.kwargs["sid"]
+        if not sids.is_sid("YK", sid):
+            raise NotFound
+        return tokens.fetch(self.service, sids.canonical(sid))
+
+    def perform_create(self, identity: str, factor_type: str, **values: Any) -> AccessToken:
+        """Issue a token."""
+        return tokens.issue(
+            self.loaded_service(),
+            identity,
+            factor_type,
+            friendly_name=values.get("factor_friendly_name", ""),
+            ttl=values.get("ttl", tokens.DEFAULT_TTL),
+        )
+
+    def represent(self, row: AccessToken) -> dict[str, Any]:
+        """Return the contract's object."""
+        return {
+            "sid": row.sid,
+            "account_sid": row.account_id,
+            "service_sid": row.service_id,
+            "entity_identity": row.identity,
+            "factor_type": row.factor_type,
+            "factor_friendly_name": row.factor_friendly_name or None,
+            "token": tokens.text(row),
+            "url": self.link(f"Services/{row.service_id}/AccessTokens/{row.sid}"),
+            "ttl": row.ttl,
+            "date_created": wire.timestamp(row.date_created),
+        }
+
+
+class NotificationParameters(wire.Parameters):
+    """Of create."""
+
+    Ttl = wire.Integer(0, notifications.LONGEST_TTL, required=False)
+
+
+class NotificationAnswer(wire.Answer):
+    """A notification that was asked for."""
+
+    sid = wire.SidOf("NT")
+    account_sid = wire.SidOf("AC")
+    service_sid = wire.SidOf("VA")
+    entity_sid = wire.SidOf("YE")
+    identity = serializers.CharField()
+    challenge_sid = wire.SidOf("YC")
+    priority = serializers.ChoiceField(["high"])
+    ttl = serializers.IntegerField()
+    date_created = serializers.DateTimeField()
+
+
+class NotificationViewSet(Create, EntityResource):
+    """`…/Challenges/{ChallengeSid}/Notifications`: one more, for a challenge that waits."""
+
+    path = (
+        "Services/<str:service_sid>/Entities/<str:identity>"
+        "/Challenges/<str:challenge_sid>/Notifications"
+    )
+    model = Notification
+    parameters = NotificationParameters
+    answer = NotificationAnswer
+
+    def perform_create(self, ttl: int = notifications.LONGEST_TTL) -> Notification:
+        """Queue it. Raises NotFound for a challenge of somebody else."""
+        sid = self.kwargs["challenge_sid"]
+        if not sids.is_sid("YC", sid):
+            raise NotFound
+        return notifications.ask(challenges.fetch(self.entity, sids.canonical(sid)), ttl)
+
+    def represent(self, row: Notification) -> dict[str, Any]:
+        """Return the contract's object."""
+        challenge = row.challenge
+        entity = challenge.entity
+        return {
+            "sid": row.sid,
+            "account_sid": challenge.account_id,
+            "service_sid": challenge.service_id,
+            "entity_sid": challenge.entity_id,
+            "identity": entity.identity if entity else "",
+            "challenge_sid": challenge.sid,
+            "priority": "high",
+            "ttl": row.ttl,
+            "date_created": wire.timestamp(row.date_created),
+        }

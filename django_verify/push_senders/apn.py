@@ -1,0 +1,185 @@
+"""Sends through Apple's push service over HTTP/2, with a provider token; needs the extra `apn`."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+import time
+import uuid
+from collections.abc import Iterable
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import quote
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from django.core.checks import CheckMessage, Error
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify.push_senders.base import (
+    Credential,
+    PushError,
+    PushMessage,
+    PushSender,
+    TemporaryPushError,
+    Unregistered,
+    seconds,
+)
+
+HOST, SANDBOX = "https://api.push.apple.com", "https://api.sandbox.push.apple.com"
+TIMEOUT = 15.0
+# Apple refuses tokens that are older than an hour, and senders that make one too often.
+TOKEN_LIFE = 50 * 60
+
+_GONE = {"Unregistered", "ExpiredToken"}
+_STALE = {"ExpiredProviderToken"}
+
+
+@sensitive_variables()
+def fault_of_secret(secret: str) -> str:
+    """Return what is wrong with a `.p8` key, or nothing."""
+    return "" if _key(secret) else "It is not the text of a .p8 file: a P-256 private key in PEM."
+
+
+class ApnSender(PushSender):
+    """Alerts of priority 10, whose topic is the device's app.
+
+    `key` is the text of the `.p8` file, for Verify services that name no credential of their own.
+    """
+
+    def __init__(
+        self,
+        platform: str,
+        *,
+        key: str = "",
+        key_id: str = "",
+        team_id: str = "",
+        topic: str = "",
+        sandbox: bool = False,
+        transport: Any = None,
+    ) -> None:
+        super().__init__(platform)
+        self._own = Credential(key, team_id, key_id, topic, sandbox) if key else None
+        self._transport = transport
+        self._client: Any = None
+        self._tokens: dict[str, tuple[float, str]] = {}
+        self._lock = threading.Lock()
+
+    @sensitive_variables()
+    def send(self, message: PushMessage, credential: Credential | None) -> str:
+        """Send one message; a provider token that Apple calls too old is forgotten."""
+        used = credential or self._own
+        if used is None:
+            raise PushError("no credential of APNs is configured")
+        import httpx  # noqa: PLC0415 - an extra
+
+        expires = int(time.time()) + message.ttl if message.ttl else 0
+        headers = {
+            "authorization": f"bearer {self._token(used)}",
+            "apns-topic": used.topic or message.app_id,
+            "apns-push-type": "alert",
+            "apns-priority": "10",
+            "apns-expiration": str(expires),
+            "apns-id": str(uuid.UUID(message.sid[2:])),
+        }
+        aps = {"alert": message.message, "category": "verify_push_challenge"}
+        host = SANDBOX if used.sandbox else HOST
+        try:
+            answer = self._connection().post(
+                f"{host}/3/device/{quote(message.token, safe='')}",
+                json={"aps": aps, **message.data()},
+                headers=headers,
+            )
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            raise TemporaryPushError(f"APNs failed: {type(error).__name__}") from None
+        if answer.status_code == 200:
+            return str(answer.headers.get("apns-id", ""))[:255]
+        reason = _reason(answer)
+        if reason in _STALE:
+            with self._lock:
+                self._tokens.clear()
+        raise _refusal(answer, reason)
+
+    def check(self) -> Iterable[CheckMessage]:
+        """Report a missing library, and a key that is none."""
+        if not (find_spec("httpx") and find_spec("h2")):
+            yield Error(
+                "The push sender of APNs needs httpx with HTTP/2, which is not installed.",
+                hint="Install django-verify[apn].",
+                id="django_verify.E032",
+            )
+        if self._own and (fault := fault_of_secret(self._own.secret)):
+            yield Error(f"key of APNs: {fault}", id="django_verify.E033")
+
+    def _connection(self) -> Any:
+        """Return the one client, whose connection stays open, as Apple wants it."""
+        import httpx  # noqa: PLC0415 - an extra
+
+        with self._lock:
+            if self._client is None:
+                self._client = httpx.Client(
+                    http2=self._transport is None,
+                    timeout=TIMEOUT,
+                    transport=self._transport,
+                    trust_env=False,
+                )
+            return self._client
+
+    @sensitive_variables()
+    def _token(self, used: Credential) -> str:
+        digest = hashlib.sha256(f"{used.team_id} {used.key_id} {used.secret}".encode()).hexdigest()
+        now = time.time()
+        with self._lock:
+            made, token = self._tokens.get(digest, (0.0, ""))
+            if not made <= now < made + TOKEN_LIFE:
+                token = _signed(used, int(now))
+                self._tokens[digest] = now, token
+        return token
+
+
+@sensitive_variables()
+def _signed(used: Credential, now: int) -> str:
+    """Return a provider token: an ES256 JWT that names the team and the moment."""
+    key = _key(used.secret)
+    if key is None:
+        raise PushError("the key of APNs cannot be read")
+    parts = ({"alg": "ES256", "kid": used.key_id}, {"iss": used.team_id, "iat": now})
+    text = ".".join(_base64url(json.dumps(part).encode()) for part in parts)
+    r, s = decode_dss_signature(key.sign(text.encode(), ec.ECDSA(SHA256())))
+    return f"{text}.{_base64url(r.to_bytes(32) + s.to_bytes(32))}"
+
+
+@sensitive_variables()
+def _key(secret: str) -> ec.EllipticCurvePrivateKey | None:
+    try:
+        key = load_pem_private_key(secret.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    fits = isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1)
+    return key if fits else None  # type: ignore[return-value]
+
+
+def _base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _reason(answer: Any) -> str:
+    try:
+        value = answer.json()
+    except (ValueError, RecursionError):
+        return ""
+    return str(value.get("reason", ""))[:64] if isinstance(value, dict) else ""
+
+
+def _refusal(answer: Any, reason: str) -> PushError:
+    text = f"APNs answered {answer.status_code} {reason}".strip()
+    if answer.status_code == 410 or reason in _GONE:
+        return Unregistered(text)
+    if answer.status_code in {408, 429} or answer.status_code >= 500 or reason in _STALE:
+        return TemporaryPushError(text, retry_after=seconds(answer.headers.get("retry-after")))
+    return PushError(text)

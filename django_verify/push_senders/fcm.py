@@ -1,0 +1,172 @@
+"""Sends through Firebase Cloud Messaging, HTTP v1; needs the extra `fcm`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterable
+from importlib.util import find_spec
+from typing import Any
+
+import requests
+from django.core.checks import CheckMessage, Error
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify.push_senders.base import (
+    Credential,
+    PushError,
+    PushMessage,
+    PushSender,
+    TemporaryPushError,
+    Unregistered,
+    seconds,
+)
+
+SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
+TIMEOUT = (5, 15)
+_NEEDED = ("project_id", "client_email", "private_key")
+
+
+@sensitive_variables()
+def fault_of_secret(secret: str) -> str:
+    """Return what is wrong with the JSON key of a service account, or nothing."""
+    try:
+        info = json.loads(secret)
+    except (ValueError, RecursionError):
+        return "It is not JSON."
+    if not isinstance(info, dict) or info.get("type") != "service_account":
+        return "It is not the JSON key of a service account."
+    for name in _NEEDED:
+        if not (isinstance(info.get(name), str) and info[name]):
+            return f"It has no {name}."
+    return ""
+
+
+class FcmSender(PushSender):
+    """Data-only messages of high priority.
+
+    `service_account` is the JSON key, or the path of its file, for Verify services that name no
+    credential of their own.
+    """
+
+    def __init__(
+        self,
+        platform: str,
+        *,
+        service_account: str = "",
+        endpoint: str = "https://fcm.googleapis.com",
+        token_uri: str = "https://oauth2.googleapis.com/token",  # noqa: S107 - an address
+    ) -> None:
+        super().__init__(platform)
+        self._service_account = service_account
+        self._endpoint, self._token_uri = endpoint, token_uri
+        self._known: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    @sensitive_variables()
+    def send(self, message: PushMessage, credential: Credential | None) -> str:
+        """Send one message; an access token that was refused is forgotten."""
+        secret = credential.secret if credential else self._own()
+        if not secret:
+            raise PushError("no credential of FCM is configured")
+        digest = hashlib.sha256(secret.encode()).hexdigest()
+        project, token = self._access(digest, secret)
+        body = {
+            "message": {
+                "token": message.token,
+                "data": message.data(),
+                "android": {"priority": "HIGH", "ttl": f"{message.ttl}s"},
+            }
+        }
+        try:
+            answer = requests.post(
+                f"{self._endpoint}/v1/projects/{project}/messages:send",
+                json=body,
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=TIMEOUT,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise TemporaryPushError(f"FCM failed: {type(error).__name__}") from None
+        if answer.status_code == 200:
+            return str(_object(answer).get("name", ""))[:255]
+        if answer.status_code == 401:
+            with self._lock:
+                self._known.pop(digest, None)
+        raise _refusal(answer)
+
+    def check(self) -> Iterable[CheckMessage]:
+        """Report a missing library, and a key that is none."""
+        if not find_spec("google.auth"):
+            yield Error(
+                "The push sender of FCM needs google-auth, which is not installed.",
+                hint="Install django-verify[fcm].",
+                id="django_verify.E032",
+            )
+        try:
+            secret = self._own()
+        except PushError as error:
+            yield Error(f"The push sender of FCM: {error}.", id="django_verify.E033")
+        else:
+            if secret and (fault := fault_of_secret(secret)):
+                yield Error(f"service_account of FCM: {fault}", id="django_verify.E033")
+
+    @sensitive_variables()
+    def _own(self) -> str:
+        given = self._service_account
+        if not given or given.lstrip().startswith("{"):
+            return given
+        try:
+            with open(given, encoding="utf-8") as file:  # noqa: PTH123 - as Google's own library
+                return file.read()
+        except (OSError, ValueError):
+            raise PushError("the file of the service account cannot be read") from None
+
+    @sensitive_variables()
+    def _access(self, digest: str, secret: str) -> tuple[str, str]:
+        """Return the project and a valid access token, which is fetched at most once an hour."""
+        from google.auth import exceptions  # noqa: PLC0415 - an extra
+        from google.auth.transport.requests import Request  # noqa: PLC0415 - an extra
+        from google.oauth2.service_account import Credentials  # noqa: PLC0415 - an extra
+
+        with self._lock:
+            known = self._known.get(digest)
+        try:
+            if known is None:
+                info = {**json.loads(secret), "token_uri": self._token_uri}
+                known = Credentials.from_service_account_info(info, scopes=[SCOPE])
+            if not known.valid:
+                known.refresh(Request())
+        except exceptions.TransportError:
+            raise TemporaryPushError("Google's token endpoint failed") from None
+        except exceptions.RefreshError as error:
+            kind = TemporaryPushError if getattr(error, "retryable", False) else PushError
+            raise kind("Google refused the service account") from None
+        except (exceptions.GoogleAuthError, ValueError, TypeError, KeyError):
+            raise PushError("the service account cannot be read") from None
+        with self._lock:
+            self._known[digest] = known
+        return str(known.project_id), str(known.token)
+
+
+def _refusal(answer: requests.Response) -> PushError:
+    """Return the error of an answer; the code is Google's own, its text may quote the message."""
+    error = _object(answer).get("error")
+    error = error if isinstance(error, dict) else {}
+    told = [d.get("errorCode") for d in error.get("details") or () if isinstance(d, dict)]
+    code = next((c for c in told if isinstance(c, str)), "") or str(error.get("status", ""))
+    text = f"FCM answered {answer.status_code} {code[:64]}".strip()
+    if code == "UNREGISTERED":
+        return Unregistered(text)
+    if answer.status_code in {401, 408, 429} or answer.status_code >= 500:
+        return TemporaryPushError(text, retry_after=seconds(answer.headers.get("Retry-After")))
+    return PushError(text)
+
+
+def _object(answer: requests.Response) -> dict[str, Any]:
+    try:
+        value = answer.json()
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
