@@ -173,12 +173,12 @@ def test_there_is_nothing_to_expire(service, clock):
 @pytest.mark.parametrize(
     ("arguments", "statements"),
     [
-        ((), 4),
-        (("--batch", "5"), 5),
-        (("--batch", "2"), 8),
-        (("--batch", "1"), 13),
-        (("--batch", "0"), 13),
-        (("--batch", "-7"), 13),
+        ((), 5),
+        (("--batch", "5"), 6),
+        (("--batch", "2"), 9),
+        (("--batch", "1"), 14),
+        (("--batch", "0"), 14),
+        (("--batch", "-7"), 14),
     ],
     ids=str,
 )
@@ -188,10 +188,7 @@ def test_what_has_run_out_is_marked_in_batches(
     interrupted(service, *PHONES)
     clock.shift(600)
     with django_assert_num_queries(statements):
-        assert (
-            run("expireverifications", *arguments)
-            == "5 verifications expired\n0 rate limit counts deleted\n"
-        )
+        assert run("expireverifications", *arguments) == NOTHING_OVER.replace("0", "5", 1)
     assert set(Verification.objects.values_list("status", flat=True)) == {"expired"}
     assert run("expireverifications") == NOTHING_OVER
 
