@@ -169,3 +169,29 @@ def test_a_simulated_carrier_is_not_deployed(settings):
 def test_paths_that_lead_nowhere(settings, given):
     settings.DJANGO_VERIFY = given
     assert [message.id for message in checks.check_settings()] == ["django_verify.E001"]
+
+
+MEMORY_PUSH = {"fcm": {"BACKEND": "django_verify.push_senders.memory.MemorySender"}}
+
+
+def test_push_without_its_library(settings, monkeypatch):
+    use(settings, PUSH_SENDERS=MEMORY_PUSH)
+    assert checks.check_settings() == []
+    monkeypatch.setattr("django_verify.signatures.find_spec", lambda name: None)
+    (error,) = checks.check_settings()
+    assert ids([error]) == ["E030"]
+    assert "django-verify[jose]" in error.hint
+
+
+def test_a_push_sender_that_reaches_no_device_is_not_deployed(settings):
+    use(settings, PUSH_SENDERS=MEMORY_PUSH)
+    assert ids(checks.check_deployment()) == ["E031"]
+
+
+def test_a_push_sender_reports_its_own_fault(settings):
+    apn = {"BACKEND": "django_verify.push_senders.apn.ApnSender", "OPTIONS": {"key": "x"}}
+    use(settings, PUSH_SENDERS={"apn": apn})
+    assert ids(checks.check_settings()) == ["E033"]
+    use(settings, PUSH_SENDERS={"gcm": apn})
+    assert ids(checks.check_settings()) == ["E001"]
+    assert checks.check_deployment() == []

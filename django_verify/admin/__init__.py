@@ -3,6 +3,7 @@
 from django_verify.admin import (
     accounts,
     messaging,
+    push,
     ratelimits,
     safelist,
     services,
@@ -14,6 +15,7 @@ from django_verify.admin import (
 __all__ = [
     "accounts",
     "messaging",
+    "push",
     "ratelimits",
     "safelist",
     "services",

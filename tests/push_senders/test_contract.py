@@ -245,14 +245,15 @@ def test_fcm_sends_data_alone_and_keeps_its_access_token(google):
     ("answer", "kind"),
     [
         ((400, {}, {"error": "invalid_grant", "error_description": FCM_TOKEN}), PushError),
-        ((500, {}, b"<html>"), PushError),
+        ((500, {}, b"<html>"), TemporaryPushError),
     ],
 )
 def test_a_service_account_that_google_refuses(google, answer, kind, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     google.refuse_token = answer
-    with pytest.raises(kind) as caught:
+    with pytest.raises(PushError) as caught:
         google.sender.send(google.message, None)
+    assert type(caught.value) is kind
     assert FCM_TOKEN not in str(caught.value)
     assert google.calls == []
 
