@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -96,13 +96,22 @@ def wake(sid: str) -> None:
 
 
 def sweep(limit: int = 100, *, stop: Callable[[], bool] = lambda: False) -> int:
-    """Send what is due, the longest waiting first; return how many notifications were taken."""
+    """Send what is due, the longest waiting first; return how many notifications were taken.
+
+    Any number of sweepers may run. Only a database that fails is told to the caller.
+    """
     due = rows().filter(due_at__lte=timezone.now()).order_by("due_at", "sid")
     taken = 0
     for sid in list(due.values_list("sid", flat=True)[:limit]):
         if stop():
             break
-        taken += deliver(sid)
+        try:
+            taken += deliver(sid)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001 - one row must not stop the others
+            # Its lease lapses, and a later sweep takes it over.
+            logger.error("%s was interrupted: %s", sid, type(error).__name__)  # noqa: TRY400
     return taken
 
 

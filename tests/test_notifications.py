@@ -183,9 +183,10 @@ def test_whoever_lost_the_lease_records_nothing(factor, sent, clock):
 def test_what_was_never_tried_is_sent_by_the_sweep(factor, sent, clock, monkeypatch):
     monkeypatch.setattr(notifications, "wake", lambda sid: None)
     challenge = ask(factor)
+    clock.shift(1)
     notifications.ask(challenge, 0)
     assert sent == []
-    clock.shift(5)
+    clock.shift(4)
     assert notifications.sweep(1) == 1
     assert notifications.sweep() == 1
     assert [call.message.ttl for call in sent] == [295, 0]
@@ -260,6 +261,36 @@ def test_a_credential_of_somebody_else_is_none(factor, service, sent, settings):
     service.save()
     challenge = ask(factor)
     assert challenge.notifications.get().error == "the key of the push credential has left the ring"
+
+
+def test_a_row_that_raises_stops_nobody(factor, sent, clock, monkeypatch, caplog):
+    with monkeypatch.context() as still:
+        still.setattr(notifications, "wake", lambda sid: None)
+        first = ask(factor).notifications.get().sid
+        clock.shift(1)
+        second = ask(factor).notifications.get().sid
+    finish, failed = notifications._finish, []
+
+    def once(row, *args, **kwargs):
+        if row.sid == first and not failed:
+            failed.append(row.sid)
+            raise ZeroDivisionError(FCM_TOKEN)
+        finish(row, *args, **kwargs)
+
+    monkeypatch.setattr(notifications, "_finish", once)
+    assert notifications.sweep() == 1
+    assert Notification.objects.get(sid=second).status == "sent"
+    assert f"{first} was interrupted: ZeroDivisionError" in caplog.text
+    assert FCM_TOKEN not in caplog.text
+    clock.shift(60)
+    assert notifications.sweep() == 1
+    assert Notification.objects.get(sid=first).status == "sent"
+
+
+def test_a_failure_after_the_commit_is_not_the_callers(factor, sent, monkeypatch, caplog):
+    monkeypatch.setattr(notifications, "deliver", lambda sid: 1 / 0)
+    assert ask(factor).status == "pending"
+    assert "was interrupted: ZeroDivisionError" in caplog.text
 
 
 def test_many_sweeps_send_once(factor, sent, aligned, monkeypatch):

@@ -1,0 +1,79 @@
+"""Keys and signatures: what is wrong is a ValueError, whatever it is; seals open for one key."""
+
+import base64
+import secrets
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from django_verify import signatures
+from tests.device import Phone, base64url, segment
+
+DEEP = "[" * 100_000
+NESTED = b'{"a":' * 50_000
+BIG = b'{"a":' + b"9" * 5000 + b"}"
+
+
+@given(st.one_of(st.text(), st.binary().map(lambda raw: base64.b64encode(raw).decode())))
+@example("\ud800")
+@example(DEEP)
+@example("A" * 124)
+@example(base64.b64encode(b"0" * 100_000).decode())
+def test_what_is_no_key_is_a_value_error(text):
+    with pytest.raises(ValueError):
+        signatures.public_key(text)
+
+
+@given(st.lists(st.one_of(st.text(), st.binary().map(base64url)), max_size=6).map(".".join))
+@example(f"{base64url(DEEP.encode())}.e30.AA")
+@example(f"e30.{base64url(DEEP.encode())}.AA")
+@example(f"e30.{base64url(NESTED)}.AA")
+@example(f"e30.{base64url(BIG)}.AA")
+@example("e30.e30")
+@example("\ud800.e30.AA")
+@example("e30.e30.AA\n")
+@example(f"{base64url(DEEP.encode())}....")
+def test_what_is_no_token_is_a_value_error(text):
+    for call in (signatures.parse, signatures.sealed_header):
+        with pytest.raises(ValueError):
+            call(text, 1_000_000)
+    with pytest.raises(ValueError):
+        signatures.unseal(text.encode("utf-8", "ignore").decode(), bytes(32))
+
+
+def test_the_two_encodings_of_a_signature_are_not_mixed_up():
+    phone = Phone(None, "VA", "x")
+    key = signatures.public_key(phone.public_key)
+    der = signatures.decoded(phone.der_signature(b"text"))
+    assert signatures.is_signed(key, b"text", der)
+    assert not signatures.is_signed(key, b"Text", der)
+    good = phone.jws({"alg": "ES256", "typ": "JWT"}, {"a": 1})
+    assert signatures.parse(good, 1000) == ({"alg": "ES256", "typ": "JWT"}, {"a": 1})
+    assert signatures.is_jws_of(key, good)
+    body, _, raw = good.rpartition(".")
+    assert not signatures.is_signed(key, body.encode(), base64.urlsafe_b64decode(raw + "=="))
+    other = signatures.public_key(Phone(None, "VA", "x").public_key)
+    assert not signatures.is_jws_of(other, good)
+    with pytest.raises(ValueError):
+        signatures.parse(good, len(good) - 1)
+
+
+def test_base64_has_one_spelling():
+    assert signatures.decoded("QQ==") == b"A"
+    for text in ("QR==", "QQ", "QQ=", "QQ==\n", " QQ==", "Q Q==", "QQ===", "_w=="):
+        with pytest.raises(ValueError):
+            signatures.decoded(text)
+
+
+def test_a_seal_opens_for_its_key_alone():
+    key = secrets.token_bytes(32)
+    token = signatures.seal({"jti": "YK1"}, {"kid": "k1", "cty": "x"}, key)
+    header = {"alg": "dir", "enc": "A256GCM", "zip": "DEF", "kid": "k1", "cty": "x"}
+    assert signatures.sealed_header(token, 1000) == header
+    assert signatures.unseal(token, key) == {"jti": "YK1"}
+    head, rest = token.split(".", 1)
+    changed = segment({**header, "kid": "k2"})
+    for wrong, with_key in ((token, bytes(32)), (f"{changed}.{rest}", key), (head + "....", key)):
+        with pytest.raises(ValueError):
+            signatures.unseal(wrong, with_key)
