@@ -293,6 +293,24 @@ def test_a_failure_after_the_commit_is_not_the_callers(factor, sent, monkeypatch
     assert "was interrupted: ZeroDivisionError" in caplog.text
 
 
+def test_what_cannot_be_asked_for(factor, sent):
+    challenge = ask(factor)
+    for ttl in (-1, 301):
+        with pytest.raises(exceptions.InvalidFactorParameter):
+            notifications.ask(challenge, ttl)
+    Challenge.objects.all().delete()
+    with pytest.raises(exceptions.NotFound):
+        notifications.ask(challenge)
+
+
+def test_a_sweep_stops_when_told(factor, sent, monkeypatch):
+    with monkeypatch.context() as still:
+        still.setattr(notifications, "wake", lambda sid: None)
+        ask(factor)
+    assert notifications.sweep(stop=lambda: True) == 0
+    assert notifications.sweep() == 1
+
+
 def test_many_sweeps_send_once(factor, sent, aligned, monkeypatch):
     with monkeypatch.context() as still:
         still.setattr(notifications, "wake", lambda sid: None)

@@ -119,6 +119,7 @@ def test_no_answer_is_outside_of_it(api, document):
             "form_type": "form-push",
             "identity": names["Identity"],
             "factor_sid": names["FactorSid"],
+            "challenge_sid": names["ChallengeSid"],
             "sid": sids.get(spelled(operation.path).rpartition("/")[0]),
         }
 
