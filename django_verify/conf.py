@@ -64,6 +64,8 @@ class Settings:
     RATE_LIMIT_STORE: str = field(default="", repr=False)
     # Seconds that a process may take to send one message before another takes it over.
     DELIVERY_LEASE: int = 60
+    # Days that the deliveries of webhooks and event sinks are kept once they have ended.
+    WEBHOOK_RETENTION_DAYS: int = 30
     # Words that no brand name may hold, however they are spaced, cased or imitated; whole words.
     RESTRICTED_WORDS: Sequence[str] = ()
     # Largest request body of the API, in bytes.

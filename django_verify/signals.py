@@ -28,3 +28,7 @@ attempt_sent = Signal()
 
 #: No sender took the message, `attempt.error_message` says why: `attempt`.
 attempt_failed = Signal()
+
+#: The site has disabled a webhook or an event sink: `receiver`, and `reason`, which is `gone` (it
+#: answered 410) or `failing` (nothing was accepted for five days). For whoever tells its owner.
+webhook_disabled = Signal()

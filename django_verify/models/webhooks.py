@@ -135,6 +135,11 @@ class Receiver(models.Model):
     def __str__(self) -> str:
         return self.friendly_name
 
+    @property
+    def address(self) -> str:
+        """Where events go."""
+        raise NotImplementedError
+
     def seal_secret(self, secret: str) -> str:
         """Return a signing secret as the columns hold it: sealed, for this row alone."""
         key_id = codes.current_key_id()
