@@ -32,3 +32,18 @@ attempt_failed = Signal()
 #: The site has disabled a webhook or an event sink: `receiver`, and `reason`, which is `gone` (it
 #: answered 410) or `failing` (nothing was accepted for five days). For whoever tells its owner.
 webhook_disabled = Signal()
+
+#: A factor exists, and is not verified yet: `factor`.
+factor_created = Signal()
+
+#: A factor has proved itself, and may be challenged: `factor`.
+factor_verified = Signal()
+
+#: A factor was deleted, by itself or with its entity: `factor`.
+factor_deleted = Signal()
+
+#: The owner of the factor has proved it, or approved what was asked: `challenge`.
+challenge_approved = Signal()
+
+#: The owner of the factor has refused what was asked: `challenge`.
+challenge_denied = Signal()

@@ -1,6 +1,7 @@
 """The tables, in the chapters of the vendor's reference; rows and rules, no verbs."""
 
 from django_verify.models.accounts import Account, ApiKey
+from django_verify.models.entities import Challenge, Entity, Factor
 from django_verify.models.messaging import MessagingConfiguration, MessagingService
 from django_verify.models.safelist import SafeListNumber
 from django_verify.models.services import (
@@ -19,7 +20,10 @@ __all__ = [
     "ApiKey",
     "Bucket",
     "BucketCount",
+    "Challenge",
+    "Entity",
     "EventSink",
+    "Factor",
     "MessagingConfiguration",
     "MessagingService",
     "RateLimit",
