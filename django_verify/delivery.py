@@ -17,7 +17,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import channels, codes, conf, senders, signals
+from django_verify import channels, codes, conf, events, senders, signals
 from django_verify.channels import Draft
 from django_verify.models import Verification, VerificationAttempt, VerifyService
 from django_verify.models.messaging import EVERYWHERE
@@ -179,7 +179,9 @@ def _finish(attempt: VerificationAttempt, status: str, outcome: dict[str, str]) 
     changes |= {"message_status": status, "lease": ""}
     now = timezone.now()
     held = VerificationAttempt.objects.filter(sid=attempt.sid, lease=attempt.lease)
-    if not held.update(date_updated=now, lease_until=None, **changes):
+    changed: dict[str, object] = {**changes, "date_updated": now, "lease_until": None}
+    event = events.of_message(attempt, status, changes.get("error_code", ""))
+    if not events.update(held, changed, event):
         logger.warning("%s: the lease was lost before the outcome was known", attempt.sid)
         return False
     for name, value in changes.items():

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
-from django_verify import budgets, codes, delivery, exceptions, signals, sna
+from django_verify import budgets, codes, delivery, events, exceptions, signals, sna
 from django_verify.budgets import History
 from django_verify.exceptions import NotFound
 from django_verify.models import Verification, VerificationAttempt, VerifyService, lookups
@@ -79,6 +79,7 @@ def _create(order: Order, past: History, sna_url: str, now: dt.datetime) -> Veri
         max_sends=service.max_sends,
         lookup=dict(order.lookup),
         sna_url=sna_url,
+        reports=service.verify_event_subscription_enabled,
         date_created=now,
         date_updated=now,
         sent_at=now,
@@ -90,6 +91,7 @@ def _create(order: Order, past: History, sna_url: str, now: dt.datetime) -> Veri
     row.send_code_attempts = [_sent(attempt)]
     row.save(force_insert=True)
     attempt.save(force_insert=True)
+    events.started(row, attempt)
     transaction.on_commit(
         partial(signals.verification_started.send_robust, sender=Verification, verification=row),
         using=lookups.database(),

@@ -74,6 +74,8 @@ class Verification(models.Model):
     # query; the three never change once written.
     send_code_attempts = models.JSONField(_("send attempts"), default=list)
     lookup = models.JSONField(_("lookup"), default=dict, blank=True)
+    # A copy of the service's event subscription at the start: a check does not read the service.
+    reports = models.BooleanField(default=False, editable=False)
     sna_url = models.CharField(max_length=2048, blank=True, editable=False)
     date_created = models.DateTimeField(_("created"), default=timezone.now, db_index=True)
     date_updated = models.DateTimeField(_("updated"), default=timezone.now)

@@ -279,7 +279,7 @@ class WebhookDelivery(models.Model):
         related_name="deliveries",
         verbose_name=_("event sink"),
     )
-    event_id = models.UUIDField(_("event id"), default=uuid.uuid4)
+    event_id = models.UUIDField(_("event id"), default=uuid.uuid4, db_index=True)
     event_type = models.CharField(_("event type"), max_length=128)
     # Of a webhook: pairs of name and value, in their order; of a sink: the CloudEvent.
     payload = models.JSONField(default=list, blank=True, editable=False)
