@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.utils.http import parse_http_date_safe
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import __version__, conf, signing, transport
+from django_verify import signing, transport
 from django_verify.models import Webhook, WebhookDelivery
 from django_verify.models.webhooks import Receiver
 
@@ -64,14 +64,12 @@ def post(row: WebhookDelivery, receiver: Receiver, now: dt.datetime) -> Outcome:
     except LookupError:
         return Outcome(error="the key that opens the signing secret has left the ring")
     url, body, headers = _signed(row, receiver, keys, now)
-    if not url.startswith("https://") and not conf.debug():
-        return Outcome(error="its URL is not https")
     try:
         answer = transport.call(
             "POST", url, body=body, headers=headers, public=True, read=TIMEOUT, total=TIMEOUT
         )
     except transport.AddressRefused:
-        return Outcome(error="its host has an address that is not public")
+        return Outcome(error="its URL, or an address of its host, is not allowed")
     except transport.NotSent:
         return Outcome(error="it could not be reached")
     except transport.TransportError:
@@ -109,7 +107,6 @@ def _signed(
         body,
         {
             "content-type": content_type,
-            "user-agent": f"django-verify/{__version__}",
             "x-twilio-signature": signing.url_signature(keys[0], url, pairs),
             "webhook-id": event_id,
             "webhook-timestamp": str(timestamp),

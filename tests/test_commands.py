@@ -165,19 +165,22 @@ def test_one_pass_takes_the_oldest_up_to_its_limit(service, clock, outbox):
 def test_there_is_nothing_to_expire(service, clock):
     interrupted(service, PHONE)
     clock.shift(599)
-    assert run("expireverifications") == "0 verifications expired\n0 rate limit counts deleted\n"
+    assert (
+        run("expireverifications")
+        == "0 verifications expired\n0 rate limit counts deleted\n0 webhook deliveries deleted\n"
+    )
     assert Verification.objects.get().status == "pending"
 
 
 @pytest.mark.parametrize(
     ("arguments", "statements"),
     [
-        ((), 4),
-        (("--batch", "5"), 5),
-        (("--batch", "2"), 8),
-        (("--batch", "1"), 13),
-        (("--batch", "0"), 13),
-        (("--batch", "-7"), 13),
+        ((), 5),
+        (("--batch", "5"), 6),
+        (("--batch", "2"), 9),
+        (("--batch", "1"), 14),
+        (("--batch", "0"), 14),
+        (("--batch", "-7"), 14),
     ],
     ids=str,
 )
@@ -189,10 +192,13 @@ def test_what_has_run_out_is_marked_in_batches(
     with django_assert_num_queries(statements):
         assert (
             run("expireverifications", *arguments)
-            == "5 verifications expired\n0 rate limit counts deleted\n"
+            == "5 verifications expired\n0 rate limit counts deleted\n0 webhook deliveries deleted\n"
         )
     assert set(Verification.objects.values_list("status", flat=True)) == {"expired"}
-    assert run("expireverifications") == "0 verifications expired\n0 rate limit counts deleted\n"
+    assert (
+        run("expireverifications")
+        == "0 verifications expired\n0 rate limit counts deleted\n0 webhook deliveries deleted\n"
+    )
 
 
 def test_a_sealed_code_is_wiped_when_it_has_run_out(db, clock):
@@ -209,7 +215,10 @@ def test_what_ended_otherwise_keeps_its_status(service, clock):
     verifications.approve(service, done.sid)
     verifications.cancel(service, gone.sid)
     clock.shift(601)
-    assert run("expireverifications") == "1 verifications expired\n0 rate limit counts deleted\n"
+    assert (
+        run("expireverifications")
+        == "1 verifications expired\n0 rate limit counts deleted\n0 webhook deliveries deleted\n"
+    )
     statuses = Verification.objects.order_by("to").values_list("status", flat=True)
     assert list(statuses) == ["approved", "canceled", "expired"]
 
