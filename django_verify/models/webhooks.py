@@ -6,18 +6,15 @@ Nothing is sent here.
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
-import re
 import uuid
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import codes, conf, sids
+from django_verify import addresses, codes, conf, sids
 from django_verify.models.accounts import Account
 from django_verify.models.services import VerifyService
 
@@ -31,21 +28,12 @@ EVENT_TYPES = (
 )
 URL_LENGTH = 2048
 
-# Printable ASCII without what parsers of URLs disagree about.
-_URL = re.compile(r"[!#-;=?-\[\]_a-z~]+\Z")
-_HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}\.?\Z")
-# A last label that resolvers read as a number makes the whole name an IPv4 address.
-_NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)\Z")
-# Ranges whose addresses stand for an IPv4 address within them, which may be private.
-_TRANSLATED = tuple(
-    map(
-        ipaddress.ip_network,
-        (
-            *("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"),
-            *("::/96", "::ffff:0:0:0/96", "fec0::/10"),
-        ),
-    )
-)
+_REFUSALS = {
+    "url": _("It must be an absolute URL, in ASCII."),
+    "scheme": _("It must begin with https://."),
+    "credentials": _("It must not hold credentials."),
+    "host": _("It must name a public host, on a usual port."),
+}
 
 
 def validate_webhook_url(value: str) -> None:
@@ -56,36 +44,15 @@ def validate_webhook_url(value: str) -> None:
     if len(value) > URL_LENGTH:
         raise ValidationError(_("At most 2048 characters."))
     try:
-        parts = urlsplit(value)
-        host, _port = parts.hostname or "", parts.port
-    except ValueError:
-        host = ""
-    if not host or not _URL.match(value):
-        raise ValidationError(_("It must be an absolute URL, in ASCII."))
-    if parts.scheme != "https" and not (parts.scheme == "http" and conf.debug()):
-        raise ValidationError(_("It must begin with https://."))
-    if "@" in parts.netloc:
-        raise ValidationError(_("It must not hold credentials."))
-    if not _is_public(host):
-        raise ValidationError(_("It must name a public host."))
+        addresses.judge(value, plain=conf.debug())
+    except addresses.Refused as refused:
+        raise ValidationError(_REFUSALS[refused.reason]) from None
 
 
 def validate_event_types(value: Any) -> None:
     """Refuse an empty list and events that do not exist."""
     if not isinstance(value, list) or not value or any(name not in EVENT_TYPES for name in value):
         raise ValidationError(_("Choose from: %(names)s.") % {"names": ", ".join(EVENT_TYPES)})
-
-
-def _is_public(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        name = host.rstrip(".")
-        last = name.rpartition(".")[2]
-        return bool(_HOST.match(host)) and last != "localhost" and not _NUMERIC.match(last)
-    address = getattr(address, "ipv4_mapped", None) or address
-    translated = any(address in network for network in _TRANSLATED)
-    return address.is_global and not address.is_multicast and not translated
 
 
 class Receiver(models.Model):
