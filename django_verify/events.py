@@ -105,7 +105,9 @@ def _tell_status(
     sinks = _sinks(row)
     if not sinks:
         return
-    attempts = attempts or list(row.attempts.order_by("date_created", "sid"))
+    if not attempts:
+        sent = VerificationAttempt.objects.using(lookups.database()).filter(verification=row)
+        attempts = list(sent.order_by("date_created", "sid"))
     service = row.service
     data = {
         "account_sid": row.account_id,
@@ -129,7 +131,7 @@ def _tell_status(
     if status == _Status.APPROVED:
         data["verified_at"] = _time(now)
     kind = f"verification.{status.replace('_', '-')}"
-    source = f"/v1/Accounts/{row.account_id}/Services/{row.service_id}/Verifications/{row.sid}"
+    source = f"/v1/Accounts/{row.account_id}{_path(row)}"
     event = _event(_id(row.sid, status), kind, source, "VerifyEventStreamEvent/3", data, now)
     held = status == _Status.MAX_ATTEMPTS_REACHED
     _enqueue(sinks, event, now + HOLD if held else now)
@@ -169,10 +171,16 @@ def _tell_message(attempt: VerificationAttempt, status: str, error_code: str) ->
         "created_at": _time(attempt.date_created),
         "tags": attempt.tags,
     }
-    source = f"/v2/Services/{row.service_id}/Verifications/{row.sid}/Attempts/{attempt.sid}"
+    source = f"/v2{_path(row)}/Attempts/{attempt.sid}"
     event_id = _id(attempt.sid, status)
     event = _event(event_id, f"message.{status}", source, "MessageStatusEvent/2", data, now)
     _enqueue(sinks, event, now)
+
+
+def _path(row: Verification) -> str:
+    """Return where a verification is in its account; its service may be gone."""
+    of_service = f"/Services/{row.service_id}" if row.service_id else ""
+    return f"{of_service}/Verifications/{row.sid}"
 
 
 def _sinks(row: Verification) -> list[str]:

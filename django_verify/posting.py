@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.utils.http import parse_http_date_safe
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import signing, transport
+from django_verify import codes, signing, transport
 from django_verify.models import Webhook, WebhookDelivery
 from django_verify.models.webhooks import Receiver
 
@@ -32,13 +32,18 @@ V1 = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one try; `rest` is how many seconds the receiver asks to be left alone."""
+    """What became of one try.
+
+    `rest` is how many seconds the receiver asks to be left alone, `final` that it never wants to
+    hear of it again, and `ours` that it was not even asked.
+    """
 
     accepted: bool = False
     status: int | None = None
     error: str = ""
     rest: int = 0
     final: bool = False
+    ours: bool = False
 
 
 def receivers(model: type[Receiver]) -> QuerySet[Receiver]:
@@ -55,18 +60,36 @@ def _mint(receiver: Receiver) -> None:
 
 
 @sensitive_variables()
+def _seal_anew(receiver: Receiver, secret: str) -> None:
+    """Move a secret to the newest key of the ring, so that the old key can be dropped one day."""
+    if not receiver.sealed_secret.startswith(f"{codes.current_key_id()}$"):
+        rows = receivers(type(receiver)).filter(sealed_secret=receiver.sealed_secret)
+        rows.filter(pk=receiver.pk).update(sealed_secret=receiver.seal_secret(secret))
+
+
+@sensitive_variables()
 def post(row: WebhookDelivery, receiver: Receiver, now: dt.datetime) -> Outcome:
     """Sign and post; nothing of the answer but its status is kept."""
     try:
         if not receiver.sealed_secret:
             _mint(receiver)
         keys = receiver.open_secrets(now)
+        _seal_anew(receiver, keys[0])
     except LookupError:
-        return Outcome(error="the key that opens the signing secret has left the ring")
+        error = "the key that opens the signing secret has left the ring"
+        return Outcome(error=error, ours=True)
     url, body, headers = _signed(row, receiver, keys, now)
     try:
         answer = transport.call(
-            "POST", url, body=body, headers=headers, public=True, read=TIMEOUT, total=TIMEOUT
+            "POST",
+            url,
+            body=body,
+            headers=headers,
+            public=True,
+            connect=5,
+            read=TIMEOUT,
+            total=TIMEOUT,
+            max_bytes=0,
         )
     except transport.AddressRefused:
         return Outcome(error="its URL, or an address of its host, is not allowed")
@@ -74,8 +97,8 @@ def post(row: WebhookDelivery, receiver: Receiver, now: dt.datetime) -> Outcome:
         return Outcome(error="it could not be reached")
     except transport.TransportError:
         return Outcome(error="it did not answer in time")
-    except Exception as error:  # noqa: BLE001 - a turn must end, whatever happens
-        return Outcome(error=f"{type(error).__name__} while it was called")
+    except Exception as fault:  # noqa: BLE001 - a turn must end, whatever happens
+        return Outcome(error=f"{type(fault).__name__} while it was called")
     if 200 <= answer.status < 300:
         return Outcome(accepted=True, status=answer.status)
     rest = 0

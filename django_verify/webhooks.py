@@ -217,6 +217,7 @@ def serve(stop: threading.Event, interval: float = 1.0, workers: int = WORKERS) 
                 busy.remove(done)
                 if fault := done.exception():
                     logger.error("a turn of webhook deliveries broke off", exc_info=fault)
+                    stop.wait(interval)
 
 
 def _deliveries() -> QuerySet[WebhookDelivery]:
@@ -298,7 +299,8 @@ def _deliver(sid: str, receiver: Receiver) -> posting.Outcome | None:
         outcome = posting.Outcome(error="given up after several interrupted tries", final=True)
     else:
         outcome = posting.post(row, receiver, now)
-        _examine(receiver, outcome)
+        if not outcome.ours:
+            _examine(receiver, outcome)
     _finish(row, outcome)
     return outcome
 

@@ -1,48 +1,21 @@
 """Events of factors and challenges: recorded in the caller's transaction, and delivered."""
 
 import datetime as dt
+import json
+import os
+import signal
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qsl
 
 import pytest
-import standardwebhooks
-from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from twilio.request_validator import RequestValidator
 
-from django_verify import posting, signals, transport, webhooks
+from django_verify import posting, signals, webhooks
 from django_verify.models import EventSink, Webhook, WebhookDelivery
+from tests.receivers import CHALLENGE, FACTOR, make_webhook, tell, the_row
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-FACTOR = {
-    "identity": "user-7",
-    "factor_sid": "YF" + "0" * 32,
-    "factor_type": "push",
-    "friendly_name": "Phone",
-}
-CHALLENGE = {
-    **FACTOR,
-    "challenge_sid": "YC" + "0" * 32,
-    "details": '{"message": "Log in?"}',
-    "hidden_details": '{"ip": "192.0.2.1"}',
-    "metadata": "{}",
-}
-
-
-def make_webhook(service, **values):
-    values = {"friendly_name": "Hook", "event_types": ["*"], **values}
-    values.setdefault("webhook_url", "https://hooks.example.com/verify?tenant=1")
-    return Webhook.objects.create(service=service, **values)
-
-
-def tell(service, kind="created"):
-    ids = {"account_sid": service.account_id, "service_sid": service.sid}
-    if kind in {"approved", "denied"}:
-        return webhooks.challenge_event(kind, **ids, **CHALLENGE)
-    return webhooks.factor_event(kind, **ids, **FACTOR)
 
 
 @pytest.fixture
@@ -106,184 +79,6 @@ def test_a_delivery_has_one_receiver(service):
         with pytest.raises(IntegrityError), transaction.atomic():
             WebhookDelivery.objects.create(event_type="x", **receivers)
     WebhookDelivery.objects.create(event_type="x", sink=sink)
-
-
-class Receiver:
-    """A server on loopback: keeps what it is sent, and answers as told."""
-
-    def __init__(self):
-        outer = self
-        self.requests, self.answers, self.gate = [], [], None
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
-                outer.requests.append((f"{outer.url}{self.path[1:]}", dict(self.headers), body))
-                if outer.gate:
-                    outer.gate.wait(30)
-                status, headers = outer.answers.pop(0) if outer.answers else (200, {})
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *args):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def close(self):
-        if self.gate:
-            self.gate.set()
-        self.server.shutdown()
-        self.server.server_close()
-
-
-@pytest.fixture
-def loopback(settings, monkeypatch):
-    """Loopback passes for a public address."""
-    real = transport.call
-    monkeypatch.setattr(transport, "call", lambda *a, **k: real(*a, **{**k, "public": False}))
-
-
-@pytest.fixture
-def make_receiver(loopback):
-    made = []
-
-    def make():
-        made.append(Receiver())
-        return made[-1]
-
-    yield make
-    for receiver in made:
-        receiver.close()
-
-
-@pytest.fixture
-def receiver(make_receiver):
-    return make_receiver()
-
-
-def the_row():
-    return WebhookDelivery.objects.get()
-
-
-def flipped(data, at):
-    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-
-
-def accepted_by_standard(secret, headers, body):
-    try:
-        standardwebhooks.Webhook(secret).verify(body, headers, json_parse=False)
-    except (standardwebhooks.webhooks.WebhookVerificationError, ValueError):
-        return False
-    return True
-
-
-def accepted_by_sdk(secret, url, headers, body):
-    json_body = headers["content-type"] == "application/json"
-    params = body.decode() if json_body else dict(parse_qsl(body.decode()))
-    try:
-        return RequestValidator(secret).validate(url, params, headers["x-twilio-signature"])
-    except TypeError:
-        return False  # a JSON body, and no digest of it in the URL
-
-
-@pytest.mark.parametrize("kind", ["form", "json"])
-def test_both_signatures_hold_and_break_with_any_byte(service, receiver, clock, kind):
-    if kind == "form":
-        hook = make_webhook(service, webhook_url=f"{receiver.url}Hook%7E?tenant=1&x=a%20b#part")
-        secret = webhooks.rotate_secret(hook)
-        tell(service, "approved")
-    else:
-        sink = EventSink.objects.create(
-            account=service.account, url=receiver.url.rstrip("/"), friendly_name="x"
-        )
-        secret = webhooks.rotate_secret(sink)
-        WebhookDelivery.objects.create(sink=sink, event_type="x", payload={"data": "é", "id": "1"})
-    assert webhooks.sweep() == 1
-    ((url, headers, body),) = receiver.requests
-    headers = {name.lower(): value for name, value in headers.items()}
-    assert headers["webhook-id"] == str(the_row().event_id)
-    assert accepted_by_standard(secret, headers, body)
-    assert accepted_by_sdk(secret, url, headers, body)
-    for at in range(len(body)):
-        other = flipped(body, at)
-        if other.isascii():
-            assert not accepted_by_standard(secret, headers, other)
-            assert not accepted_by_sdk(secret, url, headers, other)
-    for name in ("webhook-id", "webhook-timestamp", "webhook-signature"):
-        value = headers[name]
-        # The last character of base64 before its padding has bits that say nothing.
-        for at in range(len(value) - 2 if name.endswith("signature") else len(value)):
-            changed = flipped(value.encode(), at).decode()
-            assert not accepted_by_standard(secret, {**headers, name: changed}, body), (name, at)
-    for at in range(len(headers["x-twilio-signature"])):
-        changed = flipped(headers["x-twilio-signature"].encode(), at).decode()
-        assert not accepted_by_sdk(secret, url, {**headers, "x-twilio-signature": changed}, body)
-    path = url.index("/", 8)
-    for at in range(path + 1, len(url)):
-        assert not accepted_by_sdk(secret, flipped(url.encode(), at).decode(), headers, body)
-    assert not accepted_by_standard("whsec_" + "A" * 32, headers, body)
-    assert not accepted_by_sdk("whsec_" + "A" * 32, url, headers, body)
-
-
-def test_the_older_form_says_less_and_empty_values_are_left_out(service, receiver):
-    make_webhook(service, webhook_url=receiver.url, version="v1")
-    tell(service, "approved")
-    make_webhook(service, webhook_url=receiver.url, event_types=["factor.deleted"])
-    webhooks.record(service.sid, "factor.deleted", {"factor_friendly_name": "", "x": "y"})
-    while webhooks.sweep():
-        pass
-    bodies = [
-        dict(parse_qsl(body.decode(), keep_blank_values=True)) for *_, body in receiver.requests
-    ]
-    (old,) = [body for body in bodies if body["type"] == "challenge.approved"]
-    assert set(old) == set(posting.V1)
-    assert {"uuid", "type", "x"} in [set(body) for body in bodies]
-
-
-def test_an_old_secret_signs_beside_the_new_one_for_a_day(service, receiver, clock):
-    hook = make_webhook(service, webhook_url=receiver.url)
-    old, new = webhooks.rotate_secret(hook), webhooks.rotate_secret(hook)
-    assert old != new
-    assert old not in hook.sealed_old_secret + hook.sealed_secret
-    for shift, holds in ((0, True), (86_399, True), (1, False)):
-        clock.shift(shift)
-        tell(service)
-        webhooks.sweep()
-        url, headers, body = receiver.requests[-1]
-        headers = {name.lower(): value for name, value in headers.items()}
-        assert accepted_by_standard(new, headers, body)
-        assert accepted_by_standard(old, headers, body) is holds
-        assert accepted_by_sdk(new, url, headers, body)
-
-
-def test_a_webhook_made_over_the_api_signs_with_a_secret_nobody_has_seen(service, receiver):
-    hook = make_webhook(service, webhook_url=receiver.url)
-    tell(service)
-    webhooks.sweep()
-    hook.refresh_from_db()
-    (secret,) = hook.open_secrets(dt.datetime.now(dt.UTC))
-    _url, headers, body = receiver.requests[0]
-    assert accepted_by_standard(secret, headers, body)
-
-
-def test_a_receiver_may_keep_the_secret_it_knows(service, receiver):
-    hook = make_webhook(service, webhook_url=receiver.url)
-    webhooks.rotate_secret(hook, "an auth token of the vendor's, 32+")
-    tell(service)
-    webhooks.sweep()
-    url, headers, body = receiver.requests[0]
-    headers = {name.lower(): value for name, value in headers.items()}
-    assert accepted_by_sdk("an auth token of the vendor's, 32+", url, headers, body)
-    assert accepted_by_standard(b"an auth token of the vendor's, 32+", headers, body)
-    for bad in ("short", "é" * 30, "whsec_" + "A" * 20, "whsec_" + "!" * 32, "x" * 129, "a\n" * 20):
-        with pytest.raises(ValidationError):
-            webhooks.rotate_secret(hook, bad)
 
 
 def test_a_delivered_row_keeps_no_payload(service, receiver):
@@ -521,55 +316,6 @@ def test_two_sweepers_deliver_each_once(service, make_receiver, aligned):
     assert set(WebhookDelivery.objects.values_list("status", flat=True)) == {"delivered"}
 
 
-@pytest.mark.parametrize(
-    ("url", "error"),
-    [
-        ("https://127.0.0.1/", "not allowed"),
-        ("https://[::1]/", "not allowed"),
-        ("https://169.254.169.254/", "not allowed"),
-        ("http://hooks.example.com/", "not allowed"),
-    ],
-)
-def test_no_private_address_is_called(service, clock, url, error):
-    make_webhook(service, webhook_url=url)
-    tell(service)
-    assert webhooks.sweep() == 1
-    row = the_row()
-    assert (row.status, row.response_status, row.tries) == ("pending", None, 1)
-    assert error in row.error
-    assert url not in row.error
-    assert Webhook.objects.get().failing_since
-
-
-@pytest.mark.parametrize(
-    ("raised", "error"),
-    [
-        (transport.NotSent("x"), "it could not be reached"),
-        (transport.NotAnswered("x"), "it did not answer in time"),
-        (ZeroDivisionError("the number"), "ZeroDivisionError while it was called"),
-    ],
-    ids=str,
-)
-def test_what_goes_wrong_is_told_without_its_text(service, monkeypatch, raised, error):
-    def fail(*args, **kwargs):
-        raise raised
-
-    monkeypatch.setattr(transport, "call", fail)
-    make_webhook(service)
-    tell(service)
-    webhooks.sweep()
-    assert (the_row().status, the_row().error) == ("pending", error)
-
-
-def test_a_key_that_has_left_the_ring(service, receiver, settings):
-    webhooks.rotate_secret(make_webhook(service, webhook_url=receiver.url))
-    settings.SECRET_KEY = "another key for the tests, of more than fifty characters in all"
-    tell(service)
-    webhooks.sweep()
-    assert "has left the ring" in the_row().error
-    assert receiver.requests == []
-
-
 def test_the_backlog_and_the_purge(service, receiver, clock):
     make_webhook(service, webhook_url=receiver.url)
     assert webhooks.backlog(timezone.now()) == (0, 0)
@@ -588,3 +334,79 @@ def test_the_backlog_and_the_purge(service, receiver, clock):
     clock.shift(31 * 86_400)
     assert webhooks.purge() == 1
     assert the_row().status == "pending"
+
+
+def test_the_command_posts_until_nothing_is_due(service, receiver, capsys):
+    make_webhook(service, webhook_url=receiver.url)
+    for _ in range(25):
+        tell(service)
+    call_command("deliverwebhooks", limit=22)
+    assert capsys.readouterr().out == "22 deliveries tried\n"
+    call_command("deliverwebhooks")
+    assert capsys.readouterr().out == "3 deliveries tried\n"
+    assert len(receiver.requests) == 25
+    for bad in ({"limit": -1}, {"interval": 0.0}, {"workers": 0}):
+        with pytest.raises(CommandError):
+            call_command("deliverwebhooks", **bad)
+
+
+def test_the_command_goes_on_until_it_is_told_to_stop(service, receiver):
+    make_webhook(service, webhook_url=receiver.url)
+    tell(service)
+
+    def stop():
+        assert eventually(lambda: receiver.requests)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    thread = threading.Thread(target=stop)
+    thread.start()
+    try:
+        call_command("deliverwebhooks", loop=True, interval=0.01)
+    finally:
+        thread.join(60)
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+    assert the_row().status == "delivered"
+
+
+def test_a_turn_that_breaks_off_does_not_end_the_service(service, receiver, monkeypatch, caplog):
+    make_webhook(service, webhook_url=receiver.url)
+    tell(service)
+    real, stop = posting.post, threading.Event()
+
+    def once(*args):
+        monkeypatch.setattr(posting, "post", real)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(posting, "post", once)
+    thread = threading.Thread(target=webhooks.serve, args=(stop, 0.01))
+    thread.start()
+    try:
+        assert eventually(lambda: "broke off" in caplog.text)
+        past = timezone.now() - dt.timedelta(seconds=1)
+        WebhookDelivery.objects.update(lease_until=past)
+        assert eventually(lambda: the_row().status == "delivered")
+    finally:
+        stop.set()
+        thread.join(60)
+
+
+def test_the_command_replaces_a_secret(service, capsys):
+    hook = make_webhook(service)
+    call_command("rotatewebhooksecret", hook.sid)
+    told = json.loads(capsys.readouterr().out)
+    hook.refresh_from_db()
+    now = timezone.now()
+    assert told == {"sid": hook.sid, "signing_secret": hook.open_secrets(now)[0]}
+    call_command("rotatewebhooksecret", hook.sid, secret="k" * 32, overlap=0)
+    hook.refresh_from_db()
+    assert hook.open_secrets(now + dt.timedelta(seconds=1)) == ["k" * 32]
+    for sid, options in (
+        ("YW" + "0" * 32, {}),
+        (hook.sid, {"secret": "short"}),
+        (hook.sid, {"overlap": -1}),
+    ):
+        with pytest.raises(CommandError):
+            call_command("rotatewebhooksecret", sid, **options)
