@@ -216,7 +216,8 @@ def serve(stop: threading.Event, interval: float = 1.0, workers: int = WORKERS) 
             for done in {turn for turn in busy if turn.done()}:
                 busy.remove(done)
                 if fault := done.exception():
-                    logger.error("a turn of webhook deliveries broke off", exc_info=fault)
+                    # The text of a database error may hold the row.
+                    logger.error("a turn of deliveries broke off: %s", type(fault).__name__)
                     stop.wait(interval)
 
 
@@ -251,10 +252,12 @@ def _turn(model: type[Receiver], sid: str, share: int) -> int:
     """Post a receiver's deliveries, oldest first, until one fails; return how many were tried."""
     started, turn = timezone.now(), secrets.token_hex(16)
     rows = posting.receivers(model).filter(pk=sid)
+    field = "webhook" if model is Webhook else "sink"
     free = Q(turn_until__isnull=True) | Q(turn_until__lte=started)
     if not rows.filter(free).update(turn=turn, turn_until=started + LEASE):
+        if not rows.exists():
+            _deliveries().filter(**{field: sid}).delete()
         return 0
-    field = "webhook" if model is Webhook else "sink"
     due = _due(started).filter(**{field: sid})
     done, rest = 0, 0
     try:

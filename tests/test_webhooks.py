@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
 from django_verify import posting, signals, webhooks
@@ -69,6 +69,17 @@ def test_a_rollback_records_nothing(service, woken):
         1 / 0  # noqa: B018
     assert not WebhookDelivery.objects.exists()
     assert woken == []
+
+
+def test_a_webhook_that_is_deleted_at_this_moment_takes_nothing_back(service):
+    hook = make_webhook(service)
+    with transaction.atomic():
+        tell(service)
+        rows = Webhook.objects.filter(sid=hook.sid)
+        rows._raw_delete(rows.db)
+    assert WebhookDelivery.objects.count() == 1
+    assert webhooks.sweep() == 0
+    assert not WebhookDelivery.objects.exists()
 
 
 def test_a_delivery_has_one_receiver(service):
@@ -222,10 +233,7 @@ def test_a_slow_receiver_holds_up_no_other(service, make_receiver):
     for _ in range(3):
         tell(service)
     quick = make_webhook(service, webhook_url=fast.url)
-    stop = threading.Event()
-    thread = threading.Thread(target=webhooks.serve, args=(stop, 0.01, 2))
-    thread.start()
-    try:
+    with serving(workers=2):
         for number in range(1, 4):
             tell(service)
             delivered = quick.deliveries.filter(status="delivered")
@@ -233,11 +241,28 @@ def test_a_slow_receiver_holds_up_no_other(service, make_receiver):
         assert len(slow.requests) == 1
         slow.gate.set()
         assert eventually(lambda: not WebhookDelivery.objects.exclude(status="delivered").exists())
+    assert len(slow.requests) == 6
+
+
+@contextmanager
+def serving(workers):
+    """Deliver in a thread, until the end of the block."""
+    stop = threading.Event()
+
+    def run():
+        try:
+            webhooks.serve(stop, 0.01, workers)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
     finally:
         stop.set()
         thread.join(60)
     assert not thread.is_alive()
-    assert len(slow.requests) == 6
 
 
 def eventually(condition):
@@ -374,23 +399,18 @@ def test_the_command_goes_on_until_it_is_told_to_stop(service, receiver):
 def test_a_turn_that_breaks_off_does_not_end_the_service(service, receiver, monkeypatch, caplog):
     make_webhook(service, webhook_url=receiver.url)
     tell(service)
-    real, stop = posting.post, threading.Event()
+    real = posting.post
 
     def once(*args):
         monkeypatch.setattr(posting, "post", real)
         raise ZeroDivisionError
 
     monkeypatch.setattr(posting, "post", once)
-    thread = threading.Thread(target=webhooks.serve, args=(stop, 0.01))
-    thread.start()
-    try:
+    with serving(workers=2):
         assert eventually(lambda: "broke off" in caplog.text)
         past = timezone.now() - dt.timedelta(seconds=1)
         WebhookDelivery.objects.update(lease_until=past)
         assert eventually(lambda: the_row().status == "delivered")
-    finally:
-        stop.set()
-        thread.join(60)
 
 
 def test_the_command_replaces_a_secret(service, capsys):

@@ -77,7 +77,7 @@ class WebhookDeliveryAdmin(LookOnly, ClosedAdmin):
     @admin.display(description=_("receiver"))
     def told(self, obj: WebhookDelivery) -> str:
         """Who is told."""
-        return str(obj.receiver)
+        return str(obj.webhook or obj.sink or "-")
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         """Whether the viewer may replay; a permission of its own."""
