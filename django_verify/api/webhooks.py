@@ -18,7 +18,7 @@ from django_verify.api.resource import (
     Update,
     save_changes,
 )
-from django_verify.exceptions import InvalidParameter, InvalidFactorParameter, NotFound
+from django_verify.exceptions import InvalidFactorParameter, InvalidParameter, NotFound
 from django_verify.models import Webhook
 from django_verify.models.webhooks import EVENT_TYPES
 
