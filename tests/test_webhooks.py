@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import threading
+from contextlib import contextmanager
 
 import pytest
 from django.core.management import CommandError, call_command
