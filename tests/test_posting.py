@@ -195,3 +195,25 @@ def test_a_secret_moves_to_the_newest_key(service, receiver, settings):
     for _url, headers, body in receiver.requests:
         assert accepted_by_standard(secret, headers, body)
     assert len(receiver.requests) == 2
+
+
+@pytest.mark.parametrize("kind", ["webhook", "sink"])
+def test_the_lines_of_the_docs_in_a_django_view(service, receiver, rf, kind):
+    url = f"{receiver.url}hooks/verify?tenant=a%20b"
+    if kind == "webhook":
+        secret = webhooks.rotate_secret(make_webhook(service, webhook_url=url))
+        tell(service, "denied")
+    else:
+        sink = EventSink.objects.create(account=service.account, url=url, friendly_name="x")
+        secret = webhooks.rotate_secret(sink)
+        WebhookDelivery.objects.create(sink=sink, event_type="x", payload={"id": "1"})
+    webhooks.sweep()
+    ((called, headers, body),) = receiver.requests
+    path = called.removeprefix(receiver.url.rstrip("/"))
+    request = rf.post(path, body, content_type=headers.pop("content-type"), headers=headers)
+    standardwebhooks.Webhook(secret).verify(request.body, dict(request.headers), json_parse=False)
+    signature = request.headers["X-Twilio-Signature"]
+    said = request.POST.dict() if kind == "webhook" else request.body.decode()
+    public = request.build_absolute_uri()
+    assert RequestValidator(secret).validate(public, said, signature)
+    assert not RequestValidator(secret).validate(public + "x", said, signature)
