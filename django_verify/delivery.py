@@ -180,8 +180,7 @@ def _finish(attempt: VerificationAttempt, status: str, outcome: dict[str, str]) 
     now = timezone.now()
     held = VerificationAttempt.objects.filter(sid=attempt.sid, lease=attempt.lease)
     changed: dict[str, object] = {**changes, "date_updated": now, "lease_until": None}
-    event = events.of_message(attempt, status, changes.get("error_code", ""))
-    if not events.update(held, changed, event):
+    if not events.update_message(attempt, held, changed):
         logger.warning("%s: the lease was lost before the outcome was known", attempt.sid)
         return False
     for name, value in changes.items():

@@ -72,13 +72,17 @@ def of_status(
     return partial(_tell_status, row, status, (), checks=checks or row.checks, result=result)
 
 
-def of_message(
-    attempt: VerificationAttempt, status: str, error_code: str = ""
-) -> Callable[[], None] | None:
-    """Return what records a message's new status; None where nothing is reported of it."""
+def update_message(
+    attempt: VerificationAttempt,
+    rows: QuerySet[VerificationAttempt],
+    changes: Mapping[str, object],
+) -> int:
+    """Run a conditional update of an attempt, with the event of the status that it brings."""
+    status = str(changes.get("message_status", ""))
     if status not in _MESSAGES or not attempt.verification.reports:
-        return None
-    return partial(_tell_message, attempt, status, error_code)
+        return rows.update(**changes)
+    code = str(changes.get("error_code", ""))
+    return update(rows, changes, partial(_tell_message, attempt, status, code))
 
 
 def _record(event: Callable[[], None]) -> None:

@@ -72,7 +72,7 @@ def enqueue(deliveries: Iterable[WebhookDelivery]) -> int:
     if rows:
         using = router.db_for_write(WebhookDelivery)
         WebhookDelivery.objects.using(using).bulk_create(rows)
-        transaction.on_commit(wake, using=using)
+        transaction.on_commit(wake, using=using, robust=True)
     return len(rows)
 
 
@@ -161,7 +161,7 @@ def replay(rows: QuerySet[WebhookDelivery]) -> int:
         status=_Status.PENDING, tries=0, due_at=now, date_updated=now
     )
     if count:
-        transaction.on_commit(wake, using=router.db_for_write(WebhookDelivery))
+        transaction.on_commit(wake, using=router.db_for_write(WebhookDelivery), robust=True)
     return count
 
 

@@ -336,3 +336,18 @@ def test_the_sinks_of_an_account_have_services_of_it(service):
     )
     with pytest.raises(ValidationError):
         sink.full_clean()
+
+
+@pytest.mark.parametrize("status", ["delivered", "undelivered", "queued", "sending"])
+def test_what_the_provider_says_later(service, sink, status):
+    verifications.start(service, PHONE)
+    attempt = VerificationAttempt.objects.get()
+    rows = VerificationAttempt.objects.filter(message_status="sent")
+    change = {"message_status": status, "error_code": "30003"}
+    assert events.update_message(attempt, rows, change) == 1
+    assert events.update_message(attempt, rows, change) == 0
+    if status in {"queued", "sending"}:
+        assert told(sink) == STARTED
+    else:
+        assert told(sink) == sorted([*STARTED, f"message.{status}"])
+        assert the_event(sink, f"message.{status}")["data"]["error_code"] == "30003"
