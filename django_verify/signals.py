@@ -28,3 +28,9 @@ attempt_sent = Signal()
 
 #: No sender took the message, `attempt.error_message` says why: `attempt`.
 attempt_failed = Signal()
+
+#: The provider reported that the message arrived, or was read: `attempt`.
+attempt_delivered = Signal()
+
+#: The provider reported that the message did not arrive: `attempt`. The next sender may get it.
+attempt_undelivered = Signal()

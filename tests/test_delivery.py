@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django_verify import delivery, signals, verifications
 from django_verify.models import VerificationAttempt
 from django_verify.senders import Receipt, SendError, TemporarySendError, locmem
-from tests.conftest import PHONE, code_in, make_service
+from tests.conftest import OTHER_PHONE, PHONE, code_in, make_service
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -79,8 +79,18 @@ def test_a_refusal_for_good_ends_it(service, senders, caplog):
 def test_two_messages_at_most(service, senders):
     senders.script = {alias: TemporarySendError(f"{alias} is down") for alias in "abc"}
     verifications.start(service, PHONE)
-    assert senders.asked == ["a", "b"]
-    assert the_attempt().error_message == "b is down"
+    assert senders.asked == ["a", "b", "c"]
+    assert (the_attempt().error_message, the_attempt().messages) == ("c is down", 0)
+    senders.asked.clear()
+    senders.script |= {alias: TemporarySendError("slow", uncertain=True) for alias in "bc"}
+    verifications.start(service, OTHER_PHONE)
+    attempt = VerificationAttempt.objects.order_by("date_created").last()
+    assert senders.asked == ["a", "b", "c"]
+    assert (attempt.message_status, attempt.messages) == ("failed", 2)
+    assert [(row["sender"], row["status"]) for row in attempt.trail] == [
+        ("b", "unknown"),
+        ("c", "unknown"),
+    ]
 
 
 def test_a_services_own_order(account, senders):
@@ -219,7 +229,7 @@ def test_a_sweep_drops_what_is_over(crashed, service, outbox, clock):
 
 def test_a_sweep_gives_up_in_the_end(crashed, outbox, clock, monkeypatch):
     monkeypatch.setattr(delivery, "deliver", lambda attempt: None)
-    for _ in range(delivery.TRIES):
+    for _ in range(delivery.MESSAGES_PER_ATTEMPT):
         clock.shift(61)
         assert delivery.sweep() == 1
     assert the_attempt().message_status == "failed"
@@ -245,7 +255,7 @@ def test_two_sweepers_take_it_once(crashed, outbox, clock, monkeypatch):
 def test_the_lease_follows_its_setting(settings, clock):
     settings.DJANGO_VERIFY = {"DELIVERY_LEASE": 7}
     now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    assert delivery.lease(now)["lease_until"] == now + dt.timedelta(seconds=7)
+    assert delivery.lease(now)["due_at"] == now + dt.timedelta(seconds=7)
 
 
 def test_no_sender_left_when_it_is_time_to_send(crashed, settings, clock):
