@@ -296,7 +296,8 @@ def requeue(attempt: VerificationAttempt) -> bool:
         verification__service__isnull=False,
     )
     chosen = list(failed.values_list("sid", flat=True))  # MySQL joins no table in this update
-    again = {"message_status": _Status.QUEUED, "due_at": now, "date_updated": now}
+    # A job that is woken takes what nobody has tried.
+    again = {"message_status": _Status.QUEUED, "tries": 0, "due_at": now, "date_updated": now}
     unchanged = lookups.attempts().filter(sid__in=chosen, message_status=_Status.FAILED)
     return unchanged.filter(due_at=None).update(**again) > 0
 

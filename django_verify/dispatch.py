@@ -52,6 +52,14 @@ def wake(sid: str) -> None:
         logger.error("%s: no worker was woken: %s", sid, type(error).__name__)  # noqa: TRY400
 
 
+def requeue(attempt: VerificationAttempt) -> bool:
+    """Queue a failed attempt again, and wake a worker; False where it cannot be sent any more."""
+    queued = delivery.requeue(attempt)
+    if queued:
+        transaction.on_commit(partial(wake, attempt.sid), using=lookups.database(), robust=True)
+    return queued
+
+
 def waker() -> Callable[[str], Any]:
     """Return the function that wakes a worker, by DJANGO_VERIFY["DISPATCH"].
 

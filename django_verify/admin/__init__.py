@@ -2,9 +2,11 @@
 
 from django_verify.admin import (
     accounts,
+    attempts,
     messaging,
     ratelimits,
     safelist,
+    senders,
     services,
     templates,
     verifications,
@@ -13,9 +15,11 @@ from django_verify.admin import (
 
 __all__ = [
     "accounts",
+    "attempts",
     "messaging",
     "ratelimits",
     "safelist",
+    "senders",
     "services",
     "templates",
     "verifications",
