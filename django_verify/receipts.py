@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -51,6 +52,7 @@ def _record(alias: str, report: Report, attempt_sid: str) -> bool:
     if report.status not in _RANK or not _RANK[_Status(report.status)]:
         logger.warning("the sender %r reported an unknown status", alias)
         return False
+    report = replace(report, provider_sid=_text("provider_sid", report.provider_sid))
     for _ in range(TURNS):
         attempt = _find(alias, report, attempt_sid)
         if attempt is None:
@@ -97,10 +99,10 @@ def _changes(
         return {}  # it is to be sent again already
     changes: dict[str, Any] = {"message_status": status, "date_updated": now, "due_at": None}
     for name in ("provider_sid", "price_value", "price_currency"):
-        if value := _text(attempt, name, getattr(report, name)):
+        if value := _text(name, getattr(report, name)):
             changes[name] = value
     if status in _BAD:
-        changes["error_code"] = _text(attempt, "error_code", report.code)
+        changes["error_code"] = _text("error_code", report.code)
         changes["error_message"] = "reported by the provider"
         if delivery.may_send_again(attempt, now):
             changes["due_at"] = now
@@ -124,9 +126,9 @@ def _is_earlier(attempt: VerificationAttempt, alias: str, report: Report) -> boo
     )
 
 
-def _text(attempt: VerificationAttempt, name: str, value: object) -> str:
+def _text(name: str, value: object) -> str:
     """Return a provider's text as the column can hold it."""
-    field = attempt._meta.get_field(name)  # noqa: SLF001 - a documented API
+    field = VerificationAttempt._meta.get_field(name)  # noqa: SLF001 - a documented API
     return str(value).replace("\0", "")[: getattr(field, "max_length", None)]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.request import RawPostDataException, UnreadablePostError
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -16,6 +17,8 @@ from django_verify import conf, health, receipts, senders
 from django_verify.senders import Callback, CallbackRefused, Sender
 
 logger = logging.getLogger("django_verify")
+
+_ATTEMPT = re.compile(r"(?:^|&)attempt=(VL[0-9a-f]{32})(?:&|\Z)")
 
 
 @csrf_exempt
@@ -70,11 +73,8 @@ def _answer(request: HttpRequest, sender: Sender) -> HttpResponse:
             text, content_type="text/plain", headers={"X-Content-Type-Options": "nosniff"}
         )
     reports = sender.reports(callback)
-    try:
-        attempt = QueryDict(query).get("attempt") or ""
-    except ValueError:  # more fields than Django allows
-        attempt = ""
-    receipts.record(sender.alias, reports, str(attempt))
+    named = _ATTEMPT.search(query)
+    receipts.record(sender.alias, reports, named[1] if named else "")
     return HttpResponse(status=204)
 
 
