@@ -108,8 +108,10 @@ def failed(alias: str, text: str) -> None:
     counted = {"failures_total": F("failures_total") + 1, **told}
     recent = rows.filter(failing_since__gt=now - window)
     if not recent.update(failures=F("failures") + 1, **counted):
+        # Of several processes, one begins the run, and the others count on.
         first = {"failures": 1, "failing_since": now}
-        if not rows.update(**first, **counted):
+        stale = rows.filter(Q(failing_since=None) | Q(failing_since__lte=now - window))
+        if not stale.update(**first, **counted):
             try:
                 with transaction.atomic(using=lookups.database()):
                     _rows().create(alias=alias, failures_total=1, **first, **told)
