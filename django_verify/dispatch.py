@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -68,6 +69,8 @@ def waker() -> Callable[[str], Any]:
     engine = conf.current().DISPATCH
     if engine == INLINE:
         return _ignore
+    if engine == "celery" and find_spec("celery") is None:
+        raise ImproperlyConfigured("DJANGO_VERIFY['DISPATCH'] 'celery' needs the extra `celery`.")
     try:
         if engine in _ENGINES:
             found = import_module(_ENGINES[engine]).wake

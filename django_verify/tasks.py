@@ -6,20 +6,26 @@ whether anything is left to do.
 
 from __future__ import annotations
 
-from celery import shared_task
+from typing import Any
 
 from django_verify import conf, delivery
 
+deliver: Any = None
+try:
+    from celery import shared_task
+except ImportError:
+    pass  # other engines' autodiscovery imports every module of this name, too
+else:
 
-@shared_task(  # type: ignore[untyped-decorator]
-    name="django_verify.deliver",
-    acks_late=True,
-    reject_on_worker_lost=True,
-    ignore_result=True,
-)
-def deliver(sid: str) -> bool:
-    """Send one attempt, unless it is over or somebody else has it."""
-    return delivery.take(sid, woken=True)
+    @shared_task(  # type: ignore[untyped-decorator]
+        name="django_verify.deliver",
+        acks_late=True,
+        reject_on_worker_lost=True,
+        ignore_result=True,
+    )
+    def deliver(sid: str) -> bool:
+        """Send one attempt, unless it is over or somebody else has it."""
+        return delivery.take(sid, woken=True)
 
 
 def wake(sid: str) -> None:

@@ -8,6 +8,7 @@ import re
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.request import RawPostDataException, UnreadablePostError
+from django.utils.encoding import escape_uri_path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
@@ -59,8 +60,9 @@ def _answer(request: HttpRequest, sender: Sender) -> HttpResponse:
     if body is None:
         return HttpResponse(status=413)
     query = request.META.get("QUERY_STRING", "")
+    base = conf.current().BASE_URL.rstrip("/")
     callback = Callback(
-        url=f"{conf.current().BASE_URL.rstrip('/')}{request.path}{'?' if query else ''}{query}",
+        url=f"{base}{escape_uri_path(request.path)}{'?' if query else ''}{query}",
         method=str(request.method),
         headers={name.lower(): value for name, value in request.headers.items()},
         body=body,

@@ -112,6 +112,26 @@ def test_an_engine_that_cannot_be_had(engine, path):
         dispatch.waker()
 
 
+def test_celery_is_asked_for_before_it_is_missed(engine, monkeypatch):
+    engine("celery")
+    monkeypatch.setattr(dispatch, "find_spec", lambda name: None)
+    with pytest.raises(ImproperlyConfigured, match="needs the extra"):
+        dispatch.waker()
+
+
+def test_without_celery_its_module_still_imports():
+    """Huey and dramatiq import every `tasks` module that they find."""
+    code = (
+        "import sys; sys.modules['celery'] = None; import django; django.setup();"
+        "from django_verify import tasks; print(tasks.deliver)"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.bare"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.stdout == "None\n", done.stderr
+
+
 @pytest.fixture
 def tasks(settings):
     """`tasks(backend)` sets up Django's Tasks, of the framework or of the package for 5.2."""

@@ -63,6 +63,19 @@ def test_who_does_not_report_has_no_address(path):
     assert Client().get(path).status_code == 404
 
 
+def test_an_alias_is_spelled_as_in_the_address_that_was_given_out(service, settings):
+    settings.DJANGO_VERIFY = configured(reporting=["tel co"], aliases=["tel co"], BASE_URL=URL)
+    urls = []
+    Scripted.script = {
+        "tel co": lambda message: urls.append(message.callback_url) or Receipt("SM1")
+    }
+    verifications.start(service, PHONE)
+    path = urls[0].removeprefix(URL)
+    assert path.startswith("/verify/callbacks/tel%20co?attempt=VL")
+    assert post(path).status_code == 204
+    assert status() == "delivered"
+
+
 def test_without_a_public_address_there_is_no_callback(settings):
     settings.DJANGO_VERIFY = configured(reporting="a")
     assert post().status_code == 404
