@@ -47,3 +47,8 @@ challenge_approved = Signal()
 
 #: The owner of the factor has refused what was asked: `challenge`.
 challenge_denied = Signal()
+#: The provider reported that the message arrived, or was read: `attempt`.
+attempt_delivered = Signal()
+
+#: The provider reported that the message did not arrive: `attempt`. The next sender may get it.
+attempt_undelivered = Signal()

@@ -21,7 +21,7 @@ from django_verify import (
     budgets,
     channels,
     codes,
-    delivery,
+    dispatch,
     events,
     exceptions,
     orders,
@@ -100,8 +100,7 @@ def start(
     sna_url = "" if sends else sna.mint(order.attempt_sid, order.address.to)
     attempt = outbox.write(order, sna_url, asked_at)
     if sends:
-        using = lookups.database()
-        transaction.on_commit(partial(delivery.deliver, attempt), using=using)
+        dispatch.after_commit(attempt)
     return attempt.verification
 
 

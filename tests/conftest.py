@@ -16,7 +16,7 @@ import time_machine
 from django.db import connection, connections
 from django.test import Client
 
-from django_verify import transport
+from django_verify import breakers, transport
 from django_verify.models import Account, ApiKey, VerifyService
 from django_verify.senders import locmem
 from tests.receivers import Receiver
@@ -33,6 +33,14 @@ def outbox():
     locmem.outbox.clear()
     yield locmem.outbox
     locmem.outbox.clear()
+
+
+@pytest.fixture(autouse=True)
+def healthy_senders():
+    """No test goes by what another one's senders did."""
+    breakers.forget()
+    yield
+    breakers.forget()
 
 
 @pytest.fixture

@@ -2,10 +2,12 @@
 
 from django_verify.admin import (
     accounts,
+    attempts,
     deliveries,
     messaging,
     ratelimits,
     safelist,
+    senders,
     services,
     templates,
     verifications,
@@ -14,10 +16,12 @@ from django_verify.admin import (
 
 __all__ = [
     "accounts",
+    "attempts",
     "deliveries",
     "messaging",
     "ratelimits",
     "safelist",
+    "senders",
     "services",
     "templates",
     "verifications",
