@@ -17,7 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Literal
 
 from django.core.exceptions import ValidationError
-from django.db import close_old_connections, connections, router, transaction
+from django.db import close_old_connections, connections, router
 from django.db.models import Count, F, Min, Q, QuerySet
 from django.utils import timezone
 
@@ -67,17 +67,11 @@ def record(service_sid: str, event_type: str, params: Mapping[str, str]) -> int:
 
 
 def enqueue(deliveries: Iterable[WebhookDelivery]) -> int:
-    """Write deliveries, and wake the dispatcher once they are committed; return how many."""
+    """Write deliveries, for a sweep to find once they are committed; return how many."""
     rows = list(deliveries)
     if rows:
-        using = router.db_for_write(WebhookDelivery)
-        WebhookDelivery.objects.using(using).bulk_create(rows)
-        transaction.on_commit(wake, using=using, robust=True)
+        WebhookDelivery.objects.using(router.db_for_write(WebhookDelivery)).bulk_create(rows)
     return len(rows)
-
-
-def wake() -> None:
-    """Tell whoever delivers that there is something new; `deliverwebhooks` needs no telling."""
 
 
 def factor_event(
@@ -157,12 +151,9 @@ def rotate_secret(receiver: Receiver, secret: str = "", overlap: dt.timedelta = 
 def replay(rows: QuerySet[WebhookDelivery]) -> int:
     """Make given-up deliveries due again, with all their tries; return how many were."""
     now = timezone.now()
-    count = rows.filter(status=_Status.DEAD).update(
+    return rows.filter(status=_Status.DEAD).update(
         status=_Status.PENDING, tries=0, due_at=now, date_updated=now
     )
-    if count:
-        transaction.on_commit(wake, using=router.db_for_write(WebhookDelivery), robust=True)
-    return count
 
 
 def backlog(now: dt.datetime) -> tuple[int, float]:

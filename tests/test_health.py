@@ -11,6 +11,7 @@ from django.utils import timezone
 from django_verify import health, verifications
 from django_verify.models import SenderState, VerificationAttempt
 from tests.conftest import PHONE
+from tests.receivers import make_webhook, tell
 from tests.scripted import configured
 
 pytestmark = pytest.mark.django_db
@@ -21,6 +22,7 @@ READY = {
         "database": {"status": "ok"},
         "queue": {"status": "ok", "oldest_due_seconds": 0},
         "senders": {"status": "ok", "configured": 2, "failing": 0},
+        "webhooks": {"status": "ok", "overdue": 0, "oldest_due_seconds": 0},
     },
 }
 
@@ -104,3 +106,16 @@ def test_live_is_not_ready(client, monkeypatch, path, django_assert_num_queries)
     with django_assert_num_queries(0):
         answer = client.get(f"/verify/{path}")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_events_that_nobody_posts(client, service, clock):
+    make_webhook(service)
+    tell(service, "created")
+    clock.shift(121)
+    answer = client.get("/verify/healthz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["checks"]["webhooks"] == {
+        "status": "degraded",
+        "overdue": 1,
+        "oldest_due_seconds": 121,
+    }
