@@ -88,7 +88,12 @@ def enqueue(challenge: Challenge, ttl: int) -> Notification:
 
 
 def wake(sid: str) -> None:
-    """Send a notification that was just committed. Never raises: a sweep finds it anyway."""
+    """Send a notification that was just committed. Never raises: a sweep finds it anyway.
+
+    Where messages are left to workers, so is this one: to `deliverattempts --loop`.
+    """
+    if conf.current().DISPATCH != "inline":
+        return
     try:
         deliver(sid)
     except Exception as error:  # noqa: BLE001 - the caller's answer stands: the row is written

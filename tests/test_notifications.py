@@ -1,9 +1,11 @@
 """The outbox of notifications: claimed once, sent after the commit, tried again, taken over."""
 
 import datetime as dt
+from io import StringIO
 from types import SimpleNamespace
 
 import pytest
+from django.core.management import call_command
 from django.db import transaction
 from django.utils import timezone
 
@@ -309,6 +311,15 @@ def test_a_sweep_stops_when_told(factor, sent, monkeypatch):
         ask(factor)
     assert notifications.sweep(stop=lambda: True) == 0
     assert notifications.sweep() == 1
+
+
+@pytest.mark.parametrize("engine", ["tasks", "celery", "tests.nowhere.wake"])
+def test_with_workers_no_request_waits_for_a_push_service(factor, sent, settings, engine):
+    settings.DJANGO_VERIFY = settings.DJANGO_VERIFY | {"DISPATCH": engine}
+    ask(factor)
+    assert sent == []
+    call_command("deliverattempts", stdout=StringIO())
+    assert (len(sent), row().status) == (1, "sent")
 
 
 def test_many_sweeps_send_once(factor, sent, aligned, monkeypatch):

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('django_verify', '0005_webhook_deliveries'),
+        ('django_verify', '0006_verification_events'),
     ]
 
     operations = [

@@ -5,6 +5,7 @@ from django_verify.models.entities import Challenge, Entity, Factor
 from django_verify.models.messaging import MessagingConfiguration, MessagingService
 from django_verify.models.push import AccessToken, Notification, PushCredential
 from django_verify.models.safelist import SafeListNumber
+from django_verify.models.senders import SenderState
 from django_verify.models.services import (
     Bucket,
     BucketCount,
@@ -32,6 +33,7 @@ __all__ = [
     "PushCredential",
     "RateLimit",
     "SafeListNumber",
+    "SenderState",
     "StatusReadCount",
     "Template",
     "TemplateTranslation",
