@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -108,14 +109,14 @@ class RestSender(Sender):
 
     def reports(self, callback: Callback) -> Sequence[Report]:
         """Return what a callback reports; its signature is looked at before what it says."""
-        if not self.reporting:
-            raise CallbackRefused("this sender takes no reports")
-        try:
-            if not self.is_signed(callback):
-                raise CallbackRefused("the signature is not the provider's")
-            return list(self.read(callback))
-        except (ValueError, RecursionError):
-            raise CallbackRefused("the callback cannot be read") from None
+        reports = None
+        # An error of a parser holds what it read, so none may be the context of ours.
+        with contextlib.suppress(ValueError, RecursionError):
+            if self.reporting and self.is_signed(callback):
+                reports = list(self.read(callback))
+        if reports is None:
+            raise CallbackRefused("not signed by the provider, or not to be read")
+        return reports
 
     def is_signed(self, callback: Callback) -> bool:
         """Whether the provider signed it, in constant time; a ValueError is a no."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import Callback, Message, Receipt, Report
 
+_VOICES = rest.SPEECH | {"zh": "cmn-CN"}
 _SIGNATURE = "x-sinch-webhook-signature"
 
 
@@ -98,7 +99,7 @@ class SinchSender(rest.RestSender):
         callout: dict[str, object] = {
             "destination": {"type": "number", "endpoint": message.to},
             "text": message.body,
-            "locale": rest.voice(message, dials=True),
+            "locale": rest.voice(message, _VOICES, dials=True),
         }
         callout |= rest.fields(cli=self.call_from, dtmf=message.send_digits)
         body = {"method": "ttsCallout", "ttsCallout": callout}
