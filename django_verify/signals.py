@@ -28,3 +28,18 @@ attempt_sent = Signal()
 
 #: No sender took the message, `attempt.error_message` says why: `attempt`.
 attempt_failed = Signal()
+
+#: A factor exists, and is not verified yet: `factor`.
+factor_created = Signal()
+
+#: A factor has proved itself, and may be challenged: `factor`.
+factor_verified = Signal()
+
+#: A factor was deleted, by itself or with its entity: `factor`.
+factor_deleted = Signal()
+
+#: The owner of the factor has proved it, or approved what was asked: `challenge`.
+challenge_approved = Signal()
+
+#: The owner of the factor has refused what was asked: `challenge`.
+challenge_denied = Signal()

@@ -30,6 +30,7 @@ from django_verify import (
     signals,
     sna,
 )
+from django_verify.charges import refuse_open_transaction
 from django_verify.exceptions import InvalidParameter, NotFound
 from django_verify.models import Verification, VerifyService, lookups
 from django_verify.orders import Order
@@ -121,7 +122,7 @@ def check(
     is nothing to check, MaxChecksReached when the guesses are used up, and AtomicBlockError
     inside a transaction, whose rollback could take the charge back.
     """
-    _refuse_open_transaction()
+    refuse_open_transaction("verifications.check")
     if code and not 4 <= len(code) <= 10:
         raise InvalidParameter("code", "it has 4–10 characters")
     if not (to or verification_sid):
@@ -196,29 +197,6 @@ def expire(limit: int = 1000) -> int:
     batch = list(over.values_list("sid", flat=True)[:limit])
     changes = {"status": _Status.EXPIRED, "sealed_code": "", "date_updated": now}
     return over.filter(sid__in=batch).update(**changes) if batch else 0
-
-
-class AtomicBlockError(RuntimeError):
-    """A check ran where its charge could be rolled back."""
-
-
-def _refuse_open_transaction() -> None:
-    using = lookups.database()
-    connection = transaction.get_connection(using)
-    if connection.get_autocommit():
-        return
-    message = (
-        "verifications.check() charges a guess that must not be rolled back: call it outside"
-        " transaction.atomic(), and mark views with transaction.non_atomic_requests."
-    )
-    if not connection.in_atomic_block:
-        raise AtomicBlockError(message)
-    try:
-        # Django decides: inside TestCase's own transaction a durable block is allowed.
-        with transaction.atomic(using=using, durable=True):
-            pass
-    except RuntimeError:
-        raise AtomicBlockError(message) from None
 
 
 def _ask_host(order: Order) -> None:

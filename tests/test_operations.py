@@ -87,7 +87,7 @@ def test_an_operation_is_declared_as_in_the_contract(operation):
     if operation.key:
         assert resource.key == operation.key
     if operation.answer:
-        assert set(resource.answer().fields) == operation.answer
+        assert set(resource.answered(action)().fields) == operation.answer
 
 
 def world(api):

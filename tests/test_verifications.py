@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, OperationalError, transaction
 from django.test import override_settings
 
-from django_verify import budgets, codes, conf, exceptions, signals, verifications
+from django_verify import budgets, charges, codes, conf, exceptions, signals, verifications
 from django_verify import outbox as writes
 from django_verify.models import Verification, VerificationAttempt, VerifyService, lookups
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_account, make_service, wrong
@@ -690,11 +690,11 @@ def test_a_channel_without_a_sender(service, settings, channel, to, refusal):
 def test_check_refuses_an_outer_transaction(service, outbox):
     verifications.start(service, PHONE)
     code = code_in(outbox[0])
-    with transaction.atomic(), pytest.raises(verifications.AtomicBlockError):
+    with transaction.atomic(), pytest.raises(charges.AtomicBlockError):
         verifications.check(service, code, to=PHONE)
     transaction.set_autocommit(False)
     try:
-        with pytest.raises(verifications.AtomicBlockError):
+        with pytest.raises(charges.AtomicBlockError):
             verifications.check(service, code, to=PHONE)
     finally:
         transaction.rollback()

@@ -76,6 +76,21 @@ class Sid(Formed):
         return sids.canonical(data)
 
 
+class TextMap(wire.JSONObject):
+    """A JSON object of texts, written as one text of at most 1024 characters."""
+
+    default_error_messages = {"texts": "a JSON object of strings is required", "long": "too long"}
+
+    def to_internal_value(self, data: str) -> dict[str, Any]:
+        """Return the object."""
+        if len(data) > 1024:
+            self.fail("long")
+        value = super().to_internal_value(data)
+        if not all(isinstance(text, str) for text in value.values()):
+            self.fail("texts")
+        return value
+
+
 class Region(Formed):
     """A country as two letters of ISO 3166, in either case."""
 

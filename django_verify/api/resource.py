@@ -68,6 +68,8 @@ class Resource(ViewSet):
     update_parameters: ClassVar[type[wire.Parameters] | None] = None
     filters: ClassVar[type[wire.Parameters]] = PageParameters
     answer: ClassVar[type[wire.Answer] | None] = None
+    #: The shape of an object that was just created, where it says more than later.
+    created_answer: ClassVar[type[wire.Answer] | None] = None
     created: ClassVar[int] = 201
     # Not for the host's own OpenAPI document; ours is made in `api.schema`.
     schema = None
@@ -111,6 +113,11 @@ class Resource(ViewSet):
         return {"create": getattr(cls, "parameters", None), "list": cls.filters}.get(action)
 
     @classmethod
+    def answered(cls, action: str) -> type[wire.Answer] | None:
+        """Return the shape of the object that an action answers, or lists."""
+        return (cls.created_answer if action == "create" else None) or cls.answer
+
+    @classmethod
     def status(cls, action: str) -> int:
         """Return the HTTP status of an action that succeeds."""
         return {"create": cls.created, "destroy": 204}.get(action, 200)
@@ -143,6 +150,10 @@ class Resource(ViewSet):
             if name in values:
                 raise InvalidParameter(name, "it must be sent once")
         return reader.read(values)
+
+    def as_ours(self, error: exceptions.VerifyError) -> exceptions.VerifyError:
+        """Return an error as this resource tells it."""
+        return error
 
     def link(self, path: str) -> str:
         """Return the absolute URL of a path below the API's root."""
@@ -188,7 +199,7 @@ class Resource(ViewSet):
 
     def _handle(self, exc: Exception, context: dict[str, Any]) -> Response:
         error = wire.as_verify_error(exc, f"/{self._path()}")
-        return wire.error_response(error, self._reading)
+        return wire.error_response(self.as_ours(error), self._reading)
 
     def _path(self) -> str:
         """Return the path of this request below the API's root, without a leading slash."""
@@ -257,27 +268,36 @@ class Delete:
         for _ in range(DELETE_TURNS):
             try:
                 with transaction.atomic(using=router.db_for_write(self.model)):
-                    self.get_object().delete()
+                    self.perform_destroy(self.get_object())
                 return Response(status=204)
             except IntegrityError:
                 continue  # something was added to it meanwhile
         raise Conflict
 
+    def perform_destroy(self, obj: Any) -> None:
+        """Delete one object, in a transaction."""
+        obj.delete()
+
 
 class List:
-    """GET on the collection: one page, newest first, with links to its neighbours."""
+    """GET on the collection: one page, newest first by default, with links to its neighbours."""
 
     def list(self: Any, request: Request, **kwargs: str) -> Response:
         """Answer one page; `Page` is the client's own count, `PageToken` decides."""
-        query = wire.reader(self.filters).read(wire.query_values(request._request))  # noqa: SLF001
+        values = wire.query_values(request._request)  # noqa: SLF001
+        if "pageToken" in values:  # so one of the device SDKs spells it
+            values.setdefault("PageToken", values["pageToken"])
+        query = wire.reader(self.filters).read(values)
         size, number = query.pop("page_size", 50), query.pop("page", 0)
         token = query.pop("page_token", "")
-        rows, older, newer = _page(self.narrow(self.get_queryset(), **query), token, size)
+        oldest_first = self.oldest_first(query)
+        found = self.narrow(self.get_queryset(), **query)
+        rows, after, before = _page(found, token, size, oldest_first=oldest_first)
         links = {
             "first_page_url": self._page_url(size, 0),
-            "previous_page_url": newer and self._page_url(size, max(number - 1, 0), newer),
+            "previous_page_url": before and self._page_url(size, max(number - 1, 0), before),
             "url": self._page_url(size, number, token),
-            "next_page_url": older and self._page_url(size, number + 1, older),
+            "next_page_url": after and self._page_url(size, number + 1, after),
         }
         meta = {"page": number, "page_size": size, **links, "key": self.key}
         return Response({"meta": meta, self.key: [self.represent(row) for row in rows]})
@@ -286,10 +306,14 @@ class List:
         """Return the rows that the list's own filters leave."""
         return rows
 
+    def oldest_first(self, query: dict[str, Any]) -> bool:
+        """Return whether the list begins with the oldest; takes its own parameter out."""
+        return False
+
     def _page_url(self: Any, size: int, number: int, token: str = "") -> str:
         """Return a page's URL with the request's own filters."""
         values = wire.query_values(self.request._request)  # noqa: SLF001
-        filters = {k: v for k, v in values.items() if not k.startswith("Page")}
+        filters = {k: v for k, v in values.items() if not k.startswith(("Page", "pageToken"))}
         query = {**filters, "PageSize": size, "Page": number}
         if token:
             query["PageToken"] = token
@@ -316,16 +340,19 @@ def only(rows: QuerySet[Any]) -> Any:
         raise NotFound from None
 
 
-def _page(rows: QuerySet[Any], token: str, size: int) -> tuple[list[Any], str | None, str | None]:
-    """Return a page and the tokens of the older and the newer one, None where there is none.
+def _page(
+    rows: QuerySet[Any], token: str, size: int, *, oldest_first: bool
+) -> tuple[list[Any], str | None, str | None]:
+    """Return a page and the tokens of the one after and the one before, None where there is none.
 
     A token names a direction and the row next to the page, so that rows which come and go
     between two calls neither repeat nor hide others.
     """
     backwards, moment, sid = _read_token(token)
-    order = ("date_created", "pk") if backwards else ("-date_created", "-pk")
+    ascending = backwards != oldest_first
+    order = ("date_created", "pk") if ascending else ("-date_created", "-pk")
     if moment is not None:
-        compare = "gt" if backwards else "lt"
+        compare = "gt" if ascending else "lt"
         try:
             rows.model._meta.pk.to_python(sid)  # noqa: SLF001 - a documented API
         except ValidationError:
@@ -341,9 +368,9 @@ def _page(rows: QuerySet[Any], token: str, size: int) -> tuple[list[Any], str | 
         page.reverse()
     if not page:
         return [], None, None
-    older = _token("PA", page[-1]) if more or backwards else None
-    newer = _token("PB", page[0]) if moment is not None and (more or not backwards) else None
-    return page, older, newer
+    after = _token("PA", page[-1]) if more or backwards else None
+    before = _token("PB", page[0]) if moment is not None and (more or not backwards) else None
+    return page, after, before
 
 
 def _token(direction: str, row: Any) -> str:

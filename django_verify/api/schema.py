@@ -113,7 +113,7 @@ class VerifySchema(AutoSchema):
         return {status: self._success(status), "default": ErrorAnswer}
 
     def _success(self, status: int) -> Any:
-        answer = self.view.answer
+        answer = self.view.answered(self.view.action)
         if status == 204:
             return None
         if not self.view.key or self.method != "GET" or self.view.action != "list":

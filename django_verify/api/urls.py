@@ -10,6 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_verify.api.attempts import AttemptsSummaryViewSet, AttemptViewSet
+from django_verify.api.challenges import ChallengeViewSet
+from django_verify.api.entities import EntityViewSet, FactorViewSet
 from django_verify.api.forms import FormViewSet
 from django_verify.api.messaging import MessagingConfigurationViewSet
 from django_verify.api.ratelimits import BucketViewSet, RateLimitViewSet
@@ -39,6 +41,9 @@ RESOURCES = (
     BucketViewSet,
     MessagingConfigurationViewSet,
     TemplateViewSet,
+    EntityViewSet,
+    FactorViewSet,
+    ChallengeViewSet,
 )
 
 

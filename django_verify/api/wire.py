@@ -30,6 +30,7 @@ logger = logging.getLogger("django_verify")
 
 MORE_INFO = "https://www.twilio.com/docs/errors/{}"
 MAX_PARAMETERS = 200
+REQUIRED = "this parameter is required"
 
 # Name of a parameter to every value it was sent with.
 Values = dict[str, list[str]]
@@ -328,7 +329,7 @@ def _first(detail: Any) -> InvalidParameter:
     while isinstance(reasons, (list, dict)):
         reasons = next(iter(reasons.values() if isinstance(reasons, dict) else reasons))
     code = getattr(reasons, "code", "")
-    reason = "this parameter is required" if code == "required" else str(reasons)
+    reason = REQUIRED if code == "required" else str(reasons)
     return InvalidParameter(name, reason)
 
 

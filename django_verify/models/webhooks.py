@@ -1,18 +1,21 @@
-"""Webhooks: where a service's factor events are to be reported; nothing is sent here."""
+"""Who is told of events: webhooks of factor events, sinks of verification events, and the outbox.
+
+Nothing is sent here.
+"""
 
 from __future__ import annotations
 
-import ipaddress
-import re
+import datetime as dt
+import uuid
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import conf, sids
+from django_verify import addresses, codes, conf, sids
+from django_verify.models.accounts import Account
 from django_verify.models.services import VerifyService
 
 EVENT_TYPES = (
@@ -25,21 +28,12 @@ EVENT_TYPES = (
 )
 URL_LENGTH = 2048
 
-# Printable ASCII without what parsers of URLs disagree about.
-_URL = re.compile(r"[!#-;=?-\[\]_a-z~]+\Z")
-_HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}\.?\Z")
-# A last label that resolvers read as a number makes the whole name an IPv4 address.
-_NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)\Z")
-# Ranges whose addresses stand for an IPv4 address within them, which may be private.
-_TRANSLATED = tuple(
-    map(
-        ipaddress.ip_network,
-        (
-            *("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"),
-            *("::/96", "::ffff:0:0:0/96", "fec0::/10"),
-        ),
-    )
-)
+_REFUSALS = {
+    "url": _("It must be an absolute URL, in ASCII."),
+    "scheme": _("It must begin with https://."),
+    "credentials": _("It must not hold credentials."),
+    "host": _("It must name a public host, on a usual port."),
+}
 
 
 def validate_webhook_url(value: str) -> None:
@@ -50,18 +44,9 @@ def validate_webhook_url(value: str) -> None:
     if len(value) > URL_LENGTH:
         raise ValidationError(_("At most 2048 characters."))
     try:
-        parts = urlsplit(value)
-        host, _port = parts.hostname or "", parts.port
-    except ValueError:
-        host = ""
-    if not host or not _URL.match(value):
-        raise ValidationError(_("It must be an absolute URL, in ASCII."))
-    if parts.scheme != "https" and not (parts.scheme == "http" and conf.debug()):
-        raise ValidationError(_("It must begin with https://."))
-    if "@" in parts.netloc:
-        raise ValidationError(_("It must not hold credentials."))
-    if not _is_public(host):
-        raise ValidationError(_("It must name a public host."))
+        addresses.judge(value, plain=conf.debug())
+    except addresses.Refused as refused:
+        raise ValidationError(_REFUSALS[refused.reason]) from None
 
 
 def validate_event_types(value: Any) -> None:
@@ -70,26 +55,72 @@ def validate_event_types(value: Any) -> None:
         raise ValidationError(_("Choose from: %(names)s.") % {"names": ", ".join(EVENT_TYPES)})
 
 
-def _is_public(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        name = host.rstrip(".")
-        last = name.rpartition(".")[2]
-        return bool(_HOST.match(host)) and last != "localhost" and not _NUMERIC.match(last)
-    address = getattr(address, "ipv4_mapped", None) or address
-    translated = any(address in network for network in _TRANSLATED)
-    return address.is_global and not address.is_multicast and not translated
+class Receiver(models.Model):
+    """An address that events are posted to, with its signing secret and its state of health.
 
-
-class Webhook(models.Model):
-    """One address to which a service's events of some kinds are to be posted."""
+    Whoever posts to it holds `turn` until `turn_until`, so that one receiver has one request at a
+    time; with no turn taken, `turn_until` is how long the receiver has asked to be left alone.
+    """
 
     class Status(models.TextChoices):
         """The vendor's values."""
 
         ENABLED = "enabled", _("enabled")
         DISABLED = "disabled", _("disabled")
+
+    class DisabledReason(models.TextChoices):
+        """Why the site itself has disabled a receiver."""
+
+        GONE = "gone", _("it answered 410 Gone")
+        FAILING = "failing", _("nothing was accepted for five days")
+
+    friendly_name = models.CharField(_("friendly name"), max_length=64)
+    status = models.CharField(
+        _("status"), max_length=8, choices=Status.choices, default=Status.ENABLED
+    )
+    disabled_reason = models.CharField(
+        _("disabled because"),
+        max_length=8,
+        choices=DisabledReason.choices,
+        blank=True,
+        editable=False,
+    )
+    # Since when every delivery has failed; NULL while they succeed.
+    failing_since = models.DateTimeField(_("failing since"), null=True, blank=True, editable=False)
+    # The id of the key of the ring, "$", and the sealed secret.
+    sealed_secret = models.CharField(max_length=255, blank=True, editable=False)
+    sealed_old_secret = models.CharField(max_length=255, blank=True, editable=False)
+    old_secret_until = models.DateTimeField(null=True, blank=True, editable=False)
+    turn = models.CharField(max_length=32, blank=True, editable=False)
+    turn_until = models.DateTimeField(null=True, blank=True, editable=False)
+    date_created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    date_updated = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.friendly_name
+
+    def seal_secret(self, secret: str) -> str:
+        """Return a signing secret as the columns hold it: sealed, for this row alone."""
+        key_id = codes.current_key_id()
+        return f"{key_id}${codes.seal(secret, bound_to=self.pk, key_id=key_id)}"
+
+    def open_secrets(self, now: dt.datetime) -> list[str]:
+        """Return the signing secrets in force, the newest first, in clear.
+
+        Raises LookupError when a key has left the ring.
+        """
+        sealed = [self.sealed_secret]
+        if self.old_secret_until and now < self.old_secret_until:
+            sealed.append(self.sealed_old_secret)
+        pairs = [text.split("$", 1) for text in sealed if text]
+        return [codes.unseal(box, bound_to=self.pk, key_id=key_id) for key_id, box in pairs]
+
+
+class Webhook(Receiver):
+    """One address to which a service's events of some kinds are to be posted."""
 
     class Version(models.TextChoices):
         """How much a report says: v1 is the vendor's older form, with fewer fields."""
@@ -107,11 +138,7 @@ class Webhook(models.Model):
         verbose_name=_("service"),
         db_index=False,  # the index below begins with it
     )
-    friendly_name = models.CharField(_("friendly name"), max_length=64)
     event_types = models.JSONField(_("event types"), validators=[validate_event_types])
-    status = models.CharField(
-        _("status"), max_length=8, choices=Status.choices, default=Status.ENABLED
-    )
     version = models.CharField(
         _("version"), max_length=2, choices=Version.choices, default=Version.V2
     )
@@ -122,8 +149,6 @@ class Webhook(models.Model):
         help_text=_("https://…, reached from this site over the Internet."),
     )
     webhook_method = models.CharField(max_length=4, default="POST", editable=False)
-    date_created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
-    date_updated = models.DateTimeField(_("updated"), auto_now=True)
 
     class Meta:
         verbose_name = _("webhook")
@@ -133,5 +158,128 @@ class Webhook(models.Model):
             models.Index(fields=["service", "-date_created", "-sid"], name="verify_webhook_page")
         ]
 
+    @property
+    def address(self) -> str:
+        """Where events go."""
+        return self.webhook_url
+
+
+class EventSink(Receiver):
+    """One address to which the verification events of an account, or of one service, are posted."""
+
+    sid = models.CharField(
+        _("SID"), primary_key=True, max_length=34, default=sids.event_sink, editable=False
+    )
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, related_name="event_sinks", verbose_name=_("account")
+    )
+    service = models.ForeignKey(
+        VerifyService,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="event_sinks",
+        verbose_name=_("service"),
+        help_text=_("Empty: every service of the account that has its event subscription on."),
+    )
+    url = models.CharField(
+        _("URL"),
+        max_length=URL_LENGTH,
+        validators=[validate_webhook_url],
+        help_text=_("https://…, reached from this site over the Internet."),
+    )
+
+    class Meta:
+        verbose_name = _("event sink")
+        verbose_name_plural = _("event sinks")
+        ordering = ["-date_created", "-sid"]
+
+    def clean(self) -> None:
+        """Refuse the service of another account."""
+        service = self.service
+        if service is not None and service.account_id != self.account_id:
+            raise ValidationError({"service": _("It belongs to another account.")})
+
+    @property
+    def address(self) -> str:
+        """Where events go."""
+        return self.url
+
+
+class WebhookDelivery(models.Model):
+    """One event on its way to one receiver: the outbox row, written with what it tells of.
+
+    Whoever posts it holds `lease` until `lease_until`; a finish is accepted only from the holder,
+    and a lapsed lease may be taken over. `event_id` is the same on every try. The payload is kept
+    until it is delivered, or as long as the row where it never is.
+    """
+
+    class Status(models.TextChoices):
+        """From the outbox to the end."""
+
+        PENDING = "pending", _("pending")
+        SENDING = "sending", _("sending")
+        DELIVERED = "delivered", _("delivered")
+        DEAD = "dead", _("given up")
+
+    sid = models.CharField(
+        _("SID"), primary_key=True, max_length=34, default=sids.webhook_delivery, editable=False
+    )
+    webhook = models.ForeignKey(
+        Webhook,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="deliveries",
+        verbose_name=_("webhook"),
+    )
+    sink = models.ForeignKey(
+        EventSink,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="deliveries",
+        verbose_name=_("event sink"),
+    )
+    event_id = models.UUIDField(_("event id"), default=uuid.uuid4)
+    event_type = models.CharField(_("event type"), max_length=128)
+    # Of a webhook: pairs of name and value, in their order; of a sink: the CloudEvent.
+    payload = models.JSONField(default=list, blank=True, editable=False)
+    status = models.CharField(
+        _("status"), max_length=16, choices=Status.choices, default=Status.PENDING
+    )
+    due_at = models.DateTimeField(_("due"), default=timezone.now)
+    lease = models.CharField(max_length=32, blank=True, editable=False)
+    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    response_status = models.PositiveSmallIntegerField(_("answer"), null=True, blank=True)
+    error = models.CharField(_("error"), max_length=128, blank=True)
+    date_created = models.DateTimeField(_("created"), default=timezone.now)
+    date_updated = models.DateTimeField(_("updated"), default=timezone.now)
+    delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("webhook delivery")
+        verbose_name_plural = _("webhook deliveries")
+        ordering = ["-date_created", "-sid"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(webhook__isnull=True) ^ models.Q(sink__isnull=True),
+                name="verify_delivery_one_receiver",
+            )
+        ]
+        indexes = [models.Index(fields=["status", "due_at"], name="verify_delivery_due")]
+        permissions = [("replay_webhook", _("Can replay webhook deliveries"))]
+
     def __str__(self) -> str:
-        return self.friendly_name
+        return self.sid
+
+    def __repr__(self) -> str:
+        return f"<WebhookDelivery: {self.sid} {self.event_type} {self.status}>"
+
+    @property
+    def receiver(self) -> Webhook | EventSink:
+        """Who is told."""
+        receiver = self.webhook or self.sink
+        assert receiver is not None  # noqa: S101 - the constraint
+        return receiver

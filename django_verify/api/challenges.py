@@ -1,0 +1,198 @@
+"""Challenges of an entity's factors: create, fetch, list, answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from rest_framework import serializers
+
+from django_verify import challenges, entities
+from django_verify.api import fields, wire
+from django_verify.api.entities import EntityResource
+from django_verify.api.resource import Create, Fetch, List, PageParameters, Update
+from django_verify.models import Challenge, Factor
+
+MESSAGE_LENGTH, LABEL_LENGTH, VALUE_LENGTH = 256, 36, 128
+MAX_FIELDS = 20
+
+
+class DetailField(wire.JSONObject):
+    """One line of a challenge's details: `label` and `value`, as a JSON object."""
+
+    default_error_messages = {
+        "members": "label and value are required, of at most 36 and 128 characters"
+    }
+
+    def to_internal_value(self, data: str) -> dict[str, Any]:
+        """Return label and value, without whatever else there was."""
+        value = super().to_internal_value(data)
+        line = {}
+        for name, longest in (("label", LABEL_LENGTH), ("value", VALUE_LENGTH)):
+            text = value.get(name)
+            if not (isinstance(text, str) and len(text) <= longest):
+                self.fail("members")
+            line[name] = text
+        return line
+
+
+class DetailFields(wire.Many):
+    """Up to twenty lines."""
+
+    default_error_messages = {"many": "at most 20 fields are possible"}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(DetailField(), **kwargs)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        """Return the lines."""
+        if len(data) > MAX_FIELDS:
+            self.fail("many")
+        return super().to_internal_value(data)
+
+
+class ChallengeParameters(wire.Parameters):
+    """Of create."""
+
+    FactorSid = fields.Sid("YF")
+    ExpirationDate = fields.Moment(required=False)
+    Details_Message = wire.Text(MESSAGE_LENGTH, required=False)
+    Details_Fields = DetailFields(required=False)
+    HiddenDetails = fields.TextMap(required=False)
+    AuthPayload = wire.Text(5456, required=False)
+
+
+class AnswerParameters(wire.Parameters):
+    """Of update, which answers."""
+
+    AuthPayload = wire.Text(5456, required=False)
+    Metadata = fields.TextMap(required=False)
+
+
+class ChallengeFilters(PageParameters):
+    """Of list."""
+
+    FactorSid = fields.Sid("YF", required=False)
+    Status = fields.OneOf("pending", "expired", "approved", "denied", required=False)
+    Order = fields.OneOf("asc", "desc", required=False)
+
+
+class ChallengeLinks(wire.Answer):
+    """Where further notifications are asked for."""
+
+    notifications = serializers.URLField()
+
+
+class ChallengeAnswer(wire.Answer):
+    """A challenge."""
+
+    sid = wire.SidOf("YC")
+    account_sid = wire.SidOf("AC")
+    service_sid = wire.SidOf("VA")
+    entity_sid = wire.SidOf("YE")
+    identity = serializers.CharField()
+    factor_sid = wire.SidOf("YF")
+    date_created = serializers.DateTimeField()
+    date_updated = serializers.DateTimeField()
+    date_responded = serializers.DateTimeField(allow_null=True)
+    expiration_date = serializers.DateTimeField()
+    status = serializers.ChoiceField(["pending", "expired", "approved", "denied"])
+    responded_reason = serializers.ChoiceField(["none", "not_needed", "not_requested"])
+    details = serializers.DictField(allow_null=True)
+    hidden_details = serializers.DictField(child=serializers.CharField(), allow_null=True)
+    metadata = serializers.DictField(child=serializers.CharField(), allow_null=True)
+    factor_type = serializers.ChoiceField(["push", "totp", "passkeys"])
+    url = serializers.URLField()
+    links = ChallengeLinks(allow_null=True)
+
+
+class ChallengeViewSet(Create, Fetch, List, Update, EntityResource):
+    """`/Services/{ServiceSid}/Entities/{Identity}/Challenges`; a wrong code leaves it pending."""
+
+    path = "Services/<str:service_sid>/Entities/<str:identity>/Challenges"
+    prefix = "YC"
+    key = "challenges"
+    model = Challenge
+    parameters = ChallengeParameters
+    update_parameters = AnswerParameters
+    filters = ChallengeFilters
+    answer = ChallengeAnswer
+
+    def get_queryset(self) -> QuerySet[Challenge]:
+        """Return the entity's challenges with their factors."""
+        return super().get_queryset().select_related("factor")
+
+    def oldest_first(self, query: dict[str, Any]) -> bool:
+        """Return whether the list begins with the oldest, as it does unless told otherwise."""
+        return bool(query.pop("order", "asc") == "asc")
+
+    def narrow(self, rows: QuerySet[Challenge], **filters: Any) -> QuerySet[Challenge]:
+        """Filter by factor, and by the status of this moment."""
+        if "factor_sid" in filters:
+            rows = rows.filter(factor_id=filters["factor_sid"])
+        if "status" in filters:
+            rows = challenges.narrowed(rows, filters["status"], timezone.now())
+        return rows
+
+    def perform_create(self, factor_sid: str, **values: Any) -> Challenge:
+        """Ask a factor of the entity. Raises NotFound for another's."""
+        factor = entities.fetch_factor(self.entity, factor_sid)
+        return challenges.create(
+            factor,
+            expiration_date=values.get("expiration_date"),
+            details=_details(values),
+            hidden_details=values.get("hidden_details"),
+            auth_payload=values.get("auth_payload", ""),
+        )
+
+    def perform_update(self, challenge: Challenge, **values: Any) -> Challenge:
+        """Take the answer of the factor's owner."""
+        return challenges.answer(
+            challenge, values.get("auth_payload", ""), metadata=values.get("metadata")
+        )
+
+    def represent(self, challenge: Challenge) -> dict[str, Any]:
+        """Return the contract's object."""
+        told = common(challenge)
+        path = f"Services/{challenge.service_id}/Entities/{told['identity']}/Challenges"
+        url = self.link(f"{path}/{challenge.sid}")
+        notified = challenge.factor_type != Factor.Type.PASSKEYS
+        return {
+            **told,
+            "expiration_date": wire.timestamp(challenge.expiration_date),
+            "url": url,
+            "links": {"notifications": f"{url}/Notifications"} if notified else None,
+        }
+
+
+def common(challenge: Challenge) -> dict[str, Any]:
+    """Return what every answer about a challenge holds, whoever it is put to."""
+    entity, responded = challenge.entity, challenge.date_responded
+    return {
+        "sid": challenge.sid,
+        "account_sid": challenge.account_id,
+        "service_sid": challenge.service_id,
+        "entity_sid": entity.sid if entity else "",
+        "identity": entity.identity if entity else "",
+        "factor_sid": challenge.factor_id or "",
+        "date_created": wire.timestamp(challenge.date_created),
+        "date_updated": wire.timestamp(challenge.date_updated),
+        "date_responded": wire.timestamp(responded) if responded else None,
+        "status": challenge.current_status(timezone.now()),
+        "responded_reason": "none",
+        "details": challenge.details,
+        "hidden_details": challenge.hidden_details,
+        "metadata": challenge.metadata,
+        "factor_type": challenge.factor_type,
+    }
+
+
+def _details(values: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what is shown to the owner of the factor; None where nothing was sent."""
+    if not {"details_message", "details_fields"} & set(values):
+        return None
+    return {
+        "message": values.get("details_message", ""),
+        "fields": values.get("details_fields", []),
+    }

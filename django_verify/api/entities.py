@@ -1,0 +1,233 @@
+"""Entities and their factors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+
+from django_verify import entities, exceptions, factors
+from django_verify.api import fields, wire
+from django_verify.api.resource import Create, Delete, Fetch, List, ServiceResource, Update
+from django_verify.exceptions import InvalidFactorParameter, InvalidParameter
+from django_verify.models import Entity, Factor
+
+
+class FactorSide(ServiceResource):
+    """Base of what has to do with factors, where a bad parameter has numbers of its own."""
+
+    refusal = InvalidFactorParameter
+
+    def as_ours(self, error: exceptions.VerifyError) -> exceptions.VerifyError:
+        """Return the error under this side's number."""
+        if type(error) is not InvalidParameter:
+            return error
+        missing = error.reason == wire.REQUIRED
+        kind = exceptions.MissingFactorParameter if missing else self.refusal
+        return kind(error.parameter, error.reason)
+
+
+class EntityResource(FactorSide):
+    """Base of what belongs to an entity, which the path names by its identity."""
+
+    @property
+    def entity(self) -> Entity:
+        """Return the entity of the path. Raises NotFound."""
+        return entities.fetch(self.service, self.kwargs["identity"])
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the entity's objects. Raises NotFound when there is no such entity."""
+        entity = self.entity
+        rows: QuerySet[Any] = self.model._default_manager.filter(entity_id=entity.sid)  # noqa: SLF001
+        return rows.select_related("entity")
+
+
+class EntityParameters(wire.Parameters):
+    """Of create."""
+
+    Identity = wire.Text()
+
+
+class EntityLinks(wire.Answer):
+    """Where an entity's objects are."""
+
+    factors = serializers.URLField()
+    new_factors = serializers.URLField()
+    challenges = serializers.URLField()
+
+
+class EntityAnswer(wire.Answer):
+    """An entity."""
+
+    sid = wire.SidOf("YE")
+    identity = serializers.CharField()
+    account_sid = wire.SidOf("AC")
+    service_sid = wire.SidOf("VA")
+    date_created = serializers.DateTimeField()
+    date_updated = serializers.DateTimeField()
+    url = serializers.URLField()
+    links = EntityLinks()
+
+
+class EntityViewSet(Create, Fetch, List, Delete, FactorSide):
+    """`/Services/{ServiceSid}/Entities`: named by their identity, not by their SID."""
+
+    path = "Services/<str:service_sid>/Entities"
+    lookup = "identity"
+    key = "entities"
+    model = Entity
+    parameters = EntityParameters
+    answer = EntityAnswer
+
+    def get_object(self) -> Entity:
+        """Return the entity of the path. Raises NotFound."""
+        return entities.fetch(self.service, self.kwargs["identity"])
+
+    def perform_create(self, identity: str) -> Entity:
+        """Write a new entity."""
+        return entities.create(self.loaded_service(), identity)
+
+    def perform_destroy(self, entity: Entity) -> None:
+        """Delete it with its factors and challenges."""
+        entities.delete(entity)
+
+    def represent(self, entity: Entity) -> dict[str, Any]:
+        """Return the contract's object."""
+        url = self.link(f"Services/{entity.service_id}/Entities/{entity.identity}")
+        return {
+            "sid": entity.sid,
+            "identity": entity.identity,
+            "account_sid": entity.account_id,
+            "service_sid": entity.service_id,
+            "date_created": wire.timestamp(entity.date_created),
+            "date_updated": wire.timestamp(entity.date_updated),
+            "url": url,
+            "links": {
+                "factors": f"{url}/Factors",
+                "new_factors": f"{url}/Factors",
+                "challenges": f"{url}/Challenges",
+            },
+        }
+
+
+class FactorChanges(wire.Parameters):
+    """Of update; the payload is what verifies a new factor."""
+
+    AuthPayload = wire.Text(5456, required=False)
+    FriendlyName = wire.Text(64, required=False)
+    Config_NotificationToken = wire.Text(255, required=False)
+    Config_SdkVersion = wire.Text(required=False)
+    Config_TimeStep = wire.Integer(20, 60, required=False)
+    Config_Skew = wire.Integer(0, 2, required=False)
+    Config_CodeLength = wire.Integer(3, 8, required=False)
+    Config_Alg = fields.OneOf("sha1", "sha256", "sha512", required=False)
+    Config_NotificationPlatform = fields.OneOf("apn", "fcm", "none", required=False)
+
+
+class FactorParameters(wire.Parameters):
+    """Of create; which of them are needed is the kind's to say."""
+
+    FriendlyName = wire.Text(64, allow_blank=False)
+    FactorType = wire.Text(allow_blank=False)
+    Binding_Alg = wire.Text(required=False)
+    Binding_PublicKey = wire.Text(8192, required=False)
+    Config_AppId = wire.Text(100, required=False)
+    Config_NotificationPlatform = fields.OneOf("apn", "fcm", "none", required=False)
+    Config_NotificationToken = wire.Text(255, required=False)
+    Config_SdkVersion = wire.Text(required=False)
+    Binding_Secret = wire.Text(required=False)
+    Config_TimeStep = wire.Integer(20, 60, required=False)
+    Config_Skew = wire.Integer(0, 2, required=False)
+    Config_CodeLength = wire.Integer(3, 8, required=False)
+    Config_Alg = fields.OneOf("sha1", "sha256", "sha512", required=False)
+    Metadata = fields.TextMap(required=False)
+
+
+class FactorAnswer(wire.Answer):
+    """A factor; its binding and options are told when it is created, and never again."""
+
+    sid = wire.SidOf("YF")
+    account_sid = wire.SidOf("AC")
+    service_sid = wire.SidOf("VA")
+    entity_sid = wire.SidOf("YE")
+    identity = serializers.CharField()
+    friendly_name = serializers.CharField()
+    status = serializers.ChoiceField(["unverified", "verified"])
+    factor_type = serializers.ChoiceField(["push", "totp", "passkeys"])
+    config = serializers.DictField()
+    metadata = serializers.DictField(child=serializers.CharField(), allow_null=True)
+    date_created = serializers.DateTimeField()
+    date_updated = serializers.DateTimeField()
+    url = serializers.URLField()
+
+
+class NewFactorAnswer(FactorAnswer):
+    """A factor that was just created: with its seed, or what the browser is to be asked."""
+
+    binding = serializers.DictField(allow_null=True)
+    options = serializers.DictField(allow_null=True)
+
+
+class FactorViewSet(Create, Fetch, List, Update, Delete, EntityResource):
+    """`/Services/{ServiceSid}/Entities/{Identity}/Factors`; an update with a payload verifies."""
+
+    path = "Services/<str:service_sid>/Entities/<str:identity>/Factors"
+    prefix = "YF"
+    key = "factors"
+    model = Factor
+    parameters = FactorParameters
+    update_parameters = FactorChanges
+    answer = FactorAnswer
+    created_answer = NewFactorAnswer
+
+    def create(self, request: Any, **kwargs: str) -> Any:
+        """Answer the new factor with what is told once."""
+        response = super().create(request, **kwargs)
+        kind = factors.get(self.made.factor_type)
+        response.data |= {"binding": kind.binding(self.made), "options": kind.options(self.made)}
+        return response
+
+    def perform_create(self, friendly_name: str, factor_type: str, **values: Any) -> Factor:
+        """Enrol a factor, and its entity with it."""
+        metadata = values.pop("metadata", None)
+        self.made = entities.enrol(
+            self.loaded_service(),
+            self.kwargs["identity"],
+            factor_type,
+            friendly_name,
+            params=values,
+            metadata=metadata,
+        )
+        return self.made
+
+    def perform_update(self, factor: Factor, **values: Any) -> Factor:
+        """Change what was sent, then let it prove itself."""
+        payload = values.pop("auth_payload", "")
+        if values:
+            factor = entities.update(factor, **values)
+        return entities.verify(factor, payload) if payload else factor
+
+    def perform_destroy(self, factor: Factor) -> None:
+        """Delete it with its challenges."""
+        entities.delete_factor(factor)
+
+    def represent(self, factor: Factor) -> dict[str, Any]:
+        """Return the contract's object."""
+        identity = factor.entity.identity
+        path = f"Services/{factor.service_id}/Entities/{identity}/Factors/{factor.sid}"
+        return {
+            "sid": factor.sid,
+            "account_sid": factor.account_id,
+            "service_sid": factor.service_id,
+            "entity_sid": factor.entity_id,
+            "identity": identity,
+            "friendly_name": factor.friendly_name,
+            "status": factor.status,
+            "factor_type": factor.factor_type,
+            "config": factor.config,
+            "metadata": factor.metadata,
+            "date_created": wire.timestamp(factor.date_created),
+            "date_updated": wire.timestamp(factor.date_updated),
+            "url": self.link(path),
+        }

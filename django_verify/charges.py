@@ -1,0 +1,31 @@
+"""Where a guess may be charged: never inside a transaction whose rollback would take it back."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from django_verify.models import lookups
+
+
+class AtomicBlockError(RuntimeError):
+    """A check ran where its charge could be rolled back."""
+
+
+def refuse_open_transaction(verb: str) -> None:
+    """Raise AtomicBlockError inside a transaction; `verb` names the caller in the message."""
+    using = lookups.database()
+    connection = transaction.get_connection(using)
+    if connection.get_autocommit():
+        return
+    message = (
+        f"{verb}() charges a guess that must not be rolled back: call it outside"
+        " transaction.atomic(), and mark views with transaction.non_atomic_requests."
+    )
+    if not connection.in_atomic_block:
+        raise AtomicBlockError(message)
+    try:
+        # Django decides: inside TestCase's own transaction a durable block is allowed.
+        with transaction.atomic(using=using, durable=True):
+            pass
+    except RuntimeError:
+        raise AtomicBlockError(message) from None
