@@ -55,7 +55,7 @@ _REFUSED = frozenset({400, 413, 422})
 _UNAVAILABLE = 503
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PHONE_LIKE = re.compile(r"\d{7}")
-_AMOUNT = re.compile(r"-?\d{1,8}(?:\.\d{1,7})?")
+_AMOUNT = re.compile(r"-?\d{1,6}(?:\.\d{1,8})?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
