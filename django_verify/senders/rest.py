@@ -57,6 +57,7 @@ _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PHONE_LIKE = re.compile(r"\d{7}")
 _AMOUNT = re.compile(r"-?\d{1,6}(?:\.\d{1,8})?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_NUMBER = re.compile(r"\+?[0-9]{3,15}")
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
@@ -189,6 +190,11 @@ def parsed(body: bytes) -> object:
 def fields(**values: str) -> dict[str, str]:
     """Return those that have a value; a trailing `_` sets a name apart from a keyword."""
     return {name.rstrip("_"): value for name, value in values.items() if value}
+
+
+def number(*candidates: str) -> str:
+    """Return the first that is a phone number, not a name: calls can come from no other."""
+    return next((one for one in candidates if _NUMBER.fullmatch(one)), "")
 
 
 def voice(message: Message, voices: Mapping[str, str] = SPEECH, *, dials: bool = False) -> str:

@@ -306,12 +306,8 @@ class Provider:
     receipts: dict
     refusals: tuple
     told: tuple = ()
+    #: The options without which it takes no reports, emptied.
     silent: dict = field(default_factory=dict)
-
-    @property
-    def reportless(self):
-        """The options of a sender that takes no reports."""
-        return {k: v for k, v in self.options.items() if k not in self.silent} | {}
 
 
 GONE, LATER = SendError, TemporarySendError
@@ -362,7 +358,8 @@ PROVIDERS = {
     "messagebird": Provider(
         messagebird,
         "rest.messagebird.com",
-        {"access_key": "key-1", "sender": "Acme", "signing_key": SECRET},
+        {"access_key": "key-1", "sender": "Acme", "call_from": "31612345678"}
+        | {"signing_key": SECRET},
         {"sms": ("e8077d803532c0b5937c639b60216938", "", "")}
         | {"call": ("e8077d803532c0b5937c639b60216938", "", "")},
         (

@@ -53,6 +53,12 @@ SPOKEN = {"number": "14155552671", "type": "phone"}
 ENCODED = {"text": f"Your code is: {CODE}"}
 ASKED = [
     ("vonage", message(), {}, VONAGE_TEXT | ENCODED),
+    (
+        "vonage",
+        message(callback_url=f"{CALLBACK}&{'x' * 100}"),
+        {},
+        {"from": "Acme", "to": "14155552671", "type": "text"} | ENCODED,
+    ),
     ("vonage", message(body="€ ~[1]"), {}, VONAGE_TEXT | {"text": "€ ~[1]"}),
     ("vonage", message(body="Код 1"), {}, VONAGE_TEXT | {"text": "Код 1", "type": "unicode"}),
     (
@@ -77,7 +83,7 @@ ASKED = [
     (
         "messagebird",
         message("call", locale="pt-BR"),
-        {"call_from": "31612345678", "signing_key": None},
+        {"signing_key": None},
         {"recipients": ["14155552671"], "originator": "31612345678", "language": "pt-br"}
         | {"body": f"Your code is: {CODE}", "reference": ATTEMPT},
     ),
@@ -302,6 +308,19 @@ def test_a_price_that_is_no_amount_is_left_out(amount, build, network):
 
 
 @pytest.mark.parametrize(
+    ("prices", "price"),
+    [(["0.0333", "0.0333"], "0.0666"), (["0", "0"], ""), ([], ""), (["x", "0.1"], "")],
+    ids=str,
+)
+def test_a_text_of_several_parts_costs_their_sum(prices, price, build, network):
+    parts = [
+        {"status": "0", "message-id": f"0{n}", "message-price": p} for n, p in enumerate(prices)
+    ]
+    network.say(200, {"messages": parts or [{"status": "0", "message-id": "00"}]})
+    assert build("vonage").send(message()) == Receipt("00", price)
+
+
+@pytest.mark.parametrize(
     ("name", "values", "text"),
     [
         ("vonage", {"prompt": "Press any key"}, "wait for a key"),
@@ -324,9 +343,11 @@ def test_a_call_it_cannot_make_is_left_to_another(name, values, text, build, net
     [
         ("vonage", {"application_id": None, "private_key": None}, {"sms"}),
         ("sinch", {"voice_key": None, "voice_secret": None}, {"sms"}),
+        ("messagebird", {"call_from": None}, {"sms"}),
+        ("messagebird", {"call_from": None, "sender": "31612345678"}, {"sms", "call"}),
     ],
 )
-def test_without_the_credentials_of_calls_it_makes_none(name, options, channels, build):
+def test_without_what_calls_need_it_makes_none(name, options, channels, build):
     assert build(name, **options).channels == channels
 
 
@@ -335,6 +356,7 @@ def test_without_the_credentials_of_calls_it_makes_none(name, options, channels,
     [
         ("vonage", {"private_key": None}),
         ("vonage", {"private_key": "no key"}),
+        ("vonage", {"call_from": None}),
         ("vonage", {"signature_method": "md5"}),
         ("sinch", {"voice_secret": None}),
         ("plivo", {"sender": None}),
