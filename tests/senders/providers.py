@@ -32,6 +32,7 @@ ED25519 = ed25519.Ed25519PrivateKey.generate()
 ED25519_PUBLIC = base64.b64encode(
     ED25519.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 ).decode()
+_PEM = Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
 
 
 @cache
@@ -41,8 +42,11 @@ def rsa_key():
 
 @cache
 def rsa_pem():
-    form = Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-    return rsa_key().private_bytes(*form).decode()
+    return rsa_key().private_bytes(*_PEM).decode()
+
+
+def ed25519_pem():
+    return ED25519.private_bytes(*_PEM).decode()
 
 
 class Asked:

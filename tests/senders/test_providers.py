@@ -19,7 +19,16 @@ from django_verify.senders import (
     SendError,
     TemporarySendError,
 )
-from tests.senders.providers import CALLBACK, PHONE, PROVIDERS, SECRET, jwt, sha256, sign_vonage
+from tests.senders.providers import (
+    CALLBACK,
+    PHONE,
+    PROVIDERS,
+    SECRET,
+    ed25519_pem,
+    jwt,
+    sha256,
+    sign_vonage,
+)
 
 CODE = "904716"
 ATTEMPT = "VL" + "0" * 32
@@ -356,6 +365,7 @@ def test_without_what_calls_need_it_makes_none(name, options, channels, build):
     [
         ("vonage", {"private_key": None}),
         ("vonage", {"private_key": "no key"}),
+        ("vonage", {"private_key": ed25519_pem()}),
         ("vonage", {"call_from": None}),
         ("vonage", {"signature_method": "md5"}),
         ("sinch", {"voice_secret": None}),
@@ -482,7 +492,7 @@ def test_a_signed_callback_of_nothing_we_know_reports_nothing(name, told, build,
         assert sender.reports(told.sign(data, time.time())) == []
 
 
-@pytest.mark.parametrize("body", [b"[" * 100_000, b"nonsense", b"\xff", b'{"a":NaN}'])
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"nonsense", b"\xff"])
 def test_a_signed_body_that_is_no_json_is_refused(body, build, clock):
     claims = {"iat": int(time.time()), "payload_hash": sha256(body)}
     headers = {"authorization": f"Bearer {jwt(claims)}"}
