@@ -477,11 +477,13 @@ PROVIDERS = {
         {"api_key": "KEY1", "sender": "+14150000000", "public_key": ED25519_PUBLIC},
         {"sms": ("40385f64-5717-4562-b3fc-2c963f66afa6", "0.0051", "USD")},
         (
-            *((400, telnyx_error(one), GONE, one) for one in ("40310", "40300", "10002", "10015")),
+            *(
+                (400, telnyx_error(one), GONE, one)
+                for one in "40310 40300 40012 10002 10015".split()
+            ),
             (403, telnyx_error("40300"), GONE, "40300"),
             (403, telnyx_error("20100"), LATER, "20100"),
-            (400, telnyx_error("40305"), LATER, "40305"),
-            (400, telnyx_error("40318"), LATER, "40318"),
+            *((400, telnyx_error(one), LATER, one) for one in "40305 40309 40318 40322".split()),
         ),
         (
             Told(

@@ -492,6 +492,23 @@ def test_a_signed_callback_of_nothing_we_know_reports_nothing(name, told, build,
         assert sender.reports(told.sign(data, time.time())) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("sinch", {"type": "delivery_report_sms"}),
+        ("bird", {"event": "sms.inbound"}),
+        ("telnyx", {"data": {"event_type": "message.received"}}),
+    ],
+)
+def test_a_message_that_came_in_is_no_report(name, other, build, clock):
+    told = PROVIDERS[name].told[0]
+    data = told.data | {
+        key: told.data[key] | value if isinstance(value, dict) else value
+        for key, value in other.items()
+    }
+    assert build(name).reports(told.sign(data, time.time())) == []
+
+
 @pytest.mark.parametrize("body", [b"[" * 100_000, b"nonsense", b"\xff"])
 def test_a_signed_body_that_is_no_json_is_refused(body, build, clock):
     claims = {"iat": int(time.time()), "payload_hash": sha256(body)}
