@@ -15,12 +15,13 @@ _VOICES = {ours: tag.lower() for ours, tag in rest.SPEECH.items() if ours not in
 
 
 class MessageBirdSender(rest.RestSender):
-    """Text and calls; `signing_key` verifies the status reports, which are not taken without it.
+    """Text, and from a number, `call_from` or else `sender`, calls as well.
 
+    `signing_key` verifies the status reports, which are not taken without it.
     Accounts of Bird, the platform's successor, have `bird.BirdSender`.
     """
 
-    channels = frozenset({"sms", "call"})
+    channels = frozenset({"sms"})
     # Not allowed, not enough balance, not found, internal error: matters of the account.
     temporary = frozenset({"2", "20", "25", "99"})
     statuses = {
@@ -47,9 +48,12 @@ class MessageBirdSender(rest.RestSender):
         base_url: str = "https://rest.messagebird.com",
     ) -> None:
         super().__init__(alias)
-        self.access_key, self.sender, self.call_from = access_key, sender, call_from or sender
+        self.access_key, self.sender = access_key, sender
+        self.call_from = rest.number(call_from, sender)
         self.signing_key, self.base_url = signing_key, base_url
         self.reporting = bool(signing_key)
+        if self.call_from:
+            self.channels = frozenset({"sms", "call"})
 
     def request(self, message: Message) -> rest.Request:
         """Ask for a text in whichever alphabet it needs, or for a call."""

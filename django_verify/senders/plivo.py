@@ -62,7 +62,7 @@ class PlivoSender(rest.RestSender):
         text = f"{_signed_text(callback)}.{nonce}"
         expected = signatures.encoded(signatures.digest(self.auth[1], text))
         given = [one for name in _SIGNATURES for one in callback.headers.get(name, "").split(",")]
-        return bool(nonce) and any(signatures.same(one.strip(), expected) for one in given)
+        return any(signatures.same(one.strip(), expected) for one in given)
 
     def read(self, callback: Callback) -> Iterable[Report]:
         """Read a change of status; Plivo's prices are in US dollars."""

@@ -53,7 +53,7 @@ class SinchSender(rest.RestSender):
         self.call_url = f"{voice_url}/calling/v1/callouts"
         self.api_token, self.sender = api_token, sender
         self.voice = voice_key, voice_secret
-        self.call_from = call_from or sender
+        self.call_from = rest.number(call_from, sender)
         self.webhook_secret = webhook_secret
         self.reporting = bool(webhook_secret)
         if voice_key:

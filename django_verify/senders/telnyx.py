@@ -19,9 +19,12 @@ class TelnyxSender(rest.RestSender):
 
     channels = frozenset({"sms"})
     # Unroutable, unsubscribed, not a number: each is of the recipient.
-    permanent = frozenset({"10002", "10016", "40001", "40300", "40310"})
-    # The sending number, the profile or the account: another provider may do.
-    temporary = frozenset({"10001", "20100", "40305", "40306", "40312", "40318", "40320", "40321"})
+    permanent = frozenset("10002 10016 40001 40012 40300 40310".split())
+    # Of the sending number, the profile, the account or a filter: another provider may do.
+    temporary = frozenset(
+        "10001 20100 40305 40306 40309 40311 40312 40313 40314 40315 40318 40320 40321"
+        " 40322".split()
+    )
     statuses = {
         "sent": "sent",
         "delivery_unconfirmed": "sent",

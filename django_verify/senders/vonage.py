@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from itertools import count, takewhile
 from urllib.parse import parse_qsl, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -18,7 +20,8 @@ from django_verify.senders.base import Callback, Message, Receipt, Report
 
 # Two voices of Chinese go by tags of their own.
 _VOICES = rest.SPEECH | {"zh": "cmn-CN", "zh-HK": "yue-CN"}
-_CALL_SECONDS = 300
+_TOKEN_SECONDS = 300
+_LONGEST_ADDRESS = 100
 
 
 class VonageSender(rest.RestSender):
@@ -65,12 +68,14 @@ class VonageSender(rest.RestSender):
         super().__init__(alias)
         if signature_method not in {"sha256", "sha512"}:
             raise ValueError("signature_method is sha256 or sha512")
+        self.call_from = rest.number(call_from, sender)
         if bool(application_id) != bool(private_key):
             raise ValueError("calls need both application_id and private_key")
+        if application_id and not self.call_from:
+            raise ValueError("calls need a number to come from")
         self.api_key, self.api_secret, self.sender = api_key, api_secret, sender
         self.application_id = application_id
         self.private_key = _rsa(private_key) if private_key else None
-        self.call_from = call_from or sender
         self.signature_secret, self.signature_method = signature_secret, signature_method
         self.base_url, self.voice_url = base_url, voice_url
         self.reporting = bool(signature_secret)
@@ -87,21 +92,21 @@ class VonageSender(rest.RestSender):
             "text": message.body,
             "type": "text" if wording.size(message.body).encoding == "GSM-7" else "unicode",
         }
-        return rest.Request(
-            f"{self.base_url}/sms/json",
-            form=form | rest.fields(callback=self.callback_of(message)),
-            auth=(self.api_key, self.api_secret),
-        )
+        # A message with a longer address would be refused: better sent than reported.
+        if 0 < len(url := self.callback_of(message)) <= _LONGEST_ADDRESS:
+            form["callback"] = url
+        auth = self.api_key, self.api_secret
+        return rest.Request(f"{self.base_url}/sms/json", form=form, auth=auth)
 
     def receipt(self, data: object) -> Receipt:
         """Read the id and the price, in the account's own currency; a call tells no price."""
         if call := rest.pick(data, "uuid"):
             return Receipt(call)
-        price = rest.money(rest.pick(data, "messages", 0, "message-price"))
-        return Receipt(rest.pick(data, "messages", 0, "message-id"), *price)
+        sid = rest.pick(data, "messages", 0, "message-id")
+        return Receipt(sid, *rest.money(_price(data)))
 
     def error(self, data: object) -> str:
-        """Read the status of a text, which is in a body of HTTP 200."""
+        """Read the status of a text's first part, which is in a body of HTTP 200."""
         status = rest.pick(data, "messages", 0, "status")
         return "" if status == "0" else status
 
@@ -145,9 +150,13 @@ class VonageSender(rest.RestSender):
     def _token(self) -> str:
         assert self.private_key is not None  # noqa: S101 - without it there is no such channel
         now = int(time.time())
-        claims = {"application_id": self.application_id, "jti": str(uuid.uuid4())}
-        times = {"iat": now, "exp": now + _CALL_SECONDS}
-        head = signatures.unsigned("RS256", claims | times)
+        claims = {
+            "application_id": self.application_id,
+            "jti": str(uuid.uuid4()),
+            "iat": now,
+            "exp": now + _TOKEN_SECONDS,
+        }
+        head = signatures.unsigned("RS256", claims)
         return signatures.joined(head, self.private_key.sign(head.encode(), PKCS1v15(), SHA256()))
 
 
@@ -166,6 +175,14 @@ def _parameters(callback: Callback) -> Mapping[str, str]:
         return dict(parse_qsl(callback.body.decode(), keep_blank_values=True))
     data = rest.parsed(callback.body)
     return {name: rest.pick(data, name) for name in data} if isinstance(data, dict) else {}
+
+
+def _price(data: object) -> str:
+    """Return what the parts of a text cost together; empty when none tells."""
+    parts = (rest.pick(data, "messages", part, "message-price") for part in count())
+    amounts = takewhile(bool, (rest.money(one)[0] for one in parts))
+    total = sum(map(Decimal, amounts), Decimal())
+    return str(total) if total else ""
 
 
 def _plain(value: str) -> str:

@@ -1,13 +1,15 @@
 """What the tests of senders share: the providers' fakes in the place of the network."""
 
 import json
+import traceback
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from django_verify import transport
-from tests.senders.providers import HOSTS, Asked
+from django_verify import senders, transport
+from tests.senders.apis import Asked
+from tests.senders.providers import HOSTS, PROVIDERS
 
 
 class Network:
@@ -48,3 +50,27 @@ def network(monkeypatch):
 
     monkeypatch.setattr(transport, "call", call)
     return net
+
+
+@pytest.fixture
+def sender_of(settings):
+    """Build a provider's sender by the settings, as a site would."""
+
+    def sender_of(name, **options):
+        cls = {"messagebird": "MessageBird", "africastalking": "AfricasTalking"}
+        path = f"django_verify.senders.{name}.{cls.get(name, name.capitalize())}Sender"
+        options = {**PROVIDERS[name].options, **options}
+        options = {key: value for key, value in options.items() if value is not None}
+        settings.DJANGO_VERIFY = {"SENDERS": {"it": {"BACKEND": path, "OPTIONS": options}}}
+        return senders.get("it")
+
+    return sender_of
+
+
+def told_of(error):
+    """Everything that an error, and those it came from, could show."""
+    seen = error
+    while seen is not None:
+        yield from (str(seen), repr(seen), repr(vars(seen)))
+        seen = seen.__context__
+    yield from traceback.format_exception(error)
