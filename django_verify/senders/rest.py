@@ -65,6 +65,7 @@ class Request:
     """One request to a provider, in the words of `transport.call`; its `repr` shows nothing."""
 
     url: str = field(repr=False)
+    method: str = field(default="POST", kw_only=True)
     json: object = field(default=None, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
     headers: Mapping[str, str] | None = field(default=None, repr=False)
@@ -79,6 +80,7 @@ class RestSender(Sender):
     `statuses` maps its words for what became of a message to those of `Report`.
     """
 
+    gives_ids = True
     permanent: frozenset[str] = frozenset()
     temporary: frozenset[str] = frozenset()
     statuses: Mapping[str, str] = {}
@@ -91,7 +93,7 @@ class RestSender(Sender):
         if code or not 200 <= answer.status < 300:
             raise self._refusal(answer, code)
         receipt = self.receipt(data)
-        if not receipt.provider_sid:
+        if self.gives_ids and not receipt.provider_sid:
             raise TemporarySendError("the provider's answer cannot be read", uncertain=True)
         return receipt
 
@@ -217,7 +219,7 @@ def voice(message: Message, voices: Mapping[str, str] = SPEECH, *, dials: bool =
 def _ask(request: Request) -> transport.Answer:
     try:
         return transport.call(
-            "POST",
+            request.method,
             request.url,
             json=request.json,
             form=request.form,

@@ -5,11 +5,14 @@ something else. Nothing here is shared with the senders.
 """
 
 import base64
+import hashlib
+import hmac
 import json
 import socket
 import struct
 import threading
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -166,3 +169,145 @@ def fake():
 
 def basic(user, password):
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+class Twilio(Fake):
+    """Messages and Calls of api.twilio.com/2010-04-01."""
+
+    account, token = "AC" + "1" * 32, SECRET
+    options = {
+        "account_sid": account,
+        "auth_token": token,
+        "from_": "+15005550006",
+        "voice_from": "+15005550007",
+        "whatsapp_from": "+15005550008",
+        "content_sid": "HX" + "2" * 32,
+    }
+
+    def answer(self, asked):
+        if asked.authorization != basic(self.account, self.token):
+            return self.error(401, 20003)
+        form, root = asked.form, f"/2010-04-01/Accounts/{self.account}"
+        if asked.path == f"{root}/Messages.json":
+            if not ({"From", "MessagingServiceSid"} & set(form)):
+                return self.error(400, 21603)
+            if not ({"Body", "ContentSid"} & set(form)):
+                return self.error(400, 21602)
+            price = {"price": None, "price_unit": "USD", "error_code": None}
+            return 201, {"sid": "SM" + "3" * 32, "status": "queued", "to": form["To"]} | price
+        if asked.path == f"{root}/Calls.json":
+            if "Twiml" not in form or len(form["Twiml"]) > 4000:
+                return self.error(400, 21205)
+            return 201, {"sid": "CA" + "4" * 32, "status": "queued", "price": None}
+        return self.error(404, 20404)
+
+    @staticmethod
+    def error(status, code):
+        text = f"The number {PHONE} of 'Your code is: {CODE}' is wrong"
+        return status, {"code": code, "message": text, "status": status}
+
+    def sign(self, url, form=None):
+        text = url + "".join(name + form[name] for name in sorted(form or {}))
+        mac = hmac.new(self.token.encode(), text.encode(), hashlib.sha1)
+        return base64.b64encode(mac.digest()).decode()
+
+
+class WhatsApp(Fake):
+    """The messages of a number on graph.facebook.com."""
+
+    options = {
+        "phone_number_id": "106540352242922",
+        "access_token": SECRET,
+        "template": "verification_code",
+        "languages": {"en": "en_US"},
+        "app_secret": "app-" + SECRET,
+        "verify_token": "verify-" + SECRET,
+    }
+
+    def answer(self, asked):
+        if asked.authorization != f"Bearer {SECRET}":
+            return self.error(401, 190)
+        assert asked.path == "/v23.0/106540352242922/messages"
+        body = asked.json
+        if body["messaging_product"] != "whatsapp" or body["type"] != "template":
+            return self.error(400, 131009)
+        parts = {
+            part["type"]: part["parameters"][0]["text"] for part in body["template"]["components"]
+        }
+        if parts["body"] != parts.get("button"):
+            return self.error(400, 132000)
+        contact = {"input": body["to"], "wa_id": body["to"].removeprefix("+")}
+        sent = {"id": "wamid.HBgLMTY0NjcwNDM1OTUVAgARGBI1", "message_status": "accepted"}
+        return 200, {"messaging_product": "whatsapp", "contacts": [contact], "messages": [sent]}
+
+    @staticmethod
+    def error(status, code):
+        text = f"(#{code}) {PHONE} {CODE}"
+        return status, {"error": {"message": text, "type": "OAuthException", "code": code}}
+
+
+class Gateway(Fake):
+    """A gateway as `HttpSender` may be told of."""
+
+    options = {
+        "fields": {"to": "{to_digits}", "text": "{body}", "meta": {"ref": "{attempt_sid}"}},
+        "headers": {"X-Key": SECRET},
+        "channels": ["sms", "call"],
+        "id_path": "messages.0.id",
+        "price_path": "messages.0.cost.value",
+        "currency_path": "messages.0.cost.unit",
+        "error_path": "error.code",
+        "success": ("status", "ok"),
+        "permanent_codes": ["BAD_NUMBER"],
+        "temporary_codes": ["NO_CREDIT"],
+        "callback": {
+            "secret": SECRET,
+            "header": "X-Signature",
+            "prefix": "v1=",
+            "id_path": "id",
+            "status_path": "event",
+            "code_path": "reason",
+            "statuses": {"DELIVRD": "delivered", "UNDELIV": "undelivered"},
+        },
+    }
+
+    def answer(self, asked):
+        if asked.headers.get("x-key") != SECRET:
+            return self.error(401, "WHO")
+        cost = {"value": "0.0075", "unit": "eur"}
+        return 200, {"status": "ok", "messages": [{"id": 12345678901, "cost": cost}]}
+
+    @staticmethod
+    def error(status, code):
+        return status, {"status": "error", "error": {"code": code, "text": f"{PHONE} {CODE}"}}
+
+
+class Sns(Fake):
+    """Publish of Amazon SNS, by its query protocol."""
+
+    options = {"region": "eu-west-1", "access_key_id": "AKIDEXAMPLE", "secret_access_key": SECRET}
+
+    def answer(self, asked):
+        assert asked.form["Action"] == "Publish"
+        if "Credential=AKIDEXAMPLE/" not in asked.authorization:
+            return self.error(403, "InvalidClientTokenId")
+        text = "<PublishResponse><PublishResult><MessageId>567910cd-659e</MessageId></PublishResult></PublishResponse>"
+        return 200, text.encode()
+
+    @staticmethod
+    def error(status, code):
+        text = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{PHONE} {CODE}</Message></Error></ErrorResponse>"
+        return status, text.encode()
+
+
+class Hook(Fake):
+    """What apprise's `json://` posts to: its target is the path."""
+
+    def answer(self, asked):
+        return 200, {}
+
+
+@cache
+def running(kind):
+    """One fake of a kind for the whole run; whoever sets its fault puts it back."""
+    return kind()

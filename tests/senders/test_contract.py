@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from django.core.mail.backends import locmem as locmem_mail
 from django_verify import channels, senders, transport
 from django_verify.models import VerificationAttempt
 from django_verify.senders import Message, Receipt, Sender, SendError, TemporarySendError
+from tests.senders import fakes
 from tests.senders.providers import PROVIDERS
 
 CODE, PHONE, MAIL = "904716", "+14155552671", "jane.doe@example.com"
@@ -47,6 +49,8 @@ class Case:
     never_fails: str = ""
     #: Whether its calls can wait for a key; one that cannot leaves them to another sender.
     waits: bool = True
+    #: The library of its extra.
+    needs: str = ""
 
 
 def over_http(provider):
@@ -145,6 +149,56 @@ CASES = {
     ),
 } | {name: over_http(provider) for name, provider in PROVIDERS.items()}
 
+
+def served(kind, permanent, busy, *, options=lambda url: {"base_url": url}, **more):
+    """The case of a sender whose fake is a server: what the provider may say, and what breaks."""
+
+    def fails(fault):
+        def arrange(monkeypatch, tmp_path, sender):
+            monkeypatch.setattr(fakes.running(kind), "fault", fault)
+            quick = partial(transport.call, read=0.2, total=0.4)
+            monkeypatch.setattr(transport, "call", quick)
+
+        return arrange
+
+    said = {"broken": (500, b"<h1>no"), "throttled": (429, b"{}", {"Retry-After": "7"})}
+    said |= {"busy": busy} | ({} if kind is fakes.Hook else {"unreadable": (200, b'{"a')})
+    # These libraries have timeouts of their own, which are too long for a test.
+    faults = {"reset": fakes.reset} if kind in {fakes.Sns, fakes.Hook} else fakes.FAULTS
+    failures = [Failure(name, fails(fault)) for name, fault in {**said, **faults}.items()]
+    if permanent:
+        failures.append(Failure("refused", fails(permanent), SendError))
+    known = getattr(kind, "options", {})
+    return Case(lambda tmp_path: known | options(fakes.running(kind).url), tuple(failures), **more)
+
+
+CASES |= {
+    "twilio": served(fakes.Twilio, fakes.Twilio.error(400, 21211), fakes.Twilio.error(400, 21611)),
+    "whatsapp": served(
+        fakes.WhatsApp, fakes.WhatsApp.error(400, 131026), fakes.WhatsApp.error(400, 130429)
+    ),
+    "http": served(
+        fakes.Gateway,
+        fakes.Gateway.error(200, "BAD_NUMBER"),
+        fakes.Gateway.error(400, "NO_CREDIT"),
+        options=lambda url: {"url": f"{url}/send"},
+    ),
+    "sns": served(
+        fakes.Sns,
+        fakes.Sns.error(400, "InvalidParameter"),
+        fakes.Sns.error(400, "Throttling"),
+        options=lambda url: {"endpoint_url": url},
+        needs="boto3",
+    ),
+    "apprise": served(
+        fakes.Hook,
+        None,
+        (503, b""),
+        options=lambda url: {"url": url.replace("http", "json") + "/{to}"},
+        needs="apprise",
+    ),
+}
+
 #: Modules that senders share.
 SHARED = {"base", "rest", "signatures"}
 
@@ -194,6 +248,8 @@ def build(settings, tmp_path):
 
     def build(name, **more):
         (kind,) = SENDERS[name]
+        if case_of(name).needs:
+            pytest.importorskip(case_of(name).needs)
         options = case_of(name).options(tmp_path) | more
         backend = f"{kind.__module__}.{kind.__qualname__}"
         settings.DJANGO_VERIFY = {"SENDERS": {"it": {"BACKEND": backend, "OPTIONS": options}}}
