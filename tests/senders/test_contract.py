@@ -267,6 +267,8 @@ def message(channel, *, waits=True):
         "en",
         subject="Your code" if channel == "email" else "",
         prompt="Press any key" if channel == "call" and waits else "",
+        code=CODE,
+        callback_url="https://verify.example.org/verify/callbacks/it",
     )
 
 
