@@ -4,19 +4,18 @@ import pytest
 
 from django_verify.senders import Message, Receipt, TemporarySendError
 from tests.senders.apis import PHONE
+from tests.senders.fakes import FAULTS, Fake, fake  # noqa: F401 - the last is a fixture
 from tests.senders.providers import PROVIDERS
 
-fakes = pytest.importorskip("tests.senders.fakes", reason="the servers on loopback")
-fake = fakes.fake
 every_provider = pytest.mark.parametrize("name", PROVIDERS)
 
 
 @pytest.fixture
-def server(fake):
+def server(fake):  # noqa: F811
     """A provider's fake on loopback, and the options that lead to it."""
 
     def server(name):
-        kind = type(name, (fakes.Fake,), {"answer": lambda self, asked: PROVIDERS[name].api(asked)})
+        kind = type(name, (Fake,), {"answer": lambda self, asked: PROVIDERS[name].api(asked)})
         found = fake(kind)
         hosts = len(PROVIDERS[name].host.split())
         return found, {"base_url": found.url} | ({"voice_url": found.url} if hosts > 1 else {})
@@ -40,7 +39,7 @@ def test_the_provider_takes_it(name, sender_of, server):
 @pytest.mark.parametrize("fault", ["hung up", "reset"])
 def test_a_connection_lost_after_the_request_is_uncertain(name, fault, sender_of, server):
     found, options = server(name)
-    found.fault = fakes.FAULTS[fault]
+    found.fault = FAULTS[fault]
     with pytest.raises(TemporarySendError) as caught:
         sender_of(name, **options).send(message("sms"))
     assert caught.value.uncertain is True
