@@ -1,4 +1,4 @@
-"""Webhooks of a service: kept and validated here, called elsewhere."""
+"""Webhooks of a service: kept and validated here, called by `posting`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from django_verify.api.resource import (
     Update,
     save_changes,
 )
-from django_verify.exceptions import InvalidParameter, InvalidRequest, NotFound
+from django_verify.exceptions import InvalidFactorParameter, InvalidParameter, NotFound
 from django_verify.models import Webhook
 from django_verify.models.webhooks import EVENT_TYPES
 
@@ -66,6 +66,9 @@ class WebhookViewSet(Create, Fetch, List, Update, Delete, ServiceResource):
 
     def perform_update(self, webhook: Webhook, **values: Any) -> Webhook:
         """Change what was sent."""
+        if "status" in values:
+            # Who enables a webhook again gives it a fresh start.
+            values |= {"disabled_reason": "", "failing_since": None}
         for name, value in _once_each(values).items():
             setattr(webhook, name, value)
         return _save(webhook, [*values, "date_updated"])
@@ -101,7 +104,7 @@ def _save(webhook: Webhook, names: list[str] | None = None) -> Webhook:
     except ValidationError as error:
         name, reasons = next(iter(error.message_dict.items()))
         if name == "event_types":
-            raise InvalidRequest(f"Invalid request: `EventTypes`: {reasons[0]}") from None
+            raise InvalidFactorParameter(name, reasons[0]) from None
         raise InvalidParameter(name, reasons[0]) from None
     if names is not None:
         save_changes(webhook, names)
