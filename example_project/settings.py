@@ -22,6 +22,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "phonenumber_field",
     "django_verify",
+    "django_verify.users",
     "example_project",
 ]
 # `manage.py spectacular` writes the OpenAPI document where the extra `schema` is installed.
@@ -86,6 +87,7 @@ LOGGING = {
 VERIFY_OUTBOX = env.str("VERIFY_OUTBOX", "")
 DJANGO_VERIFY = {
     "BASE_URL": env.str("VERIFY_BASE_URL", ""),
+    "DISPATCH": env.str("VERIFY_DISPATCH", "inline"),
     "SENDERS": {
         "outbox": {
             "BACKEND": "django_verify.senders.file.FileSender",

@@ -2,9 +2,12 @@
 
 from django_verify.admin import (
     accounts,
+    attempts,
+    deliveries,
     messaging,
     ratelimits,
     safelist,
+    senders,
     services,
     templates,
     verifications,
@@ -13,9 +16,12 @@ from django_verify.admin import (
 
 __all__ = [
     "accounts",
+    "attempts",
+    "deliveries",
     "messaging",
     "ratelimits",
     "safelist",
+    "senders",
     "services",
     "templates",
     "verifications",
