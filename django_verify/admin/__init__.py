@@ -2,6 +2,7 @@
 
 from django_verify.admin import (
     accounts,
+    entities,
     messaging,
     ratelimits,
     safelist,
@@ -13,6 +14,7 @@ from django_verify.admin import (
 
 __all__ = [
     "accounts",
+    "entities",
     "messaging",
     "ratelimits",
     "safelist",
