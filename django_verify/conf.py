@@ -66,6 +66,14 @@ class Settings:
     DELIVERY_LEASE: int = 60
     # Words that no brand name may hold, however they are spaced, cased or imitated; whole words.
     RESTRICTED_WORDS: Sequence[str] = ()
+    # What happens when a user verifies a number that another user has: "deny", "transfer" (the
+    # other one is told by a signal), "ask" (for another factor), or the dotted path of a function
+    # of the user and the `VerifiedPhone` that answers one of the three.
+    USERS_CLAIMED_NUMBER: str = "deny"
+    # Verified numbers that a user may have.
+    USERS_PHONES: int = 5
+    # Address or URL name to which users without a verified number are sent; empty: they get 403.
+    USERS_VERIFY_URL: str = ""
     # Largest request body of the API, in bytes.
     MAX_BODY: int = 256 * 1024
 
@@ -93,8 +101,15 @@ class Settings:
         if self.RATE_LIMIT_STORE and not str(self.RATE_LIMIT_STORE).startswith(_REDIS):
             msg = "DJANGO_VERIFY['RATE_LIMIT_STORE'] must be empty or begin with redis:// or rediss://."
             raise ImproperlyConfigured(msg)
+        self._check_policy()
         if not 1 <= self.ADDRESS_STARTS_PER_DAY <= 1000:
             msg = "DJANGO_VERIFY['ADDRESS_STARTS_PER_DAY'] must be between 1 and 1000."
+            raise ImproperlyConfigured(msg)
+
+    def _check_policy(self) -> None:
+        policy = self.USERS_CLAIMED_NUMBER
+        if policy not in {"deny", "transfer", "ask"} and "." not in policy:
+            msg = "DJANGO_VERIFY['USERS_CLAIMED_NUMBER']: deny, transfer, ask or a dotted path."
             raise ImproperlyConfigured(msg)
 
 

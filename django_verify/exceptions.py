@@ -336,16 +336,8 @@ class SnaWithoutPsd2(VerifyError):
     message = "The sna channel does not support PSD2"
 
 
-class InvalidRequest(VerifyError):
-    """A value on the factor side, or a webhook's event type, is malformed."""
-
-    code = 60306
-    status = 400
-    message = "Invalid request"
-
-
 class InvalidFactorParameter(InvalidParameter):
-    """The same on the factor side, which has its own number."""
+    """The same on the factor side, and of a webhook's event types: they have their own number."""
 
     code = 60306
 

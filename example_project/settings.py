@@ -22,6 +22,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "phonenumber_field",
     "django_verify",
+    "django_verify.users",
     "example_project",
 ]
 # `manage.py spectacular` writes the OpenAPI document where the extra `schema` is installed.

@@ -18,9 +18,9 @@ ROOT = PACKAGE.parent
 MODULES = [
     path
     for path in sorted(PACKAGE.rglob("*.py"))
-    if path.relative_to(PACKAGE).parts[0] != "migrations" and path.stat().st_size
+    if "migrations" not in path.parts and path.stat().st_size
 ]
-MIGRATIONS = sorted((PACKAGE / "migrations").glob("0*.py"))
+MIGRATIONS = sorted(PACKAGE.rglob("migrations/0*.py"))
 CORE = {
     "django",
     "djangorestframework",

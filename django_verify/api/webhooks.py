@@ -18,7 +18,7 @@ from django_verify.api.resource import (
     Update,
     save_changes,
 )
-from django_verify.exceptions import InvalidParameter, InvalidRequest, NotFound
+from django_verify.exceptions import InvalidFactorParameter, InvalidParameter, NotFound
 from django_verify.models import Webhook
 from django_verify.models.webhooks import EVENT_TYPES
 
@@ -101,7 +101,7 @@ def _save(webhook: Webhook, names: list[str] | None = None) -> Webhook:
     except ValidationError as error:
         name, reasons = next(iter(error.message_dict.items()))
         if name == "event_types":
-            raise InvalidRequest(f"Invalid request: `EventTypes`: {reasons[0]}") from None
+            raise InvalidFactorParameter(name, reasons[0]) from None
         raise InvalidParameter(name, reasons[0]) from None
     if names is not None:
         save_changes(webhook, names)

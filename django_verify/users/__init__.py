@@ -1,0 +1,1 @@
+"""An optional second app: whose number was verified, for the users of the site."""

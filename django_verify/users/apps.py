@@ -1,0 +1,13 @@
+"""The Django app of verified numbers; the service itself does not need it."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class VerifyUsersConfig(AppConfig):
+    """`"django_verify.users"` in INSTALLED_APPS, after `"django_verify"`."""
+
+    name = "django_verify.users"
+    label = "django_verify_users"
+    verbose_name = _("Verified numbers")
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,57 @@
+"""The numbers of users: one table, whose constraints are what makes a number somebody's alone."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from phonenumber_field.modelfields import PhoneNumberField
+
+from django_verify import phones
+
+
+class VerifiedPhone(models.Model):
+    """A number that a user claims, and has verified when `claim` is set.
+
+    `claim` is the number's one spelling while it is verified and NULL while it is pending: unique,
+    so that of all users one has it, on databases without conditional constraints too. `is_primary`
+    is true or NULL for the same reason.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="verified_phones",
+        verbose_name=_("user"),
+        db_index=False,  # the unique constraint begins with it
+    )
+    number = PhoneNumberField(_("number"))
+    key = models.CharField(max_length=32, editable=False)
+    claim = models.CharField(max_length=32, null=True, unique=True, editable=False)
+    is_primary = models.BooleanField(_("primary"), null=True, editable=False)
+    # The verified number that this one takes the place of, once it is verified itself.
+    replaces = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
+    )
+    channel = models.CharField(_("channel"), max_length=16, blank=True, editable=False)
+    verified_at = models.DateTimeField(_("verified"), null=True, editable=False)
+    date_created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("verified number")
+        verbose_name_plural = _("verified numbers")
+        ordering = ["-date_created"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "key"], name="verify_users_number"),
+            models.UniqueConstraint(fields=["user", "is_primary"], name="verify_users_primary"),
+        ]
+        permissions = [("release_verifiedphone", _("Can release verified numbers"))]
+
+    def __str__(self) -> str:
+        return phones.mask(str(self.number))
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether the user has proved to have it."""
+        return self.claim is not None

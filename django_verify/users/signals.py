@@ -1,0 +1,12 @@
+"""What a host may listen to; sent after commit, with `send_robust`."""
+
+from django.dispatch import Signal
+
+#: A user has a verified number, new or verified once more: `phone`.
+phone_verified = Signal()
+
+#: A number is no longer a user's: `user, number, reason`, one of removed, replaced, transferred.
+phone_released = Signal()
+
+#: A number went from one user to another, who should be told: `phone, from_user`.
+phone_transferred = Signal()
