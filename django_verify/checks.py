@@ -9,9 +9,11 @@ from typing import Any
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 from django.utils.module_loading import import_string
 
-from django_verify import channels, conf, senders, sna
+from django_verify import channels, conf, passkeys, senders, sna
+from django_verify.models import VerifyService, lookups
 
 
 @register(Tags.compatibility)
@@ -50,6 +52,30 @@ def _routing(
                 message = f"DJANGO_VERIFY['ROUTES'][{channel!r}]: no sender {alias!r} serves it."
                 found.append(Error(message, id="django_verify.E003"))
     return found
+
+
+@register(Tags.database)
+def check_passkeys(
+    app_configs: Any = None, databases: Iterable[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """W021: services with a relying party, on a site without the passkeys' library."""
+    if passkeys.available() or lookups.database() not in (databases or ()):
+        return []
+    try:
+        configured = VerifyService.objects.using(lookups.database()).exclude(
+            passkeys_relying_party_id=""
+        )
+        if not configured.exists():
+            return []
+    except DatabaseError:
+        return []  # not migrated yet
+    return [
+        checks.Warning(
+            "A service has a relying party, and the library of passkeys is not installed.",
+            hint="Install django-verify[passkeys].",
+            id="django_verify.W021",
+        )
+    ]
 
 
 @register(Tags.security, deploy=True)

@@ -7,7 +7,8 @@ from django.core.checks import WARNING, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
-from django_verify import checks
+from django_verify import checks, passkeys
+from tests.conftest import make_service
 
 EMAIL = {"BACKEND": "django_verify.senders.email.EmailSender"}
 MEMORY = {"BACKEND": "django_verify.senders.locmem.LocmemSender"}
@@ -169,3 +170,15 @@ def test_a_simulated_carrier_is_not_deployed(settings):
 def test_paths_that_lead_nowhere(settings, given):
     settings.DJANGO_VERIFY = given
     assert [message.id for message in checks.check_settings()] == ["django_verify.E001"]
+
+
+@pytest.mark.django_db
+def test_w021_a_relying_party_without_the_passkeys_library(monkeypatch):
+    service = make_service(passkeys_relying_party_id="example.com")
+    assert checks.check_passkeys(databases=["default"]) == []
+    monkeypatch.setattr(passkeys, "find_spec", lambda name: None)
+    (warning,) = checks.check_passkeys(databases=["default"])
+    assert ids([warning]) == ["W021"]
+    assert checks.check_passkeys() == []
+    service.delete()
+    assert checks.check_passkeys(databases=["default"]) == []

@@ -1,6 +1,9 @@
 """Passkeys on the wire: options, ceremonies of a software authenticator, and every refusal."""
 
+import base64
 import json
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 
@@ -729,6 +732,16 @@ def test_without_the_extra(site, monkeypatch):
         refused(site.post(operation, credential), 403, 60204)
 
 
+def test_the_api_is_imported_without_the_extra():
+    code = (
+        "import sys; sys.modules['webauthn'] = None\n"
+        "import django; django.setup()\n"
+        "import django_verify.api.urls, django_verify.passkeys"
+    )
+    env = {"DJANGO_SETTINGS_MODULE": "tests.bare", "PYTHONPATH": ":".join(filter(None, sys.path))}
+    subprocess.run([sys.executable, "-c", code], check=True, env=env)
+
+
 def test_one_assertion_approves_once_at_one_moment(site, api, aligned):
     device, asked = site.enrolled(Authenticator(count=1)), site.ask()
     device.count = 2
@@ -762,8 +775,6 @@ def test_one_registration_verifies_once_at_one_moment(site, api, aligned):
 
 def credentials(api):
     """The name and the secret of a caller."""
-    import base64
-
     pair = base64.b64decode(api.headers["authorization"].removeprefix("Basic ")).decode()
     return pair.split(":")
 
