@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -10,20 +10,22 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
+from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
-from django_verify import channels, conf, passkeys, senders, sna
+from django_verify import channels, conf, dispatch, passkeys, phones, senders, sna
 from django_verify.models import VerifyService, lookups
 
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E001–E003, E020: the DJANGO_VERIFY dictionary, the senders, the routes, the limits' store."""
+    """E001–E003, E020: the DJANGO_VERIFY dictionary, the senders, the routes, the engines."""
     try:
         settings = conf.current()
         configured = senders.configured()
         sna.configured()
         import_string(settings.CARRIER_LOOKUP)
+        dispatch.waker()
     except (ImproperlyConfigured, ImportError) as error:
         return [Error(str(error), id="django_verify.E001")]
     return [*_store(settings), *_routing(settings, configured)]
@@ -47,7 +49,9 @@ def _routing(
             message = f"DJANGO_VERIFY['ROUTES'] names an unknown channel {channel!r}."
             found.append(Error(message, id="django_verify.E002"))
             continue
-        for alias in aliases:
+        by_country = aliases if isinstance(aliases, Mapping) else {conf.ELSEWHERE: aliases}
+        found += _countries(channel, by_country)
+        for alias in (alias for order in by_country.values() for alias in order):
             if alias not in configured or channel not in configured[alias].channels:
                 message = f"DJANGO_VERIFY['ROUTES'][{channel!r}]: no sender {alias!r} serves it."
                 found.append(Error(message, id="django_verify.E003"))
@@ -78,15 +82,48 @@ def check_passkeys(
     ]
 
 
+def _countries(channel: str, by_country: Mapping[str, Any]) -> Iterable[CheckMessage]:
+    for country in by_country:
+        if country != conf.ELSEWHERE and country not in phones.COUNTRIES:
+            message = f"DJANGO_VERIFY['ROUTES'][{channel!r}]: {country!r} is no country."
+            hint = "Two letters in upper case (ISO 3166-1), or '*' for the others."
+            yield Error(message, hint=hint, id="django_verify.E005")
+
+
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E010, E011, W011–W015: what is fine in development only."""
+    """E010, E011, W011–W016: what is fine in development only."""
     try:
         settings = conf.current()
         configured = senders.configured()
     except ImproperlyConfigured:
         return []  # check_settings tells
-    return [*_development_senders(configured), *_development_sna(), *_weak_limits(settings)]
+    return [
+        *_development_senders(configured),
+        *_development_sna(),
+        *_weak_limits(settings),
+        *_unheard_reports(settings, configured),
+    ]
+
+
+def _unheard_reports(
+    settings: conf.Settings, configured: dict[str, senders.Sender]
+) -> Iterable[CheckMessage]:
+    reporting = [alias for alias, sender in configured.items() if sender.reporting]
+    if not reporting:
+        return
+    try:
+        reverse("verify_site:callback", args=reporting[:1])
+    except NoReverseMatch:
+        included = False
+    else:
+        included = True
+    if not (settings.BASE_URL and included):
+        yield checks.Warning(
+            f"The senders {reporting} report deliveries, and the site has no address for that.",
+            hint="Set BASE_URL and include django_verify.urls.",
+            id="django_verify.W016",
+        )
 
 
 def _development_senders(configured: dict[str, senders.Sender]) -> Iterable[CheckMessage]:

@@ -22,6 +22,9 @@ from django.utils.encoding import force_bytes
 _KEY_ID = re.compile(r"[0-9A-Za-z_]{1,16}\Z")
 _ORIGIN = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?\Z")
 _REDIS = ("redis://", "rediss://")
+#: The country in ROUTES that holds where no other does.
+ELSEWHERE = "*"
+ENGINES = ("inline", "tasks", "celery")
 CONSOLE = {"console": {"BACKEND": "django_verify.senders.console.ConsoleSender"}}
 
 
@@ -37,9 +40,16 @@ class Settings:
     KEYS: Mapping[str, str] = field(default_factory=dict, repr=False)
     # Alias to {"BACKEND": dotted path, "OPTIONS": {…}}.
     SENDERS: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: CONSOLE, repr=False)
-    # Channel to the aliases tried in order, for services that name none; None: every sender
-    # that serves the channel, in the order of SENDERS.
-    ROUTES: Mapping[str, Sequence[str]] | None = None
+    # Channel to the aliases tried in order, for services that name none, or to country ("US", or
+    # "*" for the others) to aliases; None: every sender that serves the channel, in the order of
+    # SENDERS.
+    ROUTES: Mapping[str, Sequence[str] | Mapping[str, Sequence[str]]] | None = None
+    # Who sends a message: "inline", the process that started it, after its commit; "tasks",
+    # Django's Tasks; "celery"; or the dotted path of a function that is called with an attempt's
+    # SID and has some worker call `delivery.take` with it.
+    DISPATCH: str = "inline"
+    # Name of the queue of "tasks" and "celery"; empty: the engine's default.
+    DISPATCH_QUEUE: str = ""
     # Provider of silent network authentication, {"BACKEND": dotted path, "OPTIONS": {…}}; None: the
     # sna channel is not available.
     SNA: Mapping[str, Any] | None = field(default=None, repr=False)
@@ -64,6 +74,18 @@ class Settings:
     RATE_LIMIT_STORE: str = field(default="", repr=False)
     # Seconds that a process may take to send one message before another takes it over.
     DELIVERY_LEASE: int = 60
+    # Days that the deliveries of webhooks and event sinks are kept once they have ended.
+    WEBHOOK_RETENTION_DAYS: int = 30
+    # Seconds without a delivery report after which the next sender gets the message, where the
+    # sender reports at all; None: only a report of failure moves it on.
+    RECEIPT_TIMEOUT: int | None = None
+    # A sender that fails this often in a row, within BREAKER_WINDOW seconds, comes last in every
+    # route for BREAKER_SECONDS; then one message probes it.
+    BREAKER_FAILURES: int = 5
+    BREAKER_WINDOW: int = 60
+    BREAKER_SECONDS: int = 30
+    # Seconds that the oldest due message may wait before the site counts as not ready.
+    HEALTH_QUEUE_AGE: int = 120
     # Words that no brand name may hold, however they are spaced, cased or imitated; whole words.
     RESTRICTED_WORDS: Sequence[str] = ()
     # What happens when a user verifies a number that another user has: "deny", "transfer" (the
@@ -93,11 +115,10 @@ class Settings:
         if isinstance(words, str) or not all(isinstance(word, str) for word in words):
             msg = "DJANGO_VERIFY['RESTRICTED_WORDS'] must be a list of words."
             raise ImproperlyConfigured(msg)
-        for field_ in fields(self):
-            value = getattr(self, field_.name)
-            if field_.type == "int" and not (type(value) is int and value > 0):
-                msg = f"DJANGO_VERIFY['{field_.name}'] must be a whole number above zero."
-                raise ImproperlyConfigured(msg)
+        self._refuse_numbers()
+        if self.DISPATCH not in ENGINES and "." not in self.DISPATCH:
+            msg = f"DJANGO_VERIFY['DISPATCH'] is none of {', '.join(ENGINES)}, and no dotted path."
+            raise ImproperlyConfigured(msg)
         if self.RATE_LIMIT_STORE and not str(self.RATE_LIMIT_STORE).startswith(_REDIS):
             msg = "DJANGO_VERIFY['RATE_LIMIT_STORE'] must be empty or begin with redis:// or rediss://."
             raise ImproperlyConfigured(msg)
@@ -111,6 +132,15 @@ class Settings:
         if policy not in {"deny", "transfer", "ask"} and "." not in policy:
             msg = "DJANGO_VERIFY['USERS_CLAIMED_NUMBER']: deny, transfer, ask or a dotted path."
             raise ImproperlyConfigured(msg)
+
+    def _refuse_numbers(self) -> None:
+        for field_ in fields(self):
+            value = getattr(self, field_.name)
+            if field_.type == "int | None" and value is None:
+                continue
+            if str(field_.type).startswith("int") and not (type(value) is int and value > 0):
+                msg = f"DJANGO_VERIFY['{field_.name}'] must be a whole number above zero."
+                raise ImproperlyConfigured(msg)
 
 
 @lru_cache(maxsize=1)
@@ -157,10 +187,15 @@ def stored(moment: dt.datetime) -> dt.datetime:
     return moment if django_settings.USE_TZ else moment.astimezone().replace(tzinfo=None)
 
 
-def default_route(channel: str) -> Sequence[str] | None:
+def default_route(channel: str, country: str = "") -> Sequence[str] | None:
     """Return the site's sender aliases for a channel, or None where ROUTES does not say."""
     routes = current().ROUTES
-    return None if routes is None else routes.get(channel, ())
+    if routes is None:
+        return None
+    route = routes.get(channel, ())
+    if isinstance(route, Mapping):
+        return route.get(country, route.get(ELSEWHERE, ()))
+    return route
 
 
 def forget(*, setting: str = "", **_: object) -> None:

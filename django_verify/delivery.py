@@ -1,9 +1,9 @@
-"""From an attempt row to a sent message and back: compose, send, record.
+"""From an attempt row to a sent message and back: claim, compose, send, record.
 
-The row is the outbox. It is written in the start's transaction, already leased to the process
-that wrote it; no transaction is open while a provider is called; the outcome is accepted only
-from the holder of the lease. When that process dies, the lease lapses and `sweep` sends the
-message from another one.
+The row is the queue. No transaction is open while a provider is called; each message is counted
+on the row before it may leave, so that whatever dies, one attempt costs two messages at most; the
+outcome is accepted only from the holder of the lease. When that process dies, the lease lapses and
+another one takes over. Who calls `take` and `sweep`, and when, is not decided here.
 """
 
 from __future__ import annotations
@@ -12,75 +12,148 @@ import datetime as dt
 import logging
 import math
 import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db import InterfaceError, OperationalError
+from django.db.models import Q
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import channels, codes, conf, senders, signals
+from django_verify import breakers, channels, codes, conf, events, senders, signals
+from django_verify.breakers import Step
 from django_verify.channels import Draft
-from django_verify.models import Verification, VerificationAttempt, VerifyService
+from django_verify.models import Verification, VerificationAttempt, VerifyService, lookups
 from django_verify.models.messaging import EVERYWHERE
 from django_verify.wording import Wording
 
 logger = logging.getLogger("django_verify")
 
 MESSAGES_PER_ATTEMPT = 2
-TRIES = 3
+# Seconds before the second try; each further wait is twice as long, up to the longest.
+FIRST_WAIT = 5
+LONGEST_WAIT = 300
 
 _Status = VerificationAttempt.MessageStatus
+# A row that is due in one of these has been sent, and its message is taken for lost.
+_LOST = (_Status.SENT, _Status.UNDELIVERED, _Status.FAILED)
 
 
 def route(service: VerifyService, channel: str, country: str = "") -> list[str]:
     """Return the sender aliases that a service's message to a country would try, in order.
 
     The country's messaging service comes first, then the one for all, then the service's own
-    senders, then the site's. A SID that names no messaging service stands for the service's own.
+    senders, then the site's. A SID that names no messaging service stands for the service's own,
+    and so does a messaging service none of whose senders is configured any longer.
     """
     countries = service.messaging_routes.get(channel, {})
     chosen = countries.get(country, countries.get(EVERYWHERE, ()))
-    return senders.route(channel, chosen or service.senders.get(channel, ()))
+    if chosen:
+        if usable := senders.route(channel, chosen):
+            return usable
+        logger.warning("%s: no sender of its messaging service is configured", service.sid)
+    return senders.route(channel, service.senders.get(channel, ()), country)
 
 
 def lease(now: dt.datetime) -> dict[str, object]:
     """Return the fields that make the caller the one who may send an attempt from now on."""
     until = now + dt.timedelta(seconds=conf.current().DELIVERY_LEASE)
-    return {
-        "lease": secrets.token_hex(16),
-        "lease_until": until,
-        "message_status": _Status.SENDING,
-    }
+    return {"lease": secrets.token_hex(16), "due_at": until, "message_status": _Status.SENDING}
+
+
+def hold(attempt: VerificationAttempt, now: dt.datetime) -> None:
+    """Lease a row to the caller before it is written, its first message counted already."""
+    _set(attempt, _claimed(attempt, _plan(attempt), now))
+
+
+def queue(attempt: VerificationAttempt, now: dt.datetime) -> None:
+    """Make a row due at once, for whoever comes, before it is written."""
+    _set(attempt, {"message_status": _Status.QUEUED, "due_at": now})
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What became of the senders that one turn has tried."""
+
+    used: int
+    trail: list[dict[str, str]]
+    error: dict[str, str] = field(default_factory=dict)
+    temporary: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    wait: int = 0
+    over: bool = False
+
+    def may_go_on(self, channel: str) -> bool:
+        """Whether a further message, by this channel, is allowed and makes sense."""
+        left = self.used < MESSAGES_PER_ATTEMPT and not self.over
+        return left and channel not in self.refused
+
+    def note(self, step: Step, error: Exception) -> None:
+        """Learn from what a sender raised."""
+        channel, alias = step
+        uncertain = getattr(error, "uncertain", not isinstance(error, senders.SendError))
+        if isinstance(error, senders.SendError):
+            told = {"error_code": error.code, "error_message": str(error)}
+        else:
+            # A provider's bug must not lose the row; its text may hold the message, so only the
+            # type is told. The message may have left before it.
+            told = {"error_code": "", "error_message": f"{type(error).__name__} in the sender"}
+            self.over = True
+        self.error = {"sender": alias, "via_channel": channel, **told}
+        if isinstance(error, senders.TemporarySendError):
+            self.temporary.add(channel)
+            asked = error.retry_after if isinstance(error.retry_after, int) else 0
+            self.wait = max(self.wait, min(asked, LONGEST_WAIT))
+        else:
+            self.refused.add(channel)
+        if uncertain:
+            self.used += 1
+            self.trail.append(_entry(alias, channel))
 
 
 @sensitive_variables()
 def deliver(attempt: VerificationAttempt) -> bool:
     """Send an attempt whose lease the caller holds, and record what became of it.
 
-    Tries the route's senders in order while they fail temporarily, two messages at most. Never
-    raises for what a sender does; returns whether the message was accepted.
+    Tries the route's senders in order while they fail temporarily; when all of them have, the row
+    is due again later, as long as its code lives. Never raises for what a sender does; returns
+    whether the message was accepted.
     """
-    outcome: dict[str, str] = {"error_message": "no sender serves this channel"}
-    for channel, alias in _plan(attempt):
+    tries = _Tries(attempt.messages - bool(attempt.sender), list(attempt.trail))
+    tries.error = {"error_message": "no sender serves this channel"}
+    for step in _plan(attempt, probe=True):
+        if not tries.may_go_on(step[0]):
+            continue
         try:
-            receipt = _receipt(senders.get(alias).send(_compose(attempt, channel)), alias)
-        except senders.SendError as error:
-            outcome = {"sender": alias, "error_code": error.code, "error_message": str(error)}
-            if not isinstance(error, senders.TemporarySendError) and not attempt.fallback_channel:
-                break
-        except Exception as error:  # noqa: BLE001 - a provider's bug must not lose the row
-            # Its text may hold the message, so only the type is told.
-            outcome = {"sender": alias, "error_message": f"{type(error).__name__} in the sender"}
-            break
+            message = _message(attempt, step)
+        except Exception as error:  # noqa: BLE001 - the row must end, and its text may hold anything
+            return _fail(attempt, tries, {"error_message": _not_composed(error)})
+        if not _count(attempt, step, tries):
+            return False
+        try:
+            receipt = _receipt(senders.get(step[1]).send(message), step[1])
+        except Exception as error:  # noqa: BLE001 - told apart by what a try notes
+            tries.note(step, error)
+            _tell_breaker(attempt, step[1], error)
         else:
-            sent = {
-                "sender": alias,
-                "provider_sid": receipt.provider_sid,
-                "price_value": receipt.price_value,
-                "price_currency": receipt.price_currency,
-            }
-            return _finish(attempt, _Status.SENT, sent)
-    logger.warning("%s was not sent: %s", attempt.sid, outcome["error_message"])
-    return _finish(attempt, _Status.FAILED, outcome)
+            breakers.answered(step[1], _service(attempt))
+            return _accepted(attempt, tries, receipt, awaited=bool(message.callback_url))
+    return _not_sent(attempt, tries)
+
+
+def _tell_breaker(attempt: VerificationAttempt, alias: str, error: Exception) -> None:
+    if isinstance(error, senders.TemporarySendError):
+        breakers.failed(alias, str(error))
+    elif isinstance(error, senders.SendError):
+        breakers.answered(alias, _service(attempt))
+
+
+def _not_composed(error: Exception) -> str:
+    if isinstance(error, LookupError):
+        return "the key of the code has left the ring, so the code is lost"
+    return f"{type(error).__name__} while the message was composed"
 
 
 def _receipt(answer: object, alias: str) -> senders.Receipt:
@@ -91,58 +164,223 @@ def _receipt(answer: object, alias: str) -> senders.Receipt:
     return senders.Receipt()
 
 
-def _plan(attempt: VerificationAttempt) -> list[tuple[str, str]]:
-    """Return channel and sender of each message that may be tried; a fallback gets the second."""
-    service = _service(attempt)
-    own = [(attempt.channel, alias) for alias in route(service, attempt.channel, attempt.country)]
-    if not attempt.fallback_channel:
-        return own[:MESSAGES_PER_ATTEMPT]
-    other = attempt.fallback_channel
-    return own[:1] + [(other, alias) for alias in route(service, other, attempt.country)][:1]
+def _plan(attempt: VerificationAttempt, *, probe: bool = False) -> list[Step]:
+    """Return channel and sender of each message that may be tried, in order.
 
-
-def sweep(limit: int = 100) -> int:
-    """Send the attempts whose process died before it finished; return how many were taken over.
-
-    Each is claimed by one conditional update, so any number of sweepers may run.
+    The fallback's come after the channel's own. What was sent and got lost is not sent again by
+    the same sender; failing senders come last.
     """
-    due = _lapsed(timezone.now()).order_by("lease_until").values_list("sid", flat=True)
-    return sum(_take_over(sid) for sid in list(due[:limit]))
+    service = _service(attempt)
+    names = [name for name in (attempt.channel, attempt.fallback_channel) if name]
+    steps = [(name, alias) for name in names for alias in route(service, name, attempt.country)]
+    lost = {(row["channel"], row["sender"]) for row in attempt.trail if row["status"] != "unknown"}
+    left = [step for step in steps if step not in lost]
+    ordered: list[Step] = []
+    for name in names:
+        own = [step for step in left if step[0] == name]
+        ordered += breakers.in_order(own, service, probe=probe and not ordered)
+    return ordered
 
 
-def _lapsed(now: dt.datetime) -> QuerySet[VerificationAttempt]:
-    return VerificationAttempt.objects.filter(
-        message_status__in=(_Status.QUEUED, _Status.SENDING), lease_until__lt=now
-    )
+def _entry(alias: str, channel: str, provider_sid: str = "", status: str = "unknown") -> Any:
+    return {"sender": alias, "channel": channel, "provider_sid": provider_sid, "status": status}
 
 
-def _take_over(sid: str) -> bool:
-    """Send one attempt if nobody else has taken it; a lease runs from its own claim."""
+def take(sid: str, *, woken: bool = False) -> bool:
+    """Send one attempt if it is due and nobody else has taken it; return whether it was ours.
+
+    Any number of processes may call it for the same attempt. `woken` is for the job of a queue
+    engine: it may come before the row's own moment by the clock of its machine.
+    """
     now = timezone.now()
-    if not _lapsed(now).filter(sid=sid).update(tries=F("tries") + 1, **lease(now)):
+    rows = lookups.attempts().select_related("verification__service")
+    attempt = rows.filter(sid=sid).first()
+    if attempt is None or not _is_due(attempt, now, woken):
         return False
-    attempt = VerificationAttempt.objects.select_related("verification__service").get(sid=sid)
     if reason := _obsolete(attempt, now):
-        _finish(attempt, _Status.FAILED, {"error_message": reason})
-    else:
-        deliver(attempt)
+        return _drop(attempt, reason, now)
+    before = _as_read(attempt)
+    if attempt.message_status == _Status.SENDING and attempt.sender:
+        attempt.trail = [*attempt.trail, _entry(attempt.sender, attempt.via_channel)]
+    elif attempt.message_status in _LOST:
+        lost = (attempt.sender, attempt.via_channel, attempt.provider_sid, attempt.message_status)
+        attempt.trail = [*attempt.trail, _entry(*lost)]
+    steps = _plan(attempt)
+    changes = {**_claimed(attempt, steps, now), "trail": attempt.trail, "provider_sid": ""}
+    if not lookups.attempts().filter(**before).update(**changes):
+        return False
+    _set(attempt, changes)
+    deliver(attempt)
     return True
 
 
+def _as_read(attempt: VerificationAttempt) -> dict[str, Any]:
+    """Return the condition of an update that must find the row as it was read."""
+    names = ("sid", "message_status", "lease", "due_at", "messages")
+    return {name: getattr(attempt, name) for name in names}
+
+
+def _claimed(
+    attempt: VerificationAttempt, steps: list[Step], now: dt.datetime
+) -> dict[str, object]:
+    """Return what a claim writes: the lease, and the first message as if it had left already."""
+    channel, alias = steps[0] if steps else ("", "")
+    return {
+        **lease(now),
+        "tries": attempt.tries + 1,
+        "messages": attempt.messages + bool(steps),
+        "sender": alias,
+        "via_channel": channel,
+    }
+
+
+def _set(attempt: VerificationAttempt, changes: dict[str, Any]) -> None:
+    for name, value in changes.items():
+        setattr(attempt, name, value)
+
+
+def _is_due(attempt: VerificationAttempt, now: dt.datetime, woken: bool) -> bool:
+    if attempt.due_at is None:
+        return False
+    queued = attempt.message_status == _Status.QUEUED
+    if woken and attempt.message_status in {_Status.UNDELIVERED, _Status.FAILED}:
+        return True
+    return (
+        attempt.due_at <= now
+        or (queued and woken and not attempt.tries)
+        or (queued and attempt.due_at > now + _FAR)
+    )
+
+
+# No wait is as long: a queued row that is due so much later was written before the clock went back.
+_FAR = dt.timedelta(seconds=4 * LONGEST_WAIT)
+
+
+def due(now: dt.datetime) -> Q:
+    """Return the condition of the rows that a sweep looks at."""
+    # Most rows have no time, and no plan of a database may walk through them.
+    early = Q(due_at__lte=now) | Q(message_status=_Status.QUEUED, due_at__gt=now + _FAR)
+    return early & Q(due_at__isnull=False)
+
+
+def sweep(limit: int = 100, *, stop: Callable[[], bool] = lambda: False) -> int:
+    """Send what is due, the longest waiting first; return how many attempts were taken.
+
+    Each is claimed by one conditional update, so any number of sweepers may run. A row that
+    raises is put off and stops nobody; only a database that fails is told to the caller.
+    """
+    rows = lookups.attempts().filter(due(timezone.now())).order_by("due_at", "sid")
+    taken = 0
+    for sid in list(rows.values_list("sid", flat=True)[:limit]):
+        if stop():
+            break
+        try:
+            taken += take(sid)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001 - one row must not stop the others
+            logger.error("%s was put off: %s", sid, type(error).__name__)  # noqa: TRY400
+            later = timezone.now() + dt.timedelta(seconds=LONGEST_WAIT)
+            lookups.attempts().filter(sid=sid, due_at__isnull=False).update(due_at=later)
+    return taken
+
+
+def requeue(attempt: VerificationAttempt) -> bool:
+    """Make a failed attempt due at once, while its code lives and a message is left to it."""
+    now = timezone.now()
+    failed = lookups.attempts().filter(
+        sid=attempt.sid,
+        message_status=_Status.FAILED,
+        due_at=None,
+        messages__lt=MESSAGES_PER_ATTEMPT,
+        verification__status=Verification.Status.PENDING,
+        verification__expires_at__gt=now,
+        verification__service__isnull=False,
+    )
+    chosen = list(failed.values_list("sid", flat=True))  # MySQL joins no table in this update
+    # A job that is woken takes what nobody has tried.
+    again = {"message_status": _Status.QUEUED, "tries": 0, "due_at": now, "date_updated": now}
+    unchanged = lookups.attempts().filter(sid__in=chosen, message_status=_Status.FAILED)
+    return unchanged.filter(due_at=None).update(**again) > 0
+
+
+def may_send_again(attempt: VerificationAttempt, now: dt.datetime) -> bool:
+    """Whether a message that got lost may be followed by one of another sender."""
+    verification = attempt.verification
+    return (
+        attempt.messages < MESSAGES_PER_ATTEMPT
+        and verification.service is not None
+        and verification.current_status(now) == Verification.Status.PENDING
+    )
+
+
 def _obsolete(attempt: VerificationAttempt, now: dt.datetime) -> str:
-    if attempt.verification.service is None:
+    """Return why an attempt that is due is not to be sent, or nothing."""
+    verification = attempt.verification
+    if verification.service is None:
         return "the service was deleted before the message was sent"
-    if attempt.verification.current_status(now) != Verification.Status.PENDING:
+    status = verification.current_status(now)
+    if status == Verification.Status.EXPIRED:
+        return "dropped: the code was over before the message was sent"
+    if status != Verification.Status.PENDING:
         return "the verification was over before the message was sent"
-    if attempt.tries > TRIES:
-        return "given up after several interrupted tries"
+    if attempt.messages >= MESSAGES_PER_ATTEMPT:
+        return "given up: two messages may have left, and neither has an answer"
+    if attempt.message_status in _LOST and not _others(attempt):
+        return "no other sender"
     return ""
+
+
+def _others(attempt: VerificationAttempt) -> Iterable[Step]:
+    """Return the steps that are left after the sender whose message got lost."""
+    return [step for step in _plan(attempt) if step != (attempt.via_channel, attempt.sender)]
+
+
+def _drop(attempt: VerificationAttempt, reason: str, now: dt.datetime) -> bool:
+    """End an attempt that is not to be sent; what a provider has said of it stays."""
+    before = _as_read(attempt)
+    if attempt.message_status in _LOST:
+        return lookups.attempts().filter(**before).update(due_at=None) > 0
+    changes = {
+        "message_status": _Status.FAILED,
+        "error_code": "",
+        "error_message": reason,
+        "lease": "",
+        "due_at": None,
+        "date_updated": now,
+    }
+    if not events.update_message(attempt, lookups.attempts().filter(**before), changes):
+        return False
+    _set(attempt, changes)
+    logger.warning("%s was not sent: %s", attempt.sid, reason)
+    signals.attempt_failed.send_robust(sender=VerificationAttempt, attempt=attempt)
+    return True
 
 
 def _service(attempt: VerificationAttempt) -> VerifyService:
     service = attempt.verification.service
     assert service is not None  # noqa: S101 - a start has one, and _obsolete looks for it
     return service
+
+
+def _message(attempt: VerificationAttempt, step: Step) -> senders.Message:
+    channel, alias = step
+    return replace(_compose(attempt, channel), callback_url=_callback_url(attempt, alias))
+
+
+def _callback_url(attempt: VerificationAttempt, alias: str) -> str:
+    """Return where the provider may report; empty where it cannot, or the site takes no reports.
+
+    It names the attempt, because a report may come before the provider's id is on the row.
+    """
+    base = conf.current().BASE_URL.rstrip("/")
+    if not (base and senders.get(alias).reporting):
+        return ""
+    try:
+        path = reverse("verify_site:callback", args=[alias])
+    except NoReverseMatch:
+        return ""
+    return f"{base}{path}?attempt={attempt.sid}"
 
 
 @sensitive_variables()
@@ -170,27 +408,93 @@ def _compose(attempt: VerificationAttempt, channel: str) -> senders.Message:
     return compose(draft)
 
 
-def _finish(attempt: VerificationAttempt, status: str, outcome: dict[str, str]) -> bool:
-    """Record the outcome if the lease is still ours, and tell the listeners."""
-    # Providers put anything into their answers; a NUL would not be stored.
-    changes = {
-        name: str(value).replace("\0", "")[: _width(name)] for name, value in outcome.items()
-    }
-    changes |= {"message_status": status, "lease": ""}
-    now = timezone.now()
-    held = VerificationAttempt.objects.filter(sid=attempt.sid, lease=attempt.lease)
-    if not held.update(date_updated=now, lease_until=None, **changes):
-        logger.warning("%s: the lease was lost before the outcome was known", attempt.sid)
+def _count(attempt: VerificationAttempt, step: Step, tries: _Tries) -> bool:
+    """Write down the message that is about to leave; False when the lease is somebody else's.
+
+    The first one of a turn was counted by the insert or the claim, and costs no statement.
+    """
+    channel, alias = step
+    counted = {"sender": alias, "via_channel": channel, "messages": tries.used + 1}
+    if all(getattr(attempt, name) == value for name, value in counted.items()):
+        return True
+    changes: dict[str, object] = {**counted, "trail": tries.trail}
+    held = lookups.attempts().filter(sid=attempt.sid, lease=attempt.lease)
+    if not held.filter(message_status=_Status.SENDING).update(**changes):
+        logger.warning("%s: the lease was lost before the next sender was tried", attempt.sid)
         return False
-    for name, value in changes.items():
-        setattr(attempt, name, value)
-    attempt.date_updated, attempt.lease_until = now, None
-    sent = status == _Status.SENT
-    signal = signals.attempt_sent if sent else signals.attempt_failed
-    signal.send_robust(sender=VerificationAttempt, attempt=attempt)
-    return sent
+    _set(attempt, changes)
+    return True
+
+
+def _accepted(
+    attempt: VerificationAttempt, tries: _Tries, receipt: senders.Receipt, *, awaited: bool
+) -> bool:
+    timeout = conf.current().RECEIPT_TIMEOUT if awaited else None
+    outcome = {
+        "provider_sid": receipt.provider_sid,
+        "price_value": receipt.price_value,
+        "price_currency": receipt.price_currency,
+        "error_code": "",
+        "error_message": "",
+    }
+    later = timezone.now() + dt.timedelta(seconds=timeout) if timeout else None
+    return _finish(attempt, _Status.SENT, tries.used + 1, tries.trail, outcome, later)
+
+
+def _not_sent(attempt: VerificationAttempt, tries: _Tries) -> bool:
+    """Put the attempt off, or end it where another try cannot help or the code would be over."""
+    if tries.temporary - tries.refused and tries.may_go_on(""):
+        later = timezone.now() + dt.timedelta(seconds=_wait(attempt.tries, tries.wait))
+        if later < attempt.verification.expires_at:
+            return _finish(attempt, _Status.QUEUED, tries.used, tries.trail, tries.error, later)
+    return _fail(attempt, tries, tries.error)
+
+
+def _fail(attempt: VerificationAttempt, tries: _Tries, outcome: dict[str, str]) -> bool:
+    logger.warning("%s was not sent: %s", attempt.sid, outcome["error_message"])
+    return _finish(attempt, _Status.FAILED, tries.used, tries.trail, outcome, None)
+
+
+def _wait(tries: int, asked: int) -> float:
+    """Return the seconds until the next try: growing, up to half longer by chance, or as asked."""
+    base = min(FIRST_WAIT << min(max(tries - 1, 0), 16), LONGEST_WAIT)
+    return max(base, asked) * (1 + secrets.randbelow(500) / 1000)
+
+
+def _finish(
+    attempt: VerificationAttempt,
+    status: str,
+    messages: int,
+    trail: list[dict[str, str]],
+    outcome: dict[str, str],
+    later: dt.datetime | None,
+) -> bool:
+    """Record the outcome if the lease is still ours, and tell the listeners.
+
+    Where a report has come before it, the report's word on the status stands.
+    """
+    # Providers put anything into their answers; a NUL would not be stored.
+    texts = {name: str(value).replace("\0", "")[: _width(name)] for name, value in outcome.items()}
+    now = timezone.now()
+    changes: dict[str, Any] = {**texts, "lease": "", "date_updated": now}
+    state = {"message_status": status, "messages": messages, "trail": trail, "due_at": later}
+    held = lookups.attempts().filter(sid=attempt.sid, lease=attempt.lease)
+    ours = held.filter(message_status=_Status.SENDING)
+    if events.update_message(attempt, ours, {**changes, **state}):
+        _set(attempt, {**changes, **state})
+    else:
+        facts = {name: text for name, text in texts.items() if text and "error" not in name}
+        if not held.update(**facts, lease=""):
+            logger.warning("%s: the lease was lost before the outcome was known", attempt.sid)
+            return False
+        attempt.refresh_from_db(fields=["message_status", *facts])
+    if status == _Status.SENT:
+        signals.attempt_sent.send_robust(sender=VerificationAttempt, attempt=attempt)
+    elif attempt.message_status == _Status.FAILED:
+        signals.attempt_failed.send_robust(sender=VerificationAttempt, attempt=attempt)
+    return status == _Status.SENT
 
 
 def _width(name: str) -> int | None:
-    field = VerificationAttempt._meta.get_field(name)  # noqa: SLF001 - a documented API
-    return getattr(field, "max_length", None)
+    field_ = VerificationAttempt._meta.get_field(name)  # noqa: SLF001 - a documented API
+    return getattr(field_, "max_length", None)

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
-from django_verify import budgets, codes, delivery, exceptions, signals, sna
+from django_verify import budgets, codes, dispatch, events, exceptions, signals, sna
 from django_verify.budgets import History
 from django_verify.exceptions import NotFound
 from django_verify.models import Verification, VerificationAttempt, VerifyService, lookups
@@ -79,6 +79,7 @@ def _create(order: Order, past: History, sna_url: str, now: dt.datetime) -> Veri
         max_sends=service.max_sends,
         lookup=dict(order.lookup),
         sna_url=sna_url,
+        reports=service.verify_event_subscription_enabled,
         date_created=now,
         date_updated=now,
         sent_at=now,
@@ -90,6 +91,7 @@ def _create(order: Order, past: History, sna_url: str, now: dt.datetime) -> Veri
     row.send_code_attempts = [_sent(attempt)]
     row.save(force_insert=True)
     attempt.save(force_insert=True)
+    events.started(row, attempt)
     transaction.on_commit(
         partial(signals.verification_started.send_robust, sender=Verification, verification=row),
         using=lookups.database(),
@@ -101,6 +103,7 @@ def _resend(
     order: Order, past: History, row: Verification, sna_url: str, now: dt.datetime
 ) -> VerificationAttempt | None:
     """Count one more send; None when the row changed since it was read."""
+    row.service = order.service
     row.sna_url = sna_url
     attempt = _attempt(order, row, now)
     changes: dict[str, object] = {
@@ -129,7 +132,6 @@ def _resend(
         return None
     for name, value in changes.items():
         setattr(row, name, value)
-    row.service = order.service
     attempt.save(force_insert=True)
     return attempt
 
@@ -151,12 +153,12 @@ def _is_deadlock(error: OperationalError) -> bool:
 
 def _attempt(order: Order, row: Verification, now: dt.datetime) -> VerificationAttempt:
     # Silent network authentication sends nothing: its attempt is complete with its URL.
-    state: dict[str, Any] = {"message_status": "sent", "sna_url": row.sna_url}
+    state: dict[str, Any] = {"message_status": "sent", "tries": 1, "sna_url": row.sna_url}
     if order.channel.compose is not None:
-        state = delivery.lease(now)
+        state = {}
     elif order.sna_client_token:
         state["sna_client_token_hash"] = sna.TOKEN_DEMANDED
-    return VerificationAttempt(
+    attempt = VerificationAttempt(
         sid=order.attempt_sid,
         account_id=order.service.account_id,
         verification=row,
@@ -168,13 +170,15 @@ def _attempt(order: Order, row: Verification, now: dt.datetime) -> VerificationA
         send_digits=order.send_digits if order.channel.name == "call" else "",
         template=asdict(order.wording) if order.wording else {},
         tags=dict(order.tags),
-        tries=1,
         date_created=now,
         date_updated=now,
         channel_configuration=dict(order.configuration),
         fallback_channel=order.fallback_channel,
         **state,
     )
+    if order.channel.compose is not None:
+        dispatch.prepare(attempt, now)
+    return attempt
 
 
 def _sent(attempt: VerificationAttempt) -> dict[str, str]:

@@ -29,6 +29,10 @@ attempt_sent = Signal()
 #: No sender took the message, `attempt.error_message` says why: `attempt`.
 attempt_failed = Signal()
 
+#: The site has disabled a webhook or an event sink: `receiver`, and `reason`, which is `gone` (it
+#: answered 410) or `failing` (nothing was accepted for five days). For whoever tells its owner.
+webhook_disabled = Signal()
+
 #: A factor exists, and is not verified yet: `factor`.
 factor_created = Signal()
 
@@ -43,3 +47,8 @@ challenge_approved = Signal()
 
 #: The owner of the factor has refused what was asked: `challenge`.
 challenge_denied = Signal()
+#: The provider reported that the message arrived, or was read: `attempt`.
+attempt_delivered = Signal()
+
+#: The provider reported that the message did not arrive: `attempt`. The next sender may get it.
+attempt_undelivered = Signal()

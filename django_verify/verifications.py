@@ -21,7 +21,8 @@ from django_verify import (
     budgets,
     channels,
     codes,
-    delivery,
+    dispatch,
+    events,
     exceptions,
     orders,
     outbox,
@@ -99,8 +100,7 @@ def start(
     sna_url = "" if sends else sna.mint(order.attempt_sid, order.address.to)
     attempt = outbox.write(order, sna_url, asked_at)
     if sends:
-        using = lookups.database()
-        transaction.on_commit(partial(delivery.deliver, attempt), using=using)
+        dispatch.after_commit(attempt)
     return attempt.verification
 
 
@@ -194,9 +194,16 @@ def expire(limit: int = 1000) -> int:
     """
     now = timezone.now()
     over = lookups.verifications().filter(status=_Status.PENDING, expires_at__lte=now)
-    batch = list(over.values_list("sid", flat=True)[:limit])
+    batch = list(over.values_list("sid", "reports")[:limit])
     changes = {"status": _Status.EXPIRED, "sealed_code": "", "date_updated": now}
-    return over.filter(sid__in=batch).update(**changes) if batch else 0
+    quiet = [sid for sid, reports in batch if not reports]
+    done = over.filter(sid__in=quiet).update(**changes) if quiet else 0
+    # Each of the others has an event of its own, in a transaction with its change.
+    loud = [sid for sid, reports in batch if reports]
+    for row in over.filter(sid__in=loud):
+        event = events.of_status(row, _Status.EXPIRED)
+        done += events.update(over.filter(sid=row.sid), changes, event)
+    return done
 
 
 def _ask_host(order: Order) -> None:
@@ -270,7 +277,12 @@ def _charge(row: Verification) -> Verification:
         if last:
             # Only the row in hand can still open a sealed code, for this comparison.
             changes |= {"status": _Status.MAX_ATTEMPTS_REACHED, "sealed_code": ""}
-        if unchanged.update(**changes):
+        event = None
+        if last:
+            event = events.of_status(
+                row, _Status.MAX_ATTEMPTS_REACHED, checks=ticket, result="FAILURE"
+            )
+        if events.update(unchanged, changes, event):
             row.checks, row.date_updated = ticket, now
             return row
         row = _again(row)
@@ -372,7 +384,8 @@ def _move(
         "confirmed": confirmed,
         "date_updated": timezone.now(),
     }
-    if not lookups.verifications().filter(sid=row.sid, **where).update(**changes):
+    event = events.of_status(row, status, result="SUCCESS" if confirmed else "")
+    if not events.update(lookups.verifications().filter(sid=row.sid, **where), changes, event):
         return False
     for name, value in changes.items():
         setattr(row, name, value)

@@ -87,6 +87,7 @@ LOGGING = {
 VERIFY_OUTBOX = env.str("VERIFY_OUTBOX", "")
 DJANGO_VERIFY = {
     "BASE_URL": env.str("VERIFY_BASE_URL", ""),
+    "DISPATCH": env.str("VERIFY_DISPATCH", "inline"),
     "SENDERS": {
         "outbox": {
             "BACKEND": "django_verify.senders.file.FileSender",

@@ -15,5 +15,6 @@ urlpatterns = [
     path("sign-in/passkey/", passkey.challenge, name="passkey-challenge"),
     path("sign-in/passkey/approve/", passkey.approve, name="passkey-approve"),
     path("v2/", include("django_verify.api.urls")),
+    path("verify/", include("django_verify.urls")),
     path("admin/", admin.site.urls),
 ]

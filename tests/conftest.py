@@ -16,8 +16,10 @@ import time_machine
 from django.db import connection, connections
 from django.test import Client
 
+from django_verify import breakers, transport
 from django_verify.models import Account, ApiKey, VerifyService
 from django_verify.senders import locmem
+from tests.receivers import Receiver
 
 PHONE = "+14155552671"
 OTHER_PHONE = "+15017122661"
@@ -31,6 +33,14 @@ def outbox():
     locmem.outbox.clear()
     yield locmem.outbox
     locmem.outbox.clear()
+
+
+@pytest.fixture(autouse=True)
+def healthy_senders():
+    """No test goes by what another one's senders did."""
+    breakers.forget()
+    yield
+    breakers.forget()
 
 
 @pytest.fixture
@@ -171,3 +181,28 @@ def aligned():
     pool.shutdown()
     options["CONN_MAX_AGE"] = kept
     lock.close()
+
+
+@pytest.fixture
+def loopback(monkeypatch):
+    """Loopback passes for a public address."""
+    real = transport.call
+    monkeypatch.setattr(transport, "call", lambda *a, **k: real(*a, **{**k, "public": False}))
+
+
+@pytest.fixture
+def make_receiver(loopback):
+    made = []
+
+    def make():
+        made.append(Receiver())
+        return made[-1]
+
+    yield make
+    for receiver in made:
+        receiver.close()
+
+
+@pytest.fixture
+def receiver(make_receiver):
+    return make_receiver()

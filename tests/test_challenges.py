@@ -313,6 +313,15 @@ def test_seeds_outlive_a_rotation_of_the_keys(service, settings, clock):
         "KEYS": {"new": "n" * 40, "old": "o" * 40},
     }
     assert challenges.create(factor, auth_payload=pyotp.TOTP(secret).now()).status == "approved"
+    # The right code has moved the seed to the new key.
     settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "KEYS": {"new": "n" * 40}}
     clock.shift(30)
-    assert challenges.create(factor, auth_payload=pyotp.TOTP(secret).now()).status == "pending"
+    assert challenges.create(factor, auth_payload=pyotp.TOTP(secret).now()).status == "approved"
+
+
+def test_a_seed_whose_key_has_gone_proves_nothing(service, settings, clock):
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "KEYS": {"old": "o" * 40}}
+    factor = verified(service)
+    right = code(factor)
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "KEYS": {"new": "n" * 40}}
+    assert challenges.create(factor, auth_payload=right).status == "pending"

@@ -9,6 +9,7 @@ from django.core.management.base import SystemCheckError
 
 from django_verify import checks, passkeys
 from tests.conftest import make_service
+from tests.scripted import configured
 
 EMAIL = {"BACKEND": "django_verify.senders.email.EmailSender"}
 MEMORY = {"BACKEND": "django_verify.senders.locmem.LocmemSender"}
@@ -87,6 +88,35 @@ def test_e003_a_route_through_a_sender_that_does_not_serve(routes, alias, settin
 def test_every_fault_of_the_routes_is_told(settings):
     use(settings, ROUTES={"pigeon": [], "sms": ["mail", "post"], "email": ["mail"]})
     assert ids(checks.check_settings()) == ["E002", "E003", "E003"]
+
+
+@pytest.mark.parametrize(
+    ("country", "found"), [("US", []), ("*", []), ("us", ["E005"]), ("all", ["E005"])]
+)
+def test_e005_a_route_for_no_country(country, found, settings):
+    use(settings, ROUTES={"email": {country: ["mail"]}})
+    assert ids(checks.check_settings()) == found
+    use(settings, ROUTES={"email": {country: ["post"]}})
+    assert ids(checks.check_settings()) == [*found, "E003"]
+
+
+@pytest.mark.parametrize(
+    "path", ["nowhere.wake", "django_verify.dispatch.nothing", "django_verify.__version__"]
+)
+def test_e001_an_engine_that_is_none(path, settings):
+    use(settings, DISPATCH=path)
+    (error,) = checks.check_settings()
+    assert ids([error]) == ["E001"]
+    assert "DISPATCH" in error.msg
+
+
+def test_w016_reports_that_nobody_hears(settings):
+    use(settings, **configured(reporting="a", aliases="ab", ROUTES=None, BASE_URL=""))
+    assert ids(checks.check_deployment()) == ["E010", "E010", "W013", "W016"]
+    use(settings, **configured(reporting="a", aliases="ab", ROUTES=None))
+    assert ids(checks.check_deployment()) == ["E010", "E010"]
+    settings.ROOT_URLCONF = "django_verify.api.urls"
+    assert "W016" in ids(checks.check_deployment())
 
 
 def test_e004_a_sender_reports_its_own_fault(settings, tmp_path):

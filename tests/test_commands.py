@@ -1,13 +1,18 @@
 """The management commands: an account for the API, and the two sweepers."""
 
 import json
+import os
+import signal
+import threading
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import InterfaceError, OperationalError
+from django.db.utils import ConnectionHandler
 
-from django_verify import codes, sids, verifications
+from django_verify import codes, delivery, sids, verifications
 from django_verify.models import Account, Verification, VerificationAttempt
 from tests.conftest import PHONE, Api, code_in, make_account, make_service
 
@@ -165,19 +170,22 @@ def test_one_pass_takes_the_oldest_up_to_its_limit(service, clock, outbox):
 def test_there_is_nothing_to_expire(service, clock):
     interrupted(service, PHONE)
     clock.shift(599)
-    assert run("expireverifications") == "0 verifications expired\n0 rate limit counts deleted\n"
+    assert (
+        run("expireverifications")
+        == "0 verifications expired\n0 rate limit counts deleted\n0 webhook deliveries deleted\n"
+    )
     assert Verification.objects.get().status == "pending"
 
 
 @pytest.mark.parametrize(
     ("arguments", "statements"),
     [
-        ((), 4),
-        (("--batch", "5"), 5),
-        (("--batch", "2"), 8),
-        (("--batch", "1"), 13),
-        (("--batch", "0"), 13),
-        (("--batch", "-7"), 13),
+        ((), 5),
+        (("--batch", "5"), 6),
+        (("--batch", "2"), 9),
+        (("--batch", "1"), 14),
+        (("--batch", "0"), 14),
+        (("--batch", "-7"), 14),
     ],
     ids=str,
 )
@@ -189,10 +197,13 @@ def test_what_has_run_out_is_marked_in_batches(
     with django_assert_num_queries(statements):
         assert (
             run("expireverifications", *arguments)
-            == "5 verifications expired\n0 rate limit counts deleted\n"
+            == "5 verifications expired\n0 rate limit counts deleted\n0 webhook deliveries deleted\n"
         )
     assert set(Verification.objects.values_list("status", flat=True)) == {"expired"}
-    assert run("expireverifications") == "0 verifications expired\n0 rate limit counts deleted\n"
+    assert (
+        run("expireverifications")
+        == "0 verifications expired\n0 rate limit counts deleted\n0 webhook deliveries deleted\n"
+    )
 
 
 def test_a_sealed_code_is_wiped_when_it_has_run_out(db, clock):
@@ -209,7 +220,10 @@ def test_what_ended_otherwise_keeps_its_status(service, clock):
     verifications.approve(service, done.sid)
     verifications.cancel(service, gone.sid)
     clock.shift(601)
-    assert run("expireverifications") == "1 verifications expired\n0 rate limit counts deleted\n"
+    assert (
+        run("expireverifications")
+        == "1 verifications expired\n0 rate limit counts deleted\n0 webhook deliveries deleted\n"
+    )
     statuses = Verification.objects.order_by("to").values_list("status", flat=True)
     assert list(statuses) == ["approved", "canceled", "expired"]
 
@@ -235,3 +249,58 @@ def test_a_sealed_code_is_wiped_when_the_guesses_are_used_up(db, clock):
 def test_a_negative_limit_is_a_command_error():
     with pytest.raises(CommandError):
         run("deliverattempts", "--limit=-1")
+
+
+def loop(monkeypatch, turns):
+    """Run the loop; each pass takes the next function of `turns`, and the last one ends it."""
+    passes = iter(turns)
+    monkeypatch.setattr(threading.Event, "wait", lambda self, timeout=None: None)
+    monkeypatch.setattr(delivery, "sweep", lambda limit, stop: next(passes)(stop))
+    return run("deliverattempts", "--loop", "--interval", "0.01", "--limit", "2")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_loop_ends_after_the_message_in_hand(monkeypatch, number):
+    kept = signal.getsignal(number)
+
+    def interrupted(stop):
+        assert not stop()
+        os.kill(os.getpid(), number)
+        assert stop()
+        return 1
+
+    assert loop(monkeypatch, [lambda stop: 2, lambda stop: 0, interrupted]) == (
+        "3 attempts taken over\n"
+    )
+    assert signal.getsignal(number) is kept
+
+
+@pytest.mark.parametrize("fault", [OperationalError, InterfaceError])
+def test_a_loop_outlives_its_database(monkeypatch, caplog, fault):
+    closed = []
+
+    def gone(stop):
+        raise fault("server at db.internal closed the connection")
+
+    def again(stop):
+        assert closed == [1]
+        os.kill(os.getpid(), signal.SIGTERM)
+        return 1
+
+    monkeypatch.setattr(ConnectionHandler, "close_all", lambda self: closed.append(1))
+    assert loop(monkeypatch, [gone, again]) == "1 attempts taken over\n"
+    assert f"the database failed: {fault.__name__}" in caplog.text
+    assert "db.internal" not in caplog.text
+
+
+def test_a_sweep_that_is_stopped_starts_no_further_message(service, clock, outbox):
+    interrupted(service, *PHONES)
+    clock.shift(61)
+    assert delivery.sweep(stop=lambda: len(outbox) == 2) == 2
+    assert len(outbox) == 2
+
+
+@pytest.mark.parametrize("interval", ["0", "-1", "3601"])
+def test_an_interval_has_bounds(interval):
+    with pytest.raises(CommandError, match="--interval"):
+        run("deliverattempts", "--loop", "--interval", interval)

@@ -27,6 +27,14 @@ DEFAULTS = {
     "BUCKETS_PER_RATE_LIMIT": 10,
     "RATE_LIMIT_STORE": "",
     "DELIVERY_LEASE": 60,
+    "WEBHOOK_RETENTION_DAYS": 30,
+    "DISPATCH": "inline",
+    "DISPATCH_QUEUE": "",
+    "RECEIPT_TIMEOUT": None,
+    "BREAKER_FAILURES": 5,
+    "BREAKER_WINDOW": 60,
+    "BREAKER_SECONDS": 30,
+    "HEALTH_QUEUE_AGE": 120,
     "RESTRICTED_WORDS": (),
     "MAX_BODY": 262_144,
     "SNA": None,
@@ -48,6 +56,14 @@ OTHERS = {
     "BUCKETS_PER_RATE_LIMIT": 3,
     "RATE_LIMIT_STORE": "rediss://:a%20password@redis.example.com:6379/1",
     "DELIVERY_LEASE": 30,
+    "WEBHOOK_RETENTION_DAYS": 7,
+    "DISPATCH": "celery",
+    "DISPATCH_QUEUE": "codes",
+    "RECEIPT_TIMEOUT": 90,
+    "BREAKER_FAILURES": 3,
+    "BREAKER_WINDOW": 10,
+    "BREAKER_SECONDS": 20,
+    "HEALTH_QUEUE_AGE": 60,
     "RESTRICTED_WORDS": ["PayPal"],
     "MAX_BODY": 1024,
     "SNA": {"BACKEND": "django_verify.sna.Simulator"},
@@ -201,6 +217,17 @@ def test_another_store_of_the_limits_is_refused(url, settings):
         conf.current()
 
 
+@pytest.mark.parametrize(
+    "values",
+    [{"DISPATCH": "cellery"}, {"DISPATCH": ""}, {"RECEIPT_TIMEOUT": 0}, {"BREAKER_SECONDS": None}],
+    ids=str,
+)
+def test_an_unknown_engine_and_impossible_times_are_refused(values, settings):
+    use(settings, **values)
+    with pytest.raises(ImproperlyConfigured, match=next(iter(values))):
+        conf.current()
+
+
 def test_the_repr_shows_no_password_of_the_store(settings):
     use(settings, RATE_LIMIT_STORE="redis://:planted@127.0.0.1:6379/0")
     assert "planted" not in repr(conf.current())
@@ -238,6 +265,16 @@ def test_another_setting_forgets_nothing():
 def test_the_default_route_of_a_channel(routes, answer, settings):
     use(settings, ROUTES=routes)
     assert conf.default_route("sms") == answer
+
+
+def test_a_route_may_depend_on_the_country(settings):
+    use(settings, ROUTES={"sms": {"US": ["a"], "*": ["b"]}, "call": {"US": ["a"]}})
+    assert [conf.default_route("sms", country) for country in ("US", "FR", "")] == [
+        ["a"],
+        ["b"],
+        ["b"],
+    ]
+    assert conf.default_route("call", "FR") == ()
 
 
 @pytest.mark.parametrize(

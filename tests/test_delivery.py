@@ -4,36 +4,22 @@ import datetime as dt
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from django_verify import delivery, signals, verifications
 from django_verify.models import VerificationAttempt
-from django_verify.senders import Receipt, SendError, TemporarySendError, locmem
-from tests.conftest import PHONE, code_in, make_service
+from django_verify.senders import Receipt, SendError, TemporarySendError
+from tests.conftest import OTHER_PHONE, PHONE, THREADS, code_in, make_service
+from tests.scripted import BUSY, LATE, Scripted, configured
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Scripted(locmem.LocmemSender):
-    """Answers with what its script says, by alias; then as locmem does."""
-
-    script: dict = {}
-    asked: list = []
-
-    def send(self, message):
-        self.asked.append(self.alias)
-        outcome = self.script.get(self.alias)
-        if isinstance(outcome, Exception):
-            raise outcome
-        super().send(message)
-        return outcome or Receipt()
 
 
 @pytest.fixture
 def senders(settings, monkeypatch):
     monkeypatch.setattr(Scripted, "script", {})
     monkeypatch.setattr(Scripted, "asked", [])
-    path = f"{__name__}.Scripted"
-    settings.DJANGO_VERIFY = {"SENDERS": {alias: {"BACKEND": path} for alias in ("a", "b", "c")}}
+    settings.DJANGO_VERIFY = configured()
     return Scripted
 
 
@@ -79,8 +65,18 @@ def test_a_refusal_for_good_ends_it(service, senders, caplog):
 def test_two_messages_at_most(service, senders):
     senders.script = {alias: TemporarySendError(f"{alias} is down") for alias in "abc"}
     verifications.start(service, PHONE)
-    assert senders.asked == ["a", "b"]
-    assert the_attempt().error_message == "b is down"
+    assert senders.asked == ["a", "b", "c"]
+    assert (the_attempt().error_message, the_attempt().messages) == ("c is down", 0)
+    senders.asked.clear()
+    senders.script |= {alias: TemporarySendError("slow", uncertain=True) for alias in "bc"}
+    verifications.start(service, OTHER_PHONE)
+    attempt = VerificationAttempt.objects.order_by("date_created").last()
+    assert senders.asked == ["a", "b", "c"]
+    assert (attempt.message_status, attempt.messages) == ("failed", 2)
+    assert [(row["sender"], row["status"]) for row in attempt.trail] == [
+        ("b", "unknown"),
+        ("c", "unknown"),
+    ]
 
 
 def test_a_services_own_order(account, senders):
@@ -219,7 +215,7 @@ def test_a_sweep_drops_what_is_over(crashed, service, outbox, clock):
 
 def test_a_sweep_gives_up_in_the_end(crashed, outbox, clock, monkeypatch):
     monkeypatch.setattr(delivery, "deliver", lambda attempt: None)
-    for _ in range(delivery.TRIES):
+    for _ in range(delivery.MESSAGES_PER_ATTEMPT):
         clock.shift(61)
         assert delivery.sweep() == 1
     assert the_attempt().message_status == "failed"
@@ -245,7 +241,7 @@ def test_two_sweepers_take_it_once(crashed, outbox, clock, monkeypatch):
 def test_the_lease_follows_its_setting(settings, clock):
     settings.DJANGO_VERIFY = {"DELIVERY_LEASE": 7}
     now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    assert delivery.lease(now)["lease_until"] == now + dt.timedelta(seconds=7)
+    assert delivery.lease(now)["due_at"] == now + dt.timedelta(seconds=7)
 
 
 def test_no_sender_left_when_it_is_time_to_send(crashed, settings, clock):
@@ -253,3 +249,206 @@ def test_no_sender_left_when_it_is_time_to_send(crashed, settings, clock):
     clock.shift(61)
     delivery.sweep()
     assert the_attempt().error_message == "no sender serves this channel"
+
+
+@pytest.fixture
+def due(service, senders, clock, settings):
+    """A start that only queued its row; returns the attempt."""
+    settings.DJANGO_VERIFY = configured(DISPATCH="tests.test_delivery.nobody")
+    verifications.start(service, PHONE)
+    assert not senders.asked
+    return the_attempt()
+
+
+def nobody(sid):
+    """A queue engine that loses every job."""
+
+
+def test_a_queued_start_waits_for_a_sweep(due, service, senders, outbox):
+    assert (due.message_status, due.messages, due.tries, due.lease) == ("queued", 0, 0, "")
+    assert delivery.sweep() == 1
+    assert delivery.sweep() == 0
+    attempt = the_attempt()
+    assert (attempt.message_status, attempt.messages, attempt.tries) == ("sent", 1, 1)
+    assert (attempt.sender, attempt.via_channel, attempt.due_at) == ("a", "sms", None)
+    assert verifications.check(service, code_in(outbox[0]), to=PHONE).valid
+
+
+def test_it_is_tried_again_and_again_with_growing_waits(due, service, senders, outbox, clock):
+    senders.script = dict.fromkeys("abc", BUSY)
+    waits = []
+    while the_attempt().message_status == "queued":
+        now = timezone.now()
+        assert delivery.sweep() == 1
+        assert delivery.sweep() == 0
+        if (attempt := the_attempt()).due_at:
+            waits.append((attempt.due_at - now).total_seconds())
+            clock.shift(waits[-1])
+    assert [
+        int(wait // base) for wait, base in zip(waits, (5, 10, 20, 40, 80, 160), strict=False)
+    ] == [1] * len(waits)
+    assert 5 <= len(waits) <= 7
+    assert (attempt.message_status, attempt.messages, attempt.due_at) == ("failed", 0, None)
+    assert (attempt.error_code, attempt.error_message) == ("503", "busy")
+    assert not outbox
+
+
+@pytest.mark.parametrize(
+    ("asked", "least", "most"), [(1, 5, 8), (60, 60, 90), (9999, 300, 450), (-5, 5, 8), ("x", 5, 8)]
+)
+def test_a_provider_may_ask_for_patience(due, senders, asked, least, most):
+    busy = TemporarySendError("busy", retry_after=asked)
+    senders.script = {"a": busy, "b": BUSY, "c": BUSY}
+    now = timezone.now()
+    delivery.sweep()
+    assert least <= (the_attempt().due_at - now).total_seconds() <= most
+
+
+def test_an_answer_that_never_came_counts_as_a_message(due, senders, outbox, clock):
+    senders.script = {"a": LATE, "b": BUSY, "c": BUSY}
+    delivery.sweep()
+    attempt = the_attempt()
+    assert (attempt.message_status, attempt.messages) == ("queued", 1)
+    senders.script = {"a": LATE}
+    clock.shift(10)
+    senders.asked.clear()
+    assert delivery.sweep() == 1
+    attempt = the_attempt()
+    assert senders.asked == ["a"]
+    assert (attempt.message_status, attempt.messages) == ("failed", 2)
+    assert [row["sender"] for row in attempt.trail] == ["a", "a"]
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+def test_whoever_dies_in_the_middle_costs_two_messages_at_most(due, senders, clock, phase):
+    """The process ends while the provider is asked, or right after it, again and again."""
+
+    class Killed(BaseException):
+        pass
+
+    left = []
+
+    def die(message):
+        if phase == "after":
+            left.append(message)
+        assert the_attempt().messages == len(senders.asked)
+        raise Killed
+
+    senders.script = {"a": die}
+    for _ in range(2):
+        with pytest.raises(Killed):
+            delivery.sweep()
+        assert delivery.sweep() == 0
+        clock.shift(61)
+    assert delivery.sweep() == 1
+    attempt = the_attempt()
+    assert senders.asked == ["a", "a"]
+    assert (attempt.message_status, attempt.messages) == ("failed", 2)
+    assert "two messages may have left" in attempt.error_message
+
+
+def test_a_holder_that_lost_its_lease_asks_no_further_sender(due, senders, caplog):
+    def overtaken(message):
+        VerificationAttempt.objects.update(lease="somebody else's")
+        return BUSY
+
+    senders.script = {"a": overtaken}
+    delivery.sweep()
+    assert senders.asked == ["a"]
+    assert "lease was lost before the next sender" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (lambda service, clock: clock.shift(601), "dropped: the code was over"),
+        (lambda service, clock: verifications.cancel(service, PHONE), "verification was over"),
+        (lambda service, clock: verifications.approve(service, PHONE), "verification was over"),
+    ],
+    ids=["expired", "canceled", "approved"],
+)
+def test_what_is_over_is_dropped_with_its_reason(due, service, senders, clock, end, reason):
+    failed = []
+    signals.attempt_failed.connect(lambda **kw: failed.append(kw), weak=False, dispatch_uid="t")
+    end(service, clock)
+    assert delivery.take(due.sid, woken=True)
+    signals.attempt_failed.disconnect(dispatch_uid="t")
+    assert (the_attempt().message_status, the_attempt().messages) == ("failed", 0)
+    assert reason in the_attempt().error_message
+    assert (senders.asked, len(failed)) == ([], 1)
+
+
+def test_a_job_that_comes_twice_or_early(due, senders, outbox, clock):
+    clock.shift(-2)  # the worker's clock is behind
+    assert not delivery.take(due.sid)
+    assert delivery.take(due.sid, woken=True)
+    assert not delivery.take(due.sid, woken=True)
+    assert not delivery.take("VL" + "0" * 32, woken=True)
+    assert len(outbox) == 1
+
+
+def test_a_job_does_not_cut_a_wait_short(due, senders, clock):
+    senders.script = dict.fromkeys("abc", BUSY)
+    assert delivery.take(due.sid, woken=True)
+    assert not delivery.take(due.sid, woken=True)
+    assert senders.asked == ["a", "b", "c"]
+
+
+def test_a_clock_that_goes_back_holds_nothing_up(due, senders, outbox, clock):
+    clock.shift(-7200)
+    assert delivery.sweep() == 1
+    assert len(outbox) == 1
+
+
+def test_a_row_that_raises_stops_nobody(
+    service, senders, outbox, clock, settings, monkeypatch, caplog
+):
+    settings.DJANGO_VERIFY = configured(DISPATCH="tests.test_delivery.nobody")
+    verifications.start(service, PHONE)
+    poison = the_attempt().sid
+    clock.shift(1)
+    verifications.start(service, OTHER_PHONE)
+    real = delivery._obsolete
+    monkeypatch.setattr(
+        delivery, "_obsolete", lambda row, now: 1 / 0 if row.sid == poison else real(row, now)
+    )
+    assert [delivery.sweep(1), delivery.sweep(1), delivery.sweep(1)] == [0, 1, 0]
+    assert [message.to for message in outbox] == [OTHER_PHONE]
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_key_that_left_the_ring_ends_the_attempt(due, senders, settings):
+    settings.DJANGO_VERIFY = configured(KEYS={"other": "x" * 40})
+    assert delivery.sweep() == 1
+    assert delivery.sweep() == 0
+    assert (the_attempt().message_status, the_attempt().messages) == ("failed", 0)
+    assert "left the ring" in the_attempt().error_message
+
+
+def test_a_failed_attempt_is_queued_again_while_its_code_lives(
+    due, service, senders, outbox, clock
+):
+    senders.script = {"a": SendError("refused")}
+    delivery.sweep()
+    senders.script = {}
+    assert delivery.requeue(the_attempt())
+    assert not delivery.requeue(the_attempt())
+    assert delivery.sweep() == 1
+    assert len(outbox) == 1
+    VerificationAttempt.objects.update(message_status="failed", messages=2)
+    assert not delivery.requeue(the_attempt())
+    VerificationAttempt.objects.update(messages=1)
+    clock.shift(601)
+    assert not delivery.requeue(the_attempt())
+
+
+def test_fifty_sweepers_send_one_message(service, senders, outbox, settings, aligned):
+    settings.DJANGO_VERIFY = configured(DISPATCH="tests.test_delivery.nobody")
+    for _ in range(2):
+        row = verifications.start(service, PHONE)
+        sid = row.send_code_attempts[-1]["attempt_sid"]
+        calls = [delivery.sweep, lambda sid=sid: delivery.take(sid, woken=True)] * (THREADS // 2)
+        assert sum(aligned(calls)) == 1
+        assert len(outbox) == 1
+        outbox.clear()
+        verifications.cancel(service, PHONE)

@@ -30,6 +30,7 @@ def test_every_signal_is_documented():
     for name in vars(signals):
         if name.startswith(("verification_", "attempt_")):
             assert f"`{name}`" in text, name
+    assert "`webhook_disabled`" in (ROOT / "docs/webhooks.md").read_text()
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])

@@ -79,6 +79,20 @@ def test_a_change_of_the_senders_is_followed(account):
     assert route(service, "CA") == route(other, "FR") == ["site"]
 
 
+def test_senders_that_have_left_the_settings_leave_the_way_to_the_next(account, caplog):
+    service = make_service(account, senders={"sms": ["own"]})
+    configure(service, "CA", messaging(account, "gone", "left"))
+    assert route(service, "CA") == ["own"]
+    assert f"{service.sid}: no sender of its messaging service" in caplog.text
+
+
+def test_the_sites_routes_by_country(account, settings):
+    routes = {"sms": {"CA": ["canada"], "*": ["site"]}}
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "ROUTES": routes}
+    service = make_service(account)
+    assert (route(service, "CA"), route(service, "FR")) == (["canada"], ["site"])
+
+
 def test_whatsapp(account):
     target = messaging(account, "chat")
     service = make_service(account, whatsapp_msg_service_sid=target.sid)

@@ -11,7 +11,7 @@ from twilio.rest import Client
 
 from django_verify.api import wire
 from django_verify.api.urls import RESOURCES
-from django_verify.models import VerificationAttempt
+from django_verify.models import Template, VerificationAttempt
 from tests.authenticator import Authenticator, b64
 from tests.conftest import OTHER_PHONE, PHONE, Api, code_in, make_account
 from tests.operations import OPERATIONS
@@ -180,6 +180,7 @@ def test_another_account_finds_nothing_and_changes_nothing(api, outbox):
 
 @pytest.mark.django_db(transaction=True)
 def test_lists_show_nothing_of_another_account(api):
+    Template.objects.all().delete()  # the ready-made ones are everybody's
     world(api)
     stranger = make_account("Stranger")
     other = Api(stranger.sid, stranger.token)

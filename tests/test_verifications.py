@@ -61,7 +61,7 @@ def test_start_writes_a_verification_and_its_attempt(service, outbox, clock):
         "memory",
         {"tenant": "7"},
     )
-    assert (attempt.lease, attempt.lease_until, attempt.tries) == ("", None, 1)
+    assert (attempt.lease, attempt.due_at, attempt.tries) == ("", None, 1)
     assert stored.send_code_attempts == [
         {"time": "2026-03-01T12:00:00Z", "channel": "sms", "attempt_sid": attempt.sid}
     ]

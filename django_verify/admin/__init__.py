@@ -2,10 +2,13 @@
 
 from django_verify.admin import (
     accounts,
+    attempts,
+    deliveries,
     entities,
     messaging,
     ratelimits,
     safelist,
+    senders,
     services,
     templates,
     verifications,
@@ -14,10 +17,13 @@ from django_verify.admin import (
 
 __all__ = [
     "accounts",
+    "attempts",
+    "deliveries",
     "entities",
     "messaging",
     "ratelimits",
     "safelist",
+    "senders",
     "services",
     "templates",
     "verifications",

@@ -24,6 +24,10 @@ class CredentialAdmin(ClosedAdmin):
     """
 
     secret_name: Any = ""
+    # The secret is the password to the user name that the SID is.
+    is_login = True
+    # What replacing the secret does; empty: the old one stops working.
+    consequence: Any = ""
     list_parameters = frozenset({"is_active__exact"})
     ordering = ("-date_created",)
 
@@ -76,7 +80,11 @@ class CredentialAdmin(ClosedAdmin):
         obj = self.changeable(request, object_id)
         if request.method != "POST":
             title = _("Replace the %(secret)s?") % {"secret": self.secret_name}
-            context = {"title": title, "secret_name": self.secret_name}
+            context = {
+                "title": title,
+                "secret_name": self.secret_name,
+                "consequence": self.consequence,
+            }
             return self.page(request, "rotate.html", obj, context)
         with transaction.atomic(using=router.db_for_write(self.model)):
             secret = self.renew(obj)
@@ -90,6 +98,7 @@ class CredentialAdmin(ClosedAdmin):
         context = {
             "title": title,
             "secret_name": self.secret_name,
+            "is_login": self.is_login,
             "secret": secret,
         }
         response = self.page(request, "secret.html", obj, context)

@@ -256,7 +256,7 @@ class FactorAdmin(DeletableAdmin):
             ),
             "yes": _("Yes, release them"),
             "action": "release_selected",
-            "subject": _("Identity"),
+            "heading": _("Identity"),
             "rows": [(row.sid, row.entity.identity, row.get_status_display()) for row in rows],
             "checkbox_name": ACTION_CHECKBOX_NAME,
         }

@@ -254,7 +254,7 @@ def _outcome(attempt: VerificationAttempt) -> tuple[int, str]:
         "error": attempt.error_message,
         "code": attempt.error_code,
     }
-    if attempt.message_status in {status.SENT, status.DELIVERED}:
+    if attempt.message_status in {status.SENT, status.DELIVERED, status.READ}:
         text = gettext("%(channel)s: sent. The sender “%(sender)s” accepted the message.")
         return messages.SUCCESS, text % values
     if attempt.message_status in {status.QUEUED, status.SENDING}:

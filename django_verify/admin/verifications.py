@@ -199,6 +199,8 @@ class AttemptInline(LookOnly, TabularInline):
         "error_code",
         "error_message",
         "tries",
+        "messages",
+        "due_at",
         "date_created",
     )
     ordering = ("date_created",)
@@ -393,7 +395,6 @@ class VerificationAdmin(RecordAdmin):
         context = {
             **words,
             "action": action,
-            "subject": _("Address"),
             "rows": [(row.sid, address(row), self.status_now(row)) for row in rows],
             "checkbox_name": ACTION_CHECKBOX_NAME,
         }
@@ -420,76 +421,3 @@ class VerificationAdmin(RecordAdmin):
         }
         text = f"{done} {left}" if over else done
         self.message_user(request, text, messages.SUCCESS if canceled else messages.WARNING)
-
-
-@admin.register(VerificationAttempt)
-class VerificationAttemptAdmin(RecordAdmin):
-    """Each message: by which sender it went, and what became of it."""
-
-    list_filter = (
-        MessageStatusFilter,
-        ChannelFilter,
-        CountryFilter,
-        AttemptServiceFilter,
-        ("date_created", admin.DateFieldListFilter),
-    )
-    list_select_related = ("verification__service",)
-    sid_paths = {"VL": "pk", "VE": "verification"}
-    to = "verification__to"
-    address_key = "verification__address_key"
-    accounts = "verification__account__in"
-
-    def get_list_display(self, request: HttpRequest) -> Any:
-        """Return the columns, with the address in full or masked."""
-        return (
-            "full_address" if sees_addresses(request) else "masked_address",
-            "message_status",
-            "channel",
-            "sender",
-            "service_name",
-            "error_message",
-            "date_created",
-        )
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return what the page shows; the caller's tags and digits to dial may name a person."""
-        full = sees_addresses(request)
-        return (
-            "sid",
-            "full_address" if full else "masked_address",
-            "verification",
-            "message_status",
-            "channel",
-            "country",
-            "locale",
-            "custom_friendly_name",
-            *(("send_digits", "tags") if full else ()),
-            "sender",
-            "provider_sid",
-            "price",
-            "error_code",
-            "error_message",
-            "tries",
-            "date_created",
-            "date_updated",
-        )
-
-    @admin.display(description=_("address"))
-    def full_address(self, obj: VerificationAttempt) -> str:
-        """The address."""
-        return obj.verification.to
-
-    @admin.display(description=_("address"))
-    def masked_address(self, obj: VerificationAttempt) -> str:
-        """The address, most of it hidden."""
-        return channels.mask(obj.verification.to)
-
-    @admin.display(description=_("service"), ordering="verification__service__friendly_name")
-    def service_name(self, obj: VerificationAttempt) -> str:
-        """The service."""
-        return str(obj.verification.service or "-")
-
-    @admin.display(description=_("price"))
-    def price(self, obj: VerificationAttempt) -> str:
-        """What the provider charged, where it says so."""
-        return f"{obj.price_value} {obj.price_currency}".strip() or "-"

@@ -32,6 +32,7 @@ _CALL_STATUS = {
     "sending": "queued",
     "sent": "in-progress",
     "delivered": "completed",
+    "read": "completed",
     "undelivered": "no-answer",
     "failed": "failed",
 }

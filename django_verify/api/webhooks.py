@@ -1,4 +1,4 @@
-"""Webhooks of a service: kept and validated here, called elsewhere."""
+"""Webhooks of a service: kept and validated here, called by `posting`."""
 
 from __future__ import annotations
 
@@ -66,6 +66,9 @@ class WebhookViewSet(Create, Fetch, List, Update, Delete, ServiceResource):
 
     def perform_update(self, webhook: Webhook, **values: Any) -> Webhook:
         """Change what was sent."""
+        if "status" in values:
+            # Who enables a webhook again gives it a fresh start.
+            values |= {"disabled_reason": "", "failing_since": None}
         for name, value in _once_each(values).items():
             setattr(webhook, name, value)
         return _save(webhook, [*values, "date_updated"])

@@ -110,9 +110,12 @@ class Totp(FactorKind):
         if step is None:
             return None
         refunded = Case(When(guesses__gt=0, then=F("guesses") - 1), default=Value(0))
-        changes = {"last_step": step}
+        changes: dict[str, Any] = {"last_step": step}
         if challenge is not None:
-            changes["guesses"] = refunded  # type: ignore[assignment]
+            changes["guesses"] = refunded
+        if factor.key_id != (newest := codes.current_key_id()):
+            sealed = codes.seal(_seed(factor), bound_to=factor.sid, key_id=newest)
+            changes |= {"sealed_secret": sealed, "key_id": newest}
         return Proof(where={"last_step__lt": step}, changes=changes)
 
 

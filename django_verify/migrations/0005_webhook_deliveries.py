@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('django_verify', '0003_factors'),
+        ('django_verify', '0004_delivery'),
     ]
 
     operations = [

@@ -4,6 +4,7 @@ from django_verify.models.accounts import Account, ApiKey
 from django_verify.models.entities import Challenge, Entity, Factor
 from django_verify.models.messaging import MessagingConfiguration, MessagingService
 from django_verify.models.safelist import SafeListNumber
+from django_verify.models.senders import SenderState
 from django_verify.models.services import (
     Bucket,
     BucketCount,
@@ -28,6 +29,7 @@ __all__ = [
     "MessagingService",
     "RateLimit",
     "SafeListNumber",
+    "SenderState",
     "StatusReadCount",
     "Template",
     "TemplateTranslation",

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from django.db import router
-from django.db.models import Model, QuerySet
+from django.db.models import Exists, Model, QuerySet
 
 from django_verify.models.accounts import Account
+from django_verify.models.senders import SenderState
 from django_verify.models.services import VerifyService
-from django_verify.models.verifications import Verification
+from django_verify.models.verifications import Verification, VerificationAttempt
 
 # Rows of an address that are read at first; more only where these do not settle a question.
 HISTORY = 20
@@ -43,8 +44,15 @@ class Compiled(Generic[Row]):
 
 
 _ACCOUNT = Compiled(lambda sid: Account.objects.filter(sid=sid, is_active=True).order_by(), 1)
+# Whether any sender fails comes along with the service, so that a start on a healthy site asks no
+# table about it.
 _SERVICE = Compiled(
-    lambda sid, account: VerifyService.objects.filter(sid=sid, account_id=account).order_by(), 2
+    lambda sid, account: (
+        VerifyService.objects.filter(sid=sid, account_id=account)
+        .annotate(senders_fail=Exists(SenderState.objects.filter(failures__gt=0)))
+        .order_by()
+    ),
+    2,
 )
 _VERIFICATION = Compiled(
     lambda sid, service, account: Verification.objects.filter(
@@ -85,6 +93,11 @@ def database() -> str:
 def verifications() -> QuerySet[Verification]:
     """Return all verifications of the database that is written, in no order."""
     return Verification.objects.using(database()).order_by()
+
+
+def attempts() -> QuerySet[VerificationAttempt]:
+    """Return all attempts of the database that is written, in no order."""
+    return VerificationAttempt.objects.using(database()).order_by()
 
 
 def verification(sid: str, service_sid: str, account_sid: str) -> Verification | None:

@@ -74,6 +74,8 @@ class Verification(models.Model):
     # query; the three never change once written.
     send_code_attempts = models.JSONField(_("send attempts"), default=list)
     lookup = models.JSONField(_("lookup"), default=dict, blank=True)
+    # A copy of the service's event subscription at the start: a check does not read the service.
+    reports = models.BooleanField(default=False, editable=False)
     sna_url = models.CharField(max_length=2048, blank=True, editable=False)
     date_created = models.DateTimeField(_("created"), default=timezone.now, db_index=True)
     date_updated = models.DateTimeField(_("updated"), default=timezone.now)
@@ -121,8 +123,10 @@ class Verification(models.Model):
 class VerificationAttempt(models.Model):
     """One delivery of a code: the outbox row, from queued to what the provider said.
 
-    Whoever sends it holds `lease` until `lease_until`; a finish is accepted only from the
-    holder, and a lapsed lease may be taken over.
+    `due_at` is when a worker looks at it next: to send it while it is queued, to take it over
+    while it is being sent, to send it again where the provider reported no delivery. None:
+    nothing is left to do. Whoever sends it holds `lease`, and the holder alone may write the
+    outcome. `messages` counts those that may have left, and is written before each of them.
     """
 
     class MessageStatus(models.TextChoices):
@@ -132,6 +136,7 @@ class VerificationAttempt(models.Model):
         SENDING = "sending", _("sending")
         SENT = "sent", _("sent")
         DELIVERED = "delivered", _("delivered")
+        READ = "read", _("read")
         UNDELIVERED = "undelivered", _("undelivered")
         FAILED = "failed", _("failed")
 
@@ -182,8 +187,14 @@ class VerificationAttempt(models.Model):
     error_code = models.CharField(_("error code"), max_length=64, blank=True)
     error_message = models.CharField(_("error"), max_length=255, blank=True)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    messages = models.PositiveSmallIntegerField(_("messages"), default=0)
+    # The channel that the sender above was asked for; a fallback has another than the attempt.
+    via_channel = models.CharField(_("sent as"), max_length=16, blank=True)
+    # Messages that may have left before the one that the columns above tell of: sender, channel,
+    # provider_sid, status ("unknown" where there was no answer).
+    trail = models.JSONField(_("earlier messages"), default=list, blank=True)
     lease = models.CharField(max_length=32, blank=True, editable=False)
-    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
+    due_at = models.DateTimeField(_("due"), null=True, blank=True)
     date_created = models.DateTimeField(_("created"), default=timezone.now)
     date_updated = models.DateTimeField(_("updated"), default=timezone.now)
 
@@ -197,8 +208,10 @@ class VerificationAttempt(models.Model):
                 fields=["account", "country", "-date_created", "-sid"],
                 name="verify_attempt_country",
             ),
-            models.Index(fields=["message_status", "lease_until"], name="verify_attempt_due"),
+            models.Index(fields=["due_at"], name="verify_attempt_next"),
+            models.Index(fields=["sender", "provider_sid"], name="verify_attempt_provider"),
         ]
+        permissions = [("requeue_attempt", _("Can send failed messages again"))]
 
     def __str__(self) -> str:
         return self.sid

@@ -57,13 +57,13 @@ def get(alias: str) -> Sender:
         raise ImproperlyConfigured(f"DJANGO_VERIFY['SENDERS'] has no {alias!r}.") from None
 
 
-def route(channel: str, preferred: Sequence[str] = ()) -> list[str]:
+def route(channel: str, preferred: Sequence[str] = (), country: str = "") -> list[str]:
     """Return the aliases to try for a channel, in order.
 
     A service's own list comes before DJANGO_VERIFY["ROUTES"]; without either, every sender that
     serves the channel. Aliases that are unknown or do not serve the channel are left out.
     """
-    order = preferred or conf.default_route(channel)
+    order = preferred or conf.default_route(channel, country)
     known = configured()
     return [
         alias

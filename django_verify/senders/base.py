@@ -137,6 +137,13 @@ class Sender:
         """Return what a callback reports; raise CallbackRefused unless its signature is right."""
         raise CallbackRefused
 
+    def handshake(self, callback: Callback) -> str | None:
+        """Return the text that a GET of the callback address is answered with; None: there is none.
+
+        For providers that try an address before they use it; raises CallbackRefused.
+        """
+        return None
+
     def check(self) -> Iterable[CheckMessage]:
         """Return what is wrong with the options, for Django's system checks."""
         return ()

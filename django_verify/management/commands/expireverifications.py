@@ -1,4 +1,4 @@
-"""`manage.py expireverifications`: mark what has run out, and delete the counts of past windows."""
+"""`manage.py expireverifications`: mark what has run out, and delete what nobody reads any more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from django_verify import ratelimits, verifications
+from django_verify import ratelimits, verifications, webhooks
 
 
 class Command(BaseCommand):
@@ -25,6 +25,7 @@ class Command(BaseCommand):
         for verb, said in (
             (verifications.expire, "verifications expired"),
             (ratelimits.sweep, "rate limit counts deleted"),
+            (webhooks.purge, "webhook deliveries deleted"),
         ):
             total = 0
             while True:

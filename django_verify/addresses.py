@@ -1,0 +1,91 @@
+"""Which URLs of strangers may be called: one rule for registering them and for calling them."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+PORTS = frozenset({80, 443, 8443})
+
+# Printable ASCII without what parsers of URLs disagree about.
+_URL = re.compile(r"[!#-;=?-\[\]_a-z~]+\Z")
+_HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{1,63}\.?\Z")
+# A last label that resolvers read as a number makes the whole name an IPv4 address.
+_NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)\Z")
+# Special-use names (RFC 6761, 6762, 7686, 9476, ICANN's "internal") and those that private networks
+# have chosen for themselves (RFC 6762, appendix G).
+_PRIVATE_NAMES = frozenset(
+    {
+        *("alt", "arpa", "corp", "home", "internal", "intranet", "invalid", "lan", "local"),
+        *("localdomain", "localhost", "onion", "private", "test"),
+    }
+)
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+# What `is_global` of some Python lets pass: protocol assignments, relays, addresses that stand for
+# an IPv4 address within them, documentation, and a cloud's own host behind a public number.
+_RESERVED = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            *("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32"),
+            *("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"),
+        ),
+    )
+)
+
+
+class Refused(ValueError):
+    """The URL may not be called; `reason` is `url`, `scheme`, `credentials` or `host`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def judge(url: str, *, plain: bool) -> tuple[str, int]:
+    """Return host and port of a URL that a stranger may have us call, or raise Refused.
+
+    `plain` lets http pass. A name may still resolve to an address that is not public.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise Refused("url") from None
+    if not host or not _URL.match(url):
+        raise Refused("url")
+    if parts.scheme != "https" and not (parts.scheme == "http" and plain):
+        raise Refused("scheme")
+    if "@" in parts.netloc:
+        raise Refused("credentials")
+    port = (443 if parts.scheme == "https" else 80) if port is None else port
+    # The addresses of a name are not known before it is resolved; any public one stands for them.
+    if not is_public(host if is_address(host) else "8.8.8.8", port) or not _is_public_name(host):
+        raise Refused("host")
+    return host, port
+
+
+def is_address(host: str) -> bool:
+    """Return whether a host is an IP address, not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_public(address: str, port: int = 443) -> bool:
+    """Return whether a call to a stranger may connect to this IP address and port."""
+    ip = ipaddress.ip_address(address)
+    if ip.version == 6 and (ip.scope_id or ip not in _GLOBAL_UNICAST):
+        return False
+    reserved = any(ip in network for network in _RESERVED)
+    return ip.is_global and not ip.is_multicast and not reserved and port in PORTS
+
+
+def _is_public_name(host: str) -> bool:
+    if is_address(host):
+        return True
+    last = host.rstrip(".").rpartition(".")[2]
+    return bool(_HOST.match(host)) and last not in _PRIVATE_NAMES and not _NUMERIC.match(last)

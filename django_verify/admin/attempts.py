@@ -1,0 +1,132 @@
+"""The messages, to look at and to queue again: by which sender each went, and what became of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from django_verify import channels, dispatch
+from django_verify.admin.verifications import (
+    AttemptServiceFilter,
+    ChannelFilter,
+    CountryFilter,
+    MessageStatusFilter,
+    RecordAdmin,
+    sees_addresses,
+)
+from django_verify.models import VerificationAttempt
+
+
+@admin.register(VerificationAttempt)
+class VerificationAttemptAdmin(RecordAdmin):
+    """Each message: by which sender it went, and what became of it."""
+
+    actions = ("requeue_selected",)
+    list_filter = (
+        MessageStatusFilter,
+        ChannelFilter,
+        CountryFilter,
+        AttemptServiceFilter,
+        ("date_created", admin.DateFieldListFilter),
+    )
+    list_select_related = ("verification__service",)
+    sid_paths = {"VL": "pk", "VE": "verification"}
+    to = "verification__to"
+    address_key = "verification__address_key"
+    accounts = "verification__account__in"
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Return the columns, with the address in full or masked."""
+        return (
+            "full_address" if sees_addresses(request) else "masked_address",
+            "message_status",
+            "channel",
+            "sender",
+            "messages",
+            "tries",
+            "due_at",
+            "service_name",
+            "error_message",
+            "date_created",
+        )
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what the page shows; the caller's tags and digits to dial may name a person."""
+        full = sees_addresses(request)
+        return (
+            "sid",
+            "full_address" if full else "masked_address",
+            "verification",
+            "message_status",
+            "channel",
+            "country",
+            "locale",
+            "custom_friendly_name",
+            *(("send_digits", "tags") if full else ()),
+            "sender",
+            "provider_sid",
+            "price",
+            "error_code",
+            "error_message",
+            "via_channel",
+            "messages",
+            "earlier_messages",
+            "tries",
+            "due_at",
+            "date_created",
+            "date_updated",
+        )
+
+    @admin.display(description=_("address"))
+    def full_address(self, obj: VerificationAttempt) -> str:
+        """The address."""
+        return obj.verification.to
+
+    @admin.display(description=_("address"))
+    def masked_address(self, obj: VerificationAttempt) -> str:
+        """The address, most of it hidden."""
+        return channels.mask(obj.verification.to)
+
+    @admin.display(description=_("service"), ordering="verification__service__friendly_name")
+    def service_name(self, obj: VerificationAttempt) -> str:
+        """The service."""
+        return str(obj.verification.service or "-")
+
+    @admin.display(description=_("price"))
+    def price(self, obj: VerificationAttempt) -> str:
+        """What the provider charged, where it says so."""
+        return f"{obj.price_value} {obj.price_currency}".strip() or "-"
+
+    @admin.display(description=_("earlier messages"))
+    def earlier_messages(self, obj: VerificationAttempt) -> str:
+        """What may have left before the message that the page tells of."""
+        told = (f"{row['channel']}, {row['sender']}: {row['status']}" for row in obj.trail)
+        return "; ".join(told) or "-"
+
+    def has_requeue_permission(self, request: HttpRequest) -> bool:
+        """Whether the viewer may send failed messages again; a permission of its own."""
+        return request.user.has_perm("django_verify.requeue_attempt")
+
+    @admin.action(permissions=["requeue"], description=_("Send the selected failed messages again"))
+    def requeue_selected(
+        self, request: HttpRequest, queryset: QuerySet[VerificationAttempt]
+    ) -> None:
+        """Make each due at once, where its code lives and it has a message left."""
+        sent = left = 0
+        for row in queryset:
+            if dispatch.requeue(row):
+                sent += 1
+                self.log_change(request, row, gettext("Queued again."))
+            else:
+                left += 1
+        done = ngettext("%(count)d message was queued.", "%(count)d were queued.", sent)
+        text = done % {"count": sent}
+        if left:
+            rest = ngettext("%(count)d cannot be.", "%(count)d cannot be.", left)
+            text = f"{text} {rest % {'count': left}}"
+        self.message_user(request, text, messages.SUCCESS if sent else messages.WARNING)

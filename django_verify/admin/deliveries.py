@@ -1,0 +1,130 @@
+"""The outbox of events, to look at and to replay: what was told, to whom, and how it went.
+
+What an event says is not shown: it holds addresses, and what was asked of a person.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from django_verify import webhooks
+from django_verify.admin.closed import ClosedAdmin, LookOnly
+from django_verify.admin.verifications import ValueFilter
+from django_verify.models import WebhookDelivery
+
+#: The confirmation page names each delivery, and a form has at most 1000 fields.
+REPLAY_AT_ONCE = 500
+
+_Status = WebhookDelivery.Status
+
+
+class DeliveryStatusFilter(ValueFilter):
+    """By how far a delivery is."""
+
+    title = _("status")
+    parameter_name = column = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        """Return every status."""
+        return _Status.choices
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(LookOnly, ClosedAdmin):
+    """Each event on its way to each receiver."""
+
+    actions = ("replay_selected",)
+    show_full_result_count = False
+    list_display = (
+        "event_type",
+        "told",
+        "status",
+        "tries",
+        "response_status",
+        "error",
+        "due_at",
+        "date_created",
+    )
+    list_filter = (DeliveryStatusFilter, ("date_created", admin.DateFieldListFilter))
+    list_parameters = frozenset({"status", "date_created__gte", "date_created__lt"})
+    list_select_related = ("webhook", "sink")
+    search_fields = ("^sid", "^webhook__sid", "^sink__sid")
+    search_help_text = _("The SID of a delivery, a webhook or an event sink.")
+    fields = readonly_fields = (
+        "sid",
+        "event_id",
+        "event_type",
+        "webhook",
+        "sink",
+        "status",
+        "tries",
+        "due_at",
+        "response_status",
+        "error",
+        "date_created",
+        "date_updated",
+        "delivered_at",
+    )
+
+    @admin.display(description=_("receiver"))
+    def told(self, obj: WebhookDelivery) -> str:
+        """Who is told."""
+        return str(obj.webhook or obj.sink or "-")
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Whether the viewer may replay; a permission of its own."""
+        return request.user.has_perm("django_verify.replay_webhook")
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Show the list; refuse an action outright where Django would only overlook it."""
+        asked = request.POST.getlist("action")
+        if "replay_selected" in asked and not self.has_replay_permission(request):
+            raise PermissionDenied
+        return super().changelist_view(request, extra_context)
+
+    @admin.action(permissions=["replay"], description=_("Replay the selected deliveries"))
+    def replay_selected(
+        self, request: HttpRequest, queryset: QuerySet[WebhookDelivery]
+    ) -> HttpResponse | None:
+        """Ask, and then make what was given up due again."""
+        if "confirmed" in request.POST:
+            self._replay(request, request.POST.getlist(ACTION_CHECKBOX_NAME))
+            return None
+        rows = list(queryset.select_related("webhook", "sink")[: REPLAY_AT_ONCE + 1])
+        if len(rows) > REPLAY_AT_ONCE:
+            text = _("At most %(limit)d deliveries can be chosen at once.")
+            self.message_user(request, text % {"limit": REPLAY_AT_ONCE}, messages.ERROR)
+            return None
+        context = {
+            "title": _("Replay these deliveries?"),
+            "explanation": _(
+                "Those that were given up are tried again, with the same event id, from the first"
+                " try on. The others stay as they are."
+            ),
+            "yes": _("Yes, replay them"),
+            "action": "replay_selected",
+            "heading": _("Event"),
+            "rows": [(row.sid, row.event_type, row.get_status_display()) for row in rows],
+            "checkbox_name": ACTION_CHECKBOX_NAME,
+        }
+        return self.page(request, "confirm.html", None, context)
+
+    def _replay(self, request: HttpRequest, ticked: list[str]) -> None:
+        count = 0
+        for row in self.get_queryset(request).filter(pk__in=ticked):
+            if webhooks.replay(WebhookDelivery.objects.filter(pk=row.pk)):
+                self.log_change(request, row, gettext("Made due again."))
+                count += 1
+        text = ngettext(
+            "%(count)d delivery is due again.", "%(count)d deliveries are due again.", count
+        )
+        level = messages.SUCCESS if count else messages.WARNING
+        self.message_user(request, text % {"count": count}, level)

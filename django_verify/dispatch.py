@@ -1,0 +1,96 @@
+"""Who sends a message, and when: in the request after its commit, or a worker that is woken then.
+
+The attempt's row is the queue in every case, and `delivery` sends it. A queue engine is no more
+than a wake-up call that carries the attempt's SID: one that is lost, or comes twice, harms nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.utils.module_loading import import_string
+
+from django_verify import conf, delivery
+from django_verify.models import VerificationAttempt, lookups
+
+logger = logging.getLogger("django_verify")
+
+INLINE = "inline"
+
+_ENGINES = {"tasks": "django_verify.jobs", "celery": "django_verify.tasks"}
+
+
+def prepare(attempt: VerificationAttempt, now: dt.datetime) -> None:
+    """Give a row that is about to be written to this process, or to whoever comes."""
+    if conf.current().DISPATCH == INLINE:
+        delivery.hold(attempt, now)
+    else:
+        delivery.queue(attempt, now)
+
+
+def after_commit(attempt: VerificationAttempt) -> None:
+    """Have a new attempt sent once its row is committed; a rollback takes row and message along."""
+    call = partial(_send, attempt)
+    if attempt.message_status == VerificationAttempt.MessageStatus.QUEUED:
+        call = partial(wake, attempt.sid)
+    transaction.on_commit(call, using=lookups.database(), robust=True)
+
+
+def wake(sid: str) -> None:
+    """Tell the workers of an attempt that is due. Never raises: a sweep finds it anyway."""
+    try:
+        waker()(sid)
+    except Exception as error:  # noqa: BLE001 - the row is written, and a sweep finds it
+        # The text of an engine's error may name its server and credentials.
+        logger.error("%s: no worker was woken: %s", sid, type(error).__name__)  # noqa: TRY400
+
+
+def requeue(attempt: VerificationAttempt) -> bool:
+    """Queue a failed attempt again, and wake a worker; False where it cannot be sent any more."""
+    queued = delivery.requeue(attempt)
+    if queued:
+        transaction.on_commit(partial(wake, attempt.sid), using=lookups.database(), robust=True)
+    return queued
+
+
+def waker() -> Callable[[str], Any]:
+    """Return the function that wakes a worker, by DJANGO_VERIFY["DISPATCH"].
+
+    Raises ImproperlyConfigured for a path that does not import and a library that is missing.
+    """
+    engine = conf.current().DISPATCH
+    if engine == INLINE:
+        return _ignore
+    if engine == "celery" and find_spec("celery") is None:
+        raise ImproperlyConfigured("DJANGO_VERIFY['DISPATCH'] 'celery' needs the extra `celery`.")
+    try:
+        if engine in _ENGINES:
+            found = import_module(_ENGINES[engine]).wake
+        else:
+            found = import_string(engine)
+    except (ImportError, AttributeError) as error:
+        raise ImproperlyConfigured(f"DJANGO_VERIFY['DISPATCH'] {engine!r}: {error}") from error
+    if not callable(found):
+        raise ImproperlyConfigured(f"DJANGO_VERIFY['DISPATCH'] {engine!r} is no function.")
+    wake_: Callable[[str], Any] = found
+    return wake_
+
+
+def _ignore(sid: str) -> None:
+    """There is no worker but the sweeper."""
+
+
+def _send(attempt: VerificationAttempt) -> None:
+    try:
+        delivery.deliver(attempt)
+    except Exception as error:  # noqa: BLE001 - the caller's answer stands: the row is written
+        # Its lease lapses, and a sweep takes it over.
+        logger.error("%s was interrupted: %s", attempt.sid, type(error).__name__)  # noqa: TRY400

@@ -1,0 +1,36 @@
+"""`manage.py verifyhealth`: whether the site can do its work, for monitors and people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from django_verify import health
+
+
+class Command(BaseCommand):
+    """Prints each check, and ends with 0 where the site is ready and 1 where it is not."""
+
+    help = "Tell whether the database, the queue and the senders work; the exit code says it too."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """`--json` prints one object, as the address does."""
+        parser.add_argument("--json", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Ask and print."""
+        found = health.examine()
+        if options["json"]:
+            self.stdout.write(json.dumps(found.public()))
+        else:
+            for check in found.checks:
+                numbers = [f"{name.replace('_', ' ')}: {n}" for name, n in check.numbers.items()]
+                told = "; ".join([*numbers, *([check.detail] if check.detail else [])])
+                self.stdout.write(f"{check.name}: {check.status}{f' ({told})' if told else ''}")
+            self.stdout.write(found.status)
+        if not found.ready:
+            sys.exit(1)

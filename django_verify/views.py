@@ -1,0 +1,106 @@
+"""Views for machines other than the API's callers: providers that report, and load balancers."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.request import RawPostDataException, UnreadablePostError
+from django.utils.encoding import escape_uri_path
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods, require_safe
+
+from django_verify import conf, health, receipts, senders
+from django_verify.senders import Callback, CallbackRefused, Sender
+
+logger = logging.getLogger("django_verify")
+
+_ATTEMPT = re.compile(r"(?:^|&)attempt=(VL[0-9a-f]{32})(?:&|\Z)")
+
+
+@csrf_exempt
+@never_cache
+@transaction.non_atomic_requests
+@require_http_methods(["GET", "POST"])
+@sensitive_variables()
+def callback(request: HttpRequest, alias: str) -> HttpResponse:
+    """Take a provider's report: 204, or 403 where its signature is not right.
+
+    The signature is looked at before anything else, on the address that we gave the provider.
+    Where something of ours fails, 503 has the provider come again.
+    """
+    sender = _reporting(alias)
+    try:
+        answer = _answer(request, sender)
+    except CallbackRefused:
+        return HttpResponse(status=403)
+    except Exception as error:  # noqa: BLE001 - a provider is never shown a page of ours
+        logger.error("a callback of %r failed: %s", alias, type(error).__name__)  # noqa: TRY400
+        return HttpResponse(status=503)
+    return answer
+
+
+def _reporting(alias: str) -> Sender:
+    sender = senders.configured().get(alias)
+    if sender is None or not sender.reporting or not conf.current().BASE_URL:
+        raise Http404
+    return sender
+
+
+@sensitive_variables()
+def _answer(request: HttpRequest, sender: Sender) -> HttpResponse:
+    try:
+        body = _body(request)
+    except (UnreadablePostError, RawPostDataException):
+        return HttpResponse(status=400)
+    if body is None:
+        return HttpResponse(status=413)
+    query = request.META.get("QUERY_STRING", "")
+    base = conf.current().BASE_URL.rstrip("/")
+    callback = Callback(
+        url=f"{base}{escape_uri_path(request.path)}{'?' if query else ''}{query}",
+        method=str(request.method),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=body,
+    )
+    if request.method == "GET":
+        text = sender.handshake(callback)
+        if text is None:
+            return HttpResponse(status=404)
+        return HttpResponse(
+            text, content_type="text/plain", headers={"X-Content-Type-Options": "nosniff"}
+        )
+    reports = sender.reports(callback)
+    named = _ATTEMPT.search(query)
+    receipts.record(sender.alias, reports, named[1] if named else "")
+    return HttpResponse(status=204)
+
+
+def _body(request: HttpRequest) -> bytes | None:
+    """Return the body, or None where it is larger than MAX_BODY, whatever Content-Length says."""
+    limit = conf.current().MAX_BODY
+    body = request.read(limit + 1)
+    return body if len(body) <= limit else None
+
+
+@never_cache
+@transaction.non_atomic_requests
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Tell whether this site can take a start: 200 or 503; with `?live`, whether it answers."""
+    if "live" in request.GET:
+        return livez(request)
+    found = health.examine()
+    return JsonResponse(found.public(), status=200 if found.ready else 503)
+
+
+@never_cache
+@transaction.non_atomic_requests
+@require_safe
+def livez(request: HttpRequest) -> HttpResponse:
+    """Tell that the process answers; asks no database, so that an outage restarts nobody."""
+    return JsonResponse({"status": "ok"})

@@ -1,0 +1,74 @@
+"""A receiver of events on loopback, and the events it is sent."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from django_verify import webhooks
+from django_verify.models import Webhook, WebhookDelivery
+
+FACTOR = {
+    "identity": "user-7",
+    "factor_sid": "YF" + "0" * 32,
+    "factor_type": "push",
+    "friendly_name": "Phone",
+}
+CHALLENGE = {
+    **FACTOR,
+    "challenge_sid": "YC" + "0" * 32,
+    "details": '{"message": "Log in?"}',
+    "hidden_details": '{"ip": "192.0.2.1"}',
+    "metadata": "{}",
+}
+
+
+class Receiver:
+    """A server on loopback: keeps what it is sent, and answers as told."""
+
+    def __init__(self):
+        outer = self
+        self.requests, self.answers, self.gate = [], [], None
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                outer.requests.append((f"{outer.url}{self.path[1:]}", dict(self.headers), body))
+                if outer.gate:
+                    outer.gate.wait(30)
+                status, headers = outer.answers.pop(0) if outer.answers else (200, {})
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def close(self):
+        if self.gate:
+            self.gate.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def make_webhook(service, **values):
+    values = {"friendly_name": "Hook", "event_types": ["*"], **values}
+    values.setdefault("webhook_url", "https://hooks.example.com/verify?tenant=1")
+    return Webhook.objects.create(service=service, **values)
+
+
+def tell(service, kind="created"):
+    ids = {"account_sid": service.account_id, "service_sid": service.sid}
+    if kind in {"approved", "denied"}:
+        return webhooks.challenge_event(kind, **ids, **CHALLENGE)
+    return webhooks.factor_event(kind, **ids, **FACTOR)
+
+
+def the_row():
+    return WebhookDelivery.objects.get()
