@@ -57,6 +57,12 @@ def narrowed(found: QuerySet[Challenge], status: str, now: dt.datetime) -> Query
     return found.filter(Q(status=status) & ~over)
 
 
+def guesses_made(factor: Factor, now: dt.datetime) -> int:
+    """Return how many guesses at a factor's challenges count in its running day."""
+    since = factor.guesses_since
+    return factor.guesses if since is not None and since > now - _DAY else 0
+
+
 @sensitive_variables()
 def create(
     factor: Factor,

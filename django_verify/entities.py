@@ -195,6 +195,13 @@ def delete_factor(factor: Factor) -> None:
             raise NotFound
 
 
+def release(factor: Factor) -> None:
+    """Give a factor all its guesses back, at its owner's wish. Raises NotFound when it is gone."""
+    mine = rows().filter(sid=factor.sid)
+    if not mine.update(failures=0, guesses=0, guesses_since=None, date_updated=timezone.now()):
+        raise NotFound
+
+
 def _delete(factor: Factor) -> bool:
     """Delete one factor, and tell; False when it was gone already."""
     # The conditional update takes the row's lock, so that of two deletions one is told.

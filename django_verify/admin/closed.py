@@ -20,7 +20,7 @@ from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from django_verify.models import Verification, VerificationAttempt, WebhookDelivery
+from django_verify.models import Challenge, Verification, VerificationAttempt, WebhookDelivery
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -33,7 +33,7 @@ else:
     TabularInline = admin.TabularInline
     InlineFormSet = BaseInlineFormSet
 
-_RECORDS = (Verification, VerificationAttempt, WebhookDelivery)
+_RECORDS = (Challenge, Verification, VerificationAttempt, WebhookDelivery)
 
 
 class LookOnly:
