@@ -57,6 +57,12 @@ def narrowed(found: QuerySet[Challenge], status: str, now: dt.datetime) -> Query
     return found.filter(Q(status=status) & ~over)
 
 
+def guesses_made(factor: Factor, now: dt.datetime) -> int:
+    """Return how many guesses at a factor's challenges count in its running day."""
+    since = factor.guesses_since
+    return factor.guesses if since is not None and since > now - _DAY else 0
+
+
 @sensitive_variables()
 def create(
     factor: Factor,
@@ -119,15 +125,16 @@ def answer(
     is wrong, and AtomicBlockError inside a transaction.
     """
     refuse_open_transaction("challenges.answer")
-    factor = challenge.factor
-    assert factor is not None  # noqa: S101 - one that names nobody is answered by `passkeys`
-    kind = factors.get(factor.factor_type)
     if not payload:
         return _note(challenge, metadata)
+    factor = challenge.factor
+    if factor is None:
+        raise InvalidFactorParameter("auth_payload", "a passkey answers at Passkeys")
+    kind = factors.get(factor.factor_type)
     kind.read(factor, payload)
     _refuse_over(challenge, timezone.now())
     if kind.guessable:
-        _charge(challenge)
+        charge(challenge)
         factor = _charge_factor(factor)
     now = timezone.now()
     proof = kind.prove(factor, payload, now, challenge)
@@ -233,11 +240,11 @@ def _note(challenge: Challenge, metadata: Mapping[str, str] | None) -> Challenge
     return challenge
 
 
-def _charge(challenge: Challenge) -> None:
-    """Take one of the guesses of a challenge, committed."""
+def charge(challenge: Challenge, most: int = CHECKS) -> None:
+    """Take one of the guesses of a challenge, committed. Raises what `answer` raises."""
     now = timezone.now()
     left = rows().filter(
-        sid=challenge.sid, status=_Status.PENDING, expiration_date__gt=now, checks__lt=CHECKS
+        sid=challenge.sid, status=_Status.PENDING, expiration_date__gt=now, checks__lt=most
     )
     if not left.update(checks=F("checks") + 1, date_updated=now):
         raise _why_over(challenge, now)

@@ -9,10 +9,22 @@ from typing import Any
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
-from django_verify import channels, conf, dispatch, phones, push_senders, senders, signatures, sna
+from django_verify import (
+    channels,
+    conf,
+    dispatch,
+    passkeys,
+    phones,
+    push_senders,
+    senders,
+    signatures,
+    sna,
+)
+from django_verify.models import VerifyService, lookups
 
 
 @register(Tags.compatibility)
@@ -75,6 +87,30 @@ def _countries(channel: str, by_country: Mapping[str, Any]) -> Iterable[CheckMes
             message = f"DJANGO_VERIFY['ROUTES'][{channel!r}]: {country!r} is no country."
             hint = "Two letters in upper case (ISO 3166-1), or '*' for the others."
             yield Error(message, hint=hint, id="django_verify.E005")
+
+
+@register(Tags.database)
+def check_passkeys(
+    app_configs: Any = None, databases: Iterable[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """W021: services with a relying party, on a site without the passkeys' library."""
+    if passkeys.available() or lookups.database() not in (databases or ()):
+        return []
+    try:
+        configured = VerifyService.objects.using(lookups.database()).exclude(
+            passkeys_relying_party_id=""
+        )
+        if not configured.exists():
+            return []
+    except DatabaseError:
+        return []  # not migrated yet
+    return [
+        checks.Warning(
+            "A service has a relying party, and the library of passkeys is not installed.",
+            hint="Install django-verify[passkeys].",
+            id="django_verify.W021",
+        )
+    ]
 
 
 @register(Tags.security, deploy=True)

@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_verify import exceptions, factors, signals, tokens, webhooks
 from django_verify.charges import refuse_open_transaction
 from django_verify.exceptions import InvalidFactorParameter, NotFound
-from django_verify.factors import FactorKind
+from django_verify.factors import FactorKind, Proof
 from django_verify.models import AccessToken, Entity, Factor, VerifyService, lookups
 
 ENROLMENTS_PER_DAY = 100
@@ -148,15 +148,26 @@ def verify(factor: Factor, payload: str) -> Factor:
     proof = kind.prove(factor, payload, now)
     if proof is None:
         return factor
-    with transaction.atomic(using=lookups.database()):
-        changes = {"status": Factor.Status.VERIFIED, "date_updated": now, **proof.changes}
-        unverified = rows().filter(sid=factor.sid, status=Factor.Status.UNVERIFIED, **proof.where)
-        if unverified.update(**changes):
+    return factor if settle(factor, proof, now) else fetch_factor(factor.entity, factor.sid)
+
+
+def settle(factor: Factor, proof: Proof, now: dt.datetime) -> bool:
+    """Let a proof verify a new factor, once; False when it was used before, or the factor is gone.
+
+    Raises BindingExists when the proof binds what another factor of the service has.
+    """
+    changes = {"status": Factor.Status.VERIFIED, "date_updated": now, **proof.changes}
+    unverified = rows().filter(sid=factor.sid, status=Factor.Status.UNVERIFIED, **proof.where)
+    try:
+        with transaction.atomic(using=lookups.database()):
+            if not unverified.update(**changes):
+                return False
             for name, value in changes.items():
                 setattr(factor, name, value)
             _tell("verified", signals.factor_verified, factor)
-            return factor
-    return fetch_factor(factor.entity, factor.sid)
+    except IntegrityError:
+        raise exceptions.BindingExists from None
+    return True
 
 
 def update(factor: Factor, friendly_name: str = "", **params: Any) -> Factor:
@@ -185,6 +196,13 @@ def delete_factor(factor: Factor) -> None:
     with transaction.atomic(using=lookups.database()):
         if not _delete(factor):
             raise NotFound
+
+
+def release(factor: Factor) -> None:
+    """Give a factor all its guesses back, at its owner's wish. Raises NotFound when it is gone."""
+    mine = rows().filter(sid=factor.sid)
+    if not mine.update(failures=0, guesses=0, guesses_since=None, date_updated=timezone.now()):
+        raise NotFound
 
 
 def _delete(factor: Factor) -> bool:

@@ -71,9 +71,9 @@ def _answer(request: HttpRequest, sender: Sender) -> HttpResponse:
         text = sender.handshake(callback)
         if text is None:
             return HttpResponse(status=404)
-        return HttpResponse(
-            text, content_type="text/plain", headers={"X-Content-Type-Options": "nosniff"}
-        )
+        # A call's further instructions are XML; as plain text they would be read aloud.
+        kind = "text/xml" if text.startswith("<?xml") else "text/plain"
+        return HttpResponse(text, content_type=kind, headers={"X-Content-Type-Options": "nosniff"})
     reports = sender.reports(callback)
     named = _ATTEMPT.search(query)
     receipts.record(sender.alias, reports, named[1] if named else "")

@@ -1,10 +1,12 @@
-"""`make demo`: verifies a number over real HTTP, against a temporary site of its own.
+"""`make demo`: verifies a number and an app over real HTTP, against a temporary site of its own.
 
 It is a client and nothing more: what it does, any program can do with an HTTP library.
 """
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 import os
 import re
@@ -25,6 +27,7 @@ import requests
 
 ROOT = Path(__file__).resolve().parent.parent
 PHONE = "+14155552671"
+IDENTITY = "user-0001"
 # Seconds that the server may take to start, or to answer.
 PATIENCE = 30
 # What the example site reads from the environment and the demonstration leaves at its default.
@@ -62,11 +65,15 @@ def demonstrate(folder: Path) -> None:
         say(f"The site answers at {url}/v2")
         say(f"User name {account['account_sid']}, password {account['auth_token'][:4]}…")
         with api.session:
-            walk(api, outbox)
+            service = walk(api, outbox)
+            walk_factor(api, service)
 
 
-def walk(api: Api, outbox: Path) -> None:
-    """Create a service, start a verification, check a wrong code, then the right one."""
+def walk(api: Api, outbox: Path) -> str:
+    """Create a service, start a verification, check a wrong code, then the right one.
+
+    Returns the service's path.
+    """
     heading("1. Create a service")
     service = api.post("/v2/Services", FriendlyName="Demo")
     path = f"/v2/Services/{service['sid']}"
@@ -85,6 +92,45 @@ def walk(api: Api, outbox: Path) -> None:
     heading("4. Check the right code")
     expect(api.post(f"{path}/VerificationCheck", To=PHONE, Code=code), "approved")
     say(bold(f"\n{PHONE} is verified: the status is approved."))
+    return path
+
+
+def walk_factor(api: Api, service: str) -> None:
+    """Enrol an authenticator app, prove it, sign in with its next code, and try that one again."""
+    path = f"{service}/Entities/{IDENTITY}"
+
+    heading("5. Enrol an authenticator app")
+    factor = api.post(f"{path}/Factors", FactorType="totp", FriendlyName="Phone")
+    secret, now = factor["binding"]["secret"], int(time.time())
+    say("The app scans the uri; from now on it knows the codes without asking anybody.")
+
+    heading("6. Verify it with its first code")
+    proved = api.post(f"{path}/Factors/{factor['sid']}", AuthPayload=app_code(secret, now))
+    expect_status(proved, "verified")
+
+    heading("7. Sign in with the next code")
+    code = app_code(secret, now + 30)
+    form = {"FactorSid": factor["sid"], "AuthPayload": code}
+    expect_status(api.post(f"{path}/Challenges", **form), "approved")
+
+    heading("8. Try the same code again")
+    expect_status(api.post(f"{path}/Challenges", **form), "pending")
+    say(bold("\nThe app signed in once: a code that was used is no longer right."))
+
+
+def app_code(secret: str, moment: int) -> str:
+    """Return the code that an authenticator app shows at a moment (RFC 6238)."""
+    seed = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    digest = hmac.digest(seed, (moment // 30).to_bytes(8), "sha1")
+    start = digest[-1] & 15
+    number = int.from_bytes(digest[start : start + 4]) & 0x7FFFFFFF
+    return f"{number % 1_000_000:06d}"
+
+
+def expect_status(answer: Mapping[str, Any], status: str) -> None:
+    """Raise DemoError unless this is the status."""
+    if answer.get("status") != status:
+        raise DemoError(f"the status should be {status!r} and is {answer.get('status')!r}")
 
 
 def expect(answer: Mapping[str, Any], status: str) -> None:

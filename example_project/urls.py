@@ -3,10 +3,17 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from example_project import views
+from example_project import authenticator, passkey, views
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("authenticator/", authenticator.enrol, name="authenticator"),
+    path("passkey/", passkey.page, name="passkey"),
+    path("passkey/register/", passkey.register, name="passkey-register"),
+    path("passkey/verify/", passkey.verify, name="passkey-verify"),
+    path("sign-in/", authenticator.sign_in, name="sign-in"),
+    path("sign-in/passkey/", passkey.challenge, name="passkey-challenge"),
+    path("sign-in/passkey/approve/", passkey.approve, name="passkey-approve"),
     path("v2/", include("django_verify.api.urls")),
     path("verify/", include("django_verify.urls")),
     path("admin/", admin.site.urls),

@@ -29,7 +29,8 @@ from django_verify.exceptions import (
     VerifyError,
     WhatsappNotConfigured,
 )
-from django_verify.models import Account, Verification, VerifyService
+from django_verify.models import Verification, VerifyService
+from example_project import visitor
 
 UNDER_WAY = "verification_sid"
 VERIFIED = "verified_number"
@@ -97,7 +98,7 @@ class CheckForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def home(request: HttpRequest) -> HttpResponse:
     """Ask for the number, then for the code, then say that it is verified."""
-    service = _service()
+    service = visitor.service()
     if service is None:
         return render(request, "home.html", {"state": "closed"}, status=503)
     if request.method != "POST":
@@ -108,7 +109,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def _show(request: HttpRequest, service: VerifyService) -> HttpResponse:
     if number := request.session.get(VERIFIED):
-        return render(request, "home.html", {"state": "approved", **_masked(number)})
+        return render(request, "home.html", {"state": "approved", "done": True, **_masked(number)})
     if row := _under_way(request, service):
         return _ask_code(request, row, CheckForm())
     return _ask_number(request, StartForm(service))
@@ -207,11 +208,3 @@ def _masked(number: str) -> dict[str, str]:
 
 def _sentence(error: VerifyError) -> str:
     return _SENTENCES.get(type(error), error.message)
-
-
-def _service() -> VerifyService | None:
-    """Return the site's first service, made for its first account if need be."""
-    service = VerifyService.objects.order_by("date_created", "sid").first()
-    if service is None and (account := Account.objects.order_by("date_created", "sid").first()):
-        service = VerifyService.objects.create(account=account, friendly_name="Example")
-    return service

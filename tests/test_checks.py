@@ -7,7 +7,8 @@ from django.core.checks import WARNING, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
-from django_verify import checks
+from django_verify import checks, passkeys
+from tests.conftest import make_service
 from tests.scripted import configured
 
 EMAIL = {"BACKEND": "django_verify.senders.email.EmailSender"}
@@ -225,3 +226,15 @@ def test_a_push_sender_reports_its_own_fault(settings):
     use(settings, PUSH_SENDERS={"gcm": apn})
     assert ids(checks.check_settings()) == ["E001"]
     assert checks.check_deployment() == []
+
+
+@pytest.mark.django_db
+def test_w021_a_relying_party_without_the_passkeys_library(monkeypatch):
+    service = make_service(passkeys_relying_party_id="example.com")
+    assert checks.check_passkeys(databases=["default"]) == []
+    monkeypatch.setattr(passkeys, "find_spec", lambda name: None)
+    (warning,) = checks.check_passkeys(databases=["default"])
+    assert ids([warning]) == ["W021"]
+    assert checks.check_passkeys() == []
+    service.delete()
+    assert checks.check_passkeys(databases=["default"]) == []

@@ -3,8 +3,10 @@
 import io
 import logging
 import pickle
+import time
 import warnings
 
+import pyotp
 import pytest
 from django.apps import apps
 from django.contrib import admin
@@ -16,14 +18,24 @@ from django.views.debug import ExceptionReporter
 
 from django_verify import channels, codes, delivery, signals, verifications
 from django_verify import outbox as writes
-from django_verify.models import Verification, VerificationAttempt
+from django_verify.models import Factor, Verification, VerificationAttempt
 from django_verify.senders import Message, locmem
-from tests.conftest import OTHER_PHONE, PHONE, Api, code_in, make_account, make_key, make_service
+from tests.conftest import (
+    OTHER_PHONE,
+    PHONE,
+    Api,
+    code_in,
+    make_account,
+    make_key,
+    make_service,
+    wrong,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PLANTED = "Kq7Zp3Wv"
 MAIL = "someone@example.com"
+SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
 @pytest.fixture
@@ -228,6 +240,46 @@ def test_a_failure_is_reported_without_its_variables(
     assert place in text or "boom" in text
     for secret in (PLANTED, PHONE, "someone@", "482913", account.token):
         assert secret not in text
+
+
+def test_the_seed_is_only_in_the_answer_to_the_creation(
+    account, service, clock, everything_logged, capsys
+):
+    api = Api(account.sid, account.token)
+    root = f"Services/{service.sid}/Entities/user-0001"
+    form = {"FriendlyName": "Phone", "FactorType": "totp", "Binding.Secret": SEED}
+    made = api.post(f"{root}/Factors", form).data
+    assert made["binding"]["secret"] == SEED
+    assert SEED in made["binding"]["uri"]
+    app, now = pyotp.TOTP(SEED), int(time.time())
+    one, wrong_one = f"{root}/Factors/{made['sid']}", wrong(app.at(now))
+    answers = [
+        api.post(one, {"AuthPayload": wrong_one}),
+        api.post(one, {"AuthPayload": app.at(now)}),
+        api.post(f"{root}/Challenges", {"FactorSid": made["sid"], "AuthPayload": app.at(now + 30)}),
+        api.post(f"{root}/Challenges", {"FactorSid": made["sid"], "AuthPayload": wrong_one}),
+        *(api.get(path) for path in (one, f"{root}/Factors", f"{root}/Challenges", root)),
+    ]
+    assert [answer.data["status"] for answer in answers[:4]] == [
+        "unverified", "verified", "approved", "pending"
+    ]  # fmt: skip
+    factor = Factor.objects.get()
+    history = Client()
+    places = {"admin": admin_pages(), "database": database(), "repr": f"{factor!r} {factor}"}
+    history.force_login(get_user_model().objects.get(username="root"))
+    places |= {
+        "history": history.get(f"/admin/django_verify/factor/{factor.sid}/history/").text,
+        "answers": "\n".join(answer.raw.text for answer in answers),
+        "fixtures": serializers.serialize("json", Factor.objects.all()),
+        "error": repr(vars(Factor.objects.get())),
+        "logs": everything_logged.getvalue(),
+        "output": "".join(capsys.readouterr()),
+    }
+    assert api.delete(one).status == 204
+    places["logs after the deletion"] = everything_logged.getvalue()
+    for place, text in places.items():
+        for secret in (SEED, SEED.lower(), "otpauth:"):
+            assert secret not in text, f"{secret} is in the {place}"
 
 
 def test_secrets_are_hashed(db):

@@ -128,6 +128,13 @@ def test_a_handshake():
     assert Client().get(f"{PATH}?refuse").status_code == 403
 
 
+def test_further_instructions_of_a_call_are_xml(monkeypatch):
+    monkeypatch.setattr(
+        "tests.scripted.Reporting.handshake", lambda *args: '<?xml version="1.0"?><a/>'
+    )
+    assert Client().get(PATH)["Content-Type"].startswith("text/xml")
+
+
 @pytest.mark.parametrize("method", ["put", "delete", "patch", "options"])
 def test_other_methods(method):
     assert getattr(Client(), method)(PATH).status_code == 405

@@ -22,6 +22,7 @@ from django.urls import reverse
 
 from django_verify.models import (
     AccessToken,
+    Challenge,
     Notification,
     Verification,
     VerificationAttempt,
@@ -39,7 +40,10 @@ else:
     TabularInline = admin.TabularInline
     InlineFormSet = BaseInlineFormSet
 
-_RECORDS = (Verification, VerificationAttempt, WebhookDelivery, AccessToken, Notification)
+_RECORDS = (
+    *(AccessToken, Challenge, Notification),
+    *(Verification, VerificationAttempt, WebhookDelivery),
+)
 
 
 class LookOnly:

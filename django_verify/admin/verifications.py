@@ -163,10 +163,12 @@ class RecordAdmin(LookOnly, ClosedAdmin):
         for prefix, path in self.sid_paths.items():
             if sids.is_sid(prefix, sid):
                 return queryset.filter(**{path: sids.canonical(sid)}), False
-        return queryset.filter(self._about(_spelled(term), sees_addresses(request))), False
+        return queryset.filter(self.about(request, term)), False
 
-    def _about(self, address: str, prefixes: bool) -> Q:
-        if prefixes:
+    def about(self, request: HttpRequest, term: str) -> Q:
+        """Return the condition for a term that is no SID."""
+        address = _spelled(term)
+        if sees_addresses(request):
             return Q(**{f"{self.to}__istartswith": address})
         try:
             key = channels.parse_address(address).key

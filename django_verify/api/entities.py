@@ -174,7 +174,31 @@ class NewFactorAnswer(FactorAnswer):
     options = serializers.DictField(allow_null=True)
 
 
-class FactorViewSet(Create, Fetch, List, Update, Delete, EntityResource):
+class FactorShown(FactorSide):
+    """Base of what answers a factor."""
+
+    def represent(self, factor: Factor) -> dict[str, Any]:
+        """Return the contract's object."""
+        identity = factor.entity.identity
+        path = f"Services/{factor.service_id}/Entities/{identity}/Factors/{factor.sid}"
+        return {
+            "sid": factor.sid,
+            "account_sid": factor.account_id,
+            "service_sid": factor.service_id,
+            "entity_sid": factor.entity_id,
+            "identity": identity,
+            "friendly_name": factor.friendly_name,
+            "status": factor.status,
+            "factor_type": factor.factor_type,
+            "config": factor.config,
+            "metadata": factor.metadata,
+            "date_created": wire.timestamp(factor.date_created),
+            "date_updated": wire.timestamp(factor.date_updated),
+            "url": self.link(path),
+        }
+
+
+class FactorViewSet(Create, Fetch, List, Update, Delete, FactorShown, EntityResource):
     """`/Services/{ServiceSid}/Entities/{Identity}/Factors`; an update with a payload verifies."""
 
     path = "Services/<str:service_sid>/Entities/<str:identity>/Factors"
@@ -219,6 +243,8 @@ class FactorViewSet(Create, Fetch, List, Update, Delete, EntityResource):
 
     def perform_create(self, friendly_name: str, factor_type: str, **values: Any) -> Factor:
         """Enrol a factor, and its entity with it."""
+        if factor_type == Factor.Type.PASSKEYS:
+            raise exceptions.PasskeysElsewhere
         metadata = values.pop("metadata", None)
         self.made = entities.enrol(
             self.loaded_service(),
@@ -241,23 +267,3 @@ class FactorViewSet(Create, Fetch, List, Update, Delete, EntityResource):
     def perform_destroy(self, factor: Factor) -> None:
         """Delete it with its challenges."""
         entities.delete_factor(factor)
-
-    def represent(self, factor: Factor) -> dict[str, Any]:
-        """Return the contract's object."""
-        identity = factor.entity.identity
-        path = f"Services/{factor.service_id}/Entities/{identity}/Factors/{factor.sid}"
-        return {
-            "sid": factor.sid,
-            "account_sid": factor.account_id,
-            "service_sid": factor.service_id,
-            "entity_sid": factor.entity_id,
-            "identity": identity,
-            "friendly_name": factor.friendly_name,
-            "status": factor.status,
-            "factor_type": factor.factor_type,
-            "config": factor.config,
-            "metadata": factor.metadata,
-            "date_created": wire.timestamp(factor.date_created),
-            "date_updated": wire.timestamp(factor.date_updated),
-            "url": self.link(path),
-        }

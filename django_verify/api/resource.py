@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -20,6 +20,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
@@ -77,7 +78,7 @@ class Resource(ViewSet):
     authentication_classes = (BasicAuthentication,)
     permission_classes = ()
     throttle_classes = ()
-    parser_classes = (wire.FormParser, wire.JSONParser)
+    parser_classes: Sequence[type[BaseParser]] = (wire.FormParser, wire.JSONParser)
     renderer_classes = (wire.Renderer,)
     content_negotiation_class = wire.Negotiation
     metadata_class = None

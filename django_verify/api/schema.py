@@ -19,6 +19,7 @@ from rest_framework import serializers
 import django_verify
 from django_verify.api import fields, urls, wire
 from django_verify.api.attempts import Prefix
+from django_verify.api.passkeys import Bytes
 
 _SETTINGS = {
     "TITLE": "django-verify",
@@ -41,6 +42,7 @@ _SETTINGS = {
     },
 }
 _FORM = "application/x-www-form-urlencoded"
+_JSON = "application/json"
 
 
 class ErrorAnswer(wire.Answer):
@@ -95,17 +97,17 @@ class VerifySchema(AutoSchema):
         ]
 
     def get_request_serializer(self) -> Any:
-        """Return the form of a POST; an update asks for nothing that it does not declare itself."""
+        """Return the body of a POST; an update asks for nothing that it does not declare itself."""
         asked = self.view.asked(self.view.action)
         if self.method != "POST" or asked is None:
             return None
         asked_for = wire.reader(asked).fields
         partial = self.view.action == "update" and self.view.update_parameters is None
-        form = build_object_type(
+        body = build_object_type(
             properties={name: self._rule(field) for name, field in asked_for.items()},
             required=[name for name, field in asked_for.items() if field.required and not partial],
         )
-        return {_FORM: form}
+        return {_JSON if issubclass(asked, wire.Nested) else _FORM: body}
 
     def get_response_serializers(self) -> Any:
         """Return the answer of a success, and the one of every refusal."""
@@ -134,7 +136,7 @@ class VerifySchema(AutoSchema):
 
     def map_renderers(self, attribute: str) -> list[str]:
         """Return JSON."""
-        return ["application/json"]
+        return [_JSON]
 
     def _rule(self, field: Any) -> dict[str, Any]:
         """Return the schema of one parameter."""
@@ -151,6 +153,8 @@ class VerifySchema(AutoSchema):
                 return {"type": "integer", "minimum": field.low, "maximum": field.high}
             case fields.Moment():
                 return build_basic_type(OpenApiTypes.DATETIME)
+            case Bytes():
+                return {"type": "string", "contentEncoding": "base64url"}
             case wire.JSONObject():
                 return {"type": "string", "contentMediaType": "application/json"}
             case fields.OneOf():

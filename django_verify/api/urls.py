@@ -14,6 +14,12 @@ from django_verify.api.challenges import ChallengeViewSet
 from django_verify.api.entities import EntityViewSet, FactorViewSet
 from django_verify.api.forms import FormViewSet
 from django_verify.api.messaging import MessagingConfigurationViewSet
+from django_verify.api.passkeys import (
+    PasskeyApprovalViewSet,
+    PasskeyChallengeViewSet,
+    PasskeyFactorViewSet,
+    PasskeyVerificationViewSet,
+)
 from django_verify.api.ratelimits import BucketViewSet, RateLimitViewSet
 from django_verify.api.resource import Resource
 from django_verify.api.safelist import SafeListViewSet
@@ -47,6 +53,10 @@ RESOURCES = (
     ChallengeViewSet,
     NotificationViewSet,
     AccessTokenViewSet,
+    PasskeyFactorViewSet,
+    PasskeyVerificationViewSet,
+    PasskeyChallengeViewSet,
+    PasskeyApprovalViewSet,
 )
 
 

@@ -22,6 +22,7 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 
 from django_verify import conf, exceptions
 from django_verify.exceptions import InvalidParameter, MalformedRequest, VerifyError
@@ -88,7 +89,7 @@ class Renderer(BaseRenderer):
 class _BodyParser(BaseParser):
     """Reads at most MAX_BODY bytes, whatever Content-Length says."""
 
-    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Values:
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         limit = conf.current().MAX_BODY
         body = stream.read(limit + 1)
         if len(body) > limit:
@@ -100,9 +101,9 @@ class _BodyParser(BaseParser):
             text = body.decode("utf-8")
         except UnicodeDecodeError:
             raise MalformedRequest("The body is not UTF-8") from None
-        return clean(self.values(text))
+        return self.values(text)
 
-    def values(self, text: str) -> Values:
+    def values(self, text: str) -> Any:
         raise NotImplementedError
 
 
@@ -116,7 +117,7 @@ class FormParser(_BodyParser):
 
     def values(self, text: str) -> Values:
         """Return every value of every name."""
-        return form_values(text)
+        return clean(form_values(text))
 
 
 class JSONParser(_BodyParser):
@@ -126,19 +127,48 @@ class JSONParser(_BodyParser):
 
     def values(self, text: str) -> Values:
         """Return the members as the texts a form would carry."""
-        try:
-            data = json.loads(text or "{}", parse_constant=_refuse, object_pairs_hook=_once)
-        except (ValueError, RecursionError):
-            raise MalformedRequest("The body is not valid JSON") from None
-        if not isinstance(data, dict):
-            raise MalformedRequest("The JSON body must be an object")
-        if len(data) > MAX_PARAMETERS:
-            raise MalformedRequest("Too many parameters")
-        return {
-            name: [_as_text(v) for v in value] if isinstance(value, list) else [_as_text(value)]
-            for name, value in data.items()
-            if value is not None
-        }
+        return clean(
+            {
+                name: [_as_text(v) for v in value] if isinstance(value, list) else [_as_text(value)]
+                for name, value in _json_body(text).items()
+                if value is not None
+            }
+        )
+
+
+class NestedParser(_BodyParser):
+    """A JSON object as it is, for the operations whose parameters are nested; null is absence."""
+
+    media_type = "application/json"
+
+    def values(self, text: str) -> dict[str, Any]:
+        """Return the members that are not null."""
+        body = _json_body(text)
+        clean({"body": _texts(body)})
+        return _without_nulls(body)
+
+
+def _json_body(text: str) -> dict[str, Any]:
+    try:
+        data = json.loads(text or "{}", parse_constant=_refuse, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        raise MalformedRequest("The body is not valid JSON") from None
+    if not isinstance(data, dict):
+        raise MalformedRequest("The JSON body must be an object")
+    if len(data) > MAX_PARAMETERS:
+        raise MalformedRequest("Too many parameters")
+    return data
+
+
+def _without_nulls(body: dict[str, Any]) -> dict[str, Any]:
+    """Take null members out, however deep, without a call for each level."""
+    left = [body]
+    while left:
+        members = left.pop()
+        for name in [name for name, value in members.items() if value is None]:
+            del members[name]
+        left += [value for value in members.values() if isinstance(value, dict)]
+    return body
 
 
 def form_values(text: str) -> Values:
@@ -315,6 +345,38 @@ class Parameters(serializers.Serializer[Any]):
             raise _first(error.detail) from None
 
 
+class Nested(Parameters):
+    """The members of a JSON body, or of an object in it, declared as they are spelled there."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Return the declared fields; each has its Python name as its source."""
+        fields = super(Parameters, self).get_fields()
+        for name, field in fields.items():
+            if python_name(name) != name:
+                field.source = python_name(name)
+        return fields
+
+    def read(self, values: Any) -> dict[str, Any]:
+        """Return the valid members by Python name; unknown ones are ignored.
+
+        Raises InvalidParameter for the first that is malformed or missing, by its whole path.
+        """
+        try:
+            return dict(self.run_validation(values))
+        except serializers.ValidationError as error:
+            raise _first(error.detail) from None
+
+
+class String(Text):
+    """A JSON string, where a number is not taken for one."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the string."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 @cache
 def reader(parameters: type[Parameters], *, partial: bool = False) -> Parameters:
     """Return the one instance of a class: building the fields costs ten times their use.
@@ -325,12 +387,19 @@ def reader(parameters: type[Parameters], *, partial: bool = False) -> Parameters
 
 
 def _first(detail: Any) -> InvalidParameter:
-    name, reasons = next(iter(detail.items()))
+    """Return the first fault, under the path of its parameter."""
+    path: list[str] = []
+    reasons = detail
     while isinstance(reasons, (list, dict)):
-        reasons = next(iter(reasons.values() if isinstance(reasons, dict) else reasons))
+        if isinstance(reasons, dict):
+            name, reasons = next(iter(reasons.items()))
+            path += (
+                [] if name == api_settings.NON_FIELD_ERRORS_KEY or isinstance(name, int) else [name]
+            )
+        else:
+            reasons = reasons[0]
     code = getattr(reasons, "code", "")
-    reason = REQUIRED if code == "required" else str(reasons)
-    return InvalidParameter(name, reason)
+    return InvalidParameter(".".join(path), REQUIRED if code == "required" else str(reasons))
 
 
 class Answer(serializers.Serializer[Any]):
@@ -341,10 +410,11 @@ class Answer(serializers.Serializer[Any]):
 
 
 class SidOf(serializers.RegexField):
-    """A SID in an answer."""
+    """A SID in an answer; one that is `optional` may be an empty text."""
 
-    def __init__(self, prefix: str, **kwargs: Any) -> None:
-        super().__init__(rf"^{prefix}[0-9a-f]{{32}}$", **kwargs)
+    def __init__(self, prefix: str, *, optional: bool = False, **kwargs: Any) -> None:
+        pattern = rf"({prefix}[0-9a-f]{{32}})?" if optional else rf"{prefix}[0-9a-f]{{32}}"
+        super().__init__(f"^{pattern}$", **kwargs)
 
 
 def error_response(error: VerifyError, parameters: Parameters | None = None) -> Response:
@@ -372,7 +442,7 @@ def error_response(error: VerifyError, parameters: Parameters | None = None) -> 
 
 def _spelling(name: str, parameters: Parameters | None) -> str:
     for spelling, field in parameters.fields.items() if parameters else ():
-        if field.source == name:
+        if name in {spelling, field.source}:
             return spelling
     return name if name[:1].isupper() or "." in name else wire_name(name)
 

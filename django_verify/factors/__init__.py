@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django_verify.exceptions import InvalidFactorParameter
 from django_verify.factors.base import FactorKind, Proof
+from django_verify.factors.passkeys import Passkeys
 from django_verify.factors.push import Push
 from django_verify.factors.totp import Totp
 
 __all__ = ["KINDS", "FactorKind", "Proof", "get"]
 
-KINDS: dict[str, FactorKind] = {kind.name: kind for kind in (Push(), Totp())}
+KINDS: dict[str, FactorKind] = {kind.name: kind for kind in (Push(), Totp(), Passkeys())}
 
 
 def get(name: str) -> FactorKind:

@@ -63,6 +63,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'factor',
                 'verbose_name_plural': 'factors',
                 'ordering': ['-date_created', '-sid'],
+                'permissions': [('release_factor', 'Can release the guesses of a factor')],
             },
         ),
         migrations.CreateModel(

@@ -130,6 +130,7 @@ class Factor(models.Model):
         indexes = [
             models.Index(fields=["entity", "-date_created", "-sid"], name="verify_factor_page")
         ]
+        permissions = [("release_factor", _("Can release the guesses of a factor"))]
 
     def __str__(self) -> str:
         return self.sid

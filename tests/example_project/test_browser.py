@@ -1,8 +1,5 @@
 """The page that verifies a number, in a real browser, at the size of a phone and of a desk."""
 
-import shutil
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from django_verify import phones
@@ -11,50 +8,7 @@ from tests.conftest import PHONE, code_in, wrong
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the path"),
-]
-
-
-@pytest.fixture(params=[(390, 844), (1280, 800)], ids=["phone", "desk"])
-def browse(request):
-    """Call a function with a page of a browser without JavaScript, which the site must not need.
-
-    It runs in a thread of its own: in the thread of Playwright's event loop, Django would open
-    further connections, and nobody would close them.
-    """
-    width, height = request.param
-
-    def run(walk):
-        with playwright.sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-            page = browser.new_page(
-                viewport={"width": width, "height": height}, java_script_enabled=False
-            )
-            page.set_default_timeout(15_000)
-            walk(page)
-            browser.close()
-
-    def browse(walk):
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(run, walk).result()
-
-    return browse
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 def test_a_person_verifies_a_number(browse, live_server, service, outbox):

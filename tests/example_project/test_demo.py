@@ -1,5 +1,6 @@
 """`make demo`: the whole of it as a process, and how it fails."""
 
+import base64
 import json
 import os
 import re
@@ -26,7 +27,9 @@ def test_the_demo_ends_approved():
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "is verified: the status is approved." in done.stdout
-    assert re.findall(r'"status": "(\w+)"', done.stdout) == ["pending", "pending", "approved"]
+    assert re.findall(r'"status": "(\w+)"', done.stdout) == [
+        "pending", "pending", "approved", "unverified", "verified", "approved", "pending"
+    ]  # fmt: skip
     assert "\033" not in done.stdout
     assert re.search(r"password \S{4}…", done.stdout)
     assert not re.search(r"password \S{6}", done.stdout)
@@ -58,7 +61,7 @@ def outbox_file(tmp_path):
 
 def test_walk(outbox_file, capsys):
     api = ScriptedApi("pending", "approved")
-    demo.walk(api, outbox_file)
+    assert demo.walk(api, outbox_file) == "/v2/Services/VA1"
     assert [form.get("Code") for _, form in api.asked] == [None, None, "012346", "012345"]
     assert {path for path, form in api.asked if "Code" in form} == {
         "/v2/Services/VA1/VerificationCheck"
@@ -70,6 +73,14 @@ def test_walk(outbox_file, capsys):
 def test_an_unexpected_status_fails(outbox_file, statuses):
     with pytest.raises(demo.DemoError, match="the check should have said"):
         demo.walk(ScriptedApi(*statuses), outbox_file)
+
+
+def test_the_codes_of_an_app():
+    secret = base64.b32encode(b"12345678901234567890").decode()
+    assert demo.app_code(secret, 59) == "287082"
+    assert demo.app_code(secret, 1_111_111_109) == "081804"
+    with pytest.raises(demo.DemoError, match="should be 'verified'"):
+        demo.expect_status({"status": "unverified"}, "verified")
 
 
 def test_a_silent_phone_fails(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ A new sender needs one entry in `CASES`: its options, and how its backend can be
 
 import ast
 import importlib
+import json
 import logging
 import pkgutil
 import smtplib
@@ -12,15 +13,18 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail.backends import locmem as locmem_mail
 
-from django_verify import channels, senders
+from django_verify import channels, senders, transport
 from django_verify.models import VerificationAttempt
 from django_verify.senders import Message, Receipt, Sender, SendError, TemporarySendError
+from tests.senders import fakes
+from tests.senders.providers import PROVIDERS
 
 CODE, PHONE, MAIL = "904716", "+14155552671", "jane.doe@example.com"
 SECRETS = (CODE, PHONE, PHONE[4:], MAIL, "jane")
@@ -43,6 +47,45 @@ class Case:
     options: Callable[[Path], dict] = field(default=lambda tmp_path: {})
     failures: tuple[Failure, ...] = ()
     never_fails: str = ""
+    #: Whether its calls can wait for a key; one that cannot leaves them to another sender.
+    waits: bool = True
+    #: The library of its extra.
+    needs: str = ""
+
+
+def over_http(provider):
+    """The case of a sender over a REST API: its options, and what any such API may do."""
+
+    def outcome(answer):
+        def arrange(monkeypatch, tmp_path, sender):
+            def call(*args, **options):
+                if isinstance(answer, Exception):
+                    raise answer
+                return answer
+
+            monkeypatch.setattr(transport, "call", call)
+
+        return arrange
+
+    def said(status, body=None, **headers):
+        echo = f"{PHONE} {CODE}".encode()
+        return outcome(transport.Answer(status, headers, echo if body is None else body))
+
+    status, body, error, _ = provider.refusals[0]
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Case(
+        options=lambda tmp_path: provider.options,
+        waits=False,
+        failures=(
+            Failure("unreachable", outcome(transport.NotSent("ConnectionError"))),
+            Failure("silent", outcome(transport.NotAnswered("no answer in time"))),
+            Failure("refused", said(status, body), error),
+            Failure("unauthorized", said(401)),
+            Failure("throttled", said(429, **{"retry-after": "7"})),
+            Failure("broken", said(500)),
+            Failure("unreadable", said(200)),
+        ),
+    )
 
 
 def mail_server(answer):
@@ -104,12 +147,67 @@ CASES = {
             Failure("no answer", mail_server(None), SendError),
         ),
     ),
+} | {name: over_http(provider) for name, provider in PROVIDERS.items()}
+
+
+def served(kind, permanent, busy, *, options=lambda url: {"base_url": url}, **more):
+    """The case of a sender whose fake is a server: what the provider may say, and what breaks."""
+
+    def fails(fault):
+        def arrange(monkeypatch, tmp_path, sender):
+            monkeypatch.setattr(fakes.running(kind), "fault", fault)
+            quick = partial(transport.call, read=0.2, total=0.4)
+            monkeypatch.setattr(transport, "call", quick)
+
+        return arrange
+
+    said = {"broken": (500, b"<h1>no"), "throttled": (429, b"{}", {"Retry-After": "7"})}
+    said |= {"busy": busy} | ({} if kind is fakes.Hook else {"unreadable": (200, b'{"a')})
+    # These libraries have timeouts of their own, which are too long for a test.
+    faults = {"reset": fakes.reset} if kind in {fakes.Sns, fakes.Hook} else fakes.FAULTS
+    failures = [Failure(name, fails(fault)) for name, fault in {**said, **faults}.items()]
+    if permanent:
+        failures.append(Failure("refused", fails(permanent), SendError))
+    known = getattr(kind, "options", {})
+    return Case(lambda tmp_path: known | options(fakes.running(kind).url), tuple(failures), **more)
+
+
+CASES |= {
+    "twilio": served(fakes.Twilio, fakes.Twilio.error(400, 21211), fakes.Twilio.error(400, 21611)),
+    "whatsapp": served(
+        fakes.WhatsApp, fakes.WhatsApp.error(400, 131026), fakes.WhatsApp.error(400, 130429)
+    ),
+    "http": served(
+        fakes.Gateway,
+        fakes.Gateway.error(200, "BAD_NUMBER"),
+        fakes.Gateway.error(400, "NO_CREDIT"),
+        options=lambda url: {"url": f"{url}/send"},
+    ),
+    "sns": served(
+        fakes.Sns,
+        fakes.Sns.error(400, "InvalidParameter"),
+        fakes.Sns.error(400, "Throttling"),
+        options=lambda url: {"endpoint_url": url},
+        needs="boto3",
+    ),
+    "apprise": served(
+        fakes.Hook,
+        None,
+        (503, b""),
+        options=lambda url: {"url": url.replace("http", "json") + "/{to}"},
+        needs="apprise",
+    ),
 }
+
+#: Modules that senders share.
+SHARED = {"base", "rest", "signatures"}
 
 
 def discover():
     """Module name → the senders it defines."""
-    names = [info.name for info in pkgutil.iter_modules(senders.__path__) if info.name != "base"]
+    names = [
+        info.name for info in pkgutil.iter_modules(senders.__path__) if info.name not in SHARED
+    ]
     modules = {name: importlib.import_module(f"{senders.__name__}.{name}") for name in names}
     return {
         name: [
@@ -150,6 +248,8 @@ def build(settings, tmp_path):
 
     def build(name, **more):
         (kind,) = SENDERS[name]
+        if case_of(name).needs:
+            pytest.importorskip(case_of(name).needs)
         options = case_of(name).options(tmp_path) | more
         backend = f"{kind.__module__}.{kind.__qualname__}"
         settings.DJANGO_VERIFY = {"SENDERS": {"it": {"BACKEND": backend, "OPTIONS": options}}}
@@ -158,7 +258,7 @@ def build(settings, tmp_path):
     return build
 
 
-def message(channel):
+def message(channel, *, waits=True):
     return Message(
         channel,
         MAIL if channel == "email" else PHONE,
@@ -166,7 +266,9 @@ def message(channel):
         "VL" + "0" * 32,
         "en",
         subject="Your code" if channel == "email" else "",
-        prompt="Press any key" if channel == "call" else "",
+        prompt="Press any key" if channel == "call" and waits else "",
+        code=CODE,
+        callback_url="https://verify.example.org/verify/callbacks/it",
     )
 
 
@@ -212,12 +314,21 @@ def test_it_declares_the_channels_it_serves(name, build):
 def test_it_answers_a_receipt_that_fits_its_row(name, build):
     sender = build(name)
     for channel in sender.channels:
-        receipt = sender.send(message(channel))
+        receipt = sender.send(message(channel, waits=case_of(name).waits))
         assert isinstance(receipt, Receipt)
         for column in ("provider_sid", "price_value", "price_currency"):
             value = getattr(receipt, column)
             assert isinstance(value, str)
             assert len(value) <= VerificationAttempt._meta.get_field(column).max_length
+
+
+@every_sender
+def test_a_call_that_it_cannot_make_is_left_to_another(name, build):
+    sender = build(name)
+    if "call" in sender.channels and not case_of(name).waits:
+        with pytest.raises(TemporarySendError) as caught:
+            sender.send(message("call"))
+        assert caught.value.uncertain is False
 
 
 @every_sender
@@ -236,7 +347,7 @@ def test_it_tells_nobody_else(name, build, capfd, caplog):
     sender = build(name)
     with caplog.at_level(logging.DEBUG):
         for channel in sorted(sender.channels):
-            sender.send(message(channel))
+            sender.send(message(channel, waits=case_of(name).waits))
     out, err = capfd.readouterr()
     assert out == "" or name == "console"
     for secret in SECRETS:
@@ -250,7 +361,7 @@ def test_a_failure_is_an_error_that_tells_no_secret(
     sender = build(name)
     failure.arrange(monkeypatch, tmp_path, sender)
     with caplog.at_level(logging.DEBUG), pytest.raises(SendError) as caught:
-        sender.send(message(min(sender.channels)))
+        sender.send(message(min(sender.channels), waits=case_of(name).waits))
     error = caught.value
     assert type(error) is failure.error
     assert str(error)

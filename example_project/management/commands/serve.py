@@ -22,6 +22,8 @@ from django_verify.models import Account, VerifyService
 
 PHONE = "+14155552671"
 ADMIN = "admin"
+# Browsers make passkeys for names alone: on 127.0.0.1 there are none.
+HOST = "localhost"
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class Command(BaseCommand):
         port = options["port"]
         refuse_taken(port)
         call_command("migrate", verbosity=0, interactive=False)
-        site = set_up(settings.BASE_DIR / "db.sqlite3.credentials")
-        self.stdout.write(describe(site, f"http://127.0.0.1:{port}"))
+        site = set_up(settings.BASE_DIR / "db.sqlite3.credentials", port)
+        self.stdout.write(describe(site, f"http://127.0.0.1:{port}", f"http://{HOST}:{port}"))
         self.stdout.flush()
         call_command("runserver", f"127.0.0.1:{port}", use_reloader=False)
 
@@ -68,7 +70,7 @@ def refuse_taken(port: int) -> None:
             ) from None
 
 
-def set_up(credentials: Path) -> Site:
+def set_up(credentials: Path, port: int = 8000) -> Site:
     """Return working credentials; run again, the same account and service, and a new password.
 
     The database keeps only a hash of the auth token, so the token is remembered in a file beside
@@ -78,12 +80,26 @@ def set_up(credentials: Path) -> Site:
     service = VerifyService.objects.filter(account_id=sid).order_by("date_created", "sid").first()
     if service is None:
         service = VerifyService.objects.create(account_id=sid, friendly_name="Example")
+    allow_passkeys(service, f"http://{HOST}:{port}")
     password = secrets.token_urlsafe(12)
     user, _ = User.objects.get_or_create(username=ADMIN)
     user.is_staff = user.is_superuser = user.is_active = True
     user.set_password(password)
     user.save()
     return Site(sid, token, service.sid, password)
+
+
+def allow_passkeys(service: VerifyService, origin: str) -> None:
+    """Let browsers make and use passkeys on this origin, unless the service has a site already."""
+    if service.passkeys_relying_party_id not in {"", HOST}:
+        return
+    service.passkeys_relying_party_id = HOST
+    service.passkeys_relying_party_name = service.friendly_name
+    service.passkeys_relying_party_origins = origin
+    service.passkeys_authenticator_attachment = "any"
+    service.passkeys_discoverable_credentials = "required"
+    service.passkeys_user_verification = "required"
+    service.save()
 
 
 def remembered(credentials: Path) -> tuple[str, str] | None:
@@ -111,7 +127,7 @@ def new_account(credentials: Path) -> tuple[str, str]:
     return made["account_sid"], made["auth_token"]
 
 
-def describe(site: Site, url: str) -> str:
+def describe(site: Site, url: str, page: str) -> str:
     """Return what to do with the site, with commands that work as they are."""
     call = f"curl -u {site.account_sid}:{site.auth_token}"
     service = f"{url}/v2/Services/{site.service_sid}"
@@ -123,7 +139,7 @@ django-verify is set up.
   User name    {site.account_sid}
   Password     {site.auth_token}
   Admin        {url}/admin/   {ADMIN} / {site.admin_password}
-  Try it       {url}/
+  Try it       {page}/
   Messages     appear in {where}
 
 Send a code, then check it (put the code of the message in place of 123456):

@@ -1,0 +1,102 @@
+"""Sends text through Telnyx; its calls are steered event by event, so none here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from django_verify.senders import rest, signatures
+from django_verify.senders.base import Callback, Message, Receipt, Report
+
+
+class TelnyxSender(rest.RestSender):
+    """Text from the number or name `sender`, or from the pool of `messaging_profile_id`.
+
+    A name needs both. `public_key` is the account's, in base64; without it no reports are taken.
+    """
+
+    channels = frozenset({"sms"})
+    # Unroutable, unsubscribed, not a number: each is of the recipient.
+    permanent = frozenset("10002 10016 40001 40012 40300 40310".split())
+    # Of the sending number, the profile, the account or a filter: another provider may do.
+    temporary = frozenset(
+        "10001 20100 40305 40306 40309 40311 40312 40313 40314 40315 40318 40320 40321"
+        " 40322".split()
+    )
+    statuses = {
+        "sent": "sent",
+        "delivery_unconfirmed": "sent",
+        "delivered": "delivered",
+        "delivery_failed": "undelivered",
+        "expired": "undelivered",
+        "sending_failed": "failed",
+    }
+
+    def __init__(
+        self,
+        alias: str,
+        *,
+        api_key: str,
+        sender: str = "",
+        messaging_profile_id: str = "",
+        public_key: str = "",
+        base_url: str = "https://api.telnyx.com",
+    ) -> None:
+        super().__init__(alias)
+        if not (sender or messaging_profile_id):
+            raise ValueError("give sender or messaging_profile_id")
+        self.api_key = api_key
+        self.origin = rest.fields(from_=sender, messaging_profile_id=messaging_profile_id)
+        self.public_key = _ed25519(public_key) if public_key else None
+        self.url = f"{base_url}/v2/messages"
+        self.reporting = bool(public_key)
+
+    def request(self, message: Message) -> rest.Request:
+        """Ask for a text; Telnyx finds out the alphabet."""
+        body: dict[str, object] = {"to": message.to, "text": message.body, "type": "SMS"}
+        if url := self.callback_of(message):
+            body |= {"webhook_url": url, "use_profile_webhooks": False}
+        headers = {"Authorization": f"Bearer {self.api_key}"}
+        return rest.Request(self.url, json=body | self.origin, headers=headers)
+
+    def receipt(self, data: object) -> Receipt:
+        """Read the id and, where it is known already, the price."""
+        amount = rest.pick(data, "data", "cost", "amount")
+        price = rest.money(amount, rest.pick(data, "data", "cost", "currency"))
+        return Receipt(rest.pick(data, "data", "id"), *price)
+
+    def error(self, data: object) -> str:
+        """Read the first error."""
+        return rest.pick(data, "errors", 0, "code")
+
+    def is_signed(self, callback: Callback) -> bool:
+        """Look at the Ed25519 signature of time and body."""
+        sent_at = callback.headers.get("telnyx-timestamp", "")
+        given = signatures.decoded(callback.headers.get("telnyx-signature-ed25519", ""))
+        if self.public_key is None or not signatures.recent(sent_at):
+            return False
+        try:
+            self.public_key.verify(given, sent_at.encode() + b"|" + callback.body)
+        except InvalidSignature:
+            return False
+        return True
+
+    def read(self, callback: Callback) -> Iterable[Report]:
+        """Read the event of one message."""
+        data = rest.parsed(callback.body)
+        if rest.pick(data, "data", "event_type") not in {"message.sent", "message.finalized"}:
+            return []
+        message = "data", "payload"
+        return self.report(
+            rest.pick(data, *message, "id"),
+            rest.pick(data, *message, "to", 0, "status"),
+            rest.pick(data, *message, "errors", 0, "code"),
+            rest.pick(data, *message, "cost", "amount"),
+            rest.pick(data, *message, "cost", "currency"),
+        )
+
+
+def _ed25519(text: str) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(signatures.decoded(text))

@@ -1,0 +1,223 @@
+"""Fakes of providers' HTTP APIs, each as its documentation has it.
+
+A fake gets one request, refuses what the provider would, and answers as documented.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from functools import cache
+from urllib.parse import parse_qs, urlsplit
+
+from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+CALLBACK = "https://verify.example.org/reports/it?hello=w%20orld"
+PHONE = "+14155552671"
+SECRET = "s3cret-of-the-account"
+ED25519 = ed25519.Ed25519PrivateKey.generate()
+ED25519_PUBLIC = base64.b64encode(
+    ED25519.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+).decode()
+_PEM = Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+
+
+@cache
+def rsa_key():
+    # A small one, for each sender that is built looks whether it is sound.
+    return rsa.generate_private_key(public_exponent=65537, key_size=1024)
+
+
+@cache
+def rsa_pem():
+    return rsa_key().private_bytes(*_PEM).decode()
+
+
+def ed25519_pem():
+    return ED25519.private_bytes(*_PEM).decode()
+
+
+class Asked:
+    """One request as it would be on the wire."""
+
+    def __init__(self, prepared):
+        url = urlsplit(prepared.url)
+        self.method, self.host, self.path = prepared.method, url.netloc, url.path
+        self.headers = {name.lower(): value for name, value in prepared.headers.items()}
+        self.body = prepared.body.encode() if isinstance(prepared.body, str) else prepared.body
+
+    @property
+    def form(self):
+        assert self.headers["content-type"] == "application/x-www-form-urlencoded"
+        values = parse_qs(self.body.decode(), keep_blank_values=True, strict_parsing=True)
+        return {name: value for name, (value,) in values.items()}
+
+    @property
+    def json(self):
+        assert self.headers["content-type"] == "application/json"
+        return json.loads(self.body)
+
+    @property
+    def authorization(self):
+        return self.headers.get("authorization", "")
+
+
+def basic(user, password):
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def part(data):
+    """One part of a JWT."""
+    raw = data if isinstance(data, bytes) else json.dumps(data).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def jwt(claims, secret=SECRET, alg="HS256", method="sha256"):
+    head = f"{part({'alg': alg, 'typ': 'JWT'})}.{part(claims)}"
+    return f"{head}.{part(hmac.digest(secret.encode(), head.encode(), method))}"
+
+
+def unpart(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def sha256(data):
+    return hashlib.sha256(data if isinstance(data, bytes) else data.encode()).hexdigest()
+
+
+def hmac64(secret, data):
+    return base64.b64encode(hmac.digest(secret.encode(), data, "sha256")).decode()
+
+
+def compact(data):
+    return json.dumps(data, separators=(",", ":")).encode()
+
+
+def vonage(asked):
+    if asked.path == "/sms/json":
+        form = asked.form
+        if asked.authorization != basic("key", "api-s3cret"):
+            status = "4"
+        elif not {"from", "to", "text"} <= set(form):
+            status = "2"
+        elif not (form["to"].isdigit() and form["type"] in {"text", "unicode"}):
+            status = "3"
+        else:
+            taken = {"to": form["to"], "message-id": "0A0000000123ABCD1", "status": "0"}
+            taken |= {"remaining-balance": "3.14", "message-price": "0.03330000", "network": "1"}
+            return 200, {"message-count": "1", "messages": [taken]}
+        return 200, vonage_error(status)
+    assert asked.path == "/v1/calls"
+    head, _, signature = asked.authorization.removeprefix("Bearer ").rpartition(".")
+    rsa_key().public_key().verify(
+        unpart(signature), head.encode(), padding.PKCS1v15(), SHA256()
+    )  # raises
+    header, claims = (json.loads(unpart(one)) for one in head.split("."))
+    assert header == {"alg": "RS256", "typ": "JWT"}
+    if claims["application_id"] != "app-1" or not claims["iat"] <= time.time() <= claims["exp"]:
+        return 401, {"type": "UNAUTHORIZED", "error_title": "Unauthorized"}
+    if not {"to", "from", "ncco"} <= set(asked.json):
+        return 400, {"title": "Bad Request"}
+    call = "63f61863-4a51-4f6b-86e1-46edebcf9356"
+    return 201, {"uuid": call, "status": "started", "direction": "outbound"}
+
+
+def vonage_error(status):
+    text = f"Something about {PHONE}"
+    return {"message-count": "1", "messages": [{"status": status, "error-text": text}]}
+
+
+def messagebird(asked):
+    if asked.authorization != "AccessKey key-1":
+        return 401, messagebird_error(2)
+    body = asked.json
+    if not {"originator", "body", "recipients"} <= set(body):
+        return 422, messagebird_error(9)
+    if asked.path == "/voicemessages" and "-" not in body["language"]:
+        return 422, messagebird_error(10)
+    assert asked.path in {"/messages", "/voicemessages"}
+    sent = [{"recipient": int(one), "status": "sent"} for one in body["recipients"]]
+    return 201, {"id": "e8077d803532c0b5937c639b60216938", "recipients": {"items": sent}}
+
+
+def messagebird_error(code):
+    text = f"no (correct) recipients found: {PHONE}"
+    return {"errors": [{"code": code, "description": text, "parameter": "recipients"}]}
+
+
+def bird(asked):
+    assert asked.path == "/workspaces/w-1/channels/c-1/messages"
+    if asked.authorization != "AccessKey key-1":
+        return 401, {"code": "Unauthorized", "message": "who?"}
+    body = asked.json
+    (contact,) = body["receiver"]["contacts"]
+    if contact["identifierKey"] != "phonenumber" or body["body"]["type"] != "text":
+        return 422, {"code": "InvalidPayload", "message": f"no {PHONE}"}
+    return 202, {"id": "b3f42dc4-1bf8-4b6b-9a3b-111111111111", "status": "accepted"}
+
+
+def plivo(asked):
+    assert asked.path == "/v1/Account/MA1/Message/"
+    if asked.authorization != basic("MA1", SECRET):
+        return 401, b"Could not verify your access level for that URL."
+    if not ({"dst", "text"} <= set(asked.json) and {"src", "powerpack_uuid"} & set(asked.json)):
+        return 400, {"api_id": "1", "error": f"{PHONE} is not valid"}
+    sid = "db3ce55a-7f1d-11e1-8ea7-1231380bc196"
+    return 202, {"message": "message(s) queued", "message_uuid": [sid], "api_id": "1"}
+
+
+def sinch(asked):
+    if asked.path == "/calling/v1/callouts":
+        if asked.authorization != basic("vkey", "v-s3cret"):
+            return 401, {"errorCode": 40100, "message": "Unauthorized", "reference": "r"}
+        callout = asked.json["ttsCallout"]
+        if not ({"destination", "text", "locale"} <= set(callout)):
+            return 400, {"errorCode": 40001, "message": f"no {PHONE}", "reference": "r"}
+        return 200, {"callId": "1398599d-40af-4b75-95c9-dc01ff24e8b6"}
+    assert asked.path == "/xms/v1/plan-1/batches"
+    if asked.authorization != "Bearer token-1":
+        return 401, b""
+    if not ({"to", "body"} <= set(asked.json)):
+        return 400, {"code": "syntax_constraint_violation", "text": f"no {PHONE}"}
+    return 201, {"id": "01FC66621XXXXX119Z8PMV1QPQ", "to": asked.json["to"], "canceled": False}
+
+
+def telnyx(asked):
+    assert asked.path == "/v2/messages"
+    if asked.authorization != "Bearer KEY1":
+        return 401, telnyx_error("10009")
+    if not (
+        {"to", "text"} <= set(asked.json) and {"from", "messaging_profile_id"} & set(asked.json)
+    ):
+        return 422, telnyx_error("10004")
+    data = {"id": "40385f64-5717-4562-b3fc-2c963f66afa6", "record_type": "message"}
+    data |= {"to": [{"phone_number": asked.json["to"], "status": "queued"}]}
+    return 200, {"data": data | {"cost": {"amount": "0.0051", "currency": "USD"}}}
+
+
+def telnyx_error(code):
+    return {"errors": [{"code": code, "title": "no", "detail": f"about {PHONE}"}]}
+
+
+def africastalking(asked):
+    assert asked.path == "/version1/messaging"
+    if asked.headers.get("apikey") != "key-1":
+        return 401, b"The supplied authentication is invalid"
+    form = asked.form
+    if form["username"] != "acme" or not {"to", "message"} <= set(form):
+        return 400, b"Must have a value"
+    return 201, africastalking_answer(101, "Success", sid="ATPid_SampleTxnId123")
+
+
+def africastalking_answer(code, status, sid="None"):
+    recipient = {"statusCode": code, "number": PHONE, "status": status, "messageId": sid}
+    recipient["cost"] = "KES 0.8000" if sid != "None" else "0"
+    return {"SMSMessageData": {"Message": f"Sent to {PHONE}", "Recipients": [recipient]}}

@@ -1,0 +1,224 @@
+"""Reports of providers: believed when they are signed, refused whatever else they are."""
+
+import dataclasses
+import json
+import time
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from django_verify.senders import Callback, CallbackRefused, Report
+from tests.senders.apis import CALLBACK, SECRET, jwt, sha256
+from tests.senders.conftest import told_of
+from tests.senders.providers import PROVIDERS, sign_vonage
+
+LISTED = [(name, told) for name, provider in PROVIDERS.items() for told in provider.told]
+every_provider = pytest.mark.parametrize("name", PROVIDERS)
+every_callback = pytest.mark.parametrize(("name", "told"), LISTED, ids=[n for n, _ in LISTED])
+
+
+@every_callback
+def test_a_signed_callback_is_believed(name, told, sender_of, clock):
+    sender = sender_of(name)
+    assert sender.reporting is True
+    assert sender.reports(told.sign(told.data, time.time())) == [Report(*told.report)]
+
+
+def refused(sender, callback):
+    with pytest.raises(CallbackRefused):
+        sender.reports(callback)
+
+
+def flipped(text, at):
+    return text[:at] + chr(ord(text[at]) ^ 1) + text[at + 1 :]
+
+
+@every_callback
+def test_any_change_is_refused(name, told, sender_of, clock):
+    sender = sender_of(name)
+    callback = told.sign(told.data, time.time())
+    for header in set(callback.headers) - {"content-type"}:
+        value = callback.headers[header]
+        start = len("Bearer ") if header == "authorization" else 0
+        for at in range(start, len(value)):
+            headers = callback.headers | {header: flipped(value, at)}
+            refused(sender, dataclasses.replace(callback, headers=headers))
+        rest = {key: one for key, one in callback.headers.items() if key != header}
+        refused(sender, dataclasses.replace(callback, headers=rest))
+    for at in range(len(callback.body) if told.whole else 0):
+        body = bytearray(callback.body)
+        body[at] ^= 1
+        refused(sender, dataclasses.replace(callback, body=bytes(body)))
+    if told.whole:
+        refused(sender, dataclasses.replace(callback, body=callback.body + b"&x=1"))
+    refused(sender, told.sign(told.data, time.time(), secret="another"))
+
+
+@pytest.mark.parametrize("name", ["messagebird", "bird", "plivo", "africastalking"])
+def test_where_the_address_is_signed_it_cannot_be_changed(name, sender_of, clock):
+    told = PROVIDERS[name].told[0]
+    callback = told.sign(told.data, time.time())
+    begin = callback.url.index("token=") + 6 if name == "africastalking" else len("https://")
+    for at in range(begin, len(callback.url)):
+        refused(sender_of(name), dataclasses.replace(callback, url=flipped(callback.url, at)))
+
+
+@pytest.mark.parametrize(("name", "told"), [row for row in LISTED if row[1].dated])
+@pytest.mark.parametrize("shift", [301, -301])
+def test_an_old_or_a_coming_callback_is_refused(name, told, shift, sender_of, clock):
+    sender = sender_of(name)
+    refused(sender, told.sign(told.data, time.time() + shift))
+    near = 250 if shift > 0 else -250
+    if name != "messagebird":
+        assert sender.reports(told.sign(told.data, time.time() + near))
+
+
+@every_callback
+def test_an_unsigned_callback_is_refused(name, told, sender_of, clock):
+    sender = sender_of(name)
+    callback = told.sign(told.data, time.time())
+    refused(sender, Callback(CALLBACK, callback.method, {}, b""))
+    refused(sender, Callback(CALLBACK, callback.method, {}, json.dumps(told.data).encode()))
+
+
+@every_provider
+def test_without_its_secret_it_takes_no_reports(name, sender_of, clock):
+    provider = PROVIDERS[name]
+    if not provider.silent:
+        return
+    sender = sender_of(name, **provider.silent)
+    assert sender.reporting is False
+    for told in provider.told:
+        refused(sender, told.sign(told.data, time.time(), secret=""))
+        refused(sender, told.sign(told.data, time.time()))
+
+
+GARBAGE = ["", "x", "é\ud800", "a.b.c", "Bearer ..", "Bearer a.b.c", "=" * 44, "A" * 44, "1" * 99]
+
+
+@every_callback
+@pytest.mark.parametrize("value", GARBAGE)
+def test_garbage_is_refused_and_nothing_else_is_raised(name, told, value, sender_of, clock):
+    sender = sender_of(name)
+    callback = told.sign(told.data, time.time())
+    bodies = [b"", b"\xff\xfe", b"[" * 100_000, b"null", b"[]", b"&=&=", b'{"sig":[]}', b'"']
+    for header in set(callback.headers) - {"content-type"}:
+        headers = callback.headers | {header: value}
+        refused(sender, dataclasses.replace(callback, headers=headers))
+    for body in bodies:
+        headers = dict.fromkeys(callback.headers, value)
+        for method in ("GET", "POST", "PUT"):
+            refused(
+                sender,
+                Callback(f"{CALLBACK}&{quote(value, errors='replace')}", method, headers, body),
+            )
+
+
+@every_callback
+def test_a_refusal_holds_nothing_of_the_callback(name, told, sender_of):
+    body = b'{"number":"+14155552671", nonsense'
+    with pytest.raises(CallbackRefused) as caught:
+        sender_of(name).reports(Callback(CALLBACK, headers={"telnyx-timestamp": "1"}, body=body))
+    assert not [told for told in told_of(caught.value) if "14155552671" in told]
+
+
+@every_callback
+def test_a_signed_callback_of_nothing_we_know_reports_nothing(name, told, sender_of, clock):
+    sender = sender_of(name)
+    for data in ({"status": "new"}, {"id": "1"}, {"event": "x", "Status": "queued"}):
+        assert sender.reports(told.sign(data, time.time())) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("sinch", {"type": "delivery_report_sms"}),
+        ("bird", {"event": "sms.inbound"}),
+        ("telnyx", {"data": {"event_type": "message.received"}}),
+    ],
+)
+def test_a_message_that_came_in_is_no_report(name, other, sender_of, clock):
+    told = PROVIDERS[name].told[0]
+    data = told.data | {
+        key: told.data[key] | value if isinstance(value, dict) else value
+        for key, value in other.items()
+    }
+    assert sender_of(name).reports(told.sign(data, time.time())) == []
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b"nonsense", b"\xff"], ids=lambda body: repr(body[:8])
+)
+def test_a_signed_body_that_is_no_json_is_refused(body, sender_of, clock):
+    claims = {"iat": int(time.time()), "payload_hash": sha256(body)}
+    headers = {"authorization": f"Bearer {jwt(claims)}"}
+    refused(sender_of("vonage"), Callback(CALLBACK, headers=headers, body=body))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"alg": "none"},
+        {"alg": "HS512"},
+        {"alg": "HS512", "method": "sha512"},
+        {"alg": ["HS256"]},
+    ],
+    ids=str,
+)
+def test_the_algorithm_of_a_token_is_ours_to_choose(change, sender_of, clock):
+    claims = {"iat": int(time.time()), "payload_hash": sha256(b"{}")}
+    token = jwt(claims, **change)
+    callback = Callback(CALLBACK, headers={"authorization": f"Bearer {token}"}, body=b"{}")
+    refused(sender_of("vonage"), callback)
+    unsigned = token.rpartition(".")[0] + "."
+    headers = {"authorization": f"Bearer {unsigned}"}
+    refused(sender_of("vonage"), Callback(CALLBACK, headers=headers, body=b"{}"))
+
+
+@pytest.mark.parametrize("way", ["json", "form", "query"])
+@pytest.mark.parametrize("method", ["sha256", "sha512"])
+def test_vonage_sends_receipts_in_the_way_the_account_chose(way, method, sender_of, clock):
+    told = PROVIDERS["vonage"].told[0]
+    callback = sign_vonage(told.data, time.time(), method)
+    text = urlencode(json.loads(callback.body))
+    form = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
+    ways = {
+        "json": callback,
+        "form": Callback(CALLBACK, headers=form, body=text.encode()),
+        "query": Callback(f"https://verify.example.org/reports/it?{text}", "GET"),
+    }
+    sender = sender_of("vonage", signature_method=method)
+    assert sender.reports(ways[way]) == [Report(*told.report)]
+
+
+def test_a_token_for_messagebird_must_be_of_its_own(sender_of, clock):
+    now = int(time.time())
+    good = {"iss": "MessageBird", "nbf": now, "exp": now + 60, "url_hash": sha256(CALLBACK)}
+    for change in ({"iss": "Other"}, {"exp": now - 1}, {"nbf": None}, {"exp": True}):
+        token = jwt(good | change)
+        refused(
+            sender_of("messagebird"),
+            Callback(CALLBACK, "GET", {"messagebird-signature-jwt": token}),
+        )
+    headers = {"messagebird-signature-jwt": jwt(good)}
+    assert sender_of("messagebird").reports(Callback(CALLBACK, "GET", headers)) == []
+    refused(sender_of("messagebird"), Callback(CALLBACK, "POST", headers, b"x"))
+    headers = {"messagebird-signature-jwt": jwt(good | {"payload_hash": sha256(b"x")})}
+    assert sender_of("messagebird").reports(Callback(CALLBACK, "POST", headers, b"x")) == []
+    refused(sender_of("messagebird"), Callback(CALLBACK, "POST", headers))
+
+
+def test_plivo_signs_with_the_account_or_its_parent(sender_of, clock):
+    told = PROVIDERS["plivo"].told[0]
+    callback = told.sign(told.data, time.time())
+    headers = dict(callback.headers)
+    headers["x-plivo-signature-ma-v3"] = f"AAAA, {headers.pop('x-plivo-signature-v3')}"
+    found = sender_of("plivo").reports(dataclasses.replace(callback, headers=headers))
+    assert found == [Report(*told.report)]
+
+
+def test_a_token_given_twice_is_refused(sender_of, clock):
+    told = PROVIDERS["africastalking"].told[0]
+    callback = told.sign(told.data, time.time())
+    url = f"{callback.url}&token={SECRET}"
+    refused(sender_of("africastalking"), dataclasses.replace(callback, url=url))
