@@ -129,8 +129,17 @@ def fingerprint(*parts: str) -> str:
 
     The newest key makes them, so they change when keys rotate.
     """
+    return _fingerprint(current_key_id(), *parts)
+
+
+def fingerprints(*parts: str) -> list[str]:
+    """Return the same under each key of the ring, the newest first."""
+    return [_fingerprint(key_id, *parts) for key_id in conf.key_ring()]
+
+
+def _fingerprint(key_id: str, *parts: str) -> str:
     data = b"".join(_measured(part) for part in parts)
-    return hmac.digest(_key(current_key_id(), "fingerprint"), data, "sha256").hex()
+    return hmac.digest(_key(key_id, "fingerprint"), data, "sha256").hex()
 
 
 def _measured(part: str) -> bytes:

@@ -122,6 +122,9 @@ def deliver(attempt: VerificationAttempt) -> bool:
     whether the message was accepted.
     """
     tries = _Tries(attempt.messages - bool(attempt.sender), list(attempt.trail))
+    if attempt.withheld:
+        outcome = {"error_message": f"withheld: {attempt.withheld}"}
+        return _finish(attempt, _Status.CANCELED, tries.used, tries.trail, outcome, None)
     tries.error = {"error_message": "no sender serves this channel"}
     for step in _plan(attempt, probe=True):
         if not tries.may_go_on(step[0]):
@@ -170,6 +173,8 @@ def _plan(attempt: VerificationAttempt, *, probe: bool = False) -> list[Step]:
     The fallback's come after the channel's own. What was sent and got lost is not sent again by
     the same sender; failing senders come last.
     """
+    if attempt.withheld:
+        return []
     service = _service(attempt)
     names = [name for name in (attempt.channel, attempt.fallback_channel) if name]
     steps = [(name, alias) for name in names for alias in route(service, name, attempt.country)]

@@ -57,13 +57,15 @@ class Order:
     fallback_channel: str = ""
     lookup: Mapping[str, Any] = field(default_factory=dict, repr=False)
     sna_client_token: bool = False
+    client: str = ""
+    withheld: str = ""
     attempt_sid: str = field(default_factory=sids.attempt)
     wording: Wording | None = None
 
     def is_about(self, row: Verification) -> bool:
-        """Whether a row is for the same service, address and, under PSD2, transaction."""
+        """Whether a row is for the same service, client, address and, under PSD2, transaction."""
         return (
-            row.service_id == self.service.sid
+            (row.service_id, row.client) == (self.service.sid, self.client)
             and (row.amount, row.payee) == (self.amount, self.payee)
             and channels.same_address(row.to, self.address.to)
         )

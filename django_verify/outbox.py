@@ -79,6 +79,7 @@ def _create(order: Order, past: History, sna_url: str, now: dt.datetime) -> Veri
         max_sends=service.max_sends,
         lookup=dict(order.lookup),
         sna_url=sna_url,
+        client=order.client,
         reports=service.verify_event_subscription_enabled,
         date_created=now,
         date_updated=now,
@@ -174,6 +175,7 @@ def _attempt(order: Order, row: Verification, now: dt.datetime) -> VerificationA
         date_updated=now,
         channel_configuration=dict(order.configuration),
         fallback_channel=order.fallback_channel,
+        withheld=order.withheld,
         **state,
     )
     if order.channel.compose is not None:

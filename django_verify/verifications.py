@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,7 @@ from django_verify.charges import refuse_open_transaction
 from django_verify.exceptions import InvalidParameter, NotFound
 from django_verify.models import Verification, VerifyService, lookups
 from django_verify.orders import Order
+from django_verify.ratelimits import Meter
 
 logger = logging.getLogger("django_verify")
 
@@ -64,13 +65,18 @@ def start(
     channel_configuration: Mapping[str, Any] | None = None,
     enable_sna_client_token: bool = False,
     rate_limits: Mapping[str, str] | None = None,
+    meters: Sequence[Meter] = (),
+    client: str = "",
+    withheld: str = "",
     asked_at: dt.datetime | None = None,
 ) -> Verification:
     """Send a code to an address, by the service's rules, and return its verification.
 
     While one is pending for the address, this is a resend: same SID, same code, any channel. A
     start that another one has overtaken since `asked_at` (by default, since now) sends nothing.
-    `rate_limits` names limits of the service, each with the value that this start counts for.
+    `rate_limits` names limits of the service, each with the value that this start counts for;
+    `meters` are limits of the caller's own. With a `client` the verification is that client's
+    alone: starts of others do not join it. What is `withheld`, and why, is written and not sent.
     The message leaves after the current transaction commits; whether the provider took it is
     told by the attempt, not by an exception. Raises the family of `exceptions`.
     """
@@ -89,10 +95,12 @@ def start(
         tags=tags or {},
         configuration=channel_configuration or {},
         sna_client_token=enable_sna_client_token,
+        client=client,
+        withheld=withheld,
         template_sid=template_sid,
         template_custom_substitutions=template_custom_substitutions or {},
     )
-    metered = ratelimits.meters(service, rate_limits)
+    metered = [*meters, *ratelimits.meters(service, rate_limits)]
     _ask_host(order)
     asked_at = asked_at or timezone.now()
     ratelimits.consume(metered)
@@ -327,7 +335,7 @@ def _by_sid(service: VerifyService, sid: str) -> list[Verification]:
 
 
 def _by_address(service: VerifyService, to: str) -> list[Verification]:
-    """Return the service's latest verifications of an address, newest first."""
+    """Return the service's latest verifications of an address, newest first; no client's own."""
     address = channels.parse_address(to)
     rows = lookups.of_address_and_service(service.account_id, address.key, service.sid)
     if len(rows) == lookups.HISTORY:
@@ -339,9 +347,10 @@ def _by_address(service: VerifyService, to: str) -> list[Verification]:
             status__in=(_Status.PENDING, _Status.MAX_ATTEMPTS_REACHED),
             expires_at__gt=timezone.now(),
             serial__lt=rows[-1].serial,
+            client="",
         )
         rows += older.order_by("-serial")[: lookups.HISTORY]
-    return [row for row in rows if channels.same_address(row.to, address.to)]
+    return [row for row in rows if not row.client and channels.same_address(row.to, address.to)]
 
 
 def _is_readable(row: Verification, now: dt.datetime) -> bool:

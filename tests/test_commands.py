@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 SID = "AC0123456789abcdef0123456789ABCDEF"
 TOKEN = "a token of thirty-two characters."
 PHONES = [f"+1415555267{number}" for number in range(5)]
-NOTHING_OVER = "0 verifications expired\n0 rate limit counts deleted\n0 webhook deliveries deleted\n0 access tokens deleted\n"
+NOTHING_OVER = "0 verifications expired\n0 rate limit counts deleted\n0 webhook deliveries deleted\n0 access tokens deleted\n0 spent tokens deleted\n"
 
 
 def run(command, *arguments):
@@ -178,12 +178,12 @@ def test_there_is_nothing_to_expire(service, clock):
 @pytest.mark.parametrize(
     ("arguments", "statements"),
     [
-        ((), 6),
-        (("--batch", "5"), 7),
-        (("--batch", "2"), 10),
-        (("--batch", "1"), 15),
-        (("--batch", "0"), 15),
-        (("--batch", "-7"), 15),
+        ((), 7),
+        (("--batch", "5"), 8),
+        (("--batch", "2"), 11),
+        (("--batch", "1"), 16),
+        (("--batch", "0"), 16),
+        (("--batch", "-7"), 16),
     ],
     ids=str,
 )

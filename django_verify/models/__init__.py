@@ -1,6 +1,7 @@
 """The tables, in the chapters of the vendor's reference; rows and rules, no verbs."""
 
 from django_verify.models.accounts import Account, ApiKey
+from django_verify.models.clients import ClientVerification, SpentToken
 from django_verify.models.entities import Challenge, Entity, Factor
 from django_verify.models.messaging import MessagingConfiguration, MessagingService
 from django_verify.models.push import AccessToken, Notification, PushCredential
@@ -24,6 +25,7 @@ __all__ = [
     "Bucket",
     "BucketCount",
     "Challenge",
+    "ClientVerification",
     "Entity",
     "EventSink",
     "Factor",
@@ -34,6 +36,7 @@ __all__ = [
     "RateLimit",
     "SafeListNumber",
     "SenderState",
+    "SpentToken",
     "StatusReadCount",
     "Template",
     "TemplateTranslation",

@@ -77,6 +77,9 @@ class Verification(models.Model):
     # A copy of the service's event subscription at the start: a check does not read the service.
     reports = models.BooleanField(default=False, editable=False)
     sna_url = models.CharField(max_length=2048, blank=True, editable=False)
+    # The SID of the caller without credentials that it belongs to: no other start joins it, and
+    # no check finds it by its address.
+    client = models.CharField(max_length=34, blank=True, editable=False)
     date_created = models.DateTimeField(_("created"), default=timezone.now, db_index=True)
     date_updated = models.DateTimeField(_("updated"), default=timezone.now)
     sent_at = models.DateTimeField(_("last sent"), default=timezone.now)
@@ -139,6 +142,13 @@ class VerificationAttempt(models.Model):
         READ = "read", _("read")
         UNDELIVERED = "undelivered", _("undelivered")
         FAILED = "failed", _("failed")
+        CANCELED = "canceled", _("canceled")
+
+    class Withheld(models.TextChoices):
+        """Why a message was never meant to leave."""
+
+        BLOCKED = "blocked", _("blocked")
+        TEST = "test", _("test number")
 
     sid = models.CharField(
         _("SID"), primary_key=True, max_length=34, default=sids.attempt, editable=False
@@ -193,6 +203,10 @@ class VerificationAttempt(models.Model):
     # Messages that may have left before the one that the columns above tell of: sender, channel,
     # provider_sid, status ("unknown" where there was no answer).
     trail = models.JSONField(_("earlier messages"), default=list, blank=True)
+    # Written like any other, and sent by nobody: whoever asked must not see the difference.
+    withheld = models.CharField(
+        _("withheld"), max_length=8, blank=True, choices=Withheld.choices, editable=False
+    )
     lease = models.CharField(max_length=32, blank=True, editable=False)
     due_at = models.DateTimeField(_("due"), null=True, blank=True)
     date_created = models.DateTimeField(_("created"), default=timezone.now)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from django_verify import ratelimits, tokens, verifications, webhooks
+from django_verify import onetime, ratelimits, tokens, verifications, webhooks
 
 
 class Command(BaseCommand):
@@ -27,6 +27,7 @@ class Command(BaseCommand):
             (ratelimits.sweep, "rate limit counts deleted"),
             (webhooks.purge, "webhook deliveries deleted"),
             (tokens.expire, "access tokens deleted"),
+            (onetime.purge, "spent tokens deleted"),
         ):
             total = 0
             while True:

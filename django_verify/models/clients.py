@@ -1,0 +1,59 @@
+"""Callers without credentials, such as an app: what each has under way, and what it used up."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_verify import sids
+from django_verify.models.services import VerifyService
+from django_verify.models.verifications import Verification
+
+PURPOSE_LENGTH = 32
+NONCE_LENGTH = 128
+
+
+class ClientVerification(models.Model):
+    """A verification that one client started for itself, and alone may go on with.
+
+    The client has a secret, of which a keyed digest is here. The verification belongs to it, so
+    that a stranger who names the same address has another one, with another code.
+    """
+
+    sid = models.CharField(
+        _("SID"), primary_key=True, max_length=34, default=sids.client, editable=False
+    )
+    secret_hash = models.CharField(max_length=90, editable=False)
+    service = models.ForeignKey(
+        VerifyService, on_delete=models.CASCADE, related_name="+", verbose_name=_("service")
+    )
+    verification = models.OneToOneField(
+        Verification, on_delete=models.CASCADE, related_name="+", verbose_name=_("verification")
+    )
+    purpose = models.CharField(_("purpose"), max_length=PURPOSE_LENGTH)
+    # What the client asks to find in its proof again, such as the id of its sign-up form.
+    nonce = models.CharField(max_length=NONCE_LENGTH, blank=True, editable=False)
+    # The primary key of the user who was logged in at the start, as text: nobody else may check.
+    user_key = models.CharField(max_length=64, blank=True, editable=False)
+    date_created = models.DateTimeField(_("created"), default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("client verification")
+        verbose_name_plural = _("client verifications")
+
+    def __str__(self) -> str:
+        return self.sid
+
+
+class SpentToken(models.Model):
+    """A token that was used, as a keyed digest: the insert of its row is what uses it up.
+
+    A row is needed until the token would have run out by itself, and the sweep takes it away.
+    """
+
+    key = models.CharField(primary_key=True, max_length=64, editable=False)
+    expires_at = models.DateTimeField(db_index=True, editable=False)
+
+    def __str__(self) -> str:
+        return self.key

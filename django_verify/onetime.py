@@ -1,0 +1,40 @@
+"""What works once: a token is used up by the row that its digest makes."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import IntegrityError, router, transaction
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify import codes
+from django_verify.models import SpentToken
+
+
+@sensitive_variables()
+def spend(kind: str, token: str, expires_at: dt.datetime) -> bool:
+    """Use a token up; False where it was used before. At most one of any number of callers wins.
+
+    Inside a transaction of the caller's it counts once that commits, and comes back with a
+    rollback. `expires_at` is when the token would no longer be taken anyway.
+    """
+    using = router.db_for_write(SpentToken)
+    # Digested by every key of the ring: one that was spent under an older key stays spent.
+    keys = codes.fingerprints("spent", kind, token)
+    rows = SpentToken.objects.using(using).order_by()
+    if len(keys) > 1 and rows.filter(key__in=keys[1:]).exists():
+        return False
+    try:
+        with transaction.atomic(using=using):
+            rows.create(key=keys[0], expires_at=expires_at)
+    except IntegrityError:
+        return False
+    return True
+
+
+def purge(limit: int = 1000) -> int:
+    """Delete what has run out by itself, up to `limit` rows; return how many."""
+    rows = SpentToken.objects.using(router.db_for_write(SpentToken)).order_by()
+    over = list(rows.filter(expires_at__lt=timezone.now()).values_list("pk", flat=True)[:limit])
+    return rows.filter(pk__in=over).delete()[0] if over else 0

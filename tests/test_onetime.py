@@ -1,0 +1,52 @@
+"""What works once works once: under a race, after a rollback, after a rotation of keys."""
+
+import datetime as dt
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from django_verify import onetime
+from django_verify.models import SpentToken
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NEW, OLD = "n" * 40, "o" * 40
+
+
+def later():
+    return timezone.now() + dt.timedelta(minutes=5)
+
+
+def test_a_token_is_spent_once_for_each_kind_and_is_not_kept():
+    assert onetime.spend("proof", "tøken", later())
+    assert not onetime.spend("proof", "tøken", later())
+    assert onetime.spend("gate", "tøken", later())
+    assert not any("token" in key for key in SpentToken.objects.values_list("key", flat=True))
+
+
+@pytest.mark.parametrize("round_", range(4))
+def test_of_fifty_at_one_moment_one_wins(aligned, round_):
+    assert aligned([lambda: onetime.spend("proof", "x", later())] * 50).count(True) == 1
+
+
+def test_a_rollback_of_the_caller_gives_it_back():
+    with pytest.raises(ValueError), transaction.atomic():
+        assert onetime.spend("proof", "x", later())
+        assert not onetime.spend("proof", "x", later())
+        raise ValueError
+    assert onetime.spend("proof", "x", later())
+
+
+def test_it_stays_spent_when_keys_rotate(settings):
+    settings.DJANGO_VERIFY = {"KEYS": {"old": OLD}}
+    assert onetime.spend("proof", "x", later())
+    settings.DJANGO_VERIFY = {"KEYS": {"new": NEW, "old": OLD}}
+    assert not onetime.spend("proof", "x", later())
+
+
+def test_the_sweep_takes_what_has_run_out(clock):
+    onetime.spend("proof", "x", later())
+    assert onetime.purge() == 0
+    clock.shift(301)
+    assert onetime.purge(1) == 1
+    assert not SpentToken.objects.exists()
