@@ -63,12 +63,15 @@ def history(account_sid: str, key: str, now: dt.datetime) -> History:
     return History(recent, _wrong_since_approval(everything, recent[-1].serial))
 
 
-def reserve(past: History, *, wanted: int, code_length: int, now: dt.datetime) -> int:
+def reserve(
+    past: History, *, wanted: int, code_length: int, now: dt.datetime, sparing: bool = False
+) -> int:
     """Return how many guesses a new verification of this address gets, at most `wanted`.
 
     A live verification counts with all that it may still compare, so the reserve holds whatever
-    happens to it. Raises MaxSendsReached when nothing is left, TooManyRequests after too many
-    starts.
+    happens to it. A `sparing` one takes half of what is left: of clients without credentials each
+    has a verification of its own, and a few must not hold the whole day. Raises MaxSendsReached
+    when nothing is left, TooManyRequests after too many starts.
     """
     settings = conf.current()
     day = [row for row in past.rows if row.expires_at > now - _DAY]
@@ -83,7 +86,7 @@ def reserve(past: History, *, wanted: int, code_length: int, now: dt.datetime) -
     left = min(per_day(code_length) - sum(spent(row, now) for row in day), in_a_row)
     if left < 1:
         raise _nothing_left(day, now)
-    return min(wanted, left)
+    return min(wanted, (left + 1) // 2 if sparing else left)
 
 
 def per_day(code_length: int) -> int:

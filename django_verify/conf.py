@@ -25,6 +25,13 @@ _REDIS = ("redis://", "rediss://")
 #: The country in ROUTES that holds where no other does.
 ELSEWHERE = "*"
 ENGINES = ("inline", "tasks", "celery")
+CLIENT_LIMITS: Mapping[str, Sequence[Sequence[int]]] = {
+    "number": [[5, 600], [10, 86_400]],
+    "network": [[10, 3600], [50, 86_400]],
+    "device": [[10, 86_400]],
+    "prefix": [[10, 600]],
+    "checks": [[60, 3600]],
+}
 CONSOLE = {"console": {"BACKEND": "django_verify.senders.console.ConsoleSender"}}
 
 
@@ -99,6 +106,16 @@ class Settings:
     USERS_PHONES: int = 5
     # Address or URL name to which users without a verified number are sent; empty: they get 403.
     USERS_VERIFY_URL: str = ""
+    # SID of the service that apps and pages use without credentials; empty: the one service that is
+    # open to clients.
+    CLIENT_SERVICE: str = ""
+    # Sends in windows of seconds, [[most, seconds], …], for one "number" (or e-mail address), one
+    # "network" (an IPv4 address, or the /64 of an IPv6 one), one "device" and one "prefix" (a
+    # number without its last four digits), and "checks" of one network. A name left out keeps its
+    # default, and [] is no limit.
+    CLIENT_LIMITS: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
+    # Seconds that a client waits after its first message, its second, …; the last one repeats.
+    CLIENT_RESEND_WAITS: Sequence[int] = (30, 40, 60, 90, 120)
     # Largest request body of the API, in bytes.
     MAX_BODY: int = 256 * 1024
 
@@ -126,6 +143,7 @@ class Settings:
             msg = "DJANGO_VERIFY['RATE_LIMIT_STORE'] must be empty or begin with redis:// or rediss://."
             raise ImproperlyConfigured(msg)
         self._check_policy()
+        self._refuse_client_limits()
         if not 1 <= self.ADDRESS_STARTS_PER_DAY <= 1000:
             msg = "DJANGO_VERIFY['ADDRESS_STARTS_PER_DAY'] must be between 1 and 1000."
             raise ImproperlyConfigured(msg)
@@ -134,6 +152,19 @@ class Settings:
         policy = self.USERS_CLAIMED_NUMBER
         if policy not in {"deny", "transfer", "ask"} and "." not in policy:
             msg = "DJANGO_VERIFY['USERS_CLAIMED_NUMBER']: deny, transfer, ask or a dotted path."
+            raise ImproperlyConfigured(msg)
+
+    def _refuse_client_limits(self) -> None:
+        if unknown := set(self.CLIENT_LIMITS) - set(CLIENT_LIMITS):
+            known = ", ".join(CLIENT_LIMITS)
+            msg = f"DJANGO_VERIFY['CLIENT_LIMITS'] has {unknown.pop()!r}, which is none of {known}."
+            raise ImproperlyConfigured(msg)
+        for name, windows in self.CLIENT_LIMITS.items():
+            if not all(len(pair) == 2 and _are_positive(pair) for pair in windows):
+                msg = f"DJANGO_VERIFY['CLIENT_LIMITS'][{name!r}] must be pairs [most, seconds]."
+                raise ImproperlyConfigured(msg)
+        if not (self.CLIENT_RESEND_WAITS and _are_positive(self.CLIENT_RESEND_WAITS)):
+            msg = "DJANGO_VERIFY['CLIENT_RESEND_WAITS'] must be whole seconds above zero."
             raise ImproperlyConfigured(msg)
 
     def _refuse_numbers(self) -> None:
@@ -178,6 +209,15 @@ def key_ring() -> dict[str, bytes]:
 
 def _fingerprint(secret: bytes) -> str:
     return "s" + hashlib.sha256(b"django_verify key id\0" + secret).hexdigest()[:15]
+
+
+def _are_positive(numbers: Sequence[Any]) -> bool:
+    return all(type(number) is int and number > 0 for number in numbers)
+
+
+def client_limits() -> Mapping[str, Sequence[Sequence[int]]]:
+    """Return the windows of each limit on clients."""
+    return {**CLIENT_LIMITS, **current().CLIENT_LIMITS}
 
 
 def debug() -> bool:

@@ -173,8 +173,6 @@ def _plan(attempt: VerificationAttempt, *, probe: bool = False) -> list[Step]:
     The fallback's come after the channel's own. What was sent and got lost is not sent again by
     the same sender; failing senders come last.
     """
-    if attempt.withheld:
-        return []
     service = _service(attempt)
     names = [name for name in (attempt.channel, attempt.fallback_channel) if name]
     steps = [(name, alias) for name in names for alias in route(service, name, attempt.country)]
@@ -184,7 +182,8 @@ def _plan(attempt: VerificationAttempt, *, probe: bool = False) -> list[Step]:
     for name in names:
         own = [step for step in left if step[0] == name]
         ordered += breakers.in_order(own, service, probe=probe and not ordered)
-    return ordered
+    # What is withheld has asked the database no less than what is sent.
+    return [] if attempt.withheld else ordered
 
 
 def _entry(alias: str, channel: str, provider_sid: str = "", status: str = "unknown") -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ from django_verify import (
 )
 from django_verify.channels import Address, Channel, Draft
 from django_verify.exceptions import InvalidParameter
-from django_verify.models import Verification, VerifyService
+from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.models.services import RESTRICTED, validate_friendly_name
 from django_verify.wording import TEXT_LENGTH, Wording
 
@@ -57,7 +58,7 @@ class Order:
     fallback_channel: str = ""
     lookup: Mapping[str, Any] = field(default_factory=dict, repr=False)
     sna_client_token: bool = False
-    client: str = ""
+    client: ClientVerification | None = None
     withheld: str = ""
     attempt_sid: str = field(default_factory=sids.attempt)
     wording: Wording | None = None
@@ -65,10 +66,19 @@ class Order:
     def is_about(self, row: Verification) -> bool:
         """Whether a row is for the same service, client, address and, under PSD2, transaction."""
         return (
-            (row.service_id, row.client) == (self.service.sid, self.client)
+            (row.service_id, row.client) == (self.service.sid, self.client_sid)
             and (row.amount, row.payee) == (self.amount, self.payee)
             and channels.same_address(row.to, self.address.to)
         )
+
+    def is_overtaken(self, live: Verification, asked_at: dt.datetime) -> bool:
+        """Whether another start has sent since this one was asked; a client knows its last send."""
+        known = self.client.verification.sends if self.client else live.sends
+        return live.sent_at > asked_at or live.sends != known
+
+    @property
+    def client_sid(self) -> str:
+        return self.client.sid if self.client else ""
 
     @property
     def code_length(self) -> int:

@@ -38,7 +38,7 @@ def write(order: Order, sna_url: str, asked_at: dt.datetime) -> VerificationAtte
         live = next((r for r in past.rows if order.is_about(r) and is_live(r, now)), None)
         if live is not None:
             _refuse_exhausted(live, now)
-            if turn or live.sent_at > asked_at:
+            if turn or order.is_overtaken(live, asked_at):
                 raise exceptions.ConcurrentStarts
         try:
             with transaction.atomic(using=using):
@@ -74,12 +74,16 @@ def _create(order: Order, past: History, sna_url: str, now: dt.datetime) -> Veri
         payee=order.payee,
         code_length=order.code_length,
         max_checks=budgets.reserve(
-            past, wanted=service.max_checks, code_length=order.code_length, now=now
+            past,
+            wanted=service.max_checks,
+            code_length=order.code_length,
+            now=now,
+            sparing=order.client is not None,
         ),
         max_sends=service.max_sends,
         lookup=dict(order.lookup),
         sna_url=sna_url,
-        client=order.client,
+        client=order.client_sid,
         reports=service.verify_event_subscription_enabled,
         date_created=now,
         date_updated=now,
@@ -92,6 +96,9 @@ def _create(order: Order, past: History, sna_url: str, now: dt.datetime) -> Veri
     row.send_code_attempts = [_sent(attempt)]
     row.save(force_insert=True)
     attempt.save(force_insert=True)
+    if order.client is not None:
+        order.client.verification = row
+        order.client.save(force_insert=True)
     events.started(row, attempt)
     transaction.on_commit(
         partial(signals.verification_started.send_robust, sender=Verification, verification=row),

@@ -17,6 +17,18 @@ verification_started = Signal()
 #: The right code was checked, or the site approved it: `verification`.
 verification_approved = Signal()
 
+
+class NotRecorded(Exception):
+    """A receiver's word that a proved address was not kept; `reason` is for machines."""
+
+    reason = "refused"
+
+
+#: A client without credentials has proved its address: `client` (a `ClientVerification`),
+#: `verification`, `user` (who is logged in, or None). A receiver that keeps the address for the
+#: user refuses by raising a `NotRecorded`: the approval stands, and the client hears the reason.
+client_approved = Signal()
+
 #: The site ended it: `verification`.
 verification_canceled = Signal()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -33,7 +34,13 @@ from django_verify import (
 )
 from django_verify.charges import refuse_open_transaction
 from django_verify.exceptions import InvalidParameter, NotFound
-from django_verify.models import Verification, VerifyService, lookups
+from django_verify.models import (
+    ClientVerification,
+    Verification,
+    VerificationAttempt,
+    VerifyService,
+    lookups,
+)
 from django_verify.orders import Order
 from django_verify.ratelimits import Meter
 
@@ -66,8 +73,7 @@ def start(
     enable_sna_client_token: bool = False,
     rate_limits: Mapping[str, str] | None = None,
     meters: Sequence[Meter] = (),
-    client: str = "",
-    withheld: str = "",
+    client: ClientVerification | None = None,
     asked_at: dt.datetime | None = None,
 ) -> Verification:
     """Send a code to an address, by the service's rules, and return its verification.
@@ -76,7 +82,8 @@ def start(
     start that another one has overtaken since `asked_at` (by default, since now) sends nothing.
     `rate_limits` names limits of the service, each with the value that this start counts for;
     `meters` are limits of the caller's own. With a `client` the verification is that client's
-    alone: starts of others do not join it. What is `withheld`, and why, is written and not sent.
+    alone, and starts of others do not join it; where the host forbids its start, that is written
+    all the same and nothing is sent.
     The message leaves after the current transaction commits; whether the provider took it is
     told by the attempt, not by an exception. Raises the family of `exceptions`.
     """
@@ -96,12 +103,11 @@ def start(
         configuration=channel_configuration or {},
         sna_client_token=enable_sna_client_token,
         client=client,
-        withheld=withheld,
         template_sid=template_sid,
         template_custom_substitutions=template_custom_substitutions or {},
     )
     metered = [*meters, *ratelimits.meters(service, rate_limits)]
-    _ask_host(order)
+    order = _ask_host(order)
     asked_at = asked_at or timezone.now()
     ratelimits.consume(metered)
     sends = order.channel.compose is not None
@@ -214,8 +220,12 @@ def expire(limit: int = 1000) -> int:
     return done
 
 
-def _ask_host(order: Order) -> None:
-    """Let the host's receivers refuse; their VerifyError goes to the caller as it is."""
+def _ask_host(order: Order) -> Order:
+    """Let the host's receivers refuse; their VerifyError goes to the caller as it is.
+
+    A client without credentials does not learn that an address is forbidden: its start goes on,
+    and its message is withheld.
+    """
     try:
         signals.verification_starting.send(
             sender=VerifyService,
@@ -224,7 +234,10 @@ def _ask_host(order: Order) -> None:
             channel=order.channel.name,
         )
     except PermissionDenied as error:
-        raise exceptions.Forbidden(str(error)) from None
+        if order.client is None:
+            raise exceptions.Forbidden(str(error)) from None
+        return replace(order, withheld=VerificationAttempt.Withheld.BLOCKED)
+    return order
 
 
 @sensitive_variables()

@@ -43,6 +43,9 @@ DEFAULTS = {
     "USERS_CLAIMED_NUMBER": "deny",
     "USERS_PHONES": 5,
     "USERS_VERIFY_URL": "",
+    "CLIENT_SERVICE": "",
+    "CLIENT_LIMITS": {},
+    "CLIENT_RESEND_WAITS": (30, 40, 60, 90, 120),
 }
 OTHERS = {
     "BASE_URL": "https://verify.example.com",
@@ -73,6 +76,9 @@ OTHERS = {
     "USERS_CLAIMED_NUMBER": "transfer",
     "USERS_PHONES": 1,
     "USERS_VERIFY_URL": "/phone/",
+    "CLIENT_SERVICE": "VA0123456789abcdef0123456789abcdef",
+    "CLIENT_LIMITS": {"device": []},
+    "CLIENT_RESEND_WAITS": (60,),
 }
 KEYS = [field.name for field in dataclasses.fields(conf.Settings)]
 

@@ -46,10 +46,11 @@ class Compiled(Generic[Row]):
 _ACCOUNT = Compiled(lambda sid: Account.objects.filter(sid=sid, is_active=True).order_by(), 1)
 # Whether any sender fails comes along with the service, so that a start on a healthy site asks no
 # table about it.
+_SENDERS_FAIL = Exists(SenderState.objects.filter(failures__gt=0))
 _SERVICE = Compiled(
     lambda sid, account: (
         VerifyService.objects.filter(sid=sid, account_id=account)
-        .annotate(senders_fail=Exists(SenderState.objects.filter(failures__gt=0)))
+        .annotate(senders_fail=_SENDERS_FAIL)
         .order_by()
     ),
     2,
@@ -77,6 +78,15 @@ _OF_ADDRESS_AND_SERVICE = Compiled(
 def active_account(sid: str) -> Account | None:
     """Return an account that may call the API."""
     return next(iter(_ACCOUNT.rows(router.db_for_read(Account), sid)), None)
+
+
+def client_services(sid: str) -> list[VerifyService]:
+    """Return up to two services that are open to clients; with a SID, no other."""
+    using = database()
+    rows = VerifyService.objects.using(using).filter(client_enabled=True).order_by()
+    if sid:
+        rows = rows.filter(sid=sid)
+    return list(rows.annotate(senders_fail=_SENDERS_FAIL)[:2])
 
 
 def service(sid: str, account_sid: str) -> VerifyService | None:

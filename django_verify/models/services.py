@@ -17,6 +17,7 @@ from django_verify.models.accounts import Account
 
 FRIENDLY_NAME_LENGTH = 30
 BUCKET_MAX = 999_999_999
+_PURPOSE = re.compile(r"[a-z0-9_-]{1,32}\Z")
 UNIQUE_NAME = re.compile(r"^[0-9A-Za-z_.-]+\Z")
 DEFAULT_CHANNELS = ("sms", "call", "whatsapp", "email", "sna")
 
@@ -35,6 +36,12 @@ def validate_friendly_name(value: str) -> None:
         raise ValidationError(_("At most 30 characters."))
     if lettering.holds_any(value, conf.current().RESTRICTED_WORDS):
         raise ValidationError(_("It holds a restricted word."), code=RESTRICTED)
+
+
+def validate_purposes(value: str) -> None:
+    """Refuse what is no list of purposes: 1–32 lower-case letters, digits, - and _ each."""
+    if not all(_PURPOSE.match(purpose) for purpose in value.split()):
+        raise ValidationError(_("1–32 lower-case letters, digits, - and _ on each line."))
 
 
 def default_channels() -> list[str]:
@@ -194,6 +201,18 @@ class VerifyService(models.Model):
     verify_event_subscription_enabled = models.BooleanField(
         _("event subscription"), default=False, help_text=_("Report verifications as events.")
     )
+    client_enabled = models.BooleanField(
+        _("open to clients"),
+        default=False,
+        help_text=_("Apps and pages may start verifications without an account's credentials."),
+    )
+    client_channels = models.JSONField(_("channels for clients"), default=list, blank=True)
+    client_purposes = models.TextField(
+        _("purposes"),
+        blank=True,
+        validators=[validate_purposes],
+        help_text=_("What a client may verify an address for, one a line; empty: verify."),
+    )
     date_created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     date_updated = models.DateTimeField(_("updated"), auto_now=True)
 
@@ -212,6 +231,11 @@ class VerifyService(models.Model):
         """Compose the name's accents, then validate."""
         self.friendly_name = lettering.normalize(self.friendly_name)
         super().clean_fields(exclude)
+
+    @property
+    def purposes(self) -> list[str]:
+        """What a client may verify an address for; the first is meant where it names none."""
+        return self.client_purposes.split() or ["verify"]
 
     @classmethod
     def pointer(cls, sid: str, account: Account) -> VerifyService:

@@ -11,3 +11,9 @@ class VerifyUsersConfig(AppConfig):
     label = "django_verify_users"
     verbose_name = _("Verified numbers")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Keep the numbers that users prove by way of a client."""
+        from django_verify.users import recording  # noqa: PLC0415 - it has models
+
+        recording.listen()

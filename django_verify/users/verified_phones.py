@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from django_verify import conf, phones
+from django_verify.signals import NotRecorded
 from django_verify.users import signals
 from django_verify.users.models import VerifiedPhone
 
@@ -25,10 +26,8 @@ from django_verify.users.models import VerifiedPhone
 TURNS = 8
 
 
-class ClaimRefused(Exception):
+class ClaimRefused(NotRecorded):
     """The number cannot be this user's; `reason` is for machines."""
-
-    reason = "refused"
 
 
 class NumberTaken(ClaimRefused):

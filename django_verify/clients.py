@@ -1,0 +1,321 @@
+"""The verbs of a caller without credentials: start, resend, check and fetch what is its own.
+
+An app or a page may call them by way of a face. Each client has a verification of its own and a
+secret that opens it; without the secret nothing is charged and nothing is told. No verb sees a
+request: who asks is a `Caller`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify import channels, codes, conf, exceptions, ratelimits, signals, verifications
+from django_verify.charges import refuse_open_transaction
+from django_verify.exceptions import (
+    InvalidParameter,
+    MaxSendsReached,
+    NotFound,
+    ServiceUnavailable,
+    TooManyRequests,
+)
+from django_verify.models import ClientVerification, Verification, VerifyService, lookups
+from django_verify.models.clients import NONCE_LENGTH
+from django_verify.ratelimits import Meter
+
+_Status = Verification.Status
+
+
+class ClientsNotServed(ServiceUnavailable):
+    """No service, or more than one, is open to callers without credentials."""
+
+    message = "No verifications can be started here"
+
+
+class ResendTooSoon(TooManyRequests):
+    """The client has to wait before it asks for the next message; `retry_after` says how long."""
+
+    message = "Wait before you ask for another code"
+
+
+class VerificationOver(NotFound):
+    """The client's own verification has ended; `ending` is its status."""
+
+    message = "The verification is over"
+
+    def __init__(self, ending: str = "") -> None:
+        super().__init__()
+        self.ending = ending
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as far as a face can tell.
+
+    `network` is what an IP address counts under, `device_id` the caller's own word, and `user`
+    whoever is logged in.
+    """
+
+    network: str = ""
+    device_id: str = field(default="", repr=False)
+    user: Any = None
+
+    @property
+    def user_key(self) -> str:
+        """The primary key of the user as text; empty for nobody."""
+        known = self.user is not None and self.user.is_authenticated
+        return str(self.user.pk) if known else ""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a client may know of its verification; `secret` is told once, at the start.
+
+    `channels` are the others on offer, `next_send_at` is None when no further message may be sent.
+    `refused` tells why the address was not kept for the user who is logged in.
+    """
+
+    sid: str
+    to: str = field(repr=False)
+    channel: str
+    purpose: str
+    status: str
+    expires_at: dt.datetime
+    next_send_at: dt.datetime | None
+    sends_left: int
+    checks_left: int
+    channels: Sequence[str]
+    secret: str = field(default="", repr=False)
+    refused: Sequence[str] = ()
+
+    @property
+    def valid(self) -> bool:
+        """Whether the right code was given."""
+        return self.status == _Status.APPROVED
+
+
+def offered() -> VerifyService:
+    """Return the service that clients use. Raises ClientsNotServed where the site has none."""
+    found = lookups.client_services(conf.current().CLIENT_SERVICE)
+    if len(found) != 1:
+        raise ClientsNotServed
+    return found[0]
+
+
+def channels_on_offer(service: VerifyService, to: str = "") -> list[str]:
+    """Return the channels that a client may name, the preferred one first; for one address."""
+    wanted = service.client_channels or list(channels.CHANNELS)
+    return [
+        name
+        for name in wanted
+        if name in service.channels
+        and channels.CHANNELS[name].compose is not None
+        and (not to or ("@" in to) == (name == "email"))
+    ]
+
+
+@sensitive_variables()
+def start(
+    service: VerifyService,
+    to: str,
+    channel: str = "",
+    *,
+    caller: Caller,
+    purpose: str = "",
+    nonce: str = "",
+    locale: str = "",
+    app_hash: str = "",
+) -> State:
+    """Send a code to an address for one client, whose secret is in the answer.
+
+    Answers alike whoever has the address, and where the host forbids it. Raises the family of
+    `exceptions`; TooManyRequests names the limit and says when it has room.
+    """
+    if not service.client_enabled:
+        raise ClientsNotServed
+    purpose = purpose or service.purposes[0]
+    if purpose not in service.purposes:
+        raise InvalidParameter("purpose", "not a purpose of this site")
+    if len(nonce) > NONCE_LENGTH or not nonce.isprintable():
+        raise InvalidParameter("nonce", f"at most {NONCE_LENGTH} printable characters")
+    channel = _channel(service, to, channel)
+    secret = codes.new_secret()
+    client = ClientVerification(
+        service=service,
+        purpose=purpose,
+        nonce=nonce,
+        user_key=caller.user_key,
+        secret_hash=codes.hash_secret(secret),
+    )
+    row = verifications.start(
+        service,
+        to,
+        channel,
+        locale=locale,
+        app_hash=app_hash,
+        meters=_meters(to, caller),
+        client=client,
+    )
+    return replace(_state(client, row), secret=secret)
+
+
+@sensitive_variables()
+def resend(
+    sid: str,
+    secret: str,
+    channel: str = "",
+    *,
+    caller: Caller,
+    locale: str = "",
+    app_hash: str = "",
+) -> State:
+    """Send the same code once more, by the same or another channel.
+
+    The wait grows with every message: ResendTooSoon says how long it is. Raises NotFound without
+    the secret, VerificationOver when it has ended, MaxSendsReached.
+    """
+    asked_at = timezone.now()
+    client = _mine(sid, secret, caller)
+    row = client.verification
+    _refuse_over(row, asked_at)
+    wait = _next_send_at(row)
+    if wait is None:
+        raise MaxSendsReached(retry_after=_seconds(row.expires_at, asked_at))
+    if wait > asked_at:
+        raise ResendTooSoon(retry_after=_seconds(wait, asked_at))
+    row = verifications.start(
+        client.service,
+        row.to,
+        _channel(client.service, row.to, channel or row.channel),
+        locale=locale,
+        app_hash=app_hash,
+        meters=_meters(row.to, caller),
+        client=client,
+        asked_at=asked_at,
+    )
+    return _state(client, row)
+
+
+@sensitive_variables()
+def check(sid: str, secret: str, code: str, *, caller: Caller) -> State:
+    """Compare a code once; a wrong one is an answer, whose `checks_left` says what is left.
+
+    Raises NotFound, uncharged, without the secret; VerificationOver when it has ended and
+    MaxChecksReached when the guesses are used up; AtomicBlockError inside a transaction.
+    """
+    refuse_open_transaction("clients.check")
+    client = _mine(sid, secret, caller)
+    if not code:
+        raise InvalidParameter("code", "it has 4–10 characters")
+    _refuse_over(client.verification, timezone.now())
+    ratelimits.consume(_windows("checks", caller.network))
+    try:
+        row = verifications.check(client.service, code, verification_sid=client.verification_id)
+    except NotFound:
+        row = lookups.verifications().get(sid=client.verification_id)
+        _refuse_over(row, timezone.now())
+        raise
+    if row.status != _Status.APPROVED:
+        return _state(client, row)
+    return replace(_state(client, row), refused=_tell(client, row, caller))
+
+
+def fetch(sid: str, secret: str, *, caller: Caller) -> State:
+    """Return how a verification stands. Raises NotFound without the secret."""
+    client = _mine(sid, secret, caller)
+    ratelimits.count_read(client.verification_id)
+    return _state(client, client.verification)
+
+
+def _mine(sid: str, secret: str, caller: Caller) -> ClientVerification:
+    """Return what the secret opens; whatever is wrong is one and the same NotFound."""
+    rows = ClientVerification.objects.using(lookups.database())
+    row = rows.select_related("verification", "service").filter(sid=sid).order_by().first()
+    stored = row.secret_hash if row else ""
+    if not codes.secret_matches(stored, secret) or row is None:
+        raise NotFound
+    if row.user_key and row.user_key != caller.user_key:
+        raise NotFound
+    return row
+
+
+def _channel(service: VerifyService, to: str, name: str) -> str:
+    fitting = channels_on_offer(service, to)
+    if not fitting:
+        raise exceptions.ChannelDisabled
+    if name and name not in fitting:
+        raise InvalidParameter("channel", f"one of {', '.join(fitting)}")
+    return name or fitting[0]
+
+
+def _meters(to: str, caller: Caller) -> list[Meter]:
+    """Return what one message counts against. Raises InvalidParameter for no address."""
+    address = channels.parse_address(to)
+    return [
+        *_windows("number", address.key),
+        *_windows("network", caller.network),
+        *(_windows("device", caller.device_id) if caller.device_id else ()),
+        *(_windows("prefix", address.key[:-4]) if address.to.startswith("+") else ()),
+    ]
+
+
+def _windows(name: str, value: str) -> list[Meter]:
+    digest = codes.fingerprint("client", name, value)
+    windows = conf.client_limits()[name]
+    return [Meter(name, f"client.{name}", digest, most, seconds) for most, seconds in windows]
+
+
+def _refuse_over(row: Verification, now: dt.datetime) -> None:
+    status = row.current_status(now)
+    if status == _Status.MAX_ATTEMPTS_REACHED:
+        raise exceptions.MaxChecksReached(retry_after=_seconds(row.expires_at, now))
+    if status != _Status.PENDING:
+        raise VerificationOver(str(status))
+
+
+def _state(client: ClientVerification, row: Verification) -> State:
+    now = timezone.now()
+    status = row.current_status(now)
+    pending = status == _Status.PENDING
+    others = channels_on_offer(client.service, row.to)
+    return State(
+        sid=client.sid,
+        to=row.to,
+        channel=row.channel,
+        purpose=client.purpose,
+        status=str(status),
+        expires_at=row.expires_at,
+        next_send_at=_next_send_at(row) if pending else None,
+        sends_left=row.max_sends - row.sends if pending else 0,
+        checks_left=row.max_checks - row.checks if pending else 0,
+        channels=[name for name in others if name != row.channel],
+    )
+
+
+def _next_send_at(row: Verification) -> dt.datetime | None:
+    """Return when the next message may be asked for; None when all have been sent."""
+    if row.sends >= row.max_sends:
+        return None
+    waits = conf.current().CLIENT_RESEND_WAITS
+    return row.sent_at + dt.timedelta(seconds=waits[min(row.sends, len(waits)) - 1])
+
+
+def _seconds(moment: dt.datetime, now: dt.datetime) -> int:
+    return max(int(-(-(moment - now).total_seconds() // 1)), 1)
+
+
+def _tell(client: ClientVerification, row: Verification, caller: Caller) -> list[str]:
+    """Tell the receivers, and return the reasons of those that did not keep the address."""
+    answers = signals.client_approved.send_robust(
+        sender=ClientVerification,
+        client=client,
+        verification=row,
+        user=caller.user if caller.user_key else None,
+    )
+    given = [answer for _, answer in answers]
+    return [answer.reason for answer in given if isinstance(answer, signals.NotRecorded)]
