@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_verify import channels
+from django_verify import bodies, channels
 from django_verify.api import fields, wire
 from django_verify.api.resource import Fetch, List, PageParameters, Resource
 from django_verify.exceptions import InvalidParameter
@@ -163,7 +163,7 @@ class AttemptsSummaryViewSet(AttemptResource):
 
     def list(self, request: Request, **kwargs: str) -> Response:
         """Count in the database; percentages are cut, not rounded, after nine decimals."""
-        filters = wire.reader(SummaryFilters).read(wire.query_values(request._request))  # noqa: SLF001
+        filters = wire.reader(SummaryFilters).read(bodies.query_values(request._request))  # noqa: SLF001
         rows = self.get_queryset()
         if prefix := filters.pop("destination_prefix", None):
             rows = rows.filter(verification__to__startswith=prefix)

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from django_verify import exceptions, factors, passkeys
+from django_verify import bodies, exceptions, factors, passkeys
 from django_verify.api import fields, wire
 from django_verify.api.challenges import ChallengeAnswer, common
 from django_verify.api.entities import FactorAnswer, FactorShown, FactorSide, NewFactorAnswer
@@ -151,7 +151,7 @@ class PasskeyChallengeAnswer(ChallengeAnswer):
 class PasskeyResource(FactorSide):
     """Base of the four: their bodies are JSON and nothing else, their errors have own numbers."""
 
-    parser_classes = (wire.NestedParser,)
+    parser_classes = (bodies.NestedParser,)
 
     def as_ours(self, error: exceptions.VerifyError) -> exceptions.VerifyError:
         """Return the error under the number of its member."""

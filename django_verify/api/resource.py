@@ -25,7 +25,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from django_verify import conf, exceptions, sids
+from django_verify import bodies, conf, exceptions, sids
 from django_verify.api import wire
 from django_verify.api.auth import BasicAuthentication, Caller
 from django_verify.exceptions import Conflict, InvalidParameter, NotFound
@@ -78,9 +78,9 @@ class Resource(ViewSet):
     authentication_classes = (BasicAuthentication,)
     permission_classes = ()
     throttle_classes = ()
-    parser_classes: Sequence[type[BaseParser]] = (wire.FormParser, wire.JSONParser)
-    renderer_classes = (wire.Renderer,)
-    content_negotiation_class = wire.Negotiation
+    parser_classes: Sequence[type[BaseParser]] = (bodies.FormParser, bodies.JSONParser)
+    renderer_classes = (bodies.Renderer,)
+    content_negotiation_class = bodies.Negotiation
     metadata_class = None
     versioning_class = None
 
@@ -168,8 +168,8 @@ class Resource(ViewSet):
     def read(self, parameters: type[wire.Parameters], *, partial: bool = False) -> dict[str, Any]:
         """Return the body's parameters; one that stands in the query string as well is refused."""
         self._reading = reader = wire.reader(parameters, partial=partial)
-        values = wire.body_values(self.request.data)
-        for name in wire.query_values(self.request._request):  # noqa: SLF001
+        values = bodies.body_values(self.request.data)
+        for name in bodies.query_values(self.request._request):  # noqa: SLF001
             if name in values:
                 raise InvalidParameter(name, "it must be sent once")
         return reader.read(values)
@@ -314,7 +314,7 @@ class List:
 
     def list(self: Any, request: Request, **kwargs: str) -> Response:
         """Answer one page; `Page` is the client's own count, `PageToken` decides."""
-        values = wire.query_values(request._request)  # noqa: SLF001
+        values = bodies.query_values(request._request)  # noqa: SLF001
         if "pageToken" in values:  # so one of the device SDKs spells it
             values.setdefault("PageToken", values["pageToken"])
         query = wire.reader(self.filters).read(values)
@@ -342,7 +342,7 @@ class List:
 
     def _page_url(self: Any, size: int, number: int, token: str = "") -> str:
         """Return a page's URL with the request's own filters."""
-        values = wire.query_values(self.request._request)  # noqa: SLF001
+        values = bodies.query_values(self.request._request)  # noqa: SLF001
         filters = {k: v for k, v in values.items() if not k.startswith(("Page", "pageToken"))}
         query = {**filters, "PageSize": size, "Page": number}
         if token:

@@ -1,4 +1,4 @@
-"""All that is peculiar to this wire: parameters in, always JSON out, pages, the error shape.
+"""All that is peculiar to this wire: parameters by their names, pages, the error shape.
 
 Nothing here knows a resource.
 """
@@ -7,42 +7,30 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import logging
 import re
-import traceback
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qsl
 
 from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
-from django.http import Http404, HttpRequest, QueryDict
+from django.http import Http404
 from rest_framework import exceptions as drf
 from rest_framework import serializers
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from django_verify import conf, exceptions
+from django_verify import bodies, exceptions
+from django_verify.bodies import MAX_PARAMETERS, Values
 from django_verify.exceptions import InvalidParameter, MalformedRequest, VerifyError
 
-logger = logging.getLogger("django_verify")
-
 MORE_INFO = "https://www.twilio.com/docs/errors/{}"
-MAX_PARAMETERS = 200
 REQUIRED = "this parameter is required"
 
-# Name of a parameter to every value it was sent with.
-Values = dict[str, list[str]]
-
-_NUMBERS = re.compile(r"\d{4,}|\S+@\S+")
 _INTEGER = re.compile(r"-?[0-9]{1,9}\Z")
 
 
 def timestamp(moment: dt.datetime) -> str:
     """Return a moment as the SDKs parse it: UTC, whole seconds, `Z`."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return bodies.timestamp(moment)
 
 
 def wire_name(name: str) -> str:
@@ -53,193 +41,6 @@ def wire_name(name: str) -> str:
 def python_name(name: str) -> str:
     """Return the Python name of a parameter: `Push_IncludeDate` → `push_include_date`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-
-
-class Negotiation(BaseContentNegotiation):
-    """JSON whatever `Accept` says: the device SDKs ask for a form on GET."""
-
-    def select_parser(self, request: Any, parsers: Any) -> Any:
-        """Choose by content type, as REST framework does."""
-        for parser in parsers:
-            if (request.content_type or "").partition(";")[0].strip().lower() == parser.media_type:
-                return parser
-        return None
-
-    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
-        """Choose the only one."""
-        return renderers[0], renderers[0].media_type
-
-
-class Renderer(BaseRenderer):
-    """Compact JSON in UTF-8."""
-
-    media_type = "application/json"
-    format = "json"
-    charset = "utf-8"
-
-    def render(
-        self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None
-    ) -> bytes:
-        """Return the body; none for an answer without data (204)."""
-        if data is None:
-            return b""
-        return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-class _BodyParser(BaseParser):
-    """Reads at most MAX_BODY bytes, whatever Content-Length says."""
-
-    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
-        limit = conf.current().MAX_BODY
-        body = stream.read(limit + 1)
-        if len(body) > limit:
-            raise exceptions.BodyTooLarge
-        charset = _charset(media_type)
-        if charset not in {"utf-8", "utf8", "us-ascii"}:
-            raise exceptions.UnsupportedBody("The character set of the body must be UTF-8")
-        try:
-            text = body.decode("utf-8")
-        except UnicodeDecodeError:
-            raise MalformedRequest("The body is not UTF-8") from None
-        return self.values(text)
-
-    def values(self, text: str) -> Any:
-        raise NotImplementedError
-
-
-class FormParser(_BodyParser):
-    """`application/x-www-form-urlencoded` to a plain dict.
-
-    A QueryDict would make REST framework set every boolean that is not named to False.
-    """
-
-    media_type = "application/x-www-form-urlencoded"
-
-    def values(self, text: str) -> Values:
-        """Return every value of every name."""
-        return clean(form_values(text))
-
-
-class JSONParser(_BodyParser):
-    """A JSON object of the same parameters; null is absence, a list is a repeated name."""
-
-    media_type = "application/json"
-
-    def values(self, text: str) -> Values:
-        """Return the members as the texts a form would carry."""
-        return clean(
-            {
-                name: [_as_text(v) for v in value] if isinstance(value, list) else [_as_text(value)]
-                for name, value in _json_body(text).items()
-                if value is not None
-            }
-        )
-
-
-class NestedParser(_BodyParser):
-    """A JSON object as it is, for the operations whose parameters are nested; null is absence."""
-
-    media_type = "application/json"
-
-    def values(self, text: str) -> dict[str, Any]:
-        """Return the members that are not null."""
-        body = _json_body(text)
-        clean({"body": _texts(body)})
-        return _without_nulls(body)
-
-
-def _json_body(text: str) -> dict[str, Any]:
-    try:
-        data = json.loads(text or "{}", parse_constant=_refuse, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        raise MalformedRequest("The body is not valid JSON") from None
-    if not isinstance(data, dict):
-        raise MalformedRequest("The JSON body must be an object")
-    if len(data) > MAX_PARAMETERS:
-        raise MalformedRequest("Too many parameters")
-    return data
-
-
-def _without_nulls(body: dict[str, Any]) -> dict[str, Any]:
-    """Take null members out, however deep, without a call for each level."""
-    left = [body]
-    while left:
-        members = left.pop()
-        for name in [name for name, value in members.items() if value is None]:
-            del members[name]
-        left += [value for value in members.values() if isinstance(value, dict)]
-    return body
-
-
-def form_values(text: str) -> Values:
-    """Parse a URL-encoded text, with bounds and in strict UTF-8."""
-    try:
-        pairs = parse_qsl(
-            text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
-        )
-    except ValueError:
-        raise MalformedRequest("The parameters are too many or not UTF-8") from None
-    values: Values = {}
-    for name, value in pairs:
-        values.setdefault(name, []).append(value)
-    return values
-
-
-def clean(values: Values) -> Values:
-    """Refuse what no parameter may hold and no database stores: NUL and lone surrogates."""
-    for name, texts in values.items():
-        for text in (name, *texts):
-            if "\0" in text or not _is_unicode(text):
-                shown = name.encode("ascii", "replace").decode().replace("\0", "?")
-                raise InvalidParameter(shown[:64], "it holds characters that are not text")
-    return values
-
-
-def _texts(value: Any) -> list[str]:
-    """Return every text within a JSON value, names included, however deep it is."""
-    texts, left = [], [value]
-    while left:
-        item = left.pop()
-        if isinstance(item, dict):
-            left += [*item, *item.values()]
-        elif isinstance(item, list):
-            left += item
-        elif isinstance(item, str):
-            texts.append(item)
-    return texts
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _charset(content_type: str | None) -> str:
-    for part in (content_type or "").split(";")[1:]:
-        name, _, value = part.strip().partition("=")
-        if name.lower() == "charset":
-            return value.strip('"').lower()
-    return "utf-8"
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a name is repeated")
-    return members
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 class Integer(serializers.Field[int, str, int, Any]):
@@ -292,12 +93,10 @@ class JSONObject(serializers.Field[dict[str, Any], str, str, Any]):
     def to_internal_value(self, data: str) -> dict[str, Any]:
         """Return the object; an empty text is an empty one."""
         try:
-            value = json.loads(data or "{}", parse_constant=_refuse, object_pairs_hook=_once)
-        except (ValueError, RecursionError):
+            value = bodies.json_object(data)
+        except MalformedRequest:
             self.fail("invalid")
-        if not isinstance(value, dict):
-            self.fail("invalid")
-        clean({self.field_name or "": _texts(value)})
+        bodies.clean({self.field_name or "": bodies.texts_in(value)})
         return value
 
     def to_representation(self, value: dict[str, Any]) -> str:
@@ -466,19 +265,5 @@ def as_verify_error(error: Exception, resource: str) -> VerifyError:
             return MalformedRequest("The Host header names a host that this site does not serve")
         case SuspiciousOperation():
             return exceptions.BodyTooLarge()
-    # Frames hold codes, secrets and numbers, and error mail shows their variables: only the text
-    # of the traceback is logged, without what looks like a number or an address.
-    where = "".join(traceback.format_tb(error.__traceback__))
-    told = _NUMBERS.sub("…", str(error))
-    logger.error("The request failed: %s: %s\n%s", type(error).__name__, told, where)
+    bodies.log_failure(error)
     return VerifyError()
-
-
-def query_values(request: HttpRequest) -> Values:
-    """Return the query string's parameters, under the rules of a form."""
-    return clean(form_values(request.META.get("QUERY_STRING", "")))
-
-
-def body_values(data: Any) -> Values:
-    """Return the body's parameters, also where the host's middleware has read the form already."""
-    return clean(dict(data.lists())) if isinstance(data, QueryDict) else dict(data)
