@@ -47,7 +47,7 @@ ENVIRONMENTS = {"production": b"appattest" + bytes(7), "development": b"appattes
 _NONCE = x509.ObjectIdentifier("1.2.840.113635.100.8.2")
 # The DER of a sequence with an octet string of 32 bytes, tagged 1, before these bytes.
 _NONCE_HEAD = bytes.fromhex("3024a1220420")
-_APP_ID = re.compile(r"[A-Z0-9]{10}\.[A-Za-z0-9.-]{1,155}\Z")
+_APP_ID = re.compile(r"[A-Z0-9]{10}\.[A-Za-z0-9._-]{1,155}\Z")
 _ATTESTED = 0x40
 _UNREADABLE = (
     ValueError,

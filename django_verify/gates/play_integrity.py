@@ -151,7 +151,7 @@ class _Account:
                 return self._token
         answer = _post(self._uri, form={"grant_type": GRANT, "assertion": self._assertion(now)})
         data = _object(answer)
-        token, life = data.get("access_token"), data.get("expires_in", 0)
+        token, life = data.get("access_token"), data.get("expires_in")
         if answer.status != 200 or not isinstance(token, str) or type(life) is not int:
             logger.error("Google's token endpoint answered %s", answer.status)
             raise GateUnavailable("misconfigured")
