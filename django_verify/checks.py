@@ -17,6 +17,7 @@ from django_verify import (
     channels,
     conf,
     dispatch,
+    gates,
     passkeys,
     phones,
     push_senders,
@@ -29,17 +30,18 @@ from django_verify.models import VerifyService, lookups
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E001–E003, E020, E030–E033: the dictionary, the senders, the routes, the engines, push."""
+    """E001–E003, E020, E030–E033, E040: dictionary, senders, routes, engines, push, gate."""
     try:
         settings = conf.current()
         configured = senders.configured()
         push_senders.configured()
         sna.configured()
+        gate = gates.configured()
         import_string(settings.CARRIER_LOOKUP)
         dispatch.waker()
     except (ImproperlyConfigured, ImportError) as error:
         return [Error(str(error), id="django_verify.E001")]
-    return [*_store(settings), *_routing(settings, configured), *_push()]
+    return [*_store(settings), *_routing(settings, configured), *_push(), *_gate(gate)]
 
 
 def _push() -> Iterable[CheckMessage]:
@@ -52,6 +54,10 @@ def _push() -> Iterable[CheckMessage]:
         )
     for sender in configured.values():
         yield from sender.check()
+
+
+def _gate(gate: gates.Gate | None) -> Iterable[CheckMessage]:
+    return () if gate is None else gate.check()
 
 
 def _store(settings: conf.Settings) -> Iterable[CheckMessage]:
@@ -115,17 +121,19 @@ def check_passkeys(
 
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E010, E011, E031, W011–W016: what is fine in development only."""
+    """E010, E011, E031, E041, W011–W016: what is fine in development only."""
     try:
         settings = conf.current()
         configured = senders.configured()
         push_senders.configured()
+        gate = gates.configured()
     except ImproperlyConfigured:
         return []  # check_settings tells
     return [
         *_development_senders(configured),
         *_development_sna(),
         *_development_push(),
+        *_development_gate(gate),
         *_weak_limits(settings),
         *_unheard_reports(settings, configured),
     ]
@@ -179,6 +187,15 @@ def _development_push() -> Iterable[CheckMessage]:
                 hint="Configure DJANGO_VERIFY['PUSH_SENDERS'] with a push service.",
                 id="django_verify.E031",
             )
+
+
+def _development_gate(gate: gates.Gate | None) -> Iterable[CheckMessage]:
+    if gate is not None and gate.development:
+        yield Error(
+            "The gate of DJANGO_VERIFY['GATE'] keeps nobody out, or takes apps under development.",
+            hint="Configure a provider, and an app of the production environment.",
+            id="django_verify.E041",
+        )
 
 
 def _weak_limits(settings: conf.Settings) -> Iterable[CheckMessage]:

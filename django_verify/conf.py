@@ -24,6 +24,7 @@ _ORIGIN = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?\Z")
 _REDIS = ("redis://", "rediss://")
 #: The country in ROUTES that holds where no other does.
 ELSEWHERE = "*"
+_MAY_BE_ZERO = {"TRUSTED_PROXIES"}
 ENGINES = ("inline", "tasks", "celery")
 CLIENT_LIMITS: Mapping[str, Sequence[Sequence[int]]] = {
     "number": [[5, 600], [10, 86_400]],
@@ -116,6 +117,12 @@ class Settings:
     CLIENT_LIMITS: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
     # Seconds that a client waits after its first message, its second, …; the last one repeats.
     CLIENT_RESEND_WAITS: Sequence[int] = (30, 40, 60, 90, 120)
+    # What callers without credentials pass before anything is written or sent, {"BACKEND": dotted
+    # path, "OPTIONS": {…}}; None: nothing.
+    GATE: Mapping[str, Any] | None = field(default=None, repr=False)
+    # Proxies of the site that each add one address to X-Forwarded-For; 0: the header is not looked
+    # at. One too many lets callers choose their address.
+    TRUSTED_PROXIES: int = 0
     # Largest request body of the API, in bytes.
     MAX_BODY: int = 256 * 1024
 
@@ -172,8 +179,10 @@ class Settings:
             value = getattr(self, field_.name)
             if field_.type == "int | None" and value is None:
                 continue
-            if str(field_.type).startswith("int") and not (type(value) is int and value > 0):
-                msg = f"DJANGO_VERIFY['{field_.name}'] must be a whole number above zero."
+            least = 0 if field_.name in _MAY_BE_ZERO else 1
+            if str(field_.type).startswith("int") and not (type(value) is int and value >= least):
+                bound = "above zero" if least else "not below zero"
+                msg = f"DJANGO_VERIFY['{field_.name}'] must be a whole number {bound}."
                 raise ImproperlyConfigured(msg)
 
 

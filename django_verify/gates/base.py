@@ -1,0 +1,72 @@
+"""What a gate is asked, what it answers, and what its token looks like.
+
+To add one: one file beside this one, with a subclass of `Gate`. Its options are the keyword
+parameters of its `__init__`; the contract tests find it by themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.core.checks import CheckMessage
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify.exceptions import GateRefused
+
+# Providers' tokens are of these; anything else could make a provider stumble.
+_PRINTABLE = re.compile(r"[!-~]+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The caller may pass, once.
+
+    `token_key` is the same for every spelling of one token; after `lifetime` seconds the token
+    would no longer be taken anyway.
+    """
+
+    token_key: str = field(repr=False)
+    lifetime: int = 600
+
+
+class Gate:
+    """One configured gate.
+
+    `development` marks one that keeps nobody out; the deploy check refuses it. With
+    `open_when_down` callers pass while the provider does not answer.
+    """
+
+    name = ""
+    development = False
+    #: The longest token that is looked at, in characters.
+    longest = 8192
+
+    def __init__(self, *, open_when_down: bool = False) -> None:
+        self.open_when_down = open_when_down
+
+    def judge(self, token: str, *, remote_ip: str, action: str, subject: str) -> Verdict:
+        """Return the verdict on a token; raise GateRefused, or GateUnavailable without one.
+
+        `action` is what the caller is about to do, such as `start`, and `subject` the address as
+        the caller gave it. Writes nothing: `admission` sees to it that a token works once.
+        """
+        raise NotImplementedError
+
+    def stands_open(self, token: str) -> bool:
+        """Whether the bearer of this token passes while the provider does not answer."""
+        return self.open_when_down
+
+    def check(self) -> Iterable[CheckMessage]:
+        """Return what is wrong with the options, for Django's system checks."""
+        return ()
+
+    @sensitive_variables()
+    def presented(self, token: str) -> str:
+        """Return the token, of a size and of characters that a provider may be asked about."""
+        if not token:
+            raise GateRefused("missing")
+        if len(token) > self.longest or not _PRINTABLE.match(token):
+            raise GateRefused("invalid")
+        return token

@@ -1,0 +1,57 @@
+"""Several gates behind one, for a site with a page and apps of two makers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.core.checks import CheckMessage
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify import gates
+from django_verify.exceptions import GateRefused
+from django_verify.gates.base import Gate, Verdict
+
+
+class ChoiceGate(Gate):
+    """Takes `<name>:<token>`; `gates` are names with a BACKEND and OPTIONS each."""
+
+    name = "choice"
+    longest = 20_000
+
+    def __init__(self, *, gates: Mapping[str, Mapping[str, Any]]) -> None:
+        super().__init__()
+        if not gates:
+            raise ValueError("gates is empty")
+        self.gates = {name: _built(name, entry) for name, entry in gates.items()}
+        self.development = any(gate.development for gate in self.gates.values())
+
+    @sensitive_variables()
+    def judge(self, token: str, *, remote_ip: str, action: str, subject: str) -> Verdict:
+        """Ask the gate that the token names."""
+        name, rest = self._named(self.presented(token))
+        if name not in self.gates:
+            raise GateRefused("invalid")
+        asked = self.gates[name]
+        verdict = asked.judge(rest, remote_ip=remote_ip, action=action, subject=subject)
+        return Verdict(f"{name}:{verdict.token_key}", verdict.lifetime)
+
+    @sensitive_variables()
+    def stands_open(self, token: str) -> bool:
+        """Leave it to the gate that the token names."""
+        name, rest = self._named(token)
+        return name in self.gates and self.gates[name].stands_open(rest)
+
+    @staticmethod
+    def _named(token: str) -> tuple[str, str]:
+        name, _, rest = token.partition(":")
+        return name, rest
+
+    def check(self) -> Iterable[CheckMessage]:
+        """Return what is wrong with the options of each."""
+        for gate in self.gates.values():
+            yield from gate.check()
+
+
+def _built(name: str, entry: Mapping[str, Any]) -> Gate:
+    return gates.build(entry, repr(name))

@@ -1,0 +1,42 @@
+"""Judges tokens of hCaptcha."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django_verify.gates.siteverify import SiteVerifyGate
+
+
+class HCaptchaGate(SiteVerifyGate):
+    """Takes the tokens of one site key; `hostnames` do not hold for the SDKs of apps."""
+
+    name = "hcaptcha"
+    url = "https://api.hcaptcha.com/siteverify"
+    tokens_live = 120
+    refusals = {
+        "missing-input-response": "missing",
+        "expired-input-response": "expired",
+        "already-seen-response": "used",
+        "invalid-or-already-seen-response": "used",
+        "sitekey-secret-mismatch": "wrong_site",
+    }
+
+    def __init__(
+        self,
+        *,
+        secret: str,
+        sitekey: str,
+        hostnames: Sequence[str] = (),
+        endpoint: str = "",
+        open_when_down: bool = False,
+    ) -> None:
+        super().__init__(
+            secret=secret, hostnames=hostnames, endpoint=endpoint, open_when_down=open_when_down
+        )
+        if not sitekey:
+            raise ValueError("sitekey is empty")
+        self._sitekey = sitekey
+
+    def form(self, token: str) -> dict[str, str]:
+        """Name the site key: tokens of another one are not taken."""
+        return {**super().form(token), "sitekey": self._sitekey}

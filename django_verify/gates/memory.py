@@ -1,0 +1,37 @@
+"""Lets in who says the password: for development and tests, as Django's locmem backends are."""
+
+from __future__ import annotations
+
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify.exceptions import GateRefused, GateUnavailable
+from django_verify.gates.base import Gate, Verdict
+
+#: What callers of this process were judged for, oldest first; tests clear it.
+asked: list[dict[str, str]] = []
+
+
+#: The token that stands for a provider that does not answer.
+DOWN = "down"
+
+
+class MemoryGate(Gate):
+    """Takes tokens that begin with `password`."""
+
+    name = "memory"
+    development = True
+
+    def __init__(self, *, password: str = "open", open_when_down: bool = False) -> None:  # noqa: S107 - for development
+        super().__init__(open_when_down=open_when_down)
+        self._password = password
+
+    @sensitive_variables()
+    def judge(self, token: str, *, remote_ip: str, action: str, subject: str) -> Verdict:
+        """Compare the token with the password."""
+        asked.append({"remote_ip": remote_ip, "action": action, "subject": subject})
+        token = self.presented(token)
+        if token == DOWN:
+            raise GateUnavailable
+        if not token.startswith(self._password):
+            raise GateRefused("invalid")
+        return Verdict(token)

@@ -1,0 +1,214 @@
+"""Judges tokens of Google's Play Integrity API, standard or classic."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name of it
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify import transport
+from django_verify.exceptions import GateRefused, GateUnavailable
+from django_verify.gates import envelope
+from django_verify.gates.base import Gate, Verdict
+
+logger = logging.getLogger("django_verify")
+
+SCOPE = "https://www.googleapis.com/auth/playintegrity"
+GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_BUSY = 429
+# Seconds for which an assertion, and before the end of which an access token, is not used.
+_ASSERTION_LIFE, _EARLY = 600, 60
+
+
+class PlayIntegrityGate(Gate):
+    """Takes tokens of one app, as Google Play has it, on a device that meets `device`.
+
+    `service_account` is its JSON key, or the path of the file. `certificates` are the SHA-256
+    digests of the signing certificates, base64url as Google writes them; without any, the one that
+    Google Play knows will do.
+    """
+
+    name = "play_integrity"
+    longest = 16_384
+
+    def __init__(
+        self,
+        *,
+        package_name: str,
+        service_account: str,
+        device: str = "MEETS_DEVICE_INTEGRITY",
+        certificates: Sequence[str] = (),
+        max_age: int = 300,
+        endpoint: str = "https://playintegrity.googleapis.com",
+        open_when_down: bool = False,
+    ) -> None:
+        super().__init__(open_when_down=open_when_down)
+        if isinstance(certificates, str):
+            raise TypeError("certificates is a list")
+        if not package_name:
+            raise ValueError("package_name is empty")
+        self.package_name, self.device, self.max_age = package_name, device, max_age
+        self.certificates = frozenset(one.rstrip("=") for one in certificates)
+        self._url = f"{endpoint}/v1/{quote(package_name, safe='')}:decodeIntegrityToken"
+        self._account = _Account(service_account)
+
+    @sensitive_variables()
+    def judge(self, token: str, *, remote_ip: str, action: str, subject: str) -> Verdict:
+        """Take `1.<seconds>.<integrity token>`; see docs/gates.md."""
+        opened = envelope.opened(self.presented(token), 1, self.max_age)
+        payload = self._decode(opened.contents[0])
+        details, app = _part(payload, "requestDetails"), _part(payload, "appIntegrity")
+        if details.get("requestPackageName") != self.package_name:
+            raise GateRefused("wrong_app")
+        asked = _base64url(envelope.digest(action, subject, opened.moment))
+        told = details.get("requestHash") or details.get("nonce")
+        if not isinstance(told, str) or told.rstrip("=") != asked:
+            raise GateRefused("wrong_subject")
+        made = _milliseconds(details.get("timestampMillis"))
+        if not envelope.is_recent(made / 1000, self.max_age):
+            raise GateRefused("expired")
+        self._inspect(app, _part(payload, "deviceIntegrity"))
+        # Of what Google signed: the token's own text has more than one spelling.
+        return Verdict(f"{asked}.{made}", self.max_age + 2 * envelope.AHEAD)
+
+    def check(self) -> Iterable[CheckMessage]:
+        """Warn of a level that emulators and changed systems may meet."""
+        if self.device not in {"MEETS_DEVICE_INTEGRITY", "MEETS_STRONG_INTEGRITY"}:
+            yield Warning(
+                f"The gate of Play Integrity takes devices that meet {self.device!r} alone.",
+                hint="Use MEETS_DEVICE_INTEGRITY or MEETS_STRONG_INTEGRITY.",
+                id="django_verify.W042",
+            )
+
+    def _inspect(self, app: Mapping[str, Any], device: Mapping[str, Any]) -> None:
+        if app.get("appRecognitionVerdict") != "PLAY_RECOGNIZED":
+            raise GateRefused("wrong_app")
+        if app.get("packageName") != self.package_name:
+            raise GateRefused("wrong_app")
+        signed = [s.rstrip("=") for s in _list(app, "certificateSha256Digest") if type(s) is str]
+        if self.certificates and not self.certificates & set(signed):
+            raise GateRefused("wrong_app")
+        if self.device not in _list(device, "deviceRecognitionVerdict"):
+            raise GateRefused("wrong_device")
+
+    @sensitive_variables()
+    def _decode(self, token: str) -> Mapping[str, Any]:
+        """Have Google decrypt a token; an access token that was refused is forgotten."""
+        headers = {"Authorization": f"Bearer {self._account.access_token()}"}
+        answer = _post(self._url, json={"integrity_token": token}, headers=headers)
+        if answer.status == 400:
+            raise GateRefused("invalid")
+        if answer.status != 200:
+            self._account.forget()
+            logger.error("Play Integrity answered %s", answer.status)
+            raise GateUnavailable("misconfigured")
+        payload = _object(answer).get("tokenPayloadExternal")
+        if not isinstance(payload, dict):
+            raise GateUnavailable("unreadable")
+        return payload
+
+
+class _Account:
+    """A service account of Google, and the access token that it has at the moment."""
+
+    @sensitive_variables()
+    def __init__(self, given: str) -> None:
+        text = given if given.lstrip().startswith("{") else Path(given).read_text("utf-8")
+        try:
+            info = json.loads(text)
+            key = load_pem_private_key(info["private_key"].encode(), password=None)
+            self._email, self._uri = str(info["client_email"]), str(info["token_uri"])
+            self._key_id = str(info.get("private_key_id", ""))
+        except (ValueError, TypeError, KeyError, AttributeError, UnsupportedAlgorithm):
+            key = None
+        if not isinstance(key, RSAPrivateKey):
+            # Raised out here, for the error in hand would bring the key along.
+            raise ValueError("service_account is not the JSON key of a service account")  # noqa: TRY004 - a text, of the right type
+        self._key = key
+        self._lock = threading.Lock()
+        self._token, self._good_until = "", 0.0
+
+    @sensitive_variables()
+    def access_token(self) -> str:
+        """Return one that holds for a while yet; threads that meet may each fetch theirs."""
+        now = time.time()
+        with self._lock:
+            if self._token and now < self._good_until:
+                return self._token
+        answer = _post(self._uri, form={"grant_type": GRANT, "assertion": self._assertion(now)})
+        data = _object(answer)
+        token, life = data.get("access_token"), data.get("expires_in")
+        if answer.status != 200 or not isinstance(token, str) or type(life) is not int:
+            logger.error("Google's token endpoint answered %s", answer.status)
+            raise GateUnavailable("misconfigured")
+        with self._lock:
+            self._token, self._good_until = token, now + life - _EARLY
+        return token
+
+    def forget(self) -> None:
+        """Fetch another access token next time."""
+        with self._lock:
+            self._token = ""
+
+    @sensitive_variables()
+    def _assertion(self, now: float) -> str:
+        head = {"alg": "RS256", "typ": "JWT", "kid": self._key_id}
+        claims = {"iss": self._email, "scope": SCOPE, "aud": self._uri, "iat": int(now)}
+        claims["exp"] = int(now) + _ASSERTION_LIFE
+        text = ".".join(_base64url(json.dumps(part).encode()) for part in (head, claims))
+        signature = self._key.sign(text.encode(), PKCS1v15(), SHA256())
+        return f"{text}.{_base64url(signature)}"
+
+
+@sensitive_variables()
+def _post(url: str, **content: Any) -> transport.Answer:
+    try:
+        answer = transport.call("POST", url, **content)
+    except transport.TransportError as error:
+        logger.error("Google did not answer: %s", error)  # noqa: TRY400 - the trace tells nothing more
+        raise GateUnavailable from None
+    if answer.status >= 500 or answer.status == _BUSY:
+        logger.error("Google answered %s", answer.status)
+        raise GateUnavailable
+    return answer
+
+
+def _object(answer: transport.Answer) -> dict[str, Any]:
+    try:
+        value = answer.json()
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _part(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = payload.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _list(part: Mapping[str, Any], name: str) -> list[Any]:
+    values = part.get(name)
+    return values if isinstance(values, list) else []
+
+
+def _milliseconds(value: object) -> int:
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
+
+
+def _base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")

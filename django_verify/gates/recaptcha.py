@@ -1,0 +1,50 @@
+"""Judges tokens of Google reCAPTCHA, v3 with a score or v2 without."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django_verify.exceptions import GateRefused
+from django_verify.gates.siteverify import SiteVerifyGate
+
+
+class RecaptchaGate(SiteVerifyGate):
+    """With a `minimum_score` (v3) the action must be the request's own, or that of the option.
+
+    For v2, whose answers have neither, `minimum_score` is None. An empty `action` leaves it alone.
+    """
+
+    name = "recaptcha"
+    url = "https://www.google.com/recaptcha/api/siteverify"
+    tokens_live = 120
+    refusals = {"timeout-or-duplicate": "expired", "missing-input-response": "missing"}
+
+    def __init__(
+        self,
+        *,
+        secret: str,
+        minimum_score: float | None = 0.5,
+        hostnames: Sequence[str] = (),
+        action: str | None = None,
+        endpoint: str = "",
+        open_when_down: bool = False,
+    ) -> None:
+        super().__init__(
+            secret=secret, hostnames=hostnames, endpoint=endpoint, open_when_down=open_when_down
+        )
+        if minimum_score is not None and not 0 < minimum_score <= 1:
+            raise ValueError("minimum_score is above 0 and at most 1, or None")
+        self.minimum_score, self.action = minimum_score, action
+
+    def inspect(self, answer: Mapping[str, Any], action: str) -> None:
+        """Compare the action, and the score with the least that will do."""
+        if self.minimum_score is None:
+            return
+        wanted = action if self.action is None else self.action
+        if wanted and answer.get("action") != wanted:
+            raise GateRefused("wrong_action")
+        score: Any = answer.get("score")
+        # Written so that a NaN, which Python takes for JSON, is refused as well.
+        if not (type(score) in {int, float} and score >= self.minimum_score):
+            raise GateRefused("low_score")

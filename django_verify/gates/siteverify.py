@@ -1,0 +1,120 @@
+"""What gates with a `siteverify` address share: one form posted, one JSON answer judged.
+
+A provider says where, what its answer must hold besides `success`, and what its errors mean.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name of it
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify import transport
+from django_verify.exceptions import GateRefused, GateUnavailable
+from django_verify.gates.base import Gate, Verdict
+
+logger = logging.getLogger("django_verify")
+
+_CODE = re.compile(r"[a-z0-9_-]{1,64}")
+_BUSY = 429
+#: Errors that are of us, not of the caller.
+OURS = frozenset({"missing-input-secret", "invalid-input-secret", "bad-request"})
+
+
+class SiteVerifyGate(Gate):
+    """A provider that judges a token by one POST of a form.
+
+    It overrides `url`, and `form` and `inspect` where it has more. `refusals` are its errors with
+    our reasons; `tokens_live` the seconds for which it takes a token.
+    """
+
+    url = ""
+    tokens_live = 300
+    refusals: Mapping[str, str] = {}
+
+    def __init__(
+        self,
+        *,
+        secret: str,
+        hostnames: Sequence[str] = (),
+        endpoint: str = "",
+        open_when_down: bool = False,
+    ) -> None:
+        super().__init__(open_when_down=open_when_down)
+        if isinstance(hostnames, str):
+            raise TypeError("hostnames is a list of names")
+        if not secret:
+            raise ValueError("secret is empty")
+        self._secret = secret
+        self.hostnames = frozenset(name.lower() for name in hostnames)
+        self.endpoint = endpoint or self.url
+
+    @sensitive_variables()
+    def judge(self, token: str, *, remote_ip: str, action: str, subject: str) -> Verdict:
+        """Ask the provider once."""
+        token = self.presented(token)
+        answer = self._ask({**self.form(token), **({"remoteip": remote_ip} if remote_ip else {})})
+        if answer["success"] is not True:
+            self._refuse(answer.get("error-codes"))
+        hostname = answer.get("hostname")
+        if self.hostnames and not (
+            isinstance(hostname, str) and hostname.lower() in self.hostnames
+        ):
+            raise GateRefused("wrong_host")
+        self.inspect(answer, action)
+        return Verdict(token, 2 * self.tokens_live)
+
+    def check(self) -> Iterable[CheckMessage]:
+        """Warn where the tokens of any page will do that shows the site's widget."""
+        if not self.hostnames:
+            yield Warning(
+                f"The gate {self.name!r} takes tokens of pages on any host.",
+                hint="Name the hosts of your pages in the option hostnames.",
+                id="django_verify.W041",
+            )
+
+    def form(self, token: str) -> dict[str, str]:
+        """Return the form to post."""
+        return {"secret": self._secret, "response": token}
+
+    def inspect(self, answer: Mapping[str, Any], action: str) -> None:
+        """Look at what else the provider says of a good token; raise GateRefused."""
+
+    @sensitive_variables()
+    def _ask(self, form: dict[str, str]) -> Mapping[str, Any]:
+        try:
+            answer = transport.call("POST", self.endpoint, form=form)
+        except transport.TransportError as error:
+            logger.error("The gate %s did not answer: %s", self.name, error)  # noqa: TRY400 - the trace tells nothing more
+            raise GateUnavailable from None
+        if answer.status >= 500 or answer.status == _BUSY:
+            logger.error("The gate %s answered %s", self.name, answer.status)
+            raise GateUnavailable
+        data = _decoded(answer)
+        if answer.status not in {200, 400} or not isinstance(data.get("success"), bool):
+            logger.error("The gate %s gave an answer that cannot be read", self.name)
+            raise GateUnavailable("unreadable")
+        return data
+
+    def _refuse(self, codes: object) -> None:
+        told = [c for c in codes if isinstance(c, str)] if isinstance(codes, list) else []
+        codes = [c for c in told if _CODE.fullmatch(c)]
+        if OURS & set(codes):
+            logger.error("The gate %s is misconfigured: %s", self.name, ", ".join(codes))
+            raise GateUnavailable("misconfigured")
+        if "internal-error" in codes:
+            raise GateUnavailable
+        reasons = [self.refusals[code] for code in codes if code in self.refusals]
+        raise GateRefused(reasons[0] if reasons else "invalid")
+
+
+def _decoded(answer: transport.Answer) -> Mapping[str, Any]:
+    try:
+        data = answer.json()
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}

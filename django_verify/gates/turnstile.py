@@ -1,0 +1,41 @@
+"""Judges tokens of Cloudflare Turnstile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django_verify.exceptions import GateRefused
+from django_verify.gates.siteverify import SiteVerifyGate
+
+
+class TurnstileGate(SiteVerifyGate):
+    """The widget's `action` must be that of the request, or the one that the option names.
+
+    An empty `action` leaves it alone.
+    """
+
+    name = "turnstile"
+    url = "https://challenges.cloudflare.com/turnstile/v0/siteverify"
+    longest = 2048
+    refusals = {"timeout-or-duplicate": "expired", "missing-input-response": "missing"}
+
+    def __init__(
+        self,
+        *,
+        secret: str,
+        hostnames: Sequence[str] = (),
+        action: str | None = None,
+        endpoint: str = "",
+        open_when_down: bool = False,
+    ) -> None:
+        super().__init__(
+            secret=secret, hostnames=hostnames, endpoint=endpoint, open_when_down=open_when_down
+        )
+        self.action = action
+
+    def inspect(self, answer: Mapping[str, Any], action: str) -> None:
+        """Compare the action."""
+        wanted = action if self.action is None else self.action
+        if wanted and answer.get("action") != wanted:
+            raise GateRefused("wrong_action")
