@@ -19,6 +19,7 @@ from django_verify import (
     dispatch,
     passkeys,
     phones,
+    proof_keys,
     push_senders,
     senders,
     signatures,
@@ -29,7 +30,7 @@ from django_verify.models import VerifyService, lookups
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E001–E003, E020, E030–E033: the dictionary, the senders, the routes, the engines, push."""
+    """E001–E003, E020, E030–E033, E040: the dictionary, senders, routes, engines, push, proofs."""
     try:
         settings = conf.current()
         configured = senders.configured()
@@ -39,7 +40,7 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
         dispatch.waker()
     except (ImproperlyConfigured, ImportError) as error:
         return [Error(str(error), id="django_verify.E001")]
-    return [*_store(settings), *_routing(settings, configured), *_push()]
+    return [*_store(settings), *_routing(settings, configured), *_push(), *_proofs()]
 
 
 def _push() -> Iterable[CheckMessage]:
@@ -52,6 +53,14 @@ def _push() -> Iterable[CheckMessage]:
         )
     for sender in configured.values():
         yield from sender.check()
+
+
+def _proofs() -> Iterable[CheckMessage]:
+    try:
+        proof_keys.ring()
+    except ImproperlyConfigured as error:
+        hint = "An EC key on P-256 or an Ed25519 key, private, in PEM, without a password."
+        yield Error(str(error), hint=hint, id="django_verify.E040")
 
 
 def _store(settings: conf.Settings) -> Iterable[CheckMessage]:
