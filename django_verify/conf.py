@@ -152,9 +152,7 @@ class Settings:
         for key_id, key in keys.items():
             if not (isinstance(key_id, str) and _PROOF_KEY_ID.match(key_id)):
                 # Whoever swaps the two finds no key in the message.
-                msg = (
-                    "DJANGO_VERIFY['PROOF_KEYS']: a key id is 1–64 letters, digits, '.', '_', '-'."
-                )
+                msg = "DJANGO_VERIFY['PROOF_KEYS']: a key id is 1–64 letters, digits, ., _, -."
                 raise ImproperlyConfigured(msg)
             if not (isinstance(key, str) and key):
                 msg = f"DJANGO_VERIFY['PROOF_KEYS']: {key_id!r} must name PEM or a file of it."

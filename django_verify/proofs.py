@@ -83,7 +83,7 @@ def issue(
 ) -> str:
     """Return a proof of an approval: a compact JWT, signed with the newest key.
 
-    Issued again for the same `sid` and `approved_at` it is the same single use, and lasts no longer.
+    Issued again for the same `sid` and `approved_at`, it is the same single use and ends as soon.
     """
     settings = conf.current()
     began = int(approved_at.timestamp())
@@ -204,7 +204,7 @@ def _are_typed(claims: Mapping[str, Any]) -> bool:
     return texts and in_order and type(claims["test"]) is bool
 
 
-def _require(condition: bool, reason: str) -> None:  # noqa: FBT001 - reads as a sentence
+def _require(condition: bool, reason: str) -> None:
     if not condition:
         raise ProofRefused(reason)
 

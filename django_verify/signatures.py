@@ -1,6 +1,6 @@
-"""Signatures and seals: ES256 keys of devices, tokens in compact form; the importer of joserfc.
+"""Signatures of devices, the grammar of tokens, and seals: the only importer of joserfc.
 
-Reading a token needs no extra. Whatever is wrong with what a caller sent is a ValueError here, with no part of it in the text.
+Whatever is wrong with what a caller sent is a ValueError here, with no part of it in the text.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from django_verify.proofs import Proof, ProofRefused
 
 
 class _LastStep:
-    """The `validate` of one serializer, after which its proofs are used up: all of them, or none."""
+    """The `validate` of a serializer, after which its proofs are used up: all of them, or none."""
 
     def __init__(self, validate: Callable[[Any], Any]) -> None:
         self._validate = validate
@@ -43,7 +43,7 @@ class VerifiedField(serializers.CharField):
     proof is used up at once.
     """
 
-    default_error_messages = proofs.REASONS
+    default_error_messages = {**proofs.REASONS}
 
     def __init__(
         self,
@@ -75,6 +75,8 @@ class VerifiedField(serializers.CharField):
     def run_validation(self, data: Any = empty) -> Any:
         """Read the proof, if there is one."""
         self.proof = None  # of the last item, where a list is validated
+        if not (data is empty or data is None or isinstance(data, str)):
+            self.fail("malformed")
         return super().run_validation(data)
 
     @sensitive_variables()
@@ -110,11 +112,10 @@ class VerifiedField(serializers.CharField):
         try:
             proofs.spend(self.proof)
         except ProofRefused as refused:
-            errors = [serializers.ErrorDetail(str(refused), refused.reason)]
-            alone = not isinstance(self.parent, serializers.Serializer)
-            raise serializers.ValidationError(
-                errors if alone else {self.field_name: errors}
-            ) from None
+            told: Any = [serializers.ErrorDetail(str(refused), refused.reason)]
+            if isinstance(self.parent, serializers.Serializer):
+                told = {self.field_name: told}
+            raise serializers.ValidationError(told) from None
 
     def _nonce(self) -> str | None:
         # A function that finds none refuses: it was to be compared.

@@ -64,4 +64,4 @@ def _token(request: Request) -> object:
     if HEADER in request.headers:
         return request.headers[HEADER]
     body = request.data
-    return body.get(MEMBER) if isinstance(body, Mapping | dict) else None
+    return body.get(MEMBER) if isinstance(body, Mapping) else None
