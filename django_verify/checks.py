@@ -20,6 +20,7 @@ from django_verify import (
     gates,
     passkeys,
     phones,
+    proof_keys,
     push_senders,
     senders,
     signatures,
@@ -31,6 +32,7 @@ from django_verify.models import VerifyService, lookups
 @register(Tags.compatibility)
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """E001–E003, E020, E030–E033, E040: dictionary, senders, routes, engines, push, gate."""
+    """E001–E003, E020, E030–E033, E040: the dictionary, senders, routes, engines, push, proofs."""
     try:
         settings = conf.current()
         configured = senders.configured()
@@ -42,6 +44,7 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
     except (ImproperlyConfigured, ImportError) as error:
         return [Error(str(error), id="django_verify.E001")]
     return [*_store(settings), *_routing(settings, configured), *_push(), *_gate(gate)]
+    return [*_store(settings), *_routing(settings, configured), *_push(), *_proofs()]
 
 
 def _push() -> Iterable[CheckMessage]:
@@ -58,6 +61,12 @@ def _push() -> Iterable[CheckMessage]:
 
 def _gate(gate: gates.Gate | None) -> Iterable[CheckMessage]:
     return () if gate is None else gate.check()
+def _proofs() -> Iterable[CheckMessage]:
+    try:
+        proof_keys.ring()
+    except ImproperlyConfigured as error:
+        hint = "An EC key on P-256 or an Ed25519 key, private, in PEM, without a password."
+        yield Error(str(error), hint=hint, id="django_verify.E040")
 
 
 def _store(settings: conf.Settings) -> Iterable[CheckMessage]:

@@ -124,6 +124,11 @@ def token_key(key_id: str) -> bytes:
     return _key(key_id, "access token")
 
 
+def proof_key(key_id: str) -> bytes:
+    """Return the key that signs proofs. Raises LookupError when it has left the ring."""
+    return _key(key_id, "proof")
+
+
 def fingerprint(*parts: str) -> str:
     """Return 64 hexadecimal digits that stand for values which must not be stored themselves.
 

@@ -20,6 +20,7 @@ from django.core.signals import setting_changed
 from django.utils.encoding import force_bytes
 
 _KEY_ID = re.compile(r"[0-9A-Za-z_]{1,16}\Z")
+_PROOF_KEY_ID = re.compile(r"[0-9A-Za-z._-]{1,64}\Z")
 _ORIGIN = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?\Z")
 _REDIS = ("redis://", "rediss://")
 #: The country in ROUTES that holds where no other does.
@@ -123,6 +124,13 @@ class Settings:
     # Proxies of the site that each add one address to X-Forwarded-For; 0: the header is not looked
     # at. One too many lets callers choose their address.
     TRUSTED_PROXIES: int = 0
+    # Seconds after an approval in which its proof can be redeemed.
+    PROOF_LIFETIME: int = 600
+    # For whom proofs are; empty: BASE_URL, and without one "django_verify".
+    PROOF_AUDIENCE: str = ""
+    # Key id to private key in PEM, or to the path of a file with it, newest first: signs proofs
+    # which others can check by `jwks.json`. Empty: proofs are signed under KEYS.
+    PROOF_KEYS: Mapping[str, str] = field(default_factory=dict, repr=False)
     # Largest request body of the API, in bytes.
     MAX_BODY: int = 256 * 1024
 
@@ -151,6 +159,7 @@ class Settings:
             raise ImproperlyConfigured(msg)
         self._check_policy()
         self._refuse_client_limits()
+        self._check_proofs()
         if not 1 <= self.ADDRESS_STARTS_PER_DAY <= 1000:
             msg = "DJANGO_VERIFY['ADDRESS_STARTS_PER_DAY'] must be between 1 and 1000."
             raise ImproperlyConfigured(msg)
@@ -173,6 +182,21 @@ class Settings:
         if not (self.CLIENT_RESEND_WAITS and _are_positive(self.CLIENT_RESEND_WAITS)):
             msg = "DJANGO_VERIFY['CLIENT_RESEND_WAITS'] must be whole seconds above zero."
             raise ImproperlyConfigured(msg)
+    def _check_proofs(self) -> None:
+        keys: Any = self.PROOF_KEYS
+        if not isinstance(keys, Mapping):
+            raise ImproperlyConfigured("DJANGO_VERIFY['PROOF_KEYS'] must map key ids to keys.")
+        for key_id, key in keys.items():
+            if not (isinstance(key_id, str) and _PROOF_KEY_ID.match(key_id)):
+                # Whoever swaps the two finds no key in the message.
+                msg = "DJANGO_VERIFY['PROOF_KEYS']: a key id is 1–64 letters, digits, ., _, -."
+                raise ImproperlyConfigured(msg)
+            if not (isinstance(key, str) and key):
+                msg = f"DJANGO_VERIFY['PROOF_KEYS']: {key_id!r} must name PEM or a file of it."
+                raise ImproperlyConfigured(msg)
+        audience: Any = self.PROOF_AUDIENCE
+        if not isinstance(audience, str):
+            raise ImproperlyConfigured("DJANGO_VERIFY['PROOF_AUDIENCE'] must be a text.")
 
     def _refuse_numbers(self) -> None:
         for field_ in fields(self):

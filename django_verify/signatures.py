@@ -1,4 +1,4 @@
-"""ES256 keys and signatures of devices, and sealed tokens: the only importer of joserfc.
+"""Signatures of devices, the grammar of tokens, and seals: the only importer of joserfc.
 
 Whatever is wrong with what a caller sent is a ValueError here, with no part of it in the text.
 """
@@ -87,6 +87,19 @@ def parse(text: str, longest: int) -> tuple[dict[str, Any], dict[str, Any]]:
     return _object(parts[0]), _object(parts[1])
 
 
+def url_encoded(raw: bytes) -> str:
+    """Return base64url without padding, as segments of tokens are written."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def url_decoded(segment: str) -> bytes:
+    """Return the bytes of a segment in its one spelling. Raises ValueError for any other."""
+    raw = base64.b64decode(segment + "=" * (-len(segment) % 4), b"-_", validate=True)
+    if url_encoded(raw) != segment:
+        raise ValueError("not canonical base64url")
+    return raw
+
+
 def is_jws_of(key: ec.EllipticCurvePublicKey, text: str) -> bool:
     """Whether a compact JWS that `parse` has read is signed with this key, by ES256 alone."""
     from joserfc import jws  # noqa: PLC0415 - an extra
@@ -135,8 +148,7 @@ def unseal(text: str, key: bytes) -> dict[str, Any]:
 
 def _object(segment: str) -> dict[str, Any]:
     try:
-        raw = base64.b64decode(segment + "=" * (-len(segment) % 4), b"-_", validate=True)
-        return _members(raw.decode())
+        return _members(url_decoded(segment).decode())
     except (binascii.Error, UnicodeDecodeError):
         raise ValueError("not base64url of text") from None
 

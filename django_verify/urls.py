@@ -1,4 +1,4 @@
-"""Addresses for providers and load balancers: `path("verify/", include("django_verify.urls"))`."""
+"""Addresses for machines without credentials: `path("verify/", include("django_verify.urls"))`."""
 
 from __future__ import annotations
 
@@ -10,5 +10,6 @@ app_name = "verify_site"
 urlpatterns = [
     path("callbacks/<str:alias>", views.callback, name="callback"),
     path("healthz", views.healthz, name="healthz"),
+    path("jwks.json", views.jwks, name="jwks"),
     path("livez", views.livez, name="livez"),
 ]

@@ -1,4 +1,4 @@
-"""Views for machines other than the API's callers: providers that report, and load balancers."""
+"""Views for machines other than the API's callers: providers, load balancers, readers of proofs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.request import RawPostDataException, UnreadablePostError
 from django.utils.encoding import escape_uri_path
-from django.views.decorators.cache import never_cache
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from django_verify import conf, health, receipts, senders
+from django_verify import conf, health, proof_keys, receipts, senders
 from django_verify.senders import Callback, CallbackRefused, Sender
 
 logger = logging.getLogger("django_verify")
@@ -104,3 +104,12 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def livez(request: HttpRequest) -> HttpResponse:
     """Tell that the process answers; asks no database, so that an outage restarts nobody."""
     return JsonResponse({"status": "ok"})
+
+
+@cache_control(public=True, max_age=proof_keys.PUBLISHED_FOR)
+@transaction.non_atomic_requests
+@require_safe
+def jwks(request: HttpRequest) -> HttpResponse:
+    """Publish the public keys of proofs, as a JSON Web Key Set; none where they are shared keys."""
+    keys = {"keys": proof_keys.published()}
+    return JsonResponse(keys, content_type="application/jwk-set+json")

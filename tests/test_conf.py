@@ -36,6 +36,9 @@ DEFAULTS = {
     "BREAKER_SECONDS": 30,
     "HEALTH_QUEUE_AGE": 120,
     "RESTRICTED_WORDS": (),
+    "PROOF_LIFETIME": 600,
+    "PROOF_AUDIENCE": "",
+    "PROOF_KEYS": {},
     "MAX_BODY": 262_144,
     "SNA": None,
     "PUSH_SENDERS": {},
@@ -69,6 +72,9 @@ OTHERS = {
     "BREAKER_SECONDS": 20,
     "HEALTH_QUEUE_AGE": 60,
     "RESTRICTED_WORDS": ["PayPal"],
+    "PROOF_LIFETIME": 60,
+    "PROOF_AUDIENCE": "https://app.example.com",
+    "PROOF_KEYS": {"2026-06": "/run/secrets/proof.pem"},
     "MAX_BODY": 1024,
     "SNA": {"BACKEND": "django_verify.sna.Simulator"},
     "PUSH_SENDERS": {"fcm": {"BACKEND": "django_verify.push_senders.memory.MemorySender"}},
@@ -234,6 +240,34 @@ def test_an_unknown_engine_and_impossible_times_are_refused(values, settings):
     use(settings, **values)
     with pytest.raises(ImproperlyConfigured, match=next(iter(values))):
         conf.current()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"PROOF_KEYS": ["planted"]},
+        {"PROOF_KEYS": {"": "planted"}},
+        {"PROOF_KEYS": {"k" * 65: "planted"}},
+        {"PROOF_KEYS": {"-----BEGIN planted": "2026"}},
+        {"PROOF_KEYS": {"k\n": "planted"}},
+        {"PROOF_KEYS": {1: "planted"}},
+        {"PROOF_KEYS": {"k": ""}},
+        {"PROOF_KEYS": {"k": b"planted"}},
+        {"PROOF_AUDIENCE": ["planted"]},
+        {"PROOF_LIFETIME": 0},
+    ],
+    ids=ascii,
+)
+def test_settings_of_proofs_are_refused_without_being_shown(values, settings):
+    use(settings, **values)
+    with pytest.raises(ImproperlyConfigured, match=next(iter(values))) as caught:
+        conf.current()
+    assert "planted" not in str(caught.value)
+
+
+def test_the_repr_shows_no_key_of_proofs(settings):
+    use(settings, PROOF_KEYS={"k": "planted"})
+    assert "planted" not in repr(conf.current())
 
 
 def test_the_repr_shows_no_password_of_the_store(settings):
