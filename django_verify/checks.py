@@ -61,6 +61,8 @@ def _push() -> Iterable[CheckMessage]:
 
 def _gate(gate: gates.Gate | None) -> Iterable[CheckMessage]:
     return () if gate is None else gate.check()
+
+
 def _proofs() -> Iterable[CheckMessage]:
     try:
         proof_keys.ring()

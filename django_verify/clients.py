@@ -15,10 +15,23 @@ from typing import Any
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import channels, codes, conf, exceptions, ratelimits, signals, verifications
+from django_verify import (
+    admission,
+    channels,
+    codes,
+    conf,
+    networks,
+    phones,
+    proofs,
+    ratelimits,
+    signals,
+    verifications,
+)
 from django_verify.charges import refuse_open_transaction
 from django_verify.exceptions import (
+    ChannelDisabled,
     InvalidParameter,
+    MaxChecksReached,
     MaxSendsReached,
     NotFound,
     ServiceUnavailable,
@@ -27,6 +40,9 @@ from django_verify.exceptions import (
 from django_verify.models import ClientVerification, Verification, VerifyService, lookups
 from django_verify.models.clients import NONCE_LENGTH
 from django_verify.ratelimits import Meter
+
+#: What a gate is told that the caller is about to do.
+START = "start"
 
 _Status = Verification.Status
 
@@ -57,13 +73,18 @@ class VerificationOver(NotFound):
 class Caller:
     """Who asks, as far as a face can tell.
 
-    `network` is what an IP address counts under, `device_id` the caller's own word, and `user`
+    `ip` is its address as `networks` reads it, `device_id` the caller's own word, and `user`
     whoever is logged in.
     """
 
-    network: str = ""
+    ip: str = ""
     device_id: str = field(default="", repr=False)
     user: Any = None
+
+    @property
+    def network(self) -> str:
+        """What its address counts under."""
+        return networks.network_of(self.ip)
 
     @property
     def user_key(self) -> str:
@@ -77,7 +98,8 @@ class State:
     """What a client may know of its verification; `secret` is told once, at the start.
 
     `channels` are the others on offer, `next_send_at` is None when no further message may be sent.
-    `refused` tells why the address was not kept for the user who is logged in.
+    `proof` is there from the approval until it would have run out; it works once. `refused` tells
+    why the address was not kept for the user who is logged in.
     """
 
     sid: str
@@ -91,6 +113,7 @@ class State:
     checks_left: int
     channels: Sequence[str]
     secret: str = field(default="", repr=False)
+    proof: str = field(default="", repr=False)
     refused: Sequence[str] = ()
 
     @property
@@ -128,13 +151,15 @@ def start(
     caller: Caller,
     purpose: str = "",
     nonce: str = "",
+    gate_token: str = "",
     locale: str = "",
     app_hash: str = "",
 ) -> State:
     """Send a code to an address for one client, whose secret is in the answer.
 
-    Answers alike whoever has the address, and where the host forbids it. Raises the family of
-    `exceptions`; TooManyRequests names the limit and says when it has room.
+    The gate is asked before anything is written or sent. Answers alike whoever has the address, and
+    where the host forbids it. Raises the family of `exceptions`; TooManyRequests names the limit
+    and says when it has room.
     """
     if not service.client_enabled:
         raise ClientsNotServed
@@ -144,6 +169,8 @@ def start(
     if len(nonce) > NONCE_LENGTH or not nonce.isprintable():
         raise InvalidParameter("nonce", f"at most {NONCE_LENGTH} printable characters")
     channel = _channel(service, to, channel)
+    meters = _meters(to, caller)
+    admission.admit(gate_token, remote_ip=caller.ip, action=START, subject=to)
     secret = codes.new_secret()
     client = ClientVerification(
         service=service,
@@ -158,7 +185,7 @@ def start(
         channel,
         locale=locale,
         app_hash=app_hash,
-        meters=_meters(to, caller),
+        meters=meters,
         client=client,
     )
     return replace(_state(client, row), secret=secret)
@@ -247,7 +274,7 @@ def _mine(sid: str, secret: str, caller: Caller) -> ClientVerification:
 def _channel(service: VerifyService, to: str, name: str) -> str:
     fitting = channels_on_offer(service, to)
     if not fitting:
-        raise exceptions.ChannelDisabled
+        raise ChannelDisabled
     if name and name not in fitting:
         raise InvalidParameter("channel", f"one of {', '.join(fitting)}")
     return name or fitting[0]
@@ -260,7 +287,7 @@ def _meters(to: str, caller: Caller) -> list[Meter]:
         *_windows("number", address.key),
         *_windows("network", caller.network),
         *(_windows("device", caller.device_id) if caller.device_id else ()),
-        *(_windows("prefix", address.key[:-4]) if address.to.startswith("+") else ()),
+        *(_windows("prefix", phones.prefix(address.to)) if address.to.startswith("+") else ()),
     ]
 
 
@@ -273,7 +300,7 @@ def _windows(name: str, value: str) -> list[Meter]:
 def _refuse_over(row: Verification, now: dt.datetime) -> None:
     status = row.current_status(now)
     if status == _Status.MAX_ATTEMPTS_REACHED:
-        raise exceptions.MaxChecksReached(retry_after=_seconds(row.expires_at, now))
+        raise MaxChecksReached(retry_after=_seconds(row.expires_at, now))
     if status != _Status.PENDING:
         raise VerificationOver(str(status))
 
@@ -281,6 +308,8 @@ def _refuse_over(row: Verification, now: dt.datetime) -> None:
 def _state(client: ClientVerification, row: Verification) -> State:
     now = timezone.now()
     status = row.current_status(now)
+    if status == _Status.PENDING and row.checks >= row.max_checks:
+        status = _Status.MAX_ATTEMPTS_REACHED  # by the guess in hand, which the row does not tell
     pending = status == _Status.PENDING
     others = channels_on_offer(client.service, row.to)
     return State(
@@ -294,6 +323,23 @@ def _state(client: ClientVerification, row: Verification) -> State:
         sends_left=row.max_sends - row.sends if pending else 0,
         checks_left=row.max_checks - row.checks if pending else 0,
         channels=[name for name in others if name != row.channel],
+        proof=_proof(client, row, now) if status == _Status.APPROVED else "",
+    )
+
+
+def _proof(client: ClientVerification, row: Verification, now: dt.datetime) -> str:
+    """Return the proof of an approval while it lasts: written anew each time, it works once."""
+    approved_at = row.date_updated
+    if now >= approved_at + dt.timedelta(seconds=conf.current().PROOF_LIFETIME):
+        return ""
+    return proofs.issue(
+        sid=client.sid,
+        subject=row.to,
+        channel=row.channel,
+        service_sid=client.service_id,
+        purpose=client.purpose,
+        nonce=client.nonce,
+        approved_at=approved_at,
     )
 
 

@@ -116,6 +116,9 @@ class Settings:
     # number without its last four digits), and "checks" of one network. A name left out keeps its
     # default, and [] is no limit.
     CLIENT_LIMITS: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
+    # Dotted paths of REST framework's authentication classes by which the endpoints for apps know a
+    # user of the site; empty: callers are nobody.
+    MOBILE_AUTHENTICATION: Sequence[str] = ()
     # Seconds that a client waits after its first message, its second, …; the last one repeats.
     CLIENT_RESEND_WAITS: Sequence[int] = (30, 40, 60, 90, 120)
     # What callers without credentials pass before anything is written or sent, {"BACKEND": dotted
@@ -182,6 +185,7 @@ class Settings:
         if not (self.CLIENT_RESEND_WAITS and _are_positive(self.CLIENT_RESEND_WAITS)):
             msg = "DJANGO_VERIFY['CLIENT_RESEND_WAITS'] must be whole seconds above zero."
             raise ImproperlyConfigured(msg)
+
     def _check_proofs(self) -> None:
         keys: Any = self.PROOF_KEYS
         if not isinstance(keys, Mapping):

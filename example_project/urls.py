@@ -15,6 +15,7 @@ urlpatterns = [
     path("sign-in/passkey/", passkey.challenge, name="passkey-challenge"),
     path("sign-in/passkey/approve/", passkey.approve, name="passkey-approve"),
     path("v2/", include("django_verify.api.urls")),
+    path("mobile/", include("django_verify.mobile.urls")),
     path("verify/", include("django_verify.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -18,7 +18,7 @@ from tests.conftest import OTHER_PHONE, PHONE, code_in, make_service, wrong
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-HERE = Caller(network="192.0.2.1")
+HERE = Caller(ip="192.0.2.1")
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_without_the_secret_nothing_is_charged_or_told(service, outbox, clock, s
 
 def test_a_stranger_with_the_same_number_burns_nothing_of_the_owner(service, outbox):
     owner = start(service)
-    stranger = start(service, caller=Caller(network="198.51.100.7"))
+    stranger = start(service, caller=Caller(ip="198.51.100.7"))
     assert row_of(owner).sid != row_of(stranger).sid
     mine, theirs = code_in(outbox[0]), code_in(outbox[1])
     for number in range(5):
@@ -140,12 +140,12 @@ def test_each_resend_waits_longer(service, outbox, clock):
 
 def test_of_aligned_resends_one_sends(service, outbox, aligned, clock):
     for number in range(4):
-        state = start(service, f"+1415555267{number}", Caller(network=f"192.0.2.{number}"))
+        state = start(service, f"+1415555267{number}", Caller(ip=f"192.0.2.{number}"))
         clock.shift(31)
 
         def call(state=state):
             try:
-                resend(state, caller=Caller(network="198.51.100.1"))
+                resend(state, caller=Caller(ip="198.51.100.1"))
             except exceptions.TooManyRequests:
                 return 0
             except exceptions.VerifyError as error:
@@ -230,11 +230,11 @@ class TestLimits(Limits):
         spellings = ["+525512345678", "+5215512345678"]
         guesses = []
         for number in range(5):
-            state = start(service, spellings[number % 2], Caller(network=f"192.0.2.{number}"))
+            state = start(service, spellings[number % 2], Caller(ip=f"192.0.2.{number}"))
             guesses.append(state.checks_left)
         # Each leaves half of the day's guesses to those after it.
         assert guesses == [5, 5, 5, 3, 1]
-        late = Caller(network="192.0.2.99")
+        late = Caller(ip="192.0.2.99")
         assert self.refused(lambda: start(service, spellings[1], late)) == "number"
 
     def test_of_a_network(self, service, clock):
@@ -250,16 +250,16 @@ class TestLimits(Limits):
     def test_of_a_device(self, service, settings):
         limits = {"network": [], "device": [[2, 86_400]]}
         settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "CLIENT_LIMITS": limits}
-        phone = Caller(network="192.0.2.1", device_id="a")
+        phone = Caller(ip="192.0.2.1", device_id="a")
         for number in range(2):
             start(service, numbered(number), phone)
         assert self.refused(lambda: start(service, OTHER_PHONE, phone)) == "device"
-        start(service, OTHER_PHONE, Caller(network="192.0.2.1", device_id="b"))
+        start(service, OTHER_PHONE, Caller(ip="192.0.2.1", device_id="b"))
 
     def test_of_a_prefix(self, service):
         for number in range(10):
-            start(service, f"+1415555267{number}", Caller(network=f"192.0.2.{number}"))
-        late = Caller(network="192.0.2.99")
+            start(service, f"+1415555267{number}", Caller(ip=f"192.0.2.{number}"))
+        late = Caller(ip="192.0.2.99")
         assert self.refused(lambda: start(service, "+14155552680", late)) == "prefix"
         start(service, OTHER_PHONE, late)
 
@@ -274,7 +274,7 @@ class TestLimits(Limits):
         check(state, wrong(code, 2))
         assert self.refused(lambda: check(state, code)) == "checks"
         assert row_of(state).checks == 2
-        assert check(state, code, Caller(network="198.51.100.1")).valid
+        assert check(state, code, Caller(ip="198.51.100.1")).valid
 
     def test_hold_for_fifty_at_one_moment(self, service, aligned):
         def call(number):
@@ -338,20 +338,20 @@ def make_user(name):
 class TestUsers:
     def test_the_number_is_kept_for_who_is_logged_in(self, service, outbox):
         anna = make_user("anna")
-        caller = Caller(network="192.0.2.1", user=anna)
+        caller = Caller(ip="192.0.2.1", user=anna)
         assert check(start(service, caller=caller), code_in(outbox[0]), caller).refused == []
         assert str(verified_phones.primary(anna).number) == PHONE
 
     def test_a_number_of_another_user_is_approved_and_not_kept(self, service, outbox):
         verified_phones.confirm(make_user("bert"), PHONE)
         anna = make_user("anna")
-        caller = Caller(network="192.0.2.1", user=anna)
+        caller = Caller(ip="192.0.2.1", user=anna)
         answer = check(start(service, caller=caller), code_in(outbox[0]), caller)
         assert (answer.valid, answer.refused) == (True, ["number_taken"])
         assert verified_phones.primary(anna) is None
 
     def test_nobody_goes_on_with_another_user_s(self, service, outbox):
-        anna, bert = (Caller(network="192.0.2.1", user=make_user(n)) for n in ("anna", "bert"))
+        anna, bert = (Caller(ip="192.0.2.1", user=make_user(n)) for n in ("anna", "bert"))
         state = start(service, caller=anna)
         for other in (bert, HERE, Caller(user=AnonymousUser())):
             with pytest.raises(exceptions.NotFound):

@@ -48,6 +48,7 @@ DEFAULTS = {
     "USERS_VERIFY_URL": "",
     "CLIENT_SERVICE": "",
     "CLIENT_LIMITS": {},
+    "MOBILE_AUTHENTICATION": (),
     "CLIENT_RESEND_WAITS": (30, 40, 60, 90, 120),
 }
 OTHERS = {
@@ -84,6 +85,7 @@ OTHERS = {
     "USERS_VERIFY_URL": "/phone/",
     "CLIENT_SERVICE": "VA0123456789abcdef0123456789abcdef",
     "CLIENT_LIMITS": {"device": []},
+    "MOBILE_AUTHENTICATION": ("rest_framework.authentication.TokenAuthentication",),
     "CLIENT_RESEND_WAITS": (60,),
 }
 KEYS = [field.name for field in dataclasses.fields(conf.Settings)]

@@ -1,0 +1,111 @@
+"""What the endpoints take and answer: JSON members, by the names that a program writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from django_verify.exceptions import InvalidParameter
+from django_verify.models.clients import NONCE_LENGTH, PURPOSE_LENGTH
+
+
+class Text(serializers.CharField):
+    """A JSON string as sent; a number is not taken for one, nothing is trimmed."""
+
+    def __init__(self, max_length: int, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_blank", not kwargs.get("required", True))
+        super().__init__(max_length=max_length, trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the string."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Body(serializers.Serializer[Any]):
+    """The members of a request; unknown ones are ignored, so that newer apps may say more."""
+
+    def read(self, members: Any) -> dict[str, Any]:
+        """Return the valid members. Raises InvalidParameter for the first that is not."""
+        try:
+            return dict(self.run_validation(members))
+        except serializers.ValidationError as error:
+            details: Any = error.detail
+            name, reasons = next(iter(details.items()))
+            raise InvalidParameter(str(name), str(reasons[0])) from None
+
+
+class StartBody(Body):
+    """Whom to send a code, and how."""
+
+    to = Text(320, help_text="A phone number in any spelling, or an e-mail address.")
+    region = Text(2, required=False, help_text="ISO 3166 country of a number without +.")
+    channel = Text(16, required=False, help_text="One of those on offer; else the preferred one.")
+    locale = Text(16, required=False, help_text="Language of the message, such as pt-BR.")
+    app_hash = Text(11, required=False, help_text="Of Android's SMS Retriever.")
+    purpose = Text(PURPOSE_LENGTH, required=False, help_text="What the address is verified for.")
+    nonce = Text(NONCE_LENGTH, required=False, help_text="Comes back in the proof.")
+    device_id = Text(128, required=False, help_text="The app's own id of this installation.")
+    gate_token = Text(16_384, required=False, help_text="Of the captcha or attestation.")
+
+
+class ResendBody(Body):
+    """The caller's secret, and another channel if it wants one."""
+
+    client_secret = Text(128)
+    channel = Text(16, required=False, help_text="One of those on offer; else the same again.")
+    locale = Text(16, required=False)
+    app_hash = Text(11, required=False)
+    device_id = Text(128, required=False)
+
+
+class CheckBody(Body):
+    """The caller's secret, and the code that came."""
+
+    client_secret = Text(128)
+    code = Text(32, help_text="Spaces and hyphens in it do no harm.")
+
+
+class StateAnswer(serializers.Serializer[Any]):
+    """How a verification stands; built by hand in `wire.state`, this is its shape."""
+
+    id = serializers.RegexField(r"^CV[0-9a-f]{32}$")
+    to = serializers.CharField(help_text="The address as it was understood.")
+    channel = serializers.CharField()
+    channels = serializers.ListField(
+        child=serializers.CharField(), help_text="The others on offer."
+    )
+    purpose = serializers.CharField()
+    status = serializers.ChoiceField(
+        ["pending", "approved", "canceled", "max_attempts_reached", "expired"]
+    )
+    valid = serializers.BooleanField(help_text="Whether the right code was given.")
+    expires_at = serializers.DateTimeField()
+    next_send_at = serializers.DateTimeField(
+        allow_null=True, help_text="When another message may be asked for; null: not any more."
+    )
+    sends_left = serializers.IntegerField()
+    checks_left = serializers.IntegerField()
+    proof = serializers.CharField(allow_null=True, help_text="Once approved; it works once.")
+    not_recorded = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Why the number was not kept for the user who is logged in.",
+    )
+
+
+class StartAnswer(StateAnswer):
+    """The first answer, and the only one with the secret."""
+
+    client_secret = serializers.CharField()
+
+
+class Refusal(serializers.Serializer[Any]):
+    """What every refusal answers."""
+
+    reason = serializers.CharField()
+    message = serializers.CharField()
+    parameter = serializers.CharField(required=False)
+    retry_after = serializers.IntegerField(required=False)
+    retry_at = serializers.DateTimeField(required=False)

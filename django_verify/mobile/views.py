@@ -1,0 +1,132 @@
+"""The endpoints that an app calls: start, fetch, check, resend, without an account's credentials.
+
+Every policy is set here or by a setting of ours, so that a host's REST_FRAMEWORK does not reach
+the wire. The verbs are in `clients`.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+from django.db import connections, transaction
+from django.utils.decorators import method_decorator
+from django.utils.module_loading import import_string
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from django_verify import bodies, clients, conf, networks, phones
+from django_verify.clients import Caller
+from django_verify.exceptions import InvalidParameter
+from django_verify.mobile import wire
+from django_verify.mobile.serializers import Body, CheckBody, ResendBody, StartBody
+
+#: The header that opens a verification where there is no body.
+SECRET_HEADER = "Client-Secret"  # noqa: S105 - its name
+
+_SEPARATORS = re.compile(r"[\s\u00ad\u2010-\u2015-]+")
+
+
+@cache
+def _reader(body: type[Body]) -> Body:
+    """Return the one instance of a class: building the fields costs ten times their use."""
+    return body()
+
+
+def _schema() -> Any:
+    """Return what describes the endpoints in the host's OpenAPI document, where that is made."""
+    if find_spec("drf_spectacular") is None:
+        return None
+    from django_verify.mobile.schema import EndpointSchema  # noqa: PLC0415 - of the extra `schema`
+
+    return EndpointSchema()
+
+
+@method_decorator(sensitive_post_parameters(), name="dispatch")
+@method_decorator(never_cache, name="dispatch")
+class VerificationViewSet(ViewSet):
+    """A client's own verification: its secret opens it, and nothing else does."""
+
+    schema = _schema()
+    permission_classes = ()
+    throttle_classes = ()
+    parser_classes = (bodies.NestedParser,)
+    renderer_classes = (bodies.Renderer,)
+    content_negotiation_class = bodies.Negotiation
+    metadata_class = None
+    versioning_class = None
+
+    @classmethod
+    def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
+        """Return the view, outside the host's ATOMIC_REQUESTS: a charge must not be rolled back."""
+        view: Any = super().as_view(actions, **initkwargs)
+        for alias in connections:
+            view = transaction.non_atomic_requests(using=alias)(view)
+        return view
+
+    def get_authenticators(self) -> list[Any]:
+        """Return the site's own ways to know a user, of MOBILE_AUTHENTICATION."""
+        return [import_string(path)() for path in conf.current().MOBILE_AUTHENTICATION]
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer every failure in the shape of this wire."""
+        response = wire.as_refusal(exc)
+        response.exception = True
+        return response
+
+    @sensitive_variables()
+    def create(self, request: Request) -> Response:
+        """Send a code to a phone number or an e-mail address."""
+        asked = self._read(StartBody)
+        caller = self._caller(asked.pop("device_id", ""))
+        to = _address(asked.pop("to"), asked.pop("region", ""))
+        found = clients.start(clients.offered(), to, caller=caller, **asked)
+        answer = {**wire.state(found), "client_secret": found.secret}
+        return Response(answer, status=201)
+
+    @sensitive_variables()
+    def retrieve(self, request: Request, sid: str) -> Response:
+        """Tell how a verification stands."""
+        secret = request.headers.get(SECRET_HEADER, "")
+        return Response(wire.state(clients.fetch(sid, secret, caller=self._caller())))
+
+    @sensitive_variables()
+    def check(self, request: Request, sid: str) -> Response:
+        """Compare a code; a wrong one answers 200 with `valid` false."""
+        asked = self._read(CheckBody)
+        code = _SEPARATORS.sub("", asked["code"])
+        found = clients.check(sid, asked["client_secret"], code, caller=self._caller())
+        return Response(wire.state(found))
+
+    @sensitive_variables()
+    def resend(self, request: Request, sid: str) -> Response:
+        """Send the code once more, by the same or another channel."""
+        asked = self._read(ResendBody)
+        caller = self._caller(asked.pop("device_id", ""))
+        found = clients.resend(sid, asked.pop("client_secret"), caller=caller, **asked)
+        return Response(wire.state(found))
+
+    def _read(self, body: type[Body]) -> dict[str, Any]:
+        return _reader(body).read(self.request.data)
+
+    def _caller(self, device_id: str = "") -> Caller:
+        meta = self.request.META
+        address = networks.client_address(
+            meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", "")
+        )
+        return Caller(ip=address, device_id=device_id, user=self.request.user)
+
+
+def _address(to: str, region: str) -> str:
+    """Return an e-mail address as it is, and a number of any spelling in E.164."""
+    if "@" in to:
+        return to
+    try:
+        return phones.read(to, region).number
+    except ValueError as error:
+        raise InvalidParameter("to", str(error)) from None
