@@ -43,6 +43,7 @@ DEFAULTS = {
     "USERS_CLAIMED_NUMBER": "deny",
     "USERS_PHONES": 5,
     "USERS_VERIFY_URL": "",
+    "TEST_NUMBERS": False,
 }
 OTHERS = {
     "BASE_URL": "https://verify.example.com",
@@ -73,6 +74,7 @@ OTHERS = {
     "USERS_CLAIMED_NUMBER": "transfer",
     "USERS_PHONES": 1,
     "USERS_VERIFY_URL": "/phone/",
+    "TEST_NUMBERS": True,
 }
 KEYS = [field.name for field in dataclasses.fields(conf.Settings)]
 

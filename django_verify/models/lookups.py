@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from django.db import router
-from django.db.models import Exists, Model, QuerySet
+from django.db.models import Exists, Model, OuterRef, QuerySet
 
 from django_verify.models.accounts import Account
 from django_verify.models.senders import SenderState
 from django_verify.models.services import VerifyService
+from django_verify.models.testnumbers import TestNumber
 from django_verify.models.verifications import Verification, VerificationAttempt
 
 # Rows of an address that are read at first; more only where these do not settle a question.
@@ -44,12 +45,17 @@ class Compiled(Generic[Row]):
 
 
 _ACCOUNT = Compiled(lambda sid: Account.objects.filter(sid=sid, is_active=True).order_by(), 1)
-# Whether any sender fails comes along with the service, so that a start on a healthy site asks no
-# table about it.
+# Whether any sender fails, and whether the service has test numbers, comes along with the service,
+# so that a start asks no table about what is not there.
 _SERVICE = Compiled(
     lambda sid, account: (
         VerifyService.objects.filter(sid=sid, account_id=account)
-        .annotate(senders_fail=Exists(SenderState.objects.filter(failures__gt=0)))
+        .annotate(
+            senders_fail=Exists(SenderState.objects.filter(failures__gt=0)),
+            has_test_numbers=Exists(
+                TestNumber.objects.filter(service_id=OuterRef("pk"), is_active=True)
+            ),
+        )
         .order_by()
     ),
     2,
