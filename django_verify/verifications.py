@@ -76,8 +76,10 @@ def start(
     While one is pending for the address, this is a resend: same SID, same code, any channel. A
     start that another one has overtaken since `asked_at` (by default, since now) sends nothing.
     `rate_limits` names limits of the service, each with the value that this start counts for;
-    `meters` are limits of the caller's own. With a `client` the verification is that client's
-    alone: starts of others do not join it. What is `withheld`, and why, is written and not sent.
+    `meters` are limits of the caller's own. `autofill_domain` binds the code of an SMS to a site:
+    the service's (the default), one below it, or "" for none. With a `client` the verification is
+    that client's alone: starts of others do not join it. What is `withheld`, and why, is written
+    and not sent, and so is all for a test number, whose verification tells that `is_test`.
     The message leaves after the current transaction commits; whether the provider took it is
     told by the attempt, not by an exception. Raises the family of `exceptions`.
     """
