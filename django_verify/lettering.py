@@ -21,7 +21,7 @@ FORBIDDEN_SIGNS = frozenset("@#/:<>{}%\\")
 DOTS = ".․。．｡﹒"
 _LINK = re.compile(rf"[{DOTS}][^\s{DOTS}]|://|\bwww\b", re.IGNORECASE)
 # Browsers read an origin-bound code from a message's last line; some take it from anywhere.
-_BOUND = re.compile(r"@\S+\s+#")
+_BOUND = re.compile(r"@[^\s@]+\s+#")
 _CODE_LIKE = re.compile(r"\d{4,}")
 _RUN_OF_FOUR = re.compile(r"(\d\d)(?=\d\d)")
 # Letters and marks that show nothing, outside the categories that are refused anyway.
