@@ -1,9 +1,10 @@
-"""Which URLs of strangers may be called: one rule for registering them and for calling them."""
+"""Which URLs of strangers may be called, and how a host is named; no name is resolved here."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from urllib.parse import urlsplit
 
 PORTS = frozenset({80, 443, 8443})
@@ -11,6 +12,11 @@ PORTS = frozenset({80, 443, 8443})
 # Printable ASCII without what parsers of URLs disagree about.
 _URL = re.compile(r"[!#-;=?-\[\]_a-z~]+\Z")
 _HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{1,63}\.?\Z")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_PLAIN_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)+{_LABEL}\Z")
+# What the two standards of internationalised names turn into different names (UTS 46, deviation
+# characters): a browser would ask for another host than the one that is bound.
+_TWO_READINGS = frozenset("\u00df\u1e9e\u03c2\u200c\u200d")
 # A last label that resolvers read as a number makes the whole name an IPv4 address.
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)\Z")
 # Special-use names (RFC 6761, 6762, 7686, 9476, ICANN's "internal") and those that private networks
@@ -64,6 +70,23 @@ def judge(url: str, *, plain: bool) -> tuple[str, int]:
     if not is_public(host if is_address(host) else "8.8.8.8", port) or not _is_public_name(host):
         raise Refused("host")
     return host, port
+
+
+def host_name(value: str) -> str:
+    """Return a host's name as browsers compare it: ASCII, in lower case, of two labels or more.
+
+    Raises ValueError for anything else: an address, a scheme, a port, a path, a closing dot.
+    """
+    letters = all(char in ".-" or unicodedata.category(char)[0] in "LMN" for char in value)
+    if not letters or _TWO_READINGS & set(value):
+        raise ValueError("no name of a host")
+    try:
+        name = value.encode("idna").decode().lower()
+    except UnicodeError:
+        raise ValueError("no name of a host") from None
+    if not _PLAIN_NAME.match(name) or _NUMERIC.match(name.rpartition(".")[2]):
+        raise ValueError("no name of a host")
+    return name
 
 
 def is_address(host: str) -> bool:

@@ -91,6 +91,7 @@ class Draft:
     amount: str | None = field(default=None, repr=False)
     payee: str | None = field(default=None, repr=False)
     app_hash: str = ""
+    autofill_domain: str = ""
     send_digits: str = ""
     tts_name: str = ""
     ask_for_key: bool = False
@@ -238,7 +239,10 @@ def _warning(draft: Draft) -> str:
 
 
 def _sms(draft: Draft) -> Message:
-    """Compose the text; with an app hash in the form that Android's SMS Retriever reads."""
+    """Compose the text, in the form that Android's SMS Retriever or a browser reads.
+
+    Both want the last line for themselves, so an app hash leaves no place for the domain.
+    """
     text = _text(draft)
     body = _join([text, _warning(draft)], draft.locale) if draft.warn else text
     if draft.app_hash:
@@ -246,6 +250,8 @@ def _sms(draft: Draft) -> Message:
         fits = len(form.format(body).encode()) <= SMS_RETRIEVER_BYTES
         # The reader on the phone drops a longer text; without the warning there is room.
         body = form.format(body if fits else text)
+    elif draft.autofill_domain:
+        body = f"{body}\n@{draft.autofill_domain} #{draft.code}"
     return Message("sms", draft.to, body, draft.attempt_sid, draft.language, code=draft.code)
 
 

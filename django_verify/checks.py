@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from django_verify import (
@@ -26,7 +27,8 @@ from django_verify import (
     signatures,
     sna,
 )
-from django_verify.models import VerifyService, lookups
+from django_verify.models import TestNumber, VerifyService, lookups
+from django_verify.models.testnumbers import LONGEST
 
 
 @register(Tags.compatibility)
@@ -130,9 +132,35 @@ def check_passkeys(
     ]
 
 
+@register(Tags.database, deploy=True)
+def check_test_numbers(
+    app_configs: Any = None, databases: Iterable[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """E041, E042: pairs that end never, or far ahead while they are in force."""
+    if lookups.database() not in (databases or ()):
+        return []
+    try:
+        switched_on = conf.current().TEST_NUMBERS
+        pairs = TestNumber.objects.using(lookups.database())
+        endless = pairs.filter(expires_at=None).count()
+        far = pairs.filter(expires_at__gt=timezone.now() + LONGEST, is_active=True).count()
+    except ImproperlyConfigured:
+        return []  # check_settings tells
+    except DatabaseError:
+        return []  # not migrated yet
+    found: list[CheckMessage] = []
+    if endless:
+        text = f"Test numbers without an expiry: {endless}."
+        found.append(Error(text, hint="Set it in the admin.", id="django_verify.E041"))
+    if far and switched_on:
+        text = f"Test numbers that expire in more than {LONGEST.days} days: {far}."
+        found.append(Error(text, hint="Set it in the admin.", id="django_verify.E042"))
+    return found
+
+
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E010, E011, E031, E041, W011–W016: what is fine in development only."""
+    """E010, E011, E031, E043, W011–W016, W041: what is fine in development only."""
     try:
         settings = conf.current()
         configured = senders.configured()
@@ -146,6 +174,7 @@ def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
         *_development_push(),
         *_development_gate(gate),
         *_weak_limits(settings),
+        *_test_numbers(settings),
         *_unheard_reports(settings, configured),
     ]
 
@@ -205,7 +234,16 @@ def _development_gate(gate: gates.Gate | None) -> Iterable[CheckMessage]:
         yield Error(
             "The gate of DJANGO_VERIFY['GATE'] keeps nobody out, or takes apps under development.",
             hint="Configure a provider, and an app of the production environment.",
-            id="django_verify.E041",
+            id="django_verify.E043",
+        )
+
+
+def _test_numbers(settings: conf.Settings) -> Iterable[CheckMessage]:
+    if settings.TEST_NUMBERS:
+        yield checks.Warning(
+            "TEST_NUMBERS is on: whoever knows a pair's code passes for the owner of its address.",
+            hint="Switch it on where reviewers or tests need it, for as long as they do.",
+            id="django_verify.W041",
         )
 
 

@@ -154,6 +154,7 @@ def start(
     gate_token: str = "",
     locale: str = "",
     app_hash: str = "",
+    autofill_domain: str | None = None,
 ) -> State:
     """Send a code to an address for one client, whose secret is in the answer.
 
@@ -185,6 +186,7 @@ def start(
         channel,
         locale=locale,
         app_hash=app_hash,
+        autofill_domain=autofill_domain,
         meters=meters,
         client=client,
     )
@@ -200,6 +202,7 @@ def resend(
     caller: Caller,
     locale: str = "",
     app_hash: str = "",
+    autofill_domain: str | None = None,
 ) -> State:
     """Send the same code once more, by the same or another channel.
 
@@ -221,6 +224,7 @@ def resend(
         _channel(client.service, row.to, channel or row.channel),
         locale=locale,
         app_hash=app_hash,
+        autofill_domain=autofill_domain,
         meters=_meters(row.to, caller),
         client=client,
         asked_at=asked_at,
@@ -339,6 +343,7 @@ def _proof(client: ClientVerification, row: Verification, now: dt.datetime) -> s
         service_sid=client.service_id,
         purpose=client.purpose,
         nonce=client.nonce,
+        test=row.is_test,
         approved_at=approved_at,
     )
 

@@ -100,6 +100,9 @@ class Settings:
     HEALTH_QUEUE_AGE: int = 120
     # Words that no brand name may hold, however they are spaced, cased or imitated; whole words.
     RESTRICTED_WORDS: Sequence[str] = ()
+    # Whether the pairs of address and code that the admin keeps are in force: such an address is
+    # sent nothing, and its fixed code is right.
+    TEST_NUMBERS: bool = False
     # What happens when a user verifies a number that another user has: "deny", "transfer" (the
     # other one is told by a signal), "ask" (for another factor), or the dotted path of a function
     # of the user and the `VerifiedPhone` that answers one of the three.
@@ -207,6 +210,9 @@ class Settings:
             value = getattr(self, field_.name)
             if field_.type == "int | None" and value is None:
                 continue
+            if field_.type == "bool" and type(value) is not bool:
+                msg = f"DJANGO_VERIFY['{field_.name}'] must be True or False."
+                raise ImproperlyConfigured(msg)
             least = 0 if field_.name in _MAY_BE_ZERO else 1
             if str(field_.type).startswith("int") and not (type(value) is int and value >= least):
                 bound = "above zero" if least else "not below zero"

@@ -402,6 +402,7 @@ def _compose(attempt: VerificationAttempt, channel: str) -> senders.Message:
         amount=verification.amount,
         payee=verification.payee,
         app_hash=attempt.app_hash,
+        autofill_domain=attempt.autofill_domain,
         send_digits=attempt.send_digits,
         tts_name=service.tts_name,
         ask_for_key=service.dtmf_input_required,

@@ -40,9 +40,13 @@ def parse(value: str) -> Email:
 
 def same(one: str, other: str) -> bool:
     """Whether two addresses are one: the local part as it is, the domain in any spelling."""
-    local, _, domain = one.rpartition("@")
-    other_local, _, other_domain = other.rpartition("@")
-    return local == other_local and _to_ascii(domain) == _to_ascii(other_domain)
+    return canonical(one) == canonical(other)
+
+
+def canonical(address: str) -> str:
+    """Return the one spelling of an address: its domain in ASCII and lower case."""
+    local, _, domain = address.rpartition("@")
+    return f"{local}@{_to_ascii(domain)}"
 
 
 def mask(address: str) -> str:

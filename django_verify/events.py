@@ -134,6 +134,8 @@ def _tell_status(
     }
     if status == _Status.APPROVED:
         data["verified_at"] = _time(now)
+    if row.is_test:
+        data["is_test"] = True  # ours: an approval that proves nothing must be told from others
     kind = f"verification.{status.replace('_', '-')}"
     source = f"/v1/Accounts/{row.account_id}{_path(row)}"
     event = _event(_id(row.sid, status), kind, source, "VerifyEventStreamEvent/3", data, now)

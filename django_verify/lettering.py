@@ -20,6 +20,8 @@ FORBIDDEN_SIGNS = frozenset("@#/:<>{}%\\")
 #: The full stop, and what browsers and phones read as one within a host name.
 DOTS = ".․。．｡﹒"
 _LINK = re.compile(rf"[{DOTS}][^\s{DOTS}]|://|\bwww\b", re.IGNORECASE)
+# Browsers read an origin-bound code from a message's last line; some take it from anywhere.
+_BOUND = re.compile(r"@[^\s@]+\s+#")
 _CODE_LIKE = re.compile(r"\d{4,}")
 _RUN_OF_FOUR = re.compile(r"(\d\d)(?=\d\d)")
 # Letters and marks that show nothing, outside the categories that are refused anyway.
@@ -102,6 +104,11 @@ def shown(name: str) -> str:
     pass for the code, so they are set apart.
     """
     return _RUN_OF_FOUR.sub(r"\1 ", name.rstrip(DOTS + " ") or name)
+
+
+def poses_as_bound(text: str) -> bool:
+    """Whether a text holds what browsers read as the code for a host: `@host #code`."""
+    return _BOUND.search(text) is not None
 
 
 def holds_any(name: str, words: Iterable[str]) -> bool:

@@ -6,13 +6,14 @@ import datetime as dt
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import (
+    addresses,
     carriers,
     channels,
     codes,
@@ -25,11 +26,21 @@ from django_verify import (
     senders,
     sids,
     sna,
+    testnumbers,
 )
 from django_verify.channels import Address, Channel, Draft
 from django_verify.exceptions import InvalidParameter
-from django_verify.models import ClientVerification, Verification, VerifyService
-from django_verify.models.services import RESTRICTED, validate_friendly_name
+from django_verify.models import (
+    ClientVerification,
+    Verification,
+    VerificationAttempt,
+    VerifyService,
+)
+from django_verify.models.services import (
+    AUTOFILL_DOMAIN_LENGTH,
+    RESTRICTED,
+    validate_friendly_name,
+)
 from django_verify.wording import TEXT_LENGTH, Wording
 
 # What `auto` tries where the caller does not say, in order.
@@ -52,6 +63,7 @@ class Order:
     custom_code: str = field(repr=False)
     custom_friendly_name: str = ""
     app_hash: str = ""
+    autofill_domain: str = ""
     send_digits: str = ""
     tags: Mapping[str, str] = field(default_factory=dict, repr=False)
     configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -59,6 +71,7 @@ class Order:
     lookup: Mapping[str, Any] = field(default_factory=dict, repr=False)
     sna_client_token: bool = False
     client: ClientVerification | None = None
+    is_test: bool = False
     withheld: str = ""
     attempt_sid: str = field(default_factory=sids.attempt)
     wording: Wording | None = None
@@ -103,6 +116,7 @@ def accept(
     custom_friendly_name: str,
     template_sid: str,
     template_custom_substitutions: Mapping[str, str],
+    autofill_domain: str | None,
     **options: Any,
 ) -> Order:
     """Return the order, or raise what is wrong with it."""
@@ -133,6 +147,7 @@ def accept(
         payee=payee if psd2 else None,
         custom_friendly_name=lettering.normalize(custom_friendly_name),
         wording=wording,
+        autofill_domain=_autofill_domain(service, autofill_domain),
         configuration=_mail_options(service, configuration) if row.name == "email" else {},
         fallback_channel=_fallback(service, row.name, wishes, address.country, _kind(lookup)),
         lookup=lookup,
@@ -141,7 +156,20 @@ def accept(
     _refuse_misuse(order)
     _refuse_malformed(order)
     _refuse_long(order)
-    return order
+    return _as_test(order)
+
+
+@sensitive_variables()
+def _as_test(order: Order) -> Order:
+    """Return the order, for a test number with its fixed code and no message.
+
+    The operator's pair goes before what the service offers and what the caller has chosen.
+    """
+    code = testnumbers.code_of(order.service, order.address.to)
+    if not code:
+        return order
+    withheld = VerificationAttempt.Withheld.TEST
+    return replace(order, is_test=True, custom_code=code, withheld=withheld)
 
 
 def _refuse_long(order: Order) -> None:
@@ -163,6 +191,7 @@ def _refuse_long(order: Order) -> None:
             minutes=minutes,
             wording=order.wording,
             app_hash=order.app_hash,
+            autofill_domain=order.autofill_domain,
             warn=service.do_not_share_warning_enabled,
         )
         if len(order.channel.compose(draft).body) > TEXT_LENGTH:
@@ -275,6 +304,22 @@ def _mail_options(service: VerifyService, given: Mapping[str, Any]) -> dict[str,
     return options
 
 
+def _autofill_domain(service: VerifyService, wanted: str | None) -> str:
+    """Return the host that the code is bound to: the service's or one below it, or none."""
+    own = service.autofill_domain
+    if wanted is None:
+        return own
+    if not wanted:
+        return ""
+    try:
+        name = addresses.host_name(wanted)
+    except ValueError as error:
+        raise InvalidParameter("autofill_domain", str(error)) from None
+    if not own or len(name) > AUTOFILL_DOMAIN_LENGTH or not f".{name}".endswith(f".{own}"):
+        raise InvalidParameter("autofill_domain", "not the service's autofill domain or below it")
+    return name
+
+
 def _catalogue(channel: Channel, wording: Wording | None, locale: str, to: str) -> str:
     """Return the tag of the catalogue that speaks, beside a template's text as well."""
     if wording is None:
@@ -322,8 +367,8 @@ def _refuse_malformed(order: Order) -> None:
         raise InvalidParameter("send_digits", "at most 32 of 0–9, w, W, # and *")
     for name in ("amount", "payee"):
         value = getattr(order, name) or ""
-        if len(value) > 64 or not value.isprintable():
-            raise InvalidParameter(name, "at most 64 printable characters")
+        if len(value) > 64 or not value.isprintable() or lettering.poses_as_bound(value):
+            raise InvalidParameter(name, "at most 64 printable characters, and no `@host #code`")
     if order.custom_friendly_name:
         _refuse_brand(order.custom_friendly_name)
     _refuse_malformed_tags(order.tags)

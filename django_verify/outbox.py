@@ -6,7 +6,7 @@ Starts for one address take turns by the unique serial of `Verification`; nothin
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from django_verify.orders import Order
 TURNS = 8
 
 _Status = Verification.Status
+_TEST = VerificationAttempt.Withheld.TEST
 
 
 def write(order: Order, sna_url: str, asked_at: dt.datetime) -> VerificationAttempt:
@@ -84,6 +85,7 @@ def _create(order: Order, past: History, sna_url: str, now: dt.datetime) -> Veri
         lookup=dict(order.lookup),
         sna_url=sna_url,
         client=order.client_sid,
+        is_test=order.is_test,
         reports=service.verify_event_subscription_enabled,
         date_created=now,
         date_updated=now,
@@ -110,7 +112,12 @@ def _create(order: Order, past: History, sna_url: str, now: dt.datetime) -> Veri
 def _resend(
     order: Order, past: History, row: Verification, sna_url: str, now: dt.datetime
 ) -> VerificationAttempt | None:
-    """Count one more send; None when the row changed since it was read."""
+    """Count one more send; None when the row changed since it was read.
+
+    What is a test stays one, whatever has become of the pair since.
+    """
+    if row.is_test:
+        order = replace(order, is_test=True, custom_code="", withheld=_TEST)
     row.service = order.service
     row.sna_url = sna_url
     attempt = _attempt(order, row, now)
@@ -119,6 +126,7 @@ def _resend(
         "sends": row.sends + 1,
         "send_code_attempts": [*row.send_code_attempts, _sent(attempt)],
         "sna_url": sna_url,
+        "is_test": order.is_test,
         "date_updated": now,
         "sent_at": now,
     }
@@ -175,6 +183,7 @@ def _attempt(order: Order, row: Verification, now: dt.datetime) -> VerificationA
         locale=order.locale,
         custom_friendly_name=order.custom_friendly_name,
         app_hash=order.app_hash,
+        autofill_domain=order.autofill_domain,
         send_digits=order.send_digits if order.channel.name == "call" else "",
         template=asdict(order.wording) if order.wording else {},
         tags=dict(order.tags),

@@ -44,8 +44,9 @@ rate_limit = partial(new, "RK")
 bucket = partial(new, "BL")
 verification = partial(new, "VE")
 attempt = partial(new, "VL")
-# Ours: the vendor has no callers without credentials.
+# Ours: the vendor has neither callers without credentials nor test numbers.
 client = partial(new, "CV")
+test_number = partial(new, "TN")
 safe_list_number = partial(new, "GN")
 webhook = partial(new, "YW")
 entity = partial(new, "YE")

@@ -64,6 +64,7 @@ def start(
     amount: str = "",
     payee: str = "",
     app_hash: str = "",
+    autofill_domain: str | None = None,
     send_digits: str = "",
     device_ip: str = "",
     tags: Mapping[str, str] | None = None,
@@ -81,9 +82,11 @@ def start(
     While one is pending for the address, this is a resend: same SID, same code, any channel. A
     start that another one has overtaken since `asked_at` (by default, since now) sends nothing.
     `rate_limits` names limits of the service, each with the value that this start counts for;
-    `meters` are limits of the caller's own. With a `client` the verification is that client's
-    alone, and starts of others do not join it; where the host forbids its start, that is written
-    all the same and nothing is sent.
+    `meters` are limits of the caller's own. `autofill_domain` binds the code of an SMS to a site:
+    the service's (the default), one below it, or "" for none. With a `client` the verification is
+    that client's alone, and starts of others do not join it; where the host forbids its start, that
+    is written all the same and nothing is sent. Nothing is sent for a test number either, whose
+    verification tells that `is_test`.
     The message leaves after the current transaction commits; whether the provider took it is
     told by the attempt, not by an exception. Raises the family of `exceptions`.
     """
@@ -97,6 +100,7 @@ def start(
         amount=amount,
         payee=payee,
         app_hash=app_hash,
+        autofill_domain=autofill_domain,
         send_digits=send_digits,
         device_ip=device_ip,
         tags=tags or {},

@@ -86,6 +86,8 @@ def faults(text: str) -> list[str]:
         )
     if _CODE_LIKE.search(text):
         found.append("Four digits in a row could be mistaken for the code.")
+    if lettering.poses_as_bound(text):
+        found.append("What reads like @host #code could be mistaken for the code of that site.")
     if any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} or char in _BIDI for char in text):
         found.append("Line breaks, control characters and direction marks are not allowed.")
     return found

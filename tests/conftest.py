@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import fcntl
 import json
 import tempfile
@@ -15,9 +16,10 @@ import pytest
 import time_machine
 from django.db import connection, connections
 from django.test import Client
+from django.utils import timezone
 
 from django_verify import breakers, transport
-from django_verify.models import Account, ApiKey, VerifyService
+from django_verify.models import Account, ApiKey, TestNumber, VerifyService
 from django_verify.senders import locmem
 from tests.receivers import Receiver
 
@@ -69,6 +71,16 @@ def make_key(account):
 def make_service(account=None, **values):
     values.setdefault("friendly_name", "Acme")
     return VerifyService.objects.create(account=account or make_account(), **values)
+
+
+def make_pair(service, address=PHONE, code="482913", days=7, **values):
+    """A test number of a service."""
+    if days is not None:
+        values.setdefault("expires_at", timezone.now() + dt.timedelta(days=days))
+    pair = TestNumber(service=service, address=address, **values)
+    pair.set_code(code)
+    pair.save()
+    return pair
 
 
 def code_in(message):

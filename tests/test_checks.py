@@ -6,9 +6,11 @@ import pytest
 from django.core.checks import WARNING, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from django.db import DatabaseError
 
 from django_verify import checks, passkeys
-from tests.conftest import make_service
+from django_verify.models import TestNumber
+from tests.conftest import PHONE, make_pair, make_service
 from tests.scripted import configured
 
 EMAIL = {"BACKEND": "django_verify.senders.email.EmailSender"}
@@ -149,6 +151,7 @@ def test_e010_a_sender_that_reaches_nobody(sender, settings):
         ({"ADDRESS_GUESSES_IN_A_ROW": 101}, "W011"),
         ({"ADDRESS_GUESSES_PER_DAY": 101}, "W012"),
         ({"BASE_URL": ""}, "W013"),
+        ({"TEST_NUMBERS": True}, "W041"),
     ],
     ids=str,
 )
@@ -238,3 +241,51 @@ def test_w021_a_relying_party_without_the_passkeys_library(monkeypatch):
     assert checks.check_passkeys() == []
     service.delete()
     assert checks.check_passkeys(databases=["default"]) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("switched_on", [False, True])
+@pytest.mark.parametrize(
+    ("days", "active", "found", "found_when_on"),
+    [
+        (None, True, ["E041"], ["E041"]),
+        (None, False, ["E041"], ["E041"]),
+        (91, True, [], ["E042"]),
+        (91, False, [], []),
+        (89, True, [], []),
+        (-1, True, [], []),
+    ],
+)
+def test_e041_e042_pairs_that_do_not_end(
+    service, settings, switched_on, days, active, found, found_when_on
+):
+    use(settings, TEST_NUMBERS=switched_on)
+    assert checks.check_test_numbers(databases=["default"]) == []
+    make_pair(service, days=days, is_active=active)
+    errors = checks.check_test_numbers(databases=["default"])
+    assert ids(errors) == (found_when_on if switched_on else found)
+    assert checks.check_test_numbers(databases=None) == []
+    assert PHONE not in str(errors)
+
+
+@pytest.mark.django_db
+def test_pairs_are_checked_at_deployment_of_a_database(service, settings):
+    use(settings)
+    make_pair(service, days=None)
+    assert "E041" not in ids(run_checks(databases=["default"]))
+    assert "E041" in ids(run_checks(databases=["default"], include_deployment_checks=True))
+    call_command("check", databases=["default"], stdout=StringIO())
+    with pytest.raises(SystemCheckError, match="without an expiry: 1"):
+        call_command("check", deploy=True, databases=["default"], stdout=StringIO())
+
+
+def test_the_check_of_pairs_waits_for_the_first_migration(settings, monkeypatch):
+    use(settings)
+
+    def missing(self, using):
+        raise DatabaseError("no such table")
+
+    monkeypatch.setattr(type(TestNumber.objects), "using", missing)
+    assert checks.check_test_numbers(databases=["default"]) == []
+    settings.DJANGO_VERIFY = {"NO_KEY": 1}
+    assert checks.check_test_numbers(databases=["default"]) == []

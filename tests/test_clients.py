@@ -9,12 +9,12 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_verify import breakers, clients, codes, conf, exceptions, verifications
+from django_verify import breakers, clients, codes, conf, exceptions, proofs, verifications
 from django_verify.clients import Caller
 from django_verify.models import ClientVerification, Verification, VerificationAttempt
 from django_verify.signals import client_approved, verification_starting
 from django_verify.users import verified_phones
-from tests.conftest import OTHER_PHONE, PHONE, code_in, make_service, wrong
+from tests.conftest import OTHER_PHONE, PHONE, code_in, make_pair, make_service, wrong
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -349,6 +349,18 @@ class TestUsers:
         answer = check(start(service, caller=caller), code_in(outbox[0]), caller)
         assert (answer.valid, answer.refused) == (True, ["number_taken"])
         assert verified_phones.primary(anna) is None
+
+    def test_a_test_number_proves_no_owner(self, service, outbox, settings):
+        settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "TEST_NUMBERS": True}
+        make_pair(service, PHONE, "424242")
+        anna = Caller(ip="192.0.2.1", user=make_user("anna"))
+        answer = check(start(service, caller=anna), "424242", anna)
+        assert (answer.valid, answer.refused, outbox) == (True, ["test_number"], [])
+        with pytest.raises(proofs.ProofRefused) as caught:
+            proofs.redeem(answer.proof, purpose="verify")
+        assert caught.value.reason == "test_proof"
+        assert proofs.redeem(answer.proof, purpose="verify", allow_test=True).test
+        assert verified_phones.primary(anna.user) is None
 
     def test_nobody_goes_on_with_another_user_s(self, service, outbox):
         anna, bert = (Caller(ip="192.0.2.1", user=make_user(n)) for n in ("anna", "bert"))

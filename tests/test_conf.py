@@ -50,6 +50,7 @@ DEFAULTS = {
     "CLIENT_LIMITS": {},
     "MOBILE_AUTHENTICATION": (),
     "CLIENT_RESEND_WAITS": (30, 40, 60, 90, 120),
+    "TEST_NUMBERS": False,
 }
 OTHERS = {
     "BASE_URL": "https://verify.example.com",
@@ -87,6 +88,7 @@ OTHERS = {
     "CLIENT_LIMITS": {"device": []},
     "MOBILE_AUTHENTICATION": ("rest_framework.authentication.TokenAuthentication",),
     "CLIENT_RESEND_WAITS": (60,),
+    "TEST_NUMBERS": True,
 }
 KEYS = [field.name for field in dataclasses.fields(conf.Settings)]
 

@@ -118,3 +118,25 @@ def test_small_capitals_imitate_no_word(imitation):
 @pytest.mark.parametrize("imitation", ["ꓑꓮꓬꓑꓮꓡ", "ᏢᎪᎩᏢᎪᏞ"])
 def test_scripts_drawn_as_latin_are_refused(imitation):
     assert lettering.fault_of_brand(imitation)
+
+
+@pytest.mark.parametrize(
+    ("text", "poses"),
+    [
+        ("@example.com #1", True),
+        ("Pay @example.com #1 now", True),
+        ("@a@b.example #x", True),
+        ("@例え.テスト\u00a0#1", True),
+        ("@example.com\n#1", True),
+        ("@example.com", False),
+        ("@example.com to #1", False),
+        ("@ #1", False),
+        ("a #1 @b", False),
+        ("@#1", False),
+        ("@" * 100_000, False),
+        ("@a" + " " * 100_000, False),
+    ],
+    ids=lambda value: ascii(value)[:20],
+)
+def test_what_browsers_take_for_the_code_of_a_host(text, poses):
+    assert lettering.poses_as_bound(text) is poses

@@ -8,7 +8,16 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_verify.models import Bucket, RateLimit
-from tests.conftest import PHONE, Api, code_in, make_key, wrong
+from tests.conftest import (
+    OTHER_PHONE,
+    PHONE,
+    Api,
+    code_in,
+    make_key,
+    make_pair,
+    make_service,
+    wrong,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,6 +98,24 @@ def test_status_reads_are_free_in_development(api, service, statements, settings
     settings.DEBUG = True
     path = f"Services/{service.sid}/Verifications/{row['sid']}"
     assert statements(lambda: api.get(path)) == (["SELECT", "SELECT"], 0)
+
+
+@pytest.mark.parametrize("to", [PHONE, OTHER_PHONE])
+def test_a_test_number_costs_a_select_where_the_service_has_one(
+    account, api, service, statements, settings, to
+):
+    start = {"To": to, "Channel": "sms"}
+    path = f"Services/{service.sid}/Verifications"
+    first = ["SELECT", "SELECT", "SELECT", "INSERT", "INSERT", "UPDATE"]
+    again = ["SELECT", "SELECT", "SELECT", "UPDATE", "INSERT", "UPDATE"]
+    other = make_service(account)
+    make_pair(other, PHONE)
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "TEST_NUMBERS": True}
+    assert statements(lambda: api.post(path, start)) == (first, 2)
+    make_pair(service, PHONE)
+    assert statements(lambda: api.post(path, start)) == (["SELECT", *again], 2)
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "TEST_NUMBERS": False}
+    assert statements(lambda: api.post(path, start)) == (again, 2)
 
 
 def test_a_named_limit(api, service, statements):

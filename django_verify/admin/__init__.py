@@ -12,6 +12,7 @@ from django_verify.admin import (
     senders,
     services,
     templates,
+    testnumbers,
     verifications,
     webhooks,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "senders",
     "services",
     "templates",
+    "testnumbers",
     "verifications",
     "webhooks",
 ]

@@ -41,6 +41,13 @@ def label(channel: str) -> Any:
     return _LABELS.get(channel, channel)
 
 
+def destination(typed: str) -> str:
+    """Return an e-mail address, or a phone number in E.164. Raises ValidationError."""
+    if "@" in typed:
+        return str(forms.EmailField().clean(typed))
+    return str(PhoneNumberField().clean(typed).as_e164)
+
+
 def carriers() -> list[str]:
     """Return the channels that carry a code, and so have senders."""
     return [channel.name for channel in CHANNELS.values() if channel.compose]
@@ -247,7 +254,4 @@ class TestMessageForm(forms.Form):
 
     def clean_address(self) -> str:
         """Return the e-mail address, or the phone number in E.164 however it was written."""
-        address: str = self.cleaned_data["address"]
-        if "@" in address:
-            return str(forms.EmailField().clean(address))
-        return str(PhoneNumberField().clean(address).as_e164)
+        return destination(self.cleaned_data["address"])

@@ -22,6 +22,7 @@ from django_verify import verifications
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.forms import ServiceForm, TestMessageForm, label, routing_of
 from django_verify.admin.messaging import MessagingConfigurationInline
+from django_verify.admin.testnumbers import TestNumberInline
 from django_verify.exceptions import InvalidParameter, VerifyError
 from django_verify.models import RateLimit, VerificationAttempt, VerifyService
 
@@ -39,6 +40,7 @@ _FIELDSETS: tuple[tuple[Any, dict[str, Any]], ...] = (
         {
             "fields": (
                 "do_not_share_warning_enabled",
+                "autofill_domain",
                 "custom_friendly_name_enabled",
                 "dtmf_input_required",
                 "tts_name",
@@ -116,7 +118,7 @@ class VerifyServiceAdmin(ClosedAdmin):
     list_select_related = ("account",)
     ordering = ("-date_created",)
     search_fields = ("^sid", "friendly_name")
-    inlines = (MessagingConfigurationInline, RateLimitInline)
+    inlines = (MessagingConfigurationInline, RateLimitInline, TestNumberInline)
 
     @admin.display(description=_("channels"))
     def channel_names(self, obj: VerifyService) -> str:
@@ -141,7 +143,7 @@ class VerifyServiceAdmin(ClosedAdmin):
         return ((_("Identity"), {"fields": identity}), *_FIELDSETS)
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        """Return countries and rate limits, once the service exists and so has an account."""
+        """Return what belongs to a service, once it exists and so has an account."""
         return super().get_inlines(request, obj) if obj else ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -177,14 +179,18 @@ class VerifyServiceAdmin(ClosedAdmin):
         return [path("<path:object_id>/test/", view, name=name), *super().get_urls()]
 
     def object_links(self, request: HttpRequest, obj: Any) -> list[tuple[str, Any]]:
-        """Return the buttons of the test message and of a new rate limit."""
+        """Return the buttons of the test message, a new rate limit and a new test number."""
         links: list[tuple[str, Any]] = []
         if self.has_change_permission(request, obj):
             links.append((self.url_of("test", obj.pk), _("Send a test message")))
-        if request.user.has_perm("django_verify.add_ratelimit"):
-            page = "admin:django_verify_ratelimit_add"
-            url = reverse(page, current_app=self.admin_site.name)
-            links.append((f"{url}?service={obj.pk}", _("Add a rate limit")))
+        for model, label_ in (
+            ("ratelimit", _("Add a rate limit")),
+            ("testnumber", _("Add a test number")),
+        ):
+            if request.user.has_perm(f"django_verify.add_{model}"):
+                page = f"admin:django_verify_{model}_add"
+                url = reverse(page, current_app=self.admin_site.name)
+                links.append((f"{url}?service={obj.pk}", label_))
         return links
 
     @method_decorator(sensitive_post_parameters())

@@ -93,6 +93,20 @@ class ChannelFilter(ValueFilter):
         return [(name, label(name)) for name in channels.CHANNELS if name != "auto"]
 
 
+class TestFilter(ValueFilter):
+    """By whether the address was a test number."""
+
+    __test__ = False  # the name is no test's
+
+    title = _("test number")
+    parameter_name = "test"
+    column = "is_test"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        """Return both."""
+        return [("1", _("yes")), ("0", _("no"))]
+
+
 class CountryFilter(ValueFilter):
     """By country; e-mail addresses have none."""
 
@@ -136,7 +150,7 @@ class RecordAdmin(LookOnly, ClosedAdmin):
     show_full_result_count = False
     list_parameters = frozenset(
         {
-            *("status", "message_status", "channel", "country", "service"),
+            *("status", "message_status", "channel", "country", "service", "test"),
             *("date_created__gte", "date_created__lt"),
         }
     )
@@ -219,6 +233,7 @@ class VerificationAdmin(RecordAdmin):
         ChannelFilter,
         CountryFilter,
         ServiceFilter,
+        TestFilter,
         ("date_created", admin.DateFieldListFilter),
     )
     list_select_related = ("service",)
@@ -247,6 +262,7 @@ class VerificationAdmin(RecordAdmin):
             "country",
             "service",
             "account",
+            "is_test",
             "code_length",
             "checks_used",
             "sends_used",

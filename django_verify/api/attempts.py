@@ -162,9 +162,12 @@ class AttemptsSummaryViewSet(AttemptResource):
     answer = SummaryAnswer
 
     def list(self, request: Request, **kwargs: str) -> Response:
-        """Count in the database; percentages are cut, not rounded, after nine decimals."""
+        """Count in the database; percentages are cut, not rounded, after nine decimals.
+
+        Test numbers stay out: nothing was sent, and nobody converted.
+        """
         filters = wire.reader(SummaryFilters).read(bodies.query_values(request._request))  # noqa: SLF001
-        rows = self.get_queryset()
+        rows = self.get_queryset().filter(verification__is_test=False)
         if prefix := filters.pop("destination_prefix", None):
             rows = rows.filter(verification__to__startswith=prefix)
         counts = rows.filter(**_columns(filters)).aggregate(

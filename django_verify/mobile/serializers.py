@@ -45,6 +45,9 @@ class StartBody(Body):
     channel = Text(16, required=False, help_text="One of those on offer; else the preferred one.")
     locale = Text(16, required=False, help_text="Language of the message, such as pt-BR.")
     app_hash = Text(11, required=False, help_text="Of Android's SMS Retriever.")
+    autofill_domain = Text(
+        253, required=False, help_text="Below the service's; an empty one binds the code to none."
+    )
     purpose = Text(PURPOSE_LENGTH, required=False, help_text="What the address is verified for.")
     nonce = Text(NONCE_LENGTH, required=False, help_text="Comes back in the proof.")
     device_id = Text(128, required=False, help_text="The app's own id of this installation.")
@@ -58,6 +61,7 @@ class ResendBody(Body):
     channel = Text(16, required=False, help_text="One of those on offer; else the same again.")
     locale = Text(16, required=False)
     app_hash = Text(11, required=False)
+    autofill_domain = Text(253, required=False)
     device_id = Text(128, required=False)
 
 

@@ -15,6 +15,7 @@ from django_verify.models.services import (
     VerifyService,
 )
 from django_verify.models.templates import Template, TemplateTranslation
+from django_verify.models.testnumbers import TestNumber
 from django_verify.models.verifications import Verification, VerificationAttempt
 from django_verify.models.webhooks import EventSink, Webhook, WebhookDelivery
 
@@ -40,6 +41,7 @@ __all__ = [
     "StatusReadCount",
     "Template",
     "TemplateTranslation",
+    "TestNumber",
     "Verification",
     "VerificationAttempt",
     "VerifyService",

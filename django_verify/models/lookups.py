@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from django.db import router
-from django.db.models import Exists, Model, QuerySet
+from django.db.models import Exists, Model, OuterRef, QuerySet
 
 from django_verify.models.accounts import Account
 from django_verify.models.senders import SenderState
 from django_verify.models.services import VerifyService
+from django_verify.models.testnumbers import TestNumber
 from django_verify.models.verifications import Verification, VerificationAttempt
 
 # Rows of an address that are read at first; more only where these do not settle a question.
@@ -44,13 +45,18 @@ class Compiled(Generic[Row]):
 
 
 _ACCOUNT = Compiled(lambda sid: Account.objects.filter(sid=sid, is_active=True).order_by(), 1)
-# Whether any sender fails comes along with the service, so that a start on a healthy site asks no
-# table about it.
-_SENDERS_FAIL = Exists(SenderState.objects.filter(failures__gt=0))
+# Whether any sender fails, and whether the service has test numbers, comes along with the service,
+# so that a start asks no table about what is not there.
+_KNOWN_AT_START = {
+    "senders_fail": Exists(SenderState.objects.filter(failures__gt=0)),
+    "has_test_numbers": Exists(
+        TestNumber.objects.filter(service_id=OuterRef("pk"), is_active=True)
+    ),
+}
 _SERVICE = Compiled(
     lambda sid, account: (
         VerifyService.objects.filter(sid=sid, account_id=account)
-        .annotate(senders_fail=_SENDERS_FAIL)
+        .annotate(**_KNOWN_AT_START)
         .order_by()
     ),
     2,
@@ -86,7 +92,7 @@ def client_services(sid: str) -> list[VerifyService]:
     rows = VerifyService.objects.using(using).filter(client_enabled=True).order_by()
     if sid:
         rows = rows.filter(sid=sid)
-    return list(rows.annotate(senders_fail=_SENDERS_FAIL)[:2])
+    return list(rows.annotate(**_KNOWN_AT_START)[:2])
 
 
 def service(sid: str, account_sid: str) -> VerifyService | None:

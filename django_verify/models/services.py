@@ -12,10 +12,12 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import conf, lettering, sids
+from django_verify import addresses, conf, lettering, sids
 from django_verify.models.accounts import Account
 
 FRIENDLY_NAME_LENGTH = 30
+#: With a longer name some languages would take a third segment; the site (eTLD+1) is enough.
+AUTOFILL_DOMAIN_LENGTH = 46
 BUCKET_MAX = 999_999_999
 _PURPOSE = re.compile(r"[a-z0-9_-]{1,32}\Z")
 UNIQUE_NAME = re.compile(r"^[0-9A-Za-z_.-]+\Z")
@@ -44,9 +46,25 @@ def validate_purposes(value: str) -> None:
         raise ValidationError(_("1–32 lower-case letters, digits, - and _ on each line."))
 
 
+def validate_autofill_domain(value: str) -> None:
+    """Refuse what is no name of a host as browsers compare it: ASCII, in lower case."""
+    if _host_name(value) != value:
+        raise ValidationError(
+            _("The name of a host only, such as example.com: no scheme, port, path or address.")
+        )
+
+
 def default_channels() -> list[str]:
     """Return the channels of a new service: all there are; the site's providers decide the rest."""
     return list(DEFAULT_CHANNELS)
+
+
+def _host_name(value: str) -> str:
+    """Return the name in the spelling that is kept; empty where it is none."""
+    try:
+        return addresses.host_name(value)
+    except ValueError:
+        return ""
 
 
 def _range(low: int, high: int) -> list[Callable[[Any], None]]:
@@ -124,6 +142,16 @@ class VerifyService(models.Model):
         _("do-not-share warning"),
         default=False,
         help_text=_("Add a sentence to each SMS that warns against giving the code away."),
+    )
+    autofill_domain = models.CharField(
+        _("autofill domain"),
+        max_length=AUTOFILL_DOMAIN_LENGTH,
+        blank=True,
+        validators=[validate_autofill_domain],
+        help_text=_(
+            "The site, such as example.com, in whose pages browsers and phones offer the code of an"
+            " SMS: it gets the last line “@example.com #123456”. Empty: no such line."
+        ),
     )
     custom_code_enabled = models.BooleanField(
         _("custom codes"), default=False, help_text=_("Let the caller choose the code.")
@@ -228,8 +256,9 @@ class VerifyService(models.Model):
         return self.friendly_name
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
-        """Compose the name's accents, then validate."""
+        """Compose the name's accents, spell the domain as browsers do, then validate."""
         self.friendly_name = lettering.normalize(self.friendly_name)
+        self.autofill_domain = _host_name(self.autofill_domain) or self.autofill_domain
         super().clean_fields(exclude)
 
     @property

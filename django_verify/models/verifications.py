@@ -10,7 +10,11 @@ from django.utils.translation import gettext_lazy as _
 
 from django_verify import codes, sids
 from django_verify.models.accounts import Account
-from django_verify.models.services import FRIENDLY_NAME_LENGTH, VerifyService
+from django_verify.models.services import (
+    AUTOFILL_DOMAIN_LENGTH,
+    FRIENDLY_NAME_LENGTH,
+    VerifyService,
+)
 
 
 class Verification(models.Model):
@@ -80,6 +84,8 @@ class Verification(models.Model):
     # The SID of the caller without credentials that it belongs to: no other start joins it, and
     # no check finds it by its address.
     client = models.CharField(max_length=34, blank=True, editable=False)
+    # Its code is that of a test number, which the operator knows: its approval proves nothing.
+    is_test = models.BooleanField(_("test number"), default=False)
     date_created = models.DateTimeField(_("created"), default=timezone.now, db_index=True)
     date_updated = models.DateTimeField(_("updated"), default=timezone.now)
     sent_at = models.DateTimeField(_("last sent"), default=timezone.now)
@@ -173,6 +179,10 @@ class VerificationAttempt(models.Model):
         _("custom friendly name"), max_length=FRIENDLY_NAME_LENGTH, blank=True
     )
     app_hash = models.CharField(_("app hash"), max_length=11, blank=True)
+    # The host of the origin-bound last line of an SMS; empty: no such line.
+    autofill_domain = models.CharField(
+        _("autofill domain"), max_length=AUTOFILL_DOMAIN_LENGTH, blank=True
+    )
     send_digits = models.CharField(_("send digits"), max_length=32, blank=True)
     # The template's SID, locale, text and substitutions, as `wording.Wording`; empty: the default
     # text. A copy, so that a later change of the template does not reach a message on its way.

@@ -9,6 +9,13 @@ from django_verify.signals import client_approved
 from django_verify.users import verified_phones
 
 
+class TestNumberProved(verified_phones.ClaimRefused):
+    """Whoever knows a test number's code proves nothing about who owns the number."""
+
+    __test__ = False  # no case of pytest's
+    reason = "test_number"
+
+
 def listen() -> None:
     """Have `record` called when a client has proved its address."""
     client_approved.connect(record, dispatch_uid="django_verify.users")
@@ -16,5 +23,8 @@ def listen() -> None:
 
 def record(*, verification: Verification, user: Any, **kwargs: Any) -> None:
     """Keep a number as the user's. Raises ClaimRefused, whose reason the client is told."""
-    if user is not None and "@" not in verification.to:
-        verified_phones.confirm(user, verification.to, channel=verification.channel)
+    if user is None or "@" in verification.to:
+        return
+    if verification.is_test:
+        raise TestNumberProved
+    verified_phones.confirm(user, verification.to, channel=verification.channel)
