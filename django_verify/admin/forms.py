@@ -186,11 +186,25 @@ class ServiceForm(ServiceModelForm):
         ),
     )
 
+    client_channels = forms.MultipleChoiceField(
+        label=_("Channels for clients"),
+        required=False,
+        choices=lambda: [(name, label(name)) for name in carriers()],
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("What apps and pages may choose, of the channels above. None: all of them."),
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         cast("RoutingField", self.fields["routing"]).remember(routing_of(self.instance))
         if "default_template_sid" in self.fields:
             self.fields["default_template_sid"] = _template_field(self.instance)
+
+    def clean_client_channels(self) -> list[str]:
+        """Keep the order of preference that the service has, newly ticked channels at its end."""
+        ticked: list[str] = self.cleaned_data["client_channels"]
+        kept = [name for name in self.instance.client_channels if name in ticked]
+        return [*kept, *(name for name in ticked if name not in kept)]
 
     def save(self, commit: bool = True) -> VerifyService:
         """Write the table into the columns; what it does not show stays as it was."""

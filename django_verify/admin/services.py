@@ -36,6 +36,16 @@ _FIELDSETS: tuple[tuple[Any, dict[str, Any]], ...] = (
     ),
     (_("Channels"), {"fields": ("routing",)}),
     (
+        _("Apps and pages"),
+        {
+            "fields": ("client_enabled", "client_channels", "client_purposes"),
+            "description": _(
+                "Verification without an account's credentials, by the endpoints for apps and by"
+                " the site's own pages."
+            ),
+        },
+    ),
+    (
         _("Message options"),
         {
             "fields": (

@@ -406,3 +406,35 @@ def test_sna_is_switched_where_it_has_a_provider(boss, settings):
     save(boss, service, **{"routing-sna": None})
     service.refresh_from_db()
     assert "sna" not in service.channels
+
+
+class TestClients:
+    def test_a_service_is_opened_to_them(self, boss, service):
+        answer = save(
+            boss,
+            service,
+            client_enabled="on",
+            client_channels=["sms", "email"],
+            client_purposes="sign-up\nlogin",
+        )
+        assert any("was changed successfully" in text for text in told(answer))
+        service.refresh_from_db()
+        assert service.client_enabled
+        assert service.client_channels == ["sms", "email"]
+        assert service.purposes == ["sign-up", "login"]
+
+    def test_their_order_of_preference_stays(self, boss, service):
+        service.client_channels = ["call", "sms"]
+        service.save()
+        save(boss, service, client_channels=["sms", "call", "email"])
+        service.refresh_from_db()
+        assert service.client_channels == ["call", "sms", "email"]
+
+    @pytest.mark.parametrize(
+        "values", [{"client_channels": ["pigeon"]}, {"client_purposes": "Sign up!"}]
+    )
+    def test_what_makes_no_sense_is_refused(self, boss, service, values):
+        answer = save(boss, service, **values)
+        assert "Please correct the error" in answer.content.decode()
+        service.refresh_from_db()
+        assert (service.client_channels, service.client_purposes) == ([], "")
