@@ -192,8 +192,8 @@ def _development_push() -> Iterable[CheckMessage]:
 def _development_gate(gate: gates.Gate | None) -> Iterable[CheckMessage]:
     if gate is not None and gate.development:
         yield Error(
-            "The gate of DJANGO_VERIFY['GATE'] keeps nobody out, or takes apps under development.",
-            hint="Configure a provider, and an app of the production environment.",
+            "The gate of DJANGO_VERIFY['GATE'] is one for development: it keeps too few out.",
+            hint="Configure a provider, its real secret, and apps of the production environment.",
             id="django_verify.E041",
         )
 

@@ -43,6 +43,8 @@ DEFAULTS = {
     "USERS_CLAIMED_NUMBER": "deny",
     "USERS_PHONES": 5,
     "USERS_VERIFY_URL": "",
+    "GATE": None,
+    "TRUSTED_PROXIES": 0,
 }
 OTHERS = {
     "BASE_URL": "https://verify.example.com",
@@ -73,6 +75,8 @@ OTHERS = {
     "USERS_CLAIMED_NUMBER": "transfer",
     "USERS_PHONES": 1,
     "USERS_VERIFY_URL": "/phone/",
+    "GATE": {"BACKEND": "django_verify.gates.memory.MemoryGate"},
+    "TRUSTED_PROXIES": 2,
 }
 KEYS = [field.name for field in dataclasses.fields(conf.Settings)]
 
@@ -221,7 +225,11 @@ def test_another_store_of_the_limits_is_refused(url, settings):
 
 @pytest.mark.parametrize(
     "values",
-    [{"DISPATCH": "cellery"}, {"DISPATCH": ""}, {"RECEIPT_TIMEOUT": 0}, {"BREAKER_SECONDS": None}],
+    [
+        *({"DISPATCH": "cellery"}, {"DISPATCH": ""}),
+        *({"RECEIPT_TIMEOUT": 0}, {"BREAKER_SECONDS": None}, {"BREAKER_SECONDS": 0}),
+        *({"TRUSTED_PROXIES": -1}, {"TRUSTED_PROXIES": True}, {"TRUSTED_PROXIES": "1"}),
+    ],
     ids=str,
 )
 def test_an_unknown_engine_and_impossible_times_are_refused(values, settings):

@@ -236,6 +236,21 @@ def test_a_provider_that_is_not_there_is_unavailable(name, front):
 
 @every_provider
 @pytest.mark.parametrize(
+    "secret",
+    [
+        "1x0000000000000000000000000000000AA",
+        "0x0000000000000000000000000000000000000000",
+        "6LeIxAcTAAAAAGG-vFI1TnRWxMZNFuojJ4WifJWe",
+    ],
+)
+def test_the_secret_that_lets_anything_pass_is_for_development(name, secret, front):
+    place = {"1": "turnstile", "0": "hcaptcha", "6": "recaptcha"}[secret[0]]
+    gate, _ = front(name, secret=secret)
+    assert gate.development is (place == name)
+
+
+@every_provider
+@pytest.mark.parametrize(
     "options", [{"hostnames": HOST}, {"secret": ""}, {"sitekey": ""}, {"minimum_score": 0}], ids=str
 )
 def test_impossible_options(name, options, front):
