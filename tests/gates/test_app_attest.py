@@ -100,6 +100,8 @@ def test_it_is_taken_for_five_minutes(age, found):
         ({"credential": b""}, "invalid"),
         ({"key_id": bytes(32)}, "invalid"),
         ({"key_id": b"x"}, "invalid"),
+        # Told the same in both places, and no hash of the certified key.
+        ({"key_id": bytes(32), "credential": bytes(32)}, "invalid"),
         ({"curve": ec.SECP384R1()}, "invalid"),
         ({"nonce_oid": x509.ObjectIdentifier("1.2.840.113635.100.8.3")}, "invalid"),
         ({"issuer": "Root"}, "invalid"),
@@ -240,6 +242,10 @@ def test_no_bytes_raise_anything_else(noise, at, byte):
 def test_another_envelope_is_refused(token):
     with time_machine.travel(1_700_000_000, tick=False):
         assert reason(token) == "invalid"
+
+
+def test_another_version_of_the_envelope_is_refused():
+    assert reason("2" + Device().token()[1:]) == "invalid"
 
 
 def test_a_lone_surrogate_is_a_subject_like_any_other():
