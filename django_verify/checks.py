@@ -33,8 +33,7 @@ from django_verify.models.testnumbers import LONGEST
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E001–E003, E020, E030–E033, E040: dictionary, senders, routes, engines, push, gate."""
-    """E001–E003, E020, E030–E033, E040: the dictionary, senders, routes, engines, push, proofs."""
+    """E001–E003, E020, E030–E033, E040, E044: settings, senders, routes, engines, push, proofs."""
     try:
         settings = conf.current()
         configured = senders.configured()
@@ -45,8 +44,8 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
         dispatch.waker()
     except (ImproperlyConfigured, ImportError) as error:
         return [Error(str(error), id="django_verify.E001")]
-    return [*_store(settings), *_routing(settings, configured), *_push(), *_gate(gate)]
-    return [*_store(settings), *_routing(settings, configured), *_push(), *_proofs()]
+    found = [*_store(settings), *_routing(settings, configured), *_push()]
+    return [*found, *_proofs(), *_gate(gate)]
 
 
 def _push() -> Iterable[CheckMessage]:
@@ -232,8 +231,8 @@ def _development_push() -> Iterable[CheckMessage]:
 def _development_gate(gate: gates.Gate | None) -> Iterable[CheckMessage]:
     if gate is not None and gate.development:
         yield Error(
-            "The gate of DJANGO_VERIFY['GATE'] keeps nobody out, or takes apps under development.",
-            hint="Configure a provider, and an app of the production environment.",
+            "The gate of DJANGO_VERIFY['GATE'] is one for development: it keeps too few out.",
+            hint="Configure a provider, its real secret, and apps of the production environment.",
             id="django_verify.E043",
         )
 

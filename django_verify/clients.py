@@ -149,6 +149,7 @@ def start(
     channel: str = "",
     *,
     caller: Caller,
+    region: str = "",
     purpose: str = "",
     nonce: str = "",
     gate_token: str = "",
@@ -158,28 +159,17 @@ def start(
 ) -> State:
     """Send a code to an address for one client, whose secret is in the answer.
 
-    The gate is asked before anything is written or sent. Answers alike whoever has the address, and
-    where the host forbids it. Raises the family of `exceptions`; TooManyRequests names the limit
-    and says when it has room.
+    A number may have any spelling, a national one with its `region` (ISO 3166). The gate is asked
+    before anything is written or sent. Answers alike whoever has the address, and where the host
+    forbids it. Raises the family of `exceptions`; TooManyRequests names the limit and says when
+    it has room.
     """
-    if not service.client_enabled:
-        raise ClientsNotServed
-    purpose = purpose or service.purposes[0]
-    if purpose not in service.purposes:
-        raise InvalidParameter("purpose", "not a purpose of this site")
-    if len(nonce) > NONCE_LENGTH or not nonce.isprintable():
-        raise InvalidParameter("nonce", f"at most {NONCE_LENGTH} printable characters")
+    secret = codes.new_secret()
+    client = _new(service, secret, caller, purpose, nonce)
+    given, to = to, _address(to, region)
     channel = _channel(service, to, channel)
     meters = _meters(to, caller)
-    admission.admit(gate_token, remote_ip=caller.ip, action=START, subject=to)
-    secret = codes.new_secret()
-    client = ClientVerification(
-        service=service,
-        purpose=purpose,
-        nonce=nonce,
-        user_key=caller.user_key,
-        secret_hash=codes.hash_secret(secret),
-    )
+    admission.admit(gate_token, remote_ip=caller.ip, action=START, subject=given)
     row = verifications.start(
         service,
         to,
@@ -261,6 +251,37 @@ def fetch(sid: str, secret: str, *, caller: Caller) -> State:
     client = _mine(sid, secret, caller)
     ratelimits.count_read(client.verification_id)
     return _state(client, client.verification)
+
+
+@sensitive_variables()
+def _new(
+    service: VerifyService, secret: str, caller: Caller, purpose: str, nonce: str
+) -> ClientVerification:
+    """Return a client that is not written yet. Raises what the service does not offer."""
+    if not service.client_enabled:
+        raise ClientsNotServed
+    purpose = purpose or service.purposes[0]
+    if purpose not in service.purposes:
+        raise InvalidParameter("purpose", "not a purpose of this site")
+    if len(nonce) > NONCE_LENGTH or not nonce.isprintable():
+        raise InvalidParameter("nonce", f"at most {NONCE_LENGTH} printable characters")
+    return ClientVerification(
+        service=service,
+        purpose=purpose,
+        nonce=nonce,
+        user_key=caller.user_key,
+        secret_hash=codes.hash_secret(secret),
+    )
+
+
+def _address(to: str, region: str) -> str:
+    """Return an e-mail address as it is, and a number of any spelling in E.164."""
+    if "@" in to:
+        return to
+    try:
+        return phones.read(to, region).number
+    except ValueError as error:
+        raise InvalidParameter("to", str(error)) from None
 
 
 def _mine(sid: str, secret: str, caller: Caller) -> ClientVerification:

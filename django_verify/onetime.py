@@ -8,7 +8,7 @@ from django.db import IntegrityError, router, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import codes
+from django_verify import codes, conf
 from django_verify.models import SpentToken
 
 
@@ -17,7 +17,7 @@ def spend(kind: str, token: str, expires_at: dt.datetime) -> bool:
     """Use a token up; False where it was used before. At most one of any number of callers wins.
 
     Inside a transaction of the caller's it counts once that commits, and comes back with a
-    rollback. `expires_at` is when the token would no longer be taken anyway.
+    rollback. `expires_at`, aware, is when the token would no longer be taken anyway.
     """
     using = router.db_for_write(SpentToken)
     # Digested by every key of the ring: one that was spent under an older key stays spent.
@@ -27,7 +27,7 @@ def spend(kind: str, token: str, expires_at: dt.datetime) -> bool:
         return False
     try:
         with transaction.atomic(using=using):
-            rows.create(key=keys[0], expires_at=expires_at)
+            rows.create(key=keys[0], expires_at=conf.stored(expires_at))
     except IntegrityError:
         return False
     return True

@@ -15,6 +15,7 @@ from tests.scripted import configured
 
 EMAIL = {"BACKEND": "django_verify.senders.email.EmailSender"}
 MEMORY = {"BACKEND": "django_verify.senders.locmem.LocmemSender"}
+GATE = "django_verify.gates.{}"
 CONSOLE = {"BACKEND": "django_verify.senders.console.ConsoleSender"}
 FILE = "django_verify.senders.file.FileSender"
 GOOD = {
@@ -59,6 +60,7 @@ def test_the_checks_are_registered(settings):
         ({"SENDERS": {"x": EMAIL | {"OPTION": {}}}}, "unknown keys ['OPTION']"),
         ({"SENDERS": {"x": EMAIL | {"OPTIONS": {"host": "h"}}}}, "'host'"),
         ({"SENDERS": {"x": EMAIL | {"OPTIONS": None}}}, "Sender 'x'"),
+        ({"GATE": {"BACKEND": "nowhere.Gate"}}, "DJANGO_VERIFY['GATE']: No module named"),
     ],
     ids=str,
 )
@@ -110,6 +112,24 @@ def test_e001_an_engine_that_is_none(path, settings):
     (error,) = checks.check_settings()
     assert ids([error]) == ["E001"]
     assert "DISPATCH" in error.msg
+
+
+def test_w041_a_gate_that_takes_tokens_of_any_page(settings):
+    gate = {"BACKEND": GATE.format("turnstile.TurnstileGate"), "OPTIONS": {"secret": "s"}}
+    use(settings, GATE=gate)
+    assert ids(checks.check_settings()) == ["W043"]
+    use(settings, GATE=gate | {"OPTIONS": {"secret": "s", "hostnames": ["www.example.com"]}})
+    assert checks.check_settings() == []
+    assert checks.check_deployment() == []
+
+
+def test_e041_a_gate_for_development(settings):
+    use(settings, GATE={"BACKEND": GATE.format("memory.MemoryGate")})
+    assert checks.check_settings() == []
+    assert ids(checks.check_deployment()) == ["E043"]
+    options = {"app_id": "ABCDE12345.com.example.app", "environment": "development"}
+    use(settings, GATE={"BACKEND": GATE.format("app_attest.AppAttestGate"), "OPTIONS": options})
+    assert ids(checks.check_deployment()) == ["E043"]
 
 
 def test_w016_reports_that_nobody_hears(settings):

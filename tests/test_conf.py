@@ -51,6 +51,8 @@ DEFAULTS = {
     "MOBILE_AUTHENTICATION": (),
     "CLIENT_RESEND_WAITS": (30, 40, 60, 90, 120),
     "TEST_NUMBERS": False,
+    "GATE": None,
+    "TRUSTED_PROXIES": 0,
 }
 OTHERS = {
     "BASE_URL": "https://verify.example.com",
@@ -89,6 +91,8 @@ OTHERS = {
     "MOBILE_AUTHENTICATION": ("rest_framework.authentication.TokenAuthentication",),
     "CLIENT_RESEND_WAITS": (60,),
     "TEST_NUMBERS": True,
+    "GATE": {"BACKEND": "django_verify.gates.memory.MemoryGate"},
+    "TRUSTED_PROXIES": 2,
 }
 KEYS = [field.name for field in dataclasses.fields(conf.Settings)]
 
@@ -237,7 +241,11 @@ def test_another_store_of_the_limits_is_refused(url, settings):
 
 @pytest.mark.parametrize(
     "values",
-    [{"DISPATCH": "cellery"}, {"DISPATCH": ""}, {"RECEIPT_TIMEOUT": 0}, {"BREAKER_SECONDS": None}],
+    [
+        *({"DISPATCH": "cellery"}, {"DISPATCH": ""}),
+        *({"RECEIPT_TIMEOUT": 0}, {"BREAKER_SECONDS": None}, {"BREAKER_SECONDS": 0}),
+        *({"TRUSTED_PROXIES": -1}, {"TRUSTED_PROXIES": True}, {"TRUSTED_PROXIES": "1"}),
+    ],
     ids=str,
 )
 def test_an_unknown_engine_and_impossible_times_are_refused(values, settings):

@@ -101,6 +101,8 @@ WIRE = {
     "TemplateNeedsText": (60408, 400),
     "AppHashNeedsSms": (60602, 400),
     "WhatsappNotConfigured": (68008, 400),
+    "GateRefused": (60413, 403),
+    "GateUnavailable": (20504, 503),
 }
 FAMILY = [
     value
@@ -139,6 +141,7 @@ def test_a_number_names_one_class_outside_the_malformed_requests():
 def test_the_status_is_an_error(kind):
     assert 400 <= kind.status <= 599
     ours = {VerifyError, exceptions.SnaFailed, exceptions.ServiceUnavailable}
+    ours.add(exceptions.GateUnavailable)
     assert (kind.status >= 500) == (kind in ours)
 
 
@@ -175,6 +178,13 @@ def test_an_invalid_parameter_is_named():
     error = InvalidParameter("custom_code", "too short")
     assert (error.parameter, error.reason) == ("custom_code", "too short")
     assert str(error) == error.message == "Invalid parameter `custom_code`: too short"
+
+
+@pytest.mark.parametrize("kind", [exceptions.GateRefused, exceptions.GateUnavailable])
+def test_the_reason_of_a_gate_crosses_processes(kind):
+    copied = pickle.loads(pickle.dumps(kind("expired")))
+    assert (copied.reason, copied.message) == ("expired", kind.message)
+    assert str(copied) == kind.message
 
 
 @pytest.mark.parametrize("kind", each())

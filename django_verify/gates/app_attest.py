@@ -124,7 +124,7 @@ class AppAttestGate(Gate):
             yield Error(
                 "The gate of App Attest needs cbor2, which is not installed.",
                 hint="Install django-verify[attest].",
-                id="django_verify.E040",
+                id="django_verify.E044",
             )
 
     def _inspect(self, data: bytes, key_id: bytes) -> None:

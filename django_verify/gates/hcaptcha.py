@@ -13,6 +13,7 @@ class HCaptchaGate(SiteVerifyGate):
     name = "hcaptcha"
     url = "https://api.hcaptcha.com/siteverify"
     tokens_live = 120
+    open_secret = "0x0000000000000000000000000000000000000000"  # noqa: S105 - of the documentation
     refusals = {
         "missing-input-response": "missing",
         "expired-input-response": "expired",

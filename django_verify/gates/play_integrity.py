@@ -91,7 +91,7 @@ class PlayIntegrityGate(Gate):
             yield Warning(
                 f"The gate of Play Integrity takes devices that meet {self.device!r} alone.",
                 hint="Use MEETS_DEVICE_INTEGRITY or MEETS_STRONG_INTEGRITY.",
-                id="django_verify.W042",
+                id="django_verify.W044",
             )
 
     def _inspect(self, app: Mapping[str, Any], device: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ class TurnstileGate(SiteVerifyGate):
     name = "turnstile"
     url = "https://challenges.cloudflare.com/turnstile/v0/siteverify"
     longest = 2048
+    open_secret = "1x0000000000000000000000000000000AA"  # noqa: S105 - of the documentation
     refusals = {"timeout-or-duplicate": "expired", "missing-input-response": "missing"}
 
     def __init__(

@@ -20,9 +20,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from django_verify import bodies, clients, conf, networks, phones
+from django_verify import bodies, clients, conf, networks
 from django_verify.clients import Caller
-from django_verify.exceptions import InvalidParameter
 from django_verify.mobile import wire
 from django_verify.mobile.serializers import Body, CheckBody, ResendBody, StartBody
 
@@ -84,8 +83,7 @@ class VerificationViewSet(ViewSet):
         """Send a code to a phone number or an e-mail address."""
         asked = self._read(StartBody)
         caller = self._caller(asked.pop("device_id", ""))
-        to = _address(asked.pop("to"), asked.pop("region", ""))
-        found = clients.start(clients.offered(), to, caller=caller, **asked)
+        found = clients.start(clients.offered(), asked.pop("to"), caller=caller, **asked)
         answer = {**wire.state(found), "client_secret": found.secret}
         return Response(answer, status=201)
 
@@ -120,13 +118,3 @@ class VerificationViewSet(ViewSet):
             meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", "")
         )
         return Caller(ip=address, device_id=device_id, user=self.request.user)
-
-
-def _address(to: str, region: str) -> str:
-    """Return an e-mail address as it is, and a number of any spelling in E.164."""
-    if "@" in to:
-        return to
-    try:
-        return phones.read(to, region).number
-    except ValueError as error:
-        raise InvalidParameter("to", str(error)) from None

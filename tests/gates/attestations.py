@@ -5,7 +5,6 @@ import datetime as dt
 import hashlib
 import time
 from dataclasses import dataclass, field
-from functools import cache
 
 import cbor2
 from cryptography import x509
@@ -71,9 +70,12 @@ class Apple:
         return self.root.public_bytes(Encoding.PEM).decode()
 
 
-@cache
+# Made now, for a test may have another time.
+_APPLE = Apple()
+
+
 def apple():
-    return Apple()
+    return _APPLE
 
 
 def digest(action, subject, moment):

@@ -138,7 +138,7 @@ def test_a_stronger_device_may_be_demanded(front, google):
     both = ["MEETS_DEVICE_INTEGRITY", "MEETS_STRONG_INTEGRITY"]
     token = google.issue("start", PHONE, deviceIntegrity__deviceRecognitionVerdict=both)
     assert judge(gate, token)
-    assert [m.id for m in front(device="MEETS_BASIC_INTEGRITY").check()] == ["django_verify.W042"]
+    assert [m.id for m in front(device="MEETS_BASIC_INTEGRITY").check()] == ["django_verify.W044"]
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_without_hostnames_any_page_will_do_and_a_check_warns(name, front):
     gate, provider = front(name, hostnames=[])
     provider.more = {"hostname": "anywhere.example"}
     assert judge(gate, "good-1")
-    assert [m.id for m in gate.check()] == ["django_verify.W041"]
+    assert [m.id for m in gate.check()] == ["django_verify.W043"]
 
 
 @pytest.mark.parametrize("name", ["turnstile", "recaptcha"])
@@ -232,6 +232,21 @@ def test_a_provider_that_is_not_there_is_unavailable(name, front):
     gate, provider = front(name)
     provider.close()
     assert reason(gate) == "unavailable"
+
+
+@every_provider
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "1x0000000000000000000000000000000AA",
+        "0x0000000000000000000000000000000000000000",
+        "6LeIxAcTAAAAAGG-vFI1TnRWxMZNFuojJ4WifJWe",
+    ],
+)
+def test_the_secret_that_lets_anything_pass_is_for_development(name, secret, front):
+    place = {"1": "turnstile", "0": "hcaptcha", "6": "recaptcha"}[secret[0]]
+    gate, _ = front(name, secret=secret)
+    assert gate.development is (place == name)
 
 
 @every_provider
