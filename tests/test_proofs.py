@@ -427,3 +427,12 @@ def test_a_signature_of_any_length_is_compared(algorithm, size):
     for byte in (b"\0", b"\xff"):
         why = "bad_signature" if size else "malformed"
         assert reason(f"{head}.{claims}.{segment(byte * size)}") == why
+
+
+def test_the_numbers_of_a_signature_have_their_full_length(settings):
+    settings.DJANGO_VERIFY = {"PROOF_KEYS": {"a": P256}}
+    message, _, last = issue().rpartition(".")
+    raw = base64.urlsafe_b64decode(last + "==")
+    # The same two numbers, of which the second begins with a zero too many.
+    assert reason(f"{message}.{segment(raw[:32] + bytes(1) + raw[32:])}") == "bad_signature"
+    redeem(f"{message}.{last}")
