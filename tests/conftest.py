@@ -14,8 +14,8 @@ from types import SimpleNamespace
 
 import pytest
 import time_machine
-from django.db import connection, connections
-from django.test import Client
+from django.db import connection, connections, transaction
+from django.test import Client, TransactionTestCase
 from django.utils import timezone
 
 from django_verify import breakers, transport
@@ -27,6 +27,35 @@ PHONE = "+14155552671"
 OTHER_PHONE = "+15017122661"
 # Of the aligned tests: as many as a PostgreSQL server has connections for by default.
 THREADS = 50
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_flush():
+    """After a test with transactions of its own, rows go by one DELETE a table that has any.
+
+    Django's flush cuts every table and writes all content types and permissions anew, which takes
+    most of the time of a short test; here those two stay.
+    """
+    kept = {"django_migrations", "django_content_type", "auth_permission"}
+
+    def flush(test):
+        for alias in test._databases_names(include_mirrors=False):
+            connection = connections[alias]
+            names = sorted(set(connection.introspection.django_table_names()) - kept)
+            quoted = {name: connection.ops.quote_name(name) for name in names}
+            asked = [f"SELECT '{n}' WHERE EXISTS (SELECT 1 FROM {q})" for n, q in quoted.items()]
+            with (
+                connection.constraint_checks_disabled(),
+                transaction.atomic(using=alias),
+                connection.cursor() as cursor,
+            ):
+                cursor.execute(" UNION ALL ".join(asked))
+                for (name,) in cursor.fetchall():
+                    cursor.execute(f"DELETE FROM {quoted[name]}")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", flush)
+        yield
 
 
 @pytest.fixture(autouse=True)
