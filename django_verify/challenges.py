@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import exceptions, factors, signals, webhooks
+from django_verify import exceptions, factors, signals, turns, webhooks
 from django_verify.charges import refuse_open_transaction
 from django_verify.exceptions import InvalidFactorParameter, NotFound
 from django_verify.factors import Proof
@@ -106,7 +106,9 @@ def create(
             with transaction.atomic(using=lookups.database()):
                 challenge.save(using=lookups.database(), force_insert=True)
                 kind.posed(challenge, factor)
-        except IntegrityError:
+        except DatabaseError as error:
+            if not turns.collided(error):
+                raise
             if not _factors().filter(sid=factor.sid).exists():
                 raise NotFound from None
             continue
@@ -143,6 +145,7 @@ def answer(
     return challenge
 
 
+@turns.taken
 def settle(
     challenge: Challenge, factor: Factor, proof: Proof, *, metadata: Mapping[str, str] | None = None
 ) -> bool:

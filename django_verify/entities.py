@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.dispatch import Signal
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import exceptions, factors, signals, tokens, webhooks
+from django_verify import exceptions, factors, signals, tokens, turns, webhooks
 from django_verify.charges import refuse_open_transaction
 from django_verify.exceptions import InvalidFactorParameter, NotFound
 from django_verify.factors import FactorKind, Proof
@@ -43,6 +43,7 @@ def rows() -> QuerySet[Factor]:
     return Factor.objects.using(lookups.database()).select_related("entity").order_by()
 
 
+@turns.taken
 def create(service: VerifyService, identity: str) -> Entity:
     """Write a new entity. Raises EntityExists, and InvalidFactorParameter for a bad identity."""
     _refuse_malformed(identity)
@@ -65,12 +66,20 @@ def fetch(service: VerifyService, identity: str) -> Entity:
     return found
 
 
+@turns.taken
 def delete(entity: Entity) -> None:
-    """Delete an entity with its factors, each of which is told, and their challenges."""
+    """Delete an entity with its factors, each of which is told, and their challenges.
+
+    Raises NotFound when somebody else did.
+    """
+    mine = entities().filter(sid=entity.sid)
     with transaction.atomic(using=lookups.database()):
-        for factor in rows().filter(entity_id=entity.sid):
+        # Taken first, as enrolments do, so that deletions and enrolments take turns.
+        if not mine.update(date_updated=timezone.now()):
+            raise NotFound
+        for factor in rows().filter(entity_id=entity.sid).order_by("sid"):
             _delete(factor)
-        entities().filter(sid=entity.sid).delete()
+        mine.delete()
 
 
 @sensitive_variables()
@@ -118,8 +127,8 @@ def enrol(
                     tokens.spend(access_token, now)
                 factor.save(using=lookups.database(), force_insert=True)
                 _tell("created", signals.factor_created, factor)
-        except IntegrityError:
-            _explain(service, factor)
+        except DatabaseError as error:
+            _explain(error, service, factor)
             continue
         return factor
     raise exceptions.Conflict
@@ -151,6 +160,7 @@ def verify(factor: Factor, payload: str) -> Factor:
     return factor if settle(factor, proof, now) else fetch_factor(factor.entity, factor.sid)
 
 
+@turns.taken
 def settle(factor: Factor, proof: Proof, now: dt.datetime) -> bool:
     """Let a proof verify a new factor, once; False when it was used before, or the factor is gone.
 
@@ -191,6 +201,7 @@ def fetch_factor(entity: Entity, sid: str) -> Factor:
     return found
 
 
+@turns.taken
 def delete_factor(factor: Factor) -> None:
     """Delete a factor and its challenges. Raises NotFound when somebody else did."""
     with transaction.atomic(using=lookups.database()):
@@ -262,8 +273,10 @@ def _count(entity: Entity, now: dt.datetime) -> bool:
     return bool(unchanged.update(enrolments=F("enrolments") + 1, **changes))
 
 
-def _explain(service: VerifyService, factor: Factor) -> None:
-    """Raise what an IntegrityError meant; return when another try may do."""
+def _explain(error: DatabaseError, service: VerifyService, factor: Factor) -> None:
+    """Raise what a database's error meant; return when another try may do."""
+    if not turns.collided(error):
+        raise error
     same = rows().filter(service_id=service.sid, binding_digest=factor.binding_digest)
     if factor.binding_digest and same.exists():
         raise exceptions.BindingExists from None

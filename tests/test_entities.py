@@ -194,6 +194,14 @@ def test_an_entity_goes_with_its_factors(service, heard):
     entities.create(service, WHO)
 
 
+def test_of_two_deletions_of_an_entity_one_is_told(service, heard):
+    entity = enrol(service).entity
+    entities.delete(entity)
+    with pytest.raises(exceptions.NotFound):
+        entities.delete(entity)
+    assert [name for name, _ in heard] == ["created", "deleted"]
+
+
 def test_nothing_is_told_of_what_is_rolled_back(service, heard):
     listen(service)
     with transaction.atomic():

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, QueryDict
 from rest_framework import exceptions as drf
 from rest_framework import serializers
@@ -24,7 +25,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from django_verify import conf, exceptions
+from django_verify import conf, exceptions, turns
 from django_verify.exceptions import InvalidParameter, MalformedRequest, VerifyError
 
 logger = logging.getLogger("django_verify")
@@ -454,6 +455,9 @@ def as_verify_error(error: Exception, resource: str) -> VerifyError:
             return exceptions.NotFound(f"The requested resource {resource} was not found")
         case VerifyError():
             return error
+        case OperationalError() if turns.is_deadlock(error):
+            # The transaction is undone; a charge before it was committed and stands.
+            return exceptions.Conflict()
         case drf.MethodNotAllowed():
             return exceptions.MethodNotSupported()
         case drf.UnsupportedMediaType():
