@@ -121,6 +121,18 @@ def test_the_table_names_the_whole_family():
     assert {kind.__name__ for kind in FAMILY} == set(WIRE)
 
 
+def descendants(kind):
+    return {kind}.union(*map(descendants, kind.__subclasses__()))
+
+
+def test_every_chapter_is_exported():
+    here = {
+        kind for kind in descendants(VerifyError) if kind.__module__.startswith("django_verify.")
+    }
+    assert here == set(FAMILY)
+    assert {kind.__name__ for kind in FAMILY} | {"Noted"} == set(exceptions.__all__)
+
+
 @pytest.mark.parametrize("kind", each())
 def test_number_and_status_are_the_vendors(kind):
     assert (kind.code, kind.status) == WIRE[kind.__name__]
