@@ -18,7 +18,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import exceptions, factors, signals, tokens, turns, webhooks
+from django_verify import exceptions, factors, ratelimits, signals, tokens, turns, webhooks
 from django_verify.charges import refuse_open_transaction
 from django_verify.exceptions import InvalidFactorParameter, NotFound
 from django_verify.factors import FactorKind, Proof
@@ -45,8 +45,14 @@ def rows() -> QuerySet[Factor]:
 
 @turns.taken
 def create(service: VerifyService, identity: str) -> Entity:
-    """Write a new entity. Raises EntityExists, and InvalidFactorParameter for a bad identity."""
+    """Write a new entity.
+
+    Raises EntityExists, TooManyEntities, and InvalidFactorParameter for a bad identity.
+    """
     _refuse_malformed(identity)
+    if _find(service, identity) is not None:
+        raise exceptions.EntityExists
+    ratelimits.count_entity(service.account_id)
     entity = _new(service, identity)
     try:
         with transaction.atomic(using=lookups.database()):
@@ -97,14 +103,14 @@ def enrol(
 
     `params` are those of the kind, under the wire's names in Python's spelling
     (`config_time_step`). An access token is used up with it. Raises TooManyFactors,
-    TooManyEnrolments, BindingExists, and the kind's own errors for what it cannot use.
+    TooManyEnrolments, TooManyEntities, BindingExists, and the kind's own errors for what it
+    cannot use.
     """
     _refuse_malformed(identity)
     kind = factors.get(factor_type)
-    for _ in range(TURNS):
+    for turn in range(TURNS):
         now = timezone.now()
         entity = _find(service, identity) or _new(service, identity)
-        is_new = entity._state.adding  # noqa: SLF001 - a documented API
         _refuse_too_many(entity, kind, now)
         factor = Factor(
             account_id=service.account_id,
@@ -117,20 +123,13 @@ def enrol(
             date_updated=now,
         )
         kind.enrol(factor, entity, params or {})
+        if _is_new(entity) and not turn:
+            ratelimits.count_entity(service.account_id)
         try:
-            with transaction.atomic(using=lookups.database()):
-                if is_new:
-                    entity.save(using=lookups.database(), force_insert=True)
-                if not _count(entity, now):
-                    continue
-                if access_token is not None:
-                    tokens.spend(access_token, now)
-                factor.save(using=lookups.database(), force_insert=True)
-                _tell("created", signals.factor_created, factor)
+            if _write(factor, entity, access_token, now):
+                return factor
         except DatabaseError as error:
             _explain(error, service, factor)
-            continue
-        return factor
     raise exceptions.Conflict
 
 
@@ -260,6 +259,27 @@ def _refuse_too_many(entity: Entity, kind: FactorKind, now: dt.datetime) -> None
             raise exceptions.TooManyEnrolments(retry_after=int(left) + 1)
     if rows().filter(entity_id=entity.sid, factor_type=kind.name).count() >= kind.limit:
         raise exceptions.TooManyFactors
+
+
+def _is_new(entity: Entity) -> bool:
+    return bool(entity._state.adding)  # noqa: SLF001 - a documented API
+
+
+def _write(
+    factor: Factor, entity: Entity, access_token: AccessToken | None, now: dt.datetime
+) -> bool:
+    """Write a factor, and its entity if that is new; False when another one was faster."""
+    using = lookups.database()
+    with transaction.atomic(using=using):
+        if _is_new(entity):
+            entity.save(using=using, force_insert=True)
+        if not _count(entity, now):
+            return False
+        if access_token is not None:
+            tokens.spend(access_token, now)
+        factor.save(using=using, force_insert=True)
+        _tell("created", signals.factor_created, factor)
+    return True
 
 
 def _count(entity: Entity, now: dt.datetime) -> bool:

@@ -77,6 +77,38 @@ def test_what_is_no_identity(service, identity):
         entities.fetch(service, identity)
 
 
+def test_an_account_creates_forty_entities_a_second(service, account, clock):
+    for number in range(20):
+        entities.create(service, f"user-{number:04}")
+        enrol(make_service(account) if number % 2 else service, f"site-{number:04}")
+    with pytest.raises(exceptions.TooManyEntities) as refused:
+        entities.create(service, "one-too-many")
+    assert refused.value.retry_after == 1
+    with pytest.raises(exceptions.TooManyEntities):
+        enrol(service, "one-too-many")
+    # What exists needs no creation, and another account has a limit of its own.
+    enrol(service, "user-0001")
+    with pytest.raises(exceptions.EntityExists):
+        entities.create(service, "user-0001")
+    entities.create(make_service(make_account("Other")), "one-too-many")
+    clock.shift(1)
+    enrol(service, "one-too-many")
+
+
+def test_entities_of_one_moment_keep_the_limit(service, aligned, clock):
+    for turn in range(4):
+
+        def one(number, turn=turn):
+            try:
+                return entities.create(service, f"user-{turn}-{number:04}")
+            except exceptions.TooManyEntities:
+                return None
+
+        made = aligned([lambda n=n: one(n) for n in range(THREADS)])
+        assert len([row for row in made if row]) == 40
+        clock.shift(1)
+
+
 def test_services_have_their_own_identities(service, account):
     other = make_service(account)
     entities.create(service, WHO)

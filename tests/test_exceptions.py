@@ -89,6 +89,7 @@ WIRE = {
     "ChallengeExpired": (60323, 403),
     "ChallengeVerificationFailed": (60324, 403),
     "TooManyEnrolments": (60326, 429),
+    "TooManyEntities": (60328, 429),
     "AlreadySafeListed": (60411, 409),
     "InvalidSubstitutions": (60224, 400),
     "TemplateWithoutChannel": (60227, 400),

@@ -41,6 +41,7 @@ from django_verify.exceptions.entities import (
     PlatformWithoutNotifications,
     TooManyChallenges,
     TooManyEnrolments,
+    TooManyEntities,
     TooManyFactors,
 )
 from django_verify.exceptions.passkeys import (
@@ -193,6 +194,7 @@ __all__ = [
     "TooManyBuckets",
     "TooManyChallenges",
     "TooManyEnrolments",
+    "TooManyEntities",
     "TooManyFactors",
     "TooManyRateLimits",
     "TooManyRequests",

@@ -143,6 +143,14 @@ class ChallengeVerificationFailed(VerifyError):
     message = "Challenge verification failed"
 
 
+class TooManyEntities(VerifyError):
+    """Too many entities were created for the account in a second."""
+
+    code = 60328
+    status = 429
+    message = "Max entities created for the account in a second reached"
+
+
 class TooManyEnrolments(VerifyError):
     """Too many factors were created for the entity in a day."""
 
