@@ -166,7 +166,8 @@ def settle(
         changes["metadata"] = metadata
     with transaction.atomic(using=using):
         still = _factors().filter(sid=factor.sid, status=Factor.Status.VERIFIED, **proof.where)
-        if not still.update(date_updated=factor.date_updated, **proof.changes):
+        # An update of something, so that its row count tells, also where nothing changes.
+        if not still.update(date_updated=F("date_updated"), **proof.changes):
             return False
         pending = rows().filter(sid=challenge.sid, status=_Status.PENDING, expiration_date__gt=now)
         if not pending.update(**changes):

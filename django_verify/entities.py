@@ -26,7 +26,7 @@ from django_verify.models import AccessToken, Entity, Factor, VerifyService, loo
 
 ENROLMENTS_PER_DAY = 100
 FAILURES = 5
-# How often a creation reads again after losing to another one for the same entity.
+# How often a write reads again after losing to another one for the same entity or factor.
 TURNS = 20
 
 _IDENTITY = re.compile(r"[0-9A-Za-z-]{8,64}\Z")
@@ -181,15 +181,19 @@ def settle(factor: Factor, proof: Proof, now: dt.datetime) -> bool:
 
 def update(factor: Factor, friendly_name: str = "", **params: Any) -> Factor:
     """Change the name and the kind's configuration. Raises NotFound when it is gone meanwhile."""
-    factors.get(factor.factor_type).configure(factor, params)
-    factor.friendly_name = friendly_name or factor.friendly_name
-    factor.date_updated = timezone.now()
-    changed = rows().filter(sid=factor.sid)
-    if not changed.update(
-        friendly_name=factor.friendly_name, config=factor.config, date_updated=factor.date_updated
-    ):
-        raise NotFound
-    return factor
+    for _ in range(TURNS):
+        unchanged = rows().filter(sid=factor.sid, date_updated=factor.date_updated)
+        factors.get(factor.factor_type).configure(factor, params)
+        factor.friendly_name = friendly_name or factor.friendly_name
+        factor.date_updated = timezone.now()
+        if unchanged.update(
+            friendly_name=factor.friendly_name,
+            config=factor.config,
+            date_updated=factor.date_updated,
+        ):
+            return factor
+        factor = fetch_factor(factor.entity, factor.sid)
+    raise exceptions.Conflict
 
 
 def fetch_factor(entity: Entity, sid: str) -> Factor:

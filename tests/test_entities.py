@@ -206,6 +206,22 @@ def test_changes_of_a_factor(service):
         entities.update(factor, "Phone")
 
 
+def test_changes_at_one_moment_are_all_kept(service, aligned):
+    wanted = {"alg": "sha256", "skew": 2, "code_length": 8, "time_step": 60}
+    for number in range(8):
+        factor = enrol(service, f"user-{number:04}")
+        found = [entities.fetch_factor(factor.entity, factor.sid) for _ in wanted]
+        aligned(
+            [
+                lambda row=row, name=name, value=value: entities.update(
+                    row, **{f"config_{name}": value}
+                )
+                for row, (name, value) in zip(found, wanted.items(), strict=True)
+            ]
+        )
+        assert entities.fetch_factor(factor.entity, factor.sid).config == wanted
+
+
 def test_a_deleted_factor_is_told_once(service, heard):
     listen(service, "factor.deleted")
     factor = enrol(service)
