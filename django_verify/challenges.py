@@ -7,7 +7,6 @@ transaction, of the factor and of the challenge.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
 from collections.abc import Mapping
 from functools import partial
@@ -175,33 +174,17 @@ def settle(
             raise _why_over(challenge, now)
         for name, value in changes.items():
             setattr(challenge, name, value)
-        _tell(challenge, factor)
+        _tell(challenge)
     return True
 
 
-def _tell(challenge: Challenge, factor: Factor) -> None:
+def _tell(challenge: Challenge) -> None:
     """Queue the webhooks of an answer, and send its signal after the commit."""
     approved = challenge.status == _Status.APPROVED
-    webhooks.challenge_event(
-        "approved" if approved else "denied",
-        account_sid=factor.account_id,
-        service_sid=factor.service_id,
-        identity=factor.entity.identity,
-        factor_sid=factor.sid,
-        factor_type=factor.factor_type,
-        friendly_name=factor.friendly_name,
-        challenge_sid=challenge.sid,
-        details=_as_json(challenge.details),
-        hidden_details=_as_json(challenge.hidden_details),
-        metadata=_as_json(challenge.metadata),
-    )
+    webhooks.challenge_event("approved" if approved else "denied", challenge)
     signal = signals.challenge_approved if approved else signals.challenge_denied
     told = partial(signal.send_robust, sender=Challenge, challenge=challenge)
     transaction.on_commit(told, using=lookups.database())
-
-
-def _as_json(value: Mapping[str, Any] | None) -> str:
-    return "" if value is None else json.dumps(value)
 
 
 def _factors() -> QuerySet[Factor]:

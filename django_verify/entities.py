@@ -321,15 +321,7 @@ def _charge(factor: Factor) -> Factor:
 
 def _tell(kind: Literal["created", "verified", "deleted"], signal: Signal, factor: Factor) -> None:
     """Queue the webhooks of an event, and send its signal after the commit."""
-    webhooks.factor_event(
-        kind,
-        account_sid=factor.account_id,
-        service_sid=factor.service_id,
-        identity=factor.entity.identity,
-        factor_sid=factor.sid,
-        factor_type=factor.factor_type,
-        friendly_name=factor.friendly_name,
-    )
+    webhooks.factor_event(kind, factor)
     transaction.on_commit(
         partial(signal.send_robust, sender=Factor, factor=factor), using=lookups.database()
     )
