@@ -36,7 +36,7 @@ _Status = Challenge.Status
 
 def rows() -> QuerySet[Challenge]:
     """Return all challenges of the database that is written, with entity and factor, unordered."""
-    together = Challenge.objects.select_related("entity", "factor")
+    together = Challenge.objects.select_related("entity", "factor__entity")
     return together.using(lookups.database()).order_by()
 
 
@@ -140,7 +140,7 @@ def answer(
     now = timezone.now()
     proof = kind.prove(factor, payload, now, challenge)
     if proof is None or not settle(challenge, factor, proof, metadata=metadata):
-        return rows().filter(sid=challenge.sid).first() or challenge
+        return fetch(factor.entity, challenge.sid)
     return challenge
 
 

@@ -14,7 +14,12 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
-from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
+from django.core.exceptions import (
+    DisallowedHost,
+    ObjectDoesNotExist,
+    PermissionDenied,
+    SuspiciousOperation,
+)
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, QueryDict
 from rest_framework import exceptions as drf
@@ -451,7 +456,8 @@ def _spelling(name: str, parameters: Parameters | None) -> str:
 def as_verify_error(error: Exception, resource: str) -> VerifyError:
     """Return any exception of a request as one of our family; what is unforeseen is logged."""
     match error:
-        case exceptions.NotFound() | Http404():
+        case exceptions.NotFound() | Http404() | ObjectDoesNotExist():
+            # The last of them is a row's owner that was deleted after the row was read.
             return exceptions.NotFound(f"The requested resource {resource} was not found")
         case VerifyError():
             return error

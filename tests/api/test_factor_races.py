@@ -24,7 +24,7 @@ FINE = {
     (403, 60318),
     (429, 60308),
 }
-FINE |= {(429, 60312), (429, 60310), (400, 60306), (400, 60383), (409, 20409)}
+FINE |= {(429, 60309), (429, 60312), (429, 60310), (400, 60306), (400, 60383), (409, 20409)}
 CONFIG = {
     "relying_party": {"id": "example.com", "name": "X", "origins": ["https://example.com"]},
     "authenticator_attachment": "platform",
@@ -132,7 +132,6 @@ def test_a_factor_goes_while_it_is_used(apis, service, aligned, kind):
 
 def test_many_delete_one_entity(apis, service, aligned):
     Webhook.objects.create(
-        account=service.account,
         service=service,
         friendly_name="All",
         event_types=["factor.deleted"],

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.test import Client
 from twilio.rest import Client as Sdk
 
-from django_verify import tokens
+from django_verify import challenges, entities, tokens
+from django_verify.exceptions import NotFound
 from django_verify.factors.push import Push
 from django_verify.models import AccessToken, Challenge, Factor, Notification
 from django_verify.push_senders import memory
@@ -362,6 +363,17 @@ def test_an_answer_counts_once_and_in_time(api, service, clock):
     refused(api.post(f"{path}/{late}", {"AuthPayload": late_proof}), 403, 60323)
 
 
+def test_an_answer_of_somebody_who_has_gone(api, service):
+    phone = enrolled(api, service)
+    sid = asked(api, phone)
+    proof = phone.signed(phone.payload(sid, "approved"))
+    entity = entities.fetch(service, WHO)
+    challenge = challenges.fetch(entity, sid)
+    entities.delete(entity)
+    with pytest.raises(NotFound):
+        challenges.answer(challenge, proof)
+
+
 @pytest.mark.parametrize(
     ("form", "status", "code"),
     [
@@ -640,7 +652,7 @@ def test_an_access_token_creates_one_factor_and_nothing_else(api, account, servi
 
 def test_no_token_is_issued_for_a_service_that_has_gone(service):
     type(service).objects.all().delete()
-    with pytest.raises(tokens.NotFound):
+    with pytest.raises(NotFound):
         tokens.issue(service, WHO)
     assert not AccessToken.objects.exists()
 
