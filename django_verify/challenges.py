@@ -7,18 +7,17 @@ transaction, of the factor and of the challenge.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import exceptions, factors, signals, webhooks
+from django_verify import exceptions, factors, signals, turns, webhooks
 from django_verify.charges import refuse_open_transaction
 from django_verify.exceptions import InvalidFactorParameter, NotFound
 from django_verify.factors import Proof
@@ -37,7 +36,7 @@ _Status = Challenge.Status
 
 def rows() -> QuerySet[Challenge]:
     """Return all challenges of the database that is written, with entity and factor, unordered."""
-    together = Challenge.objects.select_related("entity", "factor")
+    together = Challenge.objects.select_related("entity", "factor__entity")
     return together.using(lookups.database()).order_by()
 
 
@@ -106,7 +105,9 @@ def create(
             with transaction.atomic(using=lookups.database()):
                 challenge.save(using=lookups.database(), force_insert=True)
                 kind.posed(challenge, factor)
-        except IntegrityError:
+        except DatabaseError as error:
+            if not turns.collided(error):
+                raise
             if not _factors().filter(sid=factor.sid).exists():
                 raise NotFound from None
             continue
@@ -139,10 +140,11 @@ def answer(
     now = timezone.now()
     proof = kind.prove(factor, payload, now, challenge)
     if proof is None or not settle(challenge, factor, proof, metadata=metadata):
-        return rows().filter(sid=challenge.sid).first() or challenge
+        return fetch(factor.entity, challenge.sid)
     return challenge
 
 
+@turns.taken
 def settle(
     challenge: Challenge, factor: Factor, proof: Proof, *, metadata: Mapping[str, str] | None = None
 ) -> bool:
@@ -163,7 +165,8 @@ def settle(
         changes["metadata"] = metadata
     with transaction.atomic(using=using):
         still = _factors().filter(sid=factor.sid, status=Factor.Status.VERIFIED, **proof.where)
-        if not still.update(date_updated=factor.date_updated, **proof.changes):
+        # An update of something, so that its row count tells, also where nothing changes.
+        if not still.update(date_updated=F("date_updated"), **proof.changes):
             return False
         pending = rows().filter(sid=challenge.sid, status=_Status.PENDING, expiration_date__gt=now)
         if not pending.update(**changes):
@@ -171,33 +174,17 @@ def settle(
             raise _why_over(challenge, now)
         for name, value in changes.items():
             setattr(challenge, name, value)
-        _tell(challenge, factor)
+        _tell(challenge)
     return True
 
 
-def _tell(challenge: Challenge, factor: Factor) -> None:
+def _tell(challenge: Challenge) -> None:
     """Queue the webhooks of an answer, and send its signal after the commit."""
     approved = challenge.status == _Status.APPROVED
-    webhooks.challenge_event(
-        "approved" if approved else "denied",
-        account_sid=factor.account_id,
-        service_sid=factor.service_id,
-        identity=factor.entity.identity,
-        factor_sid=factor.sid,
-        factor_type=factor.factor_type,
-        friendly_name=factor.friendly_name,
-        challenge_sid=challenge.sid,
-        details=_as_json(challenge.details),
-        hidden_details=_as_json(challenge.hidden_details),
-        metadata=_as_json(challenge.metadata),
-    )
+    webhooks.challenge_event("approved" if approved else "denied", challenge)
     signal = signals.challenge_approved if approved else signals.challenge_denied
     told = partial(signal.send_robust, sender=Challenge, challenge=challenge)
     transaction.on_commit(told, using=lookups.database())
-
-
-def _as_json(value: Mapping[str, Any] | None) -> str:
-    return "" if value is None else json.dumps(value)
 
 
 def _factors() -> QuerySet[Factor]:

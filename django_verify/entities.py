@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.dispatch import Signal
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import exceptions, factors, signals, tokens, webhooks
+from django_verify import exceptions, factors, ratelimits, signals, tokens, turns, webhooks
 from django_verify.charges import refuse_open_transaction
 from django_verify.exceptions import InvalidFactorParameter, NotFound
 from django_verify.factors import FactorKind, Proof
@@ -26,7 +26,7 @@ from django_verify.models import AccessToken, Entity, Factor, VerifyService, loo
 
 ENROLMENTS_PER_DAY = 100
 FAILURES = 5
-# How often a creation reads again after losing to another one for the same entity.
+# How often a write reads again after losing to another one for the same entity or factor.
 TURNS = 20
 
 _IDENTITY = re.compile(r"[0-9A-Za-z-]{8,64}\Z")
@@ -43,9 +43,16 @@ def rows() -> QuerySet[Factor]:
     return Factor.objects.using(lookups.database()).select_related("entity").order_by()
 
 
+@turns.taken
 def create(service: VerifyService, identity: str) -> Entity:
-    """Write a new entity. Raises EntityExists, and InvalidFactorParameter for a bad identity."""
+    """Write a new entity.
+
+    Raises EntityExists, TooManyEntities, and InvalidFactorParameter for a bad identity.
+    """
     _refuse_malformed(identity)
+    if _find(service, identity) is not None:
+        raise exceptions.EntityExists
+    ratelimits.count_entity(service.account_id)
     entity = _new(service, identity)
     try:
         with transaction.atomic(using=lookups.database()):
@@ -65,12 +72,20 @@ def fetch(service: VerifyService, identity: str) -> Entity:
     return found
 
 
+@turns.taken
 def delete(entity: Entity) -> None:
-    """Delete an entity with its factors, each of which is told, and their challenges."""
+    """Delete an entity with its factors, each of which is told, and their challenges.
+
+    Raises NotFound when somebody else did.
+    """
+    mine = entities().filter(sid=entity.sid)
     with transaction.atomic(using=lookups.database()):
-        for factor in rows().filter(entity_id=entity.sid):
+        # Taken first, as enrolments do, so that deletions and enrolments take turns.
+        if not mine.update(date_updated=timezone.now()):
+            raise NotFound
+        for factor in rows().filter(entity_id=entity.sid).order_by("sid"):
             _delete(factor)
-        entities().filter(sid=entity.sid).delete()
+        mine.delete()
 
 
 @sensitive_variables()
@@ -88,14 +103,14 @@ def enrol(
 
     `params` are those of the kind, under the wire's names in Python's spelling
     (`config_time_step`). An access token is used up with it. Raises TooManyFactors,
-    TooManyEnrolments, BindingExists, and the kind's own errors for what it cannot use.
+    TooManyEnrolments, TooManyEntities, BindingExists, and the kind's own errors for what it
+    cannot use.
     """
     _refuse_malformed(identity)
     kind = factors.get(factor_type)
-    for _ in range(TURNS):
+    for turn in range(TURNS):
         now = timezone.now()
         entity = _find(service, identity) or _new(service, identity)
-        is_new = entity._state.adding  # noqa: SLF001 - a documented API
         _refuse_too_many(entity, kind, now)
         factor = Factor(
             account_id=service.account_id,
@@ -108,20 +123,13 @@ def enrol(
             date_updated=now,
         )
         kind.enrol(factor, entity, params or {})
+        if _is_new(entity) and not turn:
+            ratelimits.count_entity(service.account_id)
         try:
-            with transaction.atomic(using=lookups.database()):
-                if is_new:
-                    entity.save(using=lookups.database(), force_insert=True)
-                if not _count(entity, now):
-                    continue
-                if access_token is not None:
-                    tokens.spend(access_token, now)
-                factor.save(using=lookups.database(), force_insert=True)
-                _tell("created", signals.factor_created, factor)
-        except IntegrityError:
-            _explain(service, factor)
-            continue
-        return factor
+            if _write(factor, entity, access_token, now):
+                return factor
+        except DatabaseError as error:
+            _explain(error, service, factor)
     raise exceptions.Conflict
 
 
@@ -151,6 +159,7 @@ def verify(factor: Factor, payload: str) -> Factor:
     return factor if settle(factor, proof, now) else fetch_factor(factor.entity, factor.sid)
 
 
+@turns.taken
 def settle(factor: Factor, proof: Proof, now: dt.datetime) -> bool:
     """Let a proof verify a new factor, once; False when it was used before, or the factor is gone.
 
@@ -172,15 +181,19 @@ def settle(factor: Factor, proof: Proof, now: dt.datetime) -> bool:
 
 def update(factor: Factor, friendly_name: str = "", **params: Any) -> Factor:
     """Change the name and the kind's configuration. Raises NotFound when it is gone meanwhile."""
-    factors.get(factor.factor_type).configure(factor, params)
-    factor.friendly_name = friendly_name or factor.friendly_name
-    factor.date_updated = timezone.now()
-    changed = rows().filter(sid=factor.sid)
-    if not changed.update(
-        friendly_name=factor.friendly_name, config=factor.config, date_updated=factor.date_updated
-    ):
-        raise NotFound
-    return factor
+    for _ in range(TURNS):
+        unchanged = rows().filter(sid=factor.sid, date_updated=factor.date_updated)
+        factors.get(factor.factor_type).configure(factor, params)
+        factor.friendly_name = friendly_name or factor.friendly_name
+        factor.date_updated = timezone.now()
+        if unchanged.update(
+            friendly_name=factor.friendly_name,
+            config=factor.config,
+            date_updated=factor.date_updated,
+        ):
+            return factor
+        factor = fetch_factor(factor.entity, factor.sid)
+    raise exceptions.Conflict
 
 
 def fetch_factor(entity: Entity, sid: str) -> Factor:
@@ -191,6 +204,7 @@ def fetch_factor(entity: Entity, sid: str) -> Factor:
     return found
 
 
+@turns.taken
 def delete_factor(factor: Factor) -> None:
     """Delete a factor and its challenges. Raises NotFound when somebody else did."""
     with transaction.atomic(using=lookups.database()):
@@ -251,6 +265,27 @@ def _refuse_too_many(entity: Entity, kind: FactorKind, now: dt.datetime) -> None
         raise exceptions.TooManyFactors
 
 
+def _is_new(entity: Entity) -> bool:
+    return bool(entity._state.adding)  # noqa: SLF001 - a documented API
+
+
+def _write(
+    factor: Factor, entity: Entity, access_token: AccessToken | None, now: dt.datetime
+) -> bool:
+    """Write a factor, and its entity if that is new; False when another one was faster."""
+    using = lookups.database()
+    with transaction.atomic(using=using):
+        if _is_new(entity):
+            entity.save(using=using, force_insert=True)
+        if not _count(entity, now):
+            return False
+        if access_token is not None:
+            tokens.spend(access_token, now)
+        factor.save(using=using, force_insert=True)
+        _tell("created", signals.factor_created, factor)
+    return True
+
+
 def _count(entity: Entity, now: dt.datetime) -> bool:
     """Count one more enrolment; False when another one was counted since the entity was read."""
     begun = entity.day_began
@@ -262,8 +297,10 @@ def _count(entity: Entity, now: dt.datetime) -> bool:
     return bool(unchanged.update(enrolments=F("enrolments") + 1, **changes))
 
 
-def _explain(service: VerifyService, factor: Factor) -> None:
-    """Raise what an IntegrityError meant; return when another try may do."""
+def _explain(error: DatabaseError, service: VerifyService, factor: Factor) -> None:
+    """Raise what a database's error meant; return when another try may do."""
+    if not turns.collided(error):
+        raise error
     same = rows().filter(service_id=service.sid, binding_digest=factor.binding_digest)
     if factor.binding_digest and same.exists():
         raise exceptions.BindingExists from None
@@ -284,15 +321,7 @@ def _charge(factor: Factor) -> Factor:
 
 def _tell(kind: Literal["created", "verified", "deleted"], signal: Signal, factor: Factor) -> None:
     """Queue the webhooks of an event, and send its signal after the commit."""
-    webhooks.factor_event(
-        kind,
-        account_sid=factor.account_id,
-        service_sid=factor.service_id,
-        identity=factor.entity.identity,
-        factor_sid=factor.sid,
-        factor_type=factor.factor_type,
-        friendly_name=factor.friendly_name,
-    )
+    webhooks.factor_event(kind, factor)
     transaction.on_commit(
         partial(signal.send_robust, sender=Factor, factor=factor), using=lookups.database()
     )

@@ -19,7 +19,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import codes, conf, exceptions, push_senders
+from django_verify import codes, conf, exceptions, push_senders, turns
 from django_verify.exceptions import InvalidFactorParameter, NotFound
 from django_verify.models import Challenge, Factor, Notification, PushCredential, lookups
 from django_verify.push_senders import Credential, PushError, PushMessage
@@ -40,6 +40,7 @@ def rows() -> QuerySet[Notification]:
     return Notification.objects.using(lookups.database()).order_by()
 
 
+@turns.taken
 def ask(challenge: Challenge, ttl: int = LONGEST_TTL) -> Notification:
     """Queue a further notification of a push challenge.
 

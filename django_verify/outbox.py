@@ -13,7 +13,7 @@ from typing import Any
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
-from django_verify import budgets, codes, dispatch, events, exceptions, signals, sna
+from django_verify import budgets, codes, dispatch, events, exceptions, signals, sna, turns
 from django_verify.budgets import History
 from django_verify.exceptions import NotFound
 from django_verify.models import Verification, VerificationAttempt, VerifyService, lookups
@@ -51,7 +51,7 @@ def write(order: Order, sna_url: str, asked_at: dt.datetime) -> VerificationAtte
         except IntegrityError:
             continue
         except OperationalError as error:
-            if not _is_deadlock(error):
+            if not turns.is_deadlock(error):
                 raise
             continue
         if attempt is not None:
@@ -159,12 +159,6 @@ def _guesses_of_a_new_code(order: Order, past: History, row: Verification, now: 
     if allowed <= row.checks:
         raise exceptions.MaxSendsReached("Too many wrong codes were tried for this address")
     return allowed
-
-
-def _is_deadlock(error: OperationalError) -> bool:
-    """Whether the database gave way to another transaction: MySQL's number, PostgreSQL's state."""
-    state = getattr(error.__cause__, "sqlstate", "")
-    return error.args[:1] == (1213,) or state in {"40P01", "40001"}
 
 
 def _attempt(order: Order, row: Verification, now: dt.datetime) -> VerificationAttempt:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from django_verify import challenges, entities, exceptions, sids
+from django_verify import challenges, entities, exceptions, sids, turns
 from django_verify.charges import refuse_open_transaction
 from django_verify.exceptions import InvalidClientData, NotFound
 from django_verify.factors import Proof
@@ -131,6 +131,7 @@ def verify(service: VerifyService, answer: Attestation) -> Factor:
     return factor
 
 
+@turns.taken
 def challenge(service: VerifyService, *, identity: str = "", factor_sid: str = "") -> Challenge:
     """Ask for any passkey of the service, for those of one entity, or for one.
 

@@ -21,7 +21,12 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import codes, conf
-from django_verify.exceptions import InvalidParameter, ServiceUnavailable, TooManyRequests
+from django_verify.exceptions import (
+    InvalidParameter,
+    ServiceUnavailable,
+    TooManyEntities,
+    TooManyRequests,
+)
 from django_verify.models import BucketCount, RateLimit, StatusReadCount, VerifyService
 from django_verify.models.services import UNIQUE_NAME
 
@@ -32,6 +37,8 @@ NAMES = 20
 VALUE_LENGTH = 256
 # The vendor's limits on reading one verification's status: seconds, reads.
 READS = {"minute": (60, 60), "hour": (3600, 180), "day": (86_400, 250)}
+# The vendor's limit on the new entities of one account: seconds, creations.
+ENTITIES = (1, 40)
 # How often a store looks again at counts that changed while it looked.
 TURNS = 4
 # How long a count is kept after its window, for processes whose clocks are behind.
@@ -151,6 +158,25 @@ def count_read(verification_sid: str) -> None:
         full = _read_in_database(verification_sid, windows)
     if full:
         raise TooManyRequests(retry_after=max(_seconds(window, now) for window in full))
+
+
+def count_entity(account_sid: str) -> None:
+    """Count one new entity of an account. Raises TooManyEntities.
+
+    A store that does not answer stops nobody: nothing is sent.
+    """
+    now = timezone.now().timestamp()
+    interval, most = ENTITIES
+    window = _window("entities", account_sid, interval, most, now)
+    if conf.current().RATE_LIMIT_STORE:
+        try:
+            full = _consume_in_redis([window], now)
+        except ServiceUnavailable:
+            return
+    else:
+        full = _consume_in_database([window])
+    if full:
+        raise TooManyEntities(retry_after=_seconds(window, now))
 
 
 def sweep(limit: int = 1000) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -40,7 +41,10 @@ def issue(
     friendly_name: str = "",
     ttl: int = DEFAULT_TTL,
 ) -> AccessToken:
-    """Write an access token for one factor of one identity; `text` returns the token itself."""
+    """Write an access token for one factor of one identity; `text` returns the token itself.
+
+    Raises NotFound when the service has gone.
+    """
     signatures.refuse_unavailable()
     now = timezone.now()
     row = AccessToken(
@@ -53,7 +57,11 @@ def issue(
         date_created=now,
         expires_at=now + dt.timedelta(seconds=ttl),
     )
-    row.save(using=lookups.database(), force_insert=True)
+    try:
+        with transaction.atomic(using=lookups.database()):
+            row.save(using=lookups.database(), force_insert=True)
+    except IntegrityError:
+        raise NotFound from None  # the service was deleted meanwhile
     return row
 
 

@@ -8,13 +8,14 @@ events of verifications, for the sinks, take the same road from `events`.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import logging
 import secrets
 import threading
 import uuid
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Literal
+from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.db import close_old_connections, connections, router
@@ -22,7 +23,7 @@ from django.db.models import Count, F, Min, Q, QuerySet
 from django.utils import timezone
 
 from django_verify import conf, posting, signals, signing
-from django_verify.models import EventSink, Webhook, WebhookDelivery
+from django_verify.models import Challenge, EventSink, Factor, Webhook, WebhookDelivery
 from django_verify.models.webhooks import Receiver
 
 logger = logging.getLogger("django_verify")
@@ -74,59 +75,38 @@ def enqueue(deliveries: Iterable[WebhookDelivery]) -> int:
     return len(rows)
 
 
-def factor_event(
-    kind: Literal["created", "verified", "deleted"],
-    *,
-    account_sid: str,
-    service_sid: str,
-    identity: str,
-    factor_sid: str,
-    factor_type: str,
-    friendly_name: str = "",
-) -> int:
+def factor_event(kind: Literal["created", "verified", "deleted"], factor: Factor) -> int:
     """Record what became of a factor, as `record` does; return how many webhooks will be told."""
+    return record(factor.service_id, f"factor.{kind}", _told_of(factor))
+
+
+def challenge_event(kind: Literal["approved", "denied"], challenge: Challenge) -> int:
+    """Record the answer to a challenge, as `record` does; return how many webhooks will be told."""
+    factor = challenge.factor
+    assert factor is not None  # noqa: S101 - an answer names who has given it
     params = {
-        "account_sid": account_sid,
-        "service_sid": service_sid,
-        "entity_identity": identity,
-        "factor_sid": factor_sid,
-        "factor_type": factor_type,
-        "factor_friendly_name": friendly_name,
+        **_told_of(factor),
+        "challenge_sid": challenge.sid,
+        "challenge_details": _as_json(challenge.details),
+        "challenge_hidden_details": _as_json(challenge.hidden_details),
+        "challenge_metadata": _as_json(challenge.metadata),
     }
-    return record(service_sid, f"factor.{kind}", params)
+    return record(factor.service_id, f"challenge.{kind}", params)
 
 
-def challenge_event(
-    kind: Literal["approved", "denied"],
-    *,
-    account_sid: str,
-    service_sid: str,
-    identity: str,
-    factor_sid: str,
-    factor_type: str,
-    challenge_sid: str,
-    details: str = "",
-    hidden_details: str = "",
-    metadata: str = "",
-    friendly_name: str = "",
-) -> int:
-    """Record the answer to a challenge, as `record` does; return how many webhooks will be told.
-
-    The details and the metadata are JSON texts, as the challenge has them.
-    """
-    params = {
-        "account_sid": account_sid,
-        "service_sid": service_sid,
-        "entity_identity": identity,
-        "factor_sid": factor_sid,
-        "factor_type": factor_type,
-        "factor_friendly_name": friendly_name,
-        "challenge_sid": challenge_sid,
-        "challenge_details": details,
-        "challenge_hidden_details": hidden_details,
-        "challenge_metadata": metadata,
+def _told_of(factor: Factor) -> dict[str, str]:
+    return {
+        "account_sid": factor.account_id,
+        "service_sid": factor.service_id,
+        "entity_identity": factor.entity.identity,
+        "factor_sid": factor.sid,
+        "factor_type": factor.factor_type,
+        "factor_friendly_name": factor.friendly_name,
     }
-    return record(service_sid, f"challenge.{kind}", params)
+
+
+def _as_json(value: Mapping[str, Any] | None) -> str:
+    return "" if value is None else json.dumps(value)
 
 
 def rotate_secret(receiver: Receiver, secret: str = "", overlap: dt.timedelta = OVERLAP) -> str:

@@ -6,20 +6,18 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from django_verify import webhooks
-from django_verify.models import Webhook, WebhookDelivery
+from django_verify.models import Challenge, Entity, Factor, Webhook, WebhookDelivery
 
 FACTOR = {
-    "identity": "user-7",
-    "factor_sid": "YF" + "0" * 32,
+    "sid": "YF" + "0" * 32,
     "factor_type": "push",
     "friendly_name": "Phone",
 }
 CHALLENGE = {
-    **FACTOR,
-    "challenge_sid": "YC" + "0" * 32,
-    "details": '{"message": "Log in?"}',
-    "hidden_details": '{"ip": "192.0.2.1"}',
-    "metadata": "{}",
+    "sid": "YC" + "0" * 32,
+    "details": {"message": "Log in?"},
+    "hidden_details": {"ip": "192.0.2.1"},
+    "metadata": {},
 }
 
 
@@ -64,10 +62,11 @@ def make_webhook(service, **values):
 
 
 def tell(service, kind="created"):
-    ids = {"account_sid": service.account_id, "service_sid": service.sid}
+    entity = Entity(identity="user-7")
+    factor = Factor(service=service, account=service.account, entity=entity, **FACTOR)
     if kind in {"approved", "denied"}:
-        return webhooks.challenge_event(kind, **ids, **CHALLENGE)
-    return webhooks.factor_event(kind, **ids, **FACTOR)
+        return webhooks.challenge_event(kind, Challenge(factor=factor, **CHALLENGE))
+    return webhooks.factor_event(kind, factor)
 
 
 def the_row():

@@ -77,6 +77,38 @@ def test_what_is_no_identity(service, identity):
         entities.fetch(service, identity)
 
 
+def test_an_account_creates_forty_entities_a_second(service, account, clock):
+    for number in range(20):
+        entities.create(service, f"user-{number:04}")
+        enrol(make_service(account) if number % 2 else service, f"site-{number:04}")
+    with pytest.raises(exceptions.TooManyEntities) as refused:
+        entities.create(service, "one-too-many")
+    assert refused.value.retry_after == 1
+    with pytest.raises(exceptions.TooManyEntities):
+        enrol(service, "one-too-many")
+    # What exists needs no creation, and another account has a limit of its own.
+    enrol(service, "user-0001")
+    with pytest.raises(exceptions.EntityExists):
+        entities.create(service, "user-0001")
+    entities.create(make_service(make_account("Other")), "one-too-many")
+    clock.shift(1)
+    enrol(service, "one-too-many")
+
+
+def test_entities_of_one_moment_keep_the_limit(service, aligned, clock):
+    for turn in range(4):
+
+        def one(number, turn=turn):
+            try:
+                return entities.create(service, f"user-{turn}-{number:04}")
+            except exceptions.TooManyEntities:
+                return None
+
+        made = aligned([lambda n=n: one(n) for n in range(THREADS)])
+        assert len([row for row in made if row]) == 40
+        clock.shift(1)
+
+
 def test_services_have_their_own_identities(service, account):
     other = make_service(account)
     entities.create(service, WHO)
@@ -174,6 +206,22 @@ def test_changes_of_a_factor(service):
         entities.update(factor, "Phone")
 
 
+def test_changes_at_one_moment_are_all_kept(service, aligned):
+    wanted = {"alg": "sha256", "skew": 2, "code_length": 8, "time_step": 60}
+    for number in range(8):
+        factor = enrol(service, f"user-{number:04}")
+        found = [entities.fetch_factor(factor.entity, factor.sid) for _ in wanted]
+        aligned(
+            [
+                lambda row=row, name=name, value=value: entities.update(
+                    row, **{f"config_{name}": value}
+                )
+                for row, (name, value) in zip(found, wanted.items(), strict=True)
+            ]
+        )
+        assert entities.fetch_factor(factor.entity, factor.sid).config == wanted
+
+
 def test_a_deleted_factor_is_told_once(service, heard):
     listen(service, "factor.deleted")
     factor = enrol(service)
@@ -192,6 +240,14 @@ def test_an_entity_goes_with_its_factors(service, heard):
     assert {sid for name, sid in heard if name == "deleted"} == {first.sid, second.sid}
     assert len(told()) == 2
     entities.create(service, WHO)
+
+
+def test_of_two_deletions_of_an_entity_one_is_told(service, heard):
+    entity = enrol(service).entity
+    entities.delete(entity)
+    with pytest.raises(exceptions.NotFound):
+        entities.delete(entity)
+    assert [name for name, _ in heard] == ["created", "deleted"]
 
 
 def test_nothing_is_told_of_what_is_rolled_back(service, heard):

@@ -89,6 +89,7 @@ WIRE = {
     "ChallengeExpired": (60323, 403),
     "ChallengeVerificationFailed": (60324, 403),
     "TooManyEnrolments": (60326, 429),
+    "TooManyEntities": (60328, 429),
     "AlreadySafeListed": (60411, 409),
     "InvalidSubstitutions": (60224, 400),
     "TemplateWithoutChannel": (60227, 400),
@@ -121,6 +122,21 @@ def each():
 
 def test_the_table_names_the_whole_family():
     assert {kind.__name__ for kind in FAMILY} == set(WIRE)
+
+
+def descendants(kind):
+    return {kind}.union(*map(descendants, kind.__subclasses__()))
+
+
+def test_every_chapter_is_exported():
+    # Those of callers without credentials are no errors of the API's, and stand with their verbs.
+    here = {
+        kind
+        for kind in descendants(VerifyError)
+        if kind.__module__.startswith("django_verify.exceptions")
+    }
+    assert here == set(FAMILY)
+    assert {kind.__name__ for kind in FAMILY} | {"Noted"} == set(exceptions.__all__)
 
 
 @pytest.mark.parametrize("kind", each())

@@ -12,6 +12,7 @@ from django_verify.exceptions import (
     InvalidParameter,
     MaxSendsReached,
     ServiceUnavailable,
+    TooManyEntities,
     TooManyRequests,
 )
 from django_verify.models import (
@@ -390,6 +391,18 @@ class TestStatusReads:
 
 
 @pytest.mark.django_db
+def test_new_entities_have_forty_a_second(store, clock):
+    for _ in range(2):
+        for _ in range(40):
+            ratelimits.count_entity("AC1")
+        with pytest.raises(TooManyEntities) as error:
+            ratelimits.count_entity("AC1")
+        assert error.value.retry_after == 1
+        ratelimits.count_entity("AC2")
+        clock.shift(1)
+
+
+@pytest.mark.django_db
 def test_the_sweep_deletes_what_is_over_in_batches(service, start, clock):
     make_limit(service, every_60=9)
     for number in range(5):
@@ -438,6 +451,10 @@ class TestRedis:
         path = f"Services/{service.sid}/Verifications/{row.sid}"
         assert {api.get(path).status for _ in range(61)} == {200}
 
+    def test_new_entities_are_not_limited_while_it_is_down(self, down):
+        for _ in range(41):
+            ratelimits.count_entity("AC1")
+
     def test_no_count_is_in_the_database_and_each_dies_by_itself(
         self, service, start, settings, request
     ):
@@ -450,12 +467,13 @@ class TestRedis:
         make_limit(service, every_60=5, every_3600=5)
         start(ip=IP)
         ratelimits.count_read("VE1")
+        ratelimits.count_entity("AC1")
         assert not BucketCount.objects.exists()
         assert not StatusReadCount.objects.exists()
         with redis.Redis.from_url(REDIS) as client:
             keys = sorted(client.scan_iter("django_verify:*"))
             lives = [client.ttl(key) for key in keys]
-        assert len(keys) == 5
+        assert len(keys) == 6
         assert all(0 < life <= 86_400 + 60 for life in lives)
         assert IP.encode() not in b" ".join(keys)
 

@@ -70,6 +70,24 @@ def test_base64_has_one_spelling():
             signatures.decoded(text)
 
 
+ODD = (None, 5, True, "", "A128KW", [], [[]], {}, {"a": []})
+
+
+@pytest.mark.parametrize("name", ["alg", "enc", "zip", "crit", "b64", "jwk", "p2c", "epk"])
+@pytest.mark.parametrize("value", ODD, ids=str)
+def test_a_seal_whose_header_is_not_ours_is_a_value_error(name, value):
+    key = secrets.token_bytes(32)
+    rest = signatures.seal({}, {"kid": "k1", "cty": "x"}, key).partition(".")[2]
+    ours = {"alg": "dir", "enc": "A256GCM", "zip": "DEF", "kid": "k1", "cty": "x"}
+    token = f"{segment({**ours, name: value})}.{rest}"
+    for act in (
+        lambda: signatures.sealed_header(token, 8000),
+        lambda: signatures.unseal(token, key),
+    ):
+        with pytest.raises(ValueError):
+            act()
+
+
 def test_a_seal_opens_for_its_key_alone():
     key = secrets.token_bytes(32)
     token = signatures.seal({"jti": "YK1"}, {"kid": "k1", "cty": "x"}, key)

@@ -18,6 +18,7 @@ from django_verify import (
     verifications,
 )
 from django_verify.models import (
+    ClientVerification,
     EventSink,
     TestNumber,
     Verification,
@@ -314,8 +315,10 @@ def test_a_payment_needs_its_amount_and_payee(account, loud):
 
 def test_a_clients_own_verification_is_a_test_too(service, loud):
     make_pair(service)
-    one = verifications.start(service, PHONE, client="CV1")
-    two = verifications.start(service, PHONE, client="CV2", withheld="blocked")
+    one, two = (
+        verifications.start(service, PHONE, client=ClientVerification(service=service))
+        for _ in range(2)
+    )
     assert one.sid != two.sid
     assert one.is_test
     assert two.is_test

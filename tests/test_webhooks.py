@@ -42,12 +42,12 @@ def test_what_a_report_says(service):
         "account_sid": service.account_id,
         "service_sid": service.sid,
         "entity_identity": "user-7",
-        "factor_sid": FACTOR["factor_sid"],
+        "factor_sid": FACTOR["sid"],
         "factor_type": "push",
         "factor_friendly_name": "Phone",
-        "challenge_sid": CHALLENGE["challenge_sid"],
-        "challenge_details": CHALLENGE["details"],
-        "challenge_hidden_details": CHALLENGE["hidden_details"],
+        "challenge_sid": CHALLENGE["sid"],
+        "challenge_details": json.dumps(CHALLENGE["details"]),
+        "challenge_hidden_details": json.dumps(CHALLENGE["hidden_details"]),
         "challenge_metadata": "{}",
     }
     assert row.event_type == "challenge.approved"

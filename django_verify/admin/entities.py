@@ -26,7 +26,7 @@ from django_verify.admin.verifications import (
     sees_addresses,
 )
 from django_verify.exceptions import NotFound
-from django_verify.models import Challenge, Entity, Factor, VerifyService
+from django_verify.models import Challenge, Entity, Factor, Notification, VerifyService
 
 #: The confirmation page names each factor, and a form has at most 1000 fields.
 RELEASE_AT_ONCE = 500
@@ -273,6 +273,28 @@ class FactorAdmin(DeletableAdmin):
         self.message_user(request, text % {"count": count}, messages.SUCCESS)
 
 
+class NotificationInline(LookOnly, TabularInline):
+    """The notifications of a push challenge, and what became of each."""
+
+    model = Notification
+    fields = readonly_fields = (
+        "notification_sid",
+        "status",
+        "tries",
+        "due_at",
+        "error",
+        "date_created",
+        "expires_at",
+    )
+    extra = 0
+
+    # As above.
+    @admin.display(description=_("SID"))
+    def notification_sid(self, obj: Notification) -> str:
+        """The notification's SID."""
+        return obj.sid
+
+
 @admin.register(Challenge)
 class ChallengeAdmin(IdentityAdmin):
     """What was asked of factors, and what became of it."""
@@ -294,6 +316,10 @@ class ChallengeAdmin(IdentityAdmin):
     )
     list_select_related = ("entity", "service")
     sid_paths = {"YC": "pk", "YF": "factor", "YE": "entity"}
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """Return the notifications, which push challenges alone have."""
+        return (NotificationInline,) if obj and obj.factor_type == Factor.Type.PUSH else ()
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what the page shows; what was asked, and by which device, may name a person."""

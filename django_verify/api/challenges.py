@@ -128,7 +128,7 @@ class ChallengeViewSet(Create, Fetch, List, Update, EntityResource):
 
     def get_queryset(self) -> QuerySet[Challenge]:
         """Return the entity's challenges with their factors; for a device, its own alone."""
-        found = super().get_queryset().select_related("factor")
+        found = super().get_queryset().select_related("factor__entity")
         return found if self.device is None else found.filter(factor_id=self.device.sid)
 
     def retrieve(self, request: Request, **kwargs: str) -> Response:

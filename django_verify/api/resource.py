@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db import DatabaseError, IntegrityError, connections, router, transaction
+from django.db import DatabaseError, connections, router, transaction
 from django.db.models import Model, Q, QuerySet
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -25,7 +25,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from django_verify import bodies, conf, exceptions, sids
+from django_verify import bodies, conf, exceptions, sids, turns
 from django_verify.api import wire
 from django_verify.api.auth import BasicAuthentication, Caller
 from django_verify.exceptions import Conflict, InvalidParameter, NotFound
@@ -300,8 +300,10 @@ class Delete:
                 with transaction.atomic(using=router.db_for_write(self.model)):
                     self.perform_destroy(self.get_object())
                 return Response(status=204)
-            except IntegrityError:
-                continue  # something was added to it meanwhile
+            except DatabaseError as error:
+                if not turns.collided(error):
+                    raise
+                # Something was added to it meanwhile, or somebody waited for it.
         raise Conflict
 
     def perform_destroy(self, obj: Any) -> None:

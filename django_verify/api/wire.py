@@ -11,14 +11,20 @@ import re
 from functools import cache
 from typing import Any
 
-from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
+from django.core.exceptions import (
+    DisallowedHost,
+    ObjectDoesNotExist,
+    PermissionDenied,
+    SuspiciousOperation,
+)
+from django.db import OperationalError
 from django.http import Http404
 from rest_framework import exceptions as drf
 from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from django_verify import bodies, exceptions
+from django_verify import bodies, exceptions, turns
 from django_verify.bodies import MAX_PARAMETERS, Values
 from django_verify.exceptions import InvalidParameter, MalformedRequest, VerifyError
 
@@ -249,10 +255,14 @@ def _spelling(name: str, parameters: Parameters | None) -> str:
 def as_verify_error(error: Exception, resource: str) -> VerifyError:
     """Return any exception of a request as one of our family; what is unforeseen is logged."""
     match error:
-        case exceptions.NotFound() | Http404():
+        case exceptions.NotFound() | Http404() | ObjectDoesNotExist():
+            # The last of them is a row's owner that was deleted after the row was read.
             return exceptions.NotFound(f"The requested resource {resource} was not found")
         case VerifyError():
             return error
+        case OperationalError() if turns.is_deadlock(error):
+            # The transaction is undone; a charge before it was committed and stands.
+            return exceptions.Conflict()
         case drf.MethodNotAllowed():
             return exceptions.MethodNotSupported()
         case drf.UnsupportedMediaType():

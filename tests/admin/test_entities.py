@@ -10,6 +10,7 @@ from django_verify.admin.entities import FactorAdmin
 from django_verify.exceptions import NotFound
 from django_verify.models import Challenge, Entity, Factor, Webhook, WebhookDelivery
 from tests.admin.conftest import told
+from tests.device import FCM_TOKEN, Phone
 
 pytestmark = pytest.mark.django_db
 
@@ -105,6 +106,33 @@ def test_a_challenge_tells_its_status_of_now(boss, challenge, clock):
     assert found(boss, "challenge", "status=expired") == {challenge.pk}
     assert not found(boss, "challenge", "status=pending")
     assert found(boss, "challenge", "status=nonsense") == {challenge.pk}
+
+
+def test_a_push_challenge_lists_its_notifications(boss, clerk, service, challenge):
+    phone = Phone(None, service.sid, "User-0001")
+    params = {
+        "binding_alg": "ES256",
+        "binding_public_key": phone.public_key,
+        "config_app_id": "com.example.app",
+        "config_sdk_version": "1",
+        "config_notification_platform": "fcm",
+        "config_notification_token": FCM_TOKEN,
+    }
+    factor = entities.enrol(service, "User-0001", "push", "Phone", params=params)
+    Factor.objects.filter(sid=factor.sid).update(status="verified")
+    factor = entities.fetch_factor(factor.entity, factor.sid)
+    asked = challenges.create(factor, details={"message": "Log in?", "fields": []})
+    row = asked.notifications.get()
+    row.error = "no push sender is configured for the platform"
+    row.save()
+    text = boss.get(page_of(asked)).content.decode()
+    assert row.sid in text
+    assert row.error in text
+    assert FCM_TOKEN not in text
+    assert row.sid not in clerk("view_challenge").get(page_of(asked)).content.decode()
+    seen = clerk("view_challenge", "view_notification").get(page_of(asked)).content.decode()
+    assert row.sid in seen
+    assert "Notifications" not in boss.get(page_of(challenge)).content.decode()
 
 
 def test_a_challenge_that_names_nobody(boss, challenge):

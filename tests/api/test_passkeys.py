@@ -180,6 +180,11 @@ def test_a_bad_body_has_the_number_of_its_member(site, change, code, named):
     assert not Factor.objects.exists()
 
 
+@pytest.mark.parametrize("value", [5, 1.5, True, [], {}, {"a": 1}, "", "YF", "YF" + "0" * 33])
+def test_a_factor_that_is_named_by_no_sid(site, value):
+    assert "factor_sid`" in refused(site.post("Challenges", {"factor_sid": value}), 400, 60362)
+
+
 def test_criteria_that_nobody_names_are_listed(site, service):
     type(service).objects.update(
         passkeys_authenticator_attachment="", passkeys_user_verification=""

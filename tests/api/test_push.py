@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.test import Client
 from twilio.rest import Client as Sdk
 
-from django_verify import tokens
+from django_verify import challenges, entities, tokens
+from django_verify.exceptions import NotFound
 from django_verify.factors.push import Push
 from django_verify.models import AccessToken, Challenge, Factor, Notification
 from django_verify.push_senders import memory
@@ -362,6 +363,17 @@ def test_an_answer_counts_once_and_in_time(api, service, clock):
     refused(api.post(f"{path}/{late}", {"AuthPayload": late_proof}), 403, 60323)
 
 
+def test_an_answer_of_somebody_who_has_gone(api, service):
+    phone = enrolled(api, service)
+    sid = asked(api, phone)
+    proof = phone.signed(phone.payload(sid, "approved"))
+    entity = entities.fetch(service, WHO)
+    challenge = challenges.fetch(entity, sid)
+    entities.delete(entity)
+    with pytest.raises(NotFound):
+        challenges.answer(challenge, proof)
+
+
 @pytest.mark.parametrize(
     ("form", "status", "code"),
     [
@@ -594,6 +606,10 @@ def test_parameters_of_an_access_token(api, issued, form):
     assert not AccessToken.objects.exists()
 
 
+# Members of types that a library may not expect, in front of a seal that is otherwise right.
+ODD_HEADERS = [{"enc": []}, {"enc": {}}, {"alg": [[]]}, {"crit": 5}, {"crit": [[]]}, {"zip": []}]
+
+
 def test_an_access_token_creates_one_factor_and_nothing_else(api, account, service, issued, root):
     def token(**form):
         return api.post(issued, {"Identity": WHO, "FactorType": "push", **form}).data["token"]
@@ -601,6 +617,7 @@ def test_an_access_token_creates_one_factor_and_nothing_else(api, account, servi
     client = Client(raise_request_exception=False)
     send = through(client)
     good = token()
+    header = json.loads(base64.urlsafe_b64decode(good.split(".")[0] + "=="))
     holder = {"authorization": basic("token", good)}
     for path in ("Services", issued, root, f"{root}/Factors", f"{root}/Challenges"):
         assert client.get(f"/v2/{path}", headers=holder).status_code == 401
@@ -619,6 +636,7 @@ def test_an_access_token_creates_one_factor_and_nothing_else(api, account, servi
         "e30....",
         f"{base64url(b'[' * 3000)}....",
         good.replace(good.split(".")[0], segment({"alg": "dir", "enc": "A256GCM", "kid": "x"})),
+        *(good.replace(good.split(".")[0], segment({**header, **odd})) for odd in ODD_HEADERS),
         good + "A" * 8000,
     ):
         assert phone.enrol(wrong).status == 401
@@ -630,6 +648,13 @@ def test_an_access_token_creates_one_factor_and_nothing_else(api, account, servi
     fresh = token()
     account.save()
     assert Phone(send, service.sid, WHO).enrol(fresh).status == 401
+
+
+def test_no_token_is_issued_for_a_service_that_has_gone(service):
+    type(service).objects.all().delete()
+    with pytest.raises(NotFound):
+        tokens.issue(service, WHO)
+    assert not AccessToken.objects.exists()
 
 
 def test_an_access_token_runs_out(api, service, issued, clock):

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
+from django.db import OperationalError
 from django.test import Client, RequestFactory
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -376,6 +377,25 @@ def test_the_unforeseen_is_logged_and_still_in_shape(api, monkeypatch, caplog):
     message = refused(api.get("Services"), 500, 20500)
     assert "secret" not in message
     assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (OperationalError(1213, "Deadlock found"), 409, 20409),
+        (OperationalError(2006, "gone away"), 500, 20500),
+        (VerifyService.DoesNotExist("no such row"), 404, 20404),
+    ],
+    ids=str,
+)
+def test_what_happens_between_two_requests(api, monkeypatch, error, status, code):
+    def meet(self):
+        raise error
+
+    from django_verify.api.services import ServiceViewSet
+
+    monkeypatch.setattr(ServiceViewSet, "get_queryset", meet)
+    refused(api.get("Services"), status, code)
 
 
 # Links.

@@ -1,0 +1,52 @@
+"""Transactions that meet others: which of the database's refusals are a matter of another turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from django.db import DatabaseError, IntegrityError, OperationalError, transaction
+
+from django_verify.exceptions import Conflict
+from django_verify.models import lookups
+
+TURNS = 10
+
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
+
+
+def is_deadlock(error: BaseException) -> bool:
+    """Whether the database gave way to another transaction: MySQL's number, PostgreSQL's state."""
+    if not isinstance(error, OperationalError):
+        return False
+    state = getattr(error.__cause__, "sqlstate", "")
+    return error.args[:1] == (1213,) or state in {"40P01", "40001"}
+
+
+def collided(error: DatabaseError) -> bool:
+    """Whether a row came or went meanwhile, or the transaction gave way, so that it may run again.
+
+    Within a caller's transaction a deadlock is the caller's: it may have ended that one too.
+    """
+    if isinstance(error, IntegrityError):
+        return True
+    connection = transaction.get_connection(lookups.database())
+    return is_deadlock(error) and not connection.in_atomic_block
+
+
+def taken(write: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Let a function that is one transaction run again when it collided. Raises Conflict."""
+
+    @wraps(write)
+    def again(*args: Given.args, **kwargs: Given.kwargs) -> Made:
+        for _ in range(TURNS):
+            try:
+                return write(*args, **kwargs)
+            except DatabaseError as error:
+                if not collided(error):
+                    raise
+        raise Conflict
+
+    return again
