@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from django_verify import conf, delivery, dispatch, verifications
 from django_verify.models import VerificationAttempt
-from tests.conftest import PHONE, code_in
+from tests.conftest import PHONE, code_in, database_url
 from tests.scripted import configured
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -238,17 +238,6 @@ def test_a_celery_worker_sends(service, engine, celery_app, tmp_path, settings):
     )
     assert row.attempts.get().message_status == "sent", done.stderr
     assert PHONE in (tmp_path / "out").read_text()
-
-
-def database_url():
-    """The address of this test's database, for another process."""
-    given = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{given['NAME']}"
-    host = f"{given['HOST']}:{given['PORT']}" if given["PORT"] else given["HOST"]
-    scheme = "postgres" if connection.vendor == "postgresql" else "mysql"
-    password = f":{given['PASSWORD']}" if given["PASSWORD"] else ""
-    return f"{scheme}://{given['USER']}{password}@{host}/{given['NAME']}"
 
 
 def test_without_an_engine_nobody_is_woken(settings):

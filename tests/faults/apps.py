@@ -1,0 +1,65 @@
+"""What is different inside the processes of the matrix: short time-outs, and a clock that jumps."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import time_machine
+from django.apps import AppConfig
+from django.conf import settings
+
+from django_verify import codes, signals, transport
+from tests.faults.senders import tell
+
+
+class Faults(AppConfig):
+    """Puts the hooks in that a cell asks for."""
+
+    name = "tests.faults"
+
+    def ready(self):
+        faults = settings.FAULTS
+        shorten()
+        if "clock" in faults:
+            move(faults["clock"])
+            signal.signal(signal.SIGUSR1, lambda *_: move(float(Path(clock()).read_text())))
+        if "watched_by" in faults:
+            watch(faults["watched_by"])
+
+
+def shorten():
+    """Time-outs that a cell can wait for, and loopback as a public address.
+
+    tests/test_transport.py has those that are in force.
+    """
+    real = transport.call
+    short = {"connect": 1.0, "read": 0.5, "total": 1.0}
+    transport.call = lambda *a, **k: real(*a, **{**short, **k, "public": False})
+
+
+def clock():
+    return os.environ["FAULTS_CLOCK"]
+
+
+def move(seconds):
+    """Have the clock jump, and say so in the log."""
+    time_machine.travel(time.time() + seconds).start()
+    print(f"the clock jumped by {seconds:g}", flush=True)
+
+
+def watch(provider):
+    """Tell the provider of two moments of a request, where it may hold the process up."""
+    real = codes.matches
+
+    def matches(expected, given):
+        tell(provider, "compared")
+        return real(expected, given)
+
+    codes.matches = matches
+    signals.verification_starting.connect(lambda **_: tell(provider, "starting"), weak=False)
+    try:
+        from celery.signals import task_postrun
+    except ImportError:
+        return
+    task_postrun.connect(lambda **_: tell(provider, "done"), weak=False)
