@@ -1,8 +1,10 @@
 """What is different inside the processes of the matrix: short time-outs, and a clock that jumps."""
 
+import logging
 import os
 import signal
 import time
+from importlib import import_module
 from pathlib import Path
 
 import time_machine
@@ -11,6 +13,8 @@ from django.conf import settings
 
 from django_verify import codes, signals, transport
 from tests.faults.senders import tell
+
+logger = logging.getLogger(__name__)
 
 
 class Faults(AppConfig):
@@ -24,6 +28,8 @@ class Faults(AppConfig):
         if "clock" in faults:
             move(faults["clock"])
             signal.signal(signal.SIGUSR1, lambda *_: move(float(Path(clock()).read_text())))
+        if "BROKER_URL" in os.environ:
+            import_module("tests.faults.shop")
         if "watched_by" in faults:
             watch(faults["watched_by"])
 
@@ -45,7 +51,7 @@ def clock():
 def move(seconds):
     """Have the clock jump, and say so in the log."""
     time_machine.travel(time.time() + seconds).start()
-    print(f"the clock jumped by {seconds:g}", flush=True)
+    logger.warning("the clock jumped by %g", seconds)
 
 
 def watch(provider):

@@ -1,6 +1,7 @@
 """One provider and one set of processes for each file of the matrix, and what must hold in each cell."""
 
 import itertools
+import signal
 
 import pytest
 
@@ -36,6 +37,27 @@ def provider(transactional_db, site, settings):
 def phones():
     """Numbers, of which no two cells have the same one."""
     return (f"+1212234{line:04d}" for line in itertools.count())
+
+
+@pytest.fixture
+def brief(site):
+    """`brief(process)` kills a process at the end of the cell, and returns it."""
+    started = []
+    yield lambda process: started.append(process) or process
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture
+def only(site):
+    """`only(process)` stops all other workers for the rest of the test."""
+
+    def stop_others(*processes):
+        site.pause()
+        for process in processes:
+            process.tell(signal.SIGCONT)
+
+    return stop_others
 
 
 def the_attempt(phone):

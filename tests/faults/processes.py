@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -59,22 +59,24 @@ class Process:
         """Wait until the log has a text."""
         eventually(lambda: self.log.count(text) >= times, lambda: self.log)
 
+    def wait(self):
+        """Wait until it has ended; return the exit code."""
+        return self.popen.wait(PATIENCE)
+
     def kill(self):
         """SIGKILL for all that is left of it."""
         self.tell(signal.SIGKILL)
-        self.popen.wait(PATIENCE)
+        self.wait()
 
     def tell(self, number):
         """Send a signal to each of its processes."""
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.popen.pid, number)
-        except ProcessLookupError:
-            pass
 
     def stop(self):
         """End it as a supervisor does; return the exit code."""
         self.popen.terminate()
-        return self.popen.wait(PATIENCE)
+        return self.wait()
 
     def jump(self, seconds):
         """Have its clock jump, now."""
@@ -125,8 +127,7 @@ class Site:
         web = self.start(
             *("-m", "gunicorn", "--threads", "4", "--bind", f"127.0.0.1:{port}"),
             *("--no-control-socket", "example_project.wsgi"),
-            watched_by=f"{self.provider.url}/web",
-            **more,
+            **{"watched_by": f"{self.provider.url}/web", **more},
         )
         web.url = f"http://127.0.0.1:{port}/"
         eventually(lambda: self._answers(web), lambda: web.log)
@@ -184,8 +185,8 @@ class Redis(Process):
 
     available = shutil.which("redis-server") is not None
 
-    def __init__(self, folder):
-        self.port = free_port()
+    def __init__(self, folder, port=0):
+        self.port = port or free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         options = {"port": self.port, "bind": "127.0.0.1", "save": "", "dir": str(folder)}
         flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]

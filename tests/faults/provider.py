@@ -47,17 +47,18 @@ class Provider(Fake):
         for gate in self.held:
             gate.open.set()
         self.held.clear()
-        self.declined.clear()
 
     def messages(self, attempt):
         """The messages of an attempt that may have left: which sender, which code."""
         found = [
-            (asked.path.strip("/"), json.loads(asked.body)) for asked in self.asked if asked.body
+            (asked.path.strip("/"), json.loads(asked.body))
+            for asked in self.asked
+            if asked.body and asked.peer not in self.declined
         ]
         return [
             (alias, code_in(SimpleNamespace(channel="sms", body=message["text"])))
             for alias, message in found
-            if message["attempt"] == attempt.sid and (alias, message["to"]) not in self.declined
+            if message["attempt"] == attempt.sid
         ]
 
     def told(self, moment):
@@ -78,7 +79,7 @@ def _act(provider, handler):
         fault(provider, handler)
         return
     if fault == 503:  # it says that nothing was done
-        provider.declined.add((place, to))
+        provider.declined.add(handler.client_address)
     provider.count += 1
     data = json.dumps({"id": f"SM{provider.count}"} if fault == 200 else {}).encode()
     handler.send_response(fault)

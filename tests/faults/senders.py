@@ -32,7 +32,7 @@ def tell(provider, moment):
 
 def configured(provider, **values):
     """The settings of a site whose senders `first` and `second` are this provider's."""
-    kinds = {alias: f"{__name__}.Watched" for alias in ("first", "second")}
+    kinds = dict.fromkeys(("first", "second"), f"{__name__}.Watched")
     urls = {alias: f"{provider.url}/{alias}?to={{to}}" for alias in kinds}
     # Nobody listens there: the port is a privileged one that no test opens.
     kinds["nowhere"], urls["nowhere"] = (
