@@ -12,7 +12,7 @@ from django.apps import AppConfig
 from django.conf import settings
 
 from django_verify import codes, signals, transport
-from tests.faults.senders import tell
+from tests.faults.senders import now, tell
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class Faults(AppConfig):
 
     def ready(self):
         faults = settings.FAULTS
-        shorten()
+        limit()
         if "clock" in faults:
             move(faults["clock"])
             signal.signal(signal.SIGUSR1, lambda *_: move(float(Path(clock()).read_text())))
@@ -34,14 +34,18 @@ class Faults(AppConfig):
             watch(faults["watched_by"])
 
 
-def shorten():
-    """Time-outs that a cell can wait for, and loopback as a public address.
+def limit():
+    """Time-outs that a cell can wait for, where it is about them, and loopback as a public address.
 
     tests/test_transport.py has those that are in force.
     """
     real = transport.call
-    short = {"connect": 1.0, "read": 0.5, "total": 1.0}
-    transport.call = lambda *a, **k: real(*a, **{**short, **k, "public": False})
+
+    def call(*args, **options):
+        short = {"read": now.patience, "total": 2 * now.patience} if now.patience else {}
+        return real(*args, **{**options, **short, "public": False})
+
+    transport.call = call
 
 
 def clock():

@@ -1,7 +1,6 @@
 """One provider and one set of processes for each file of the matrix, and what must hold in each cell."""
 
 import itertools
-import signal
 
 import pytest
 
@@ -24,9 +23,11 @@ def site(django_db_setup, tmp_path_factory):
 
 @pytest.fixture
 def provider(transactional_db, site, settings):
-    """The provider, as it is when nothing fails; this process is a web process of the site."""
+    """The provider, as it is when nothing fails; this process is a web process of the site.
+
+    Other processes are stopped when a cell begins, but for those that it starts.
+    """
     settings.DJANGO_VERIFY = configured(site.provider)
-    site.go_on()
     yield site.provider
     site.provider.forget()
     # Between two cells the tables are emptied, which must not meet a statement of a worker.
@@ -50,14 +51,8 @@ def brief(site):
 
 @pytest.fixture
 def only(site):
-    """`only(process)` stops all other workers for the rest of the test."""
-
-    def stop_others(*processes):
-        site.pause()
-        for process in processes:
-            process.tell(signal.SIGCONT)
-
-    return stop_others
+    """`only(process, …)` has these processes go on, and stops all others."""
+    return site.only
 
 
 def the_attempt(phone):

@@ -17,6 +17,7 @@ import psycopg
 import requests
 from django.db import connection
 
+from django_verify import conf
 from tests.conftest import database_url
 from tests.faults.senders import configured
 
@@ -139,25 +140,30 @@ class Site:
         except requests.ConnectionError:
             return False
 
-    def go_on(self):
-        for process in self.living():
+    def rescuer(self, leases=1):
+        """Start a sweeper for which this many leases in a row have lapsed already, by its clock."""
+        return self.sweeper(clock=leases * (conf.current().DELIVERY_LEASE + PATIENCE / 2))
+
+    def only(self, *processes):
+        """Have these processes go on, and stop all others."""
+        self.pause()
+        for process in processes:
             process.tell(signal.SIGCONT)
 
     def pause(self):
         """Stop all processes, none of them in the middle of a statement or a transaction."""
+        living = [process for process in self.running if process.popen.poll() is None]
 
         def still():
-            for process in self.living():
+            for process in living:
                 process.tell(signal.SIGSTOP)
             if not busy_sessions():
                 return True
-            self.go_on()
+            for process in living:
+                process.tell(signal.SIGCONT)
             return False
 
         eventually(still)
-
-    def living(self):
-        return [process for process in self.running if process.popen.poll() is None]
 
     def end(self):
         for process in self.running:

@@ -6,9 +6,11 @@ from types import SimpleNamespace
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.conftest import code_in
-from tests.senders.fakes import Fake
+from tests.senders import fakes
 
 PATIENCE = 60
+SENDERS = ("first", "second")
+ENDLESS = (fakes.slow, fakes.drip, fakes.drip_body)
 
 
 class Gate:
@@ -23,7 +25,7 @@ class Gate:
         return self.process
 
 
-class Provider(Fake):
+class Provider(fakes.Fake):
     """Its places are the senders `first` and `second`, and the moments that processes tell of."""
 
     def __init__(self):
@@ -34,6 +36,9 @@ class Provider(Fake):
     def fail(self, place, fault, to=""):
         """Have a place fail, for one number or for all."""
         self.plan[place, to] = fault
+
+    def fault_of(self, place, to):
+        return self.plan.get((place, to)) or self.plan.get((place, ""), 200)
 
     def hold(self, place):
         """Have the next request to a place wait."""
@@ -47,6 +52,7 @@ class Provider(Fake):
         for gate in self.held:
             gate.open.set()
         self.held.clear()
+        self.asked.clear()
 
     def messages(self, attempt):
         """The messages of an attempt that may have left: which sender, which code."""
@@ -74,15 +80,24 @@ def _act(provider, handler):
         gate.reached.set()
         gate.open.wait(PATIENCE)
     to = query.get("to", "")
-    fault = provider.plan.get((place, to)) or provider.plan.get((place, ""), 200)
+    if place not in SENDERS:
+        # What ends by a time-out only is not waited for as long as in earnest.
+        patient = not any(provider.fault_of(alias, to) in ENDLESS for alias in SENDERS)
+        answer(handler, 200, b"0" if patient else b"0.5")
+        return
+    fault = provider.fault_of(place, to)
     if callable(fault):
         fault(provider, handler)
         return
     if fault == 503:  # it says that nothing was done
         provider.declined.add(handler.client_address)
     provider.count += 1
-    data = json.dumps({"id": f"SM{provider.count}"} if fault == 200 else {}).encode()
-    handler.send_response(fault)
+    content = {"id": f"SM{provider.count}"} if fault == 200 else {}
+    answer(handler, fault, json.dumps(content).encode())
+
+
+def answer(handler, status, data):
+    handler.send_response(status)
     handler.send_header("Content-Length", str(len(data)))
     handler.end_headers()
     handler.wfile.write(data)

@@ -1,7 +1,9 @@
 """A sender over HTTP that tells its provider when it is about to send, and when it has its answer."""
 
 import os
+import threading
 from dataclasses import replace
+from urllib.parse import urlencode
 from urllib.request import urlopen
 
 from django_verify.senders.http import HttpSender
@@ -17,17 +19,26 @@ class Watched(HttpSender):
         return replace(asked, url=f"{asked.url}&process={os.getpid()}")
 
     def send(self, message):
-        tell(self.url, "before")
+        now.patience = float(tell(self.url, "before", message.to))
         receipt = super().send(message)
-        tell(self.url, "after")
+        tell(self.url, "after", message.to)
         return receipt
 
 
-def tell(provider, moment):
-    """Tell a provider of a moment, and return when it says so."""
-    url = f"{provider.rpartition('/')[0]}/{moment}?process={os.getpid()}"
-    with urlopen(url, timeout=60) as answer:
-        answer.read()
+class Now(threading.local):
+    """How many seconds the call in hand waits for a silence to end; 0: as long as ever."""
+
+    patience = 0.0
+
+
+now = Now()
+
+
+def tell(provider, moment, to=""):
+    """Tell a provider of a moment, and return what it answers, when it does."""
+    query = urlencode({"process": os.getpid(), "to": to})
+    with urlopen(f"{provider.rpartition('/')[0]}/{moment}?{query}", timeout=60) as answer:
+        return answer.read()
 
 
 def configured(provider, **values):
@@ -46,11 +57,6 @@ def configured(provider, **values):
     return {
         "SENDERS": senders,
         "ROUTES": {"sms": ["first", "second"]},
-        "DELIVERY_LEASE": LEASE,
         "DISPATCH": "tests.test_delivery.nobody",
         **values,
     }
-
-
-#: Seconds after which a process that died is taken over; the senders are done in less.
-LEASE = 3

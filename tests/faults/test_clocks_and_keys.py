@@ -97,7 +97,8 @@ def test_a_claim_written_before_the_clock_went_back_holds_nothing_up(
     assert holds(provider, service, attempt) == ["first", "first"]
 
 
-def test_a_resend_after_the_clock_went_back(sweeper, provider, service, phones):
+def test_a_resend_after_the_clock_went_back(sweeper, provider, service, phones, only):
+    only(sweeper)
     phone = next(phones)
     with time_machine.travel(time.time() + HOUR):
         row = verifications.start(service, phone)
@@ -185,6 +186,7 @@ def test_a_receiver_of_events_that_is_down_for_an_hour(
     site, provider, sweeper, account, phones, brief, only
 ):
     service = make_service(account, verify_event_subscription_enabled=True)
+    only(sweeper)
     port, phone = free_port(), next(phones)
     url = f"http://127.0.0.1:{port}/"
     EventSink.objects.create(account=account, url=url, friendly_name="down")

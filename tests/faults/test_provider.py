@@ -25,17 +25,30 @@ DOWN = "the database failed"
 
 
 @pytest.fixture(scope="module")
-def sweepers(site):
-    """Workers, of which a cell may kill some: `sweepers()` is as many that live."""
-    running = [site.sweeper() for _ in range(len(MOMENTS) + 1)]
+def pool(site):
+    """Workers, one more than there are moments; those that were killed are followed by others."""
+    running = []
 
     def living():
-        for place, process in enumerate(running):
-            if process.popen.poll() is not None:
-                running[place] = site.sweeper()
+        running[:] = [each for each in running if each.popen.poll() is None]
+        while len(running) <= len(MOMENTS):
+            running.append(site.sweeper())
         return running
 
     return living
+
+
+@pytest.fixture
+def sweepers(pool, provider, only):
+    """The workers of a cell."""
+    only(*pool())
+    return pool()
+
+
+@pytest.fixture(scope="module")
+def rescuer(site):
+    """A worker that takes over at once what is in the hands of another one."""
+    return site.rescuer()
 
 
 #: What the first provider does → the messages that may have left when the second one has sent.
@@ -51,13 +64,13 @@ FAULTS = {
 
 
 def test_a_provider_that_fails_is_followed_by_the_next(sweepers, provider, service, phones):
-    workers, numbers = sweepers(), {}
+    numbers = {}
     for name, (fault, _) in FAULTS.items():
         numbers[name] = next(phones)
         provider.fail("first", fault, to=numbers[name])
         verifications.start(service, numbers[name])
     for name, (_, counted) in FAULTS.items():
-        attempt = ended(numbers[name], *workers)
+        attempt = ended(numbers[name], *sweepers)
         trail = [(row["sender"], row["status"]) for row in attempt.trail]
         told = (name, attempt.message_status, attempt.sender, attempt.messages, trail)
         assert told == (name, "sent", "second", counted, [("first", "unknown")] * (counted - 1))
@@ -65,20 +78,20 @@ def test_a_provider_that_fails_is_followed_by_the_next(sweepers, provider, servi
 
 
 def test_a_provider_that_cannot_be_reached_costs_no_message(sweepers, provider, account, phones):
-    workers, phone = sweepers(), next(phones)
+    phone = next(phones)
     service = make_service(account, senders={"sms": ["nowhere", "second"]})
     verifications.start(service, phone)
-    attempt = ended(phone, *workers)
+    attempt = ended(phone, *sweepers)
     assert (attempt.message_status, attempt.messages, attempt.trail) == ("sent", 1, [])
     assert holds(provider, service, attempt) == ["second"]
 
 
 def test_providers_that_all_keep_silent_end_it_visibly(sweepers, provider, service, phones):
-    workers, phone = sweepers(), next(phones)
+    phone = next(phones)
     provider.fail("first", fakes.slow)
     provider.fail("second", fakes.reset)
     verifications.start(service, phone)
-    attempt = ended(phone, *workers)
+    attempt = ended(phone, *sweepers)
     assert (attempt.message_status, attempt.messages) == ("failed", 2)
     assert attempt.error_message == "the provider did not answer"
     assert holds(provider, service, attempt) == ["first", "second"]
@@ -98,16 +111,16 @@ def started(provider, service, phones):
 
 
 def test_workers_that_are_killed_before_during_and_after_the_send(
-    sweepers, provider, service, phones
+    sweepers, rescuer, provider, service, phones, only
 ):
-    workers = {each.popen.pid: each for each in sweepers()}
+    workers = {each.popen.pid: each for each in sweepers}
     held = started(provider, service, phones)
     for _, gate, process in held.values():
         workers[process].kill()
         gate.open.set()
-    sweepers()
+    only(rescuer)
     for moment, (phone, *_) in held.items():
-        attempt = ended(phone, *workers.values())
+        attempt = ended(phone, rescuer)
         # The message was counted before it could leave, and the next worker cannot know.
         assert (attempt.message_status, attempt.messages, attempt.tries) == ("sent", 2, 2)
         assert [(row["sender"], row["status"]) for row in attempt.trail] == [("first", "unknown")]
@@ -115,36 +128,41 @@ def test_workers_that_are_killed_before_during_and_after_the_send(
         assert read == ["first"] * (1 if moment == "before" else 2), moment
 
 
-def test_workers_that_are_killed_again_and_again(sweepers, provider, service, phones):
-    workers = sweepers()
-    phone, gate = next(phones), provider.hold("after")
+def test_workers_that_are_killed_again_and_again(site, brief, provider, service, phones, only):
+    phone = next(phones)
     verifications.start(service, phone)
-    for _ in range(2):
-        process, again = gate.wait(), provider.hold("after")
-        next(each for each in workers if each.popen.pid == process).kill()
+    for leases in range(2):
+        worker, gate = brief(site.rescuer(leases)), provider.hold("after")
+        assert gate.wait() == worker.popen.pid
+        worker.kill()
         gate.open.set()
-        workers, gate = sweepers(), again
-    attempt = ended(phone, *workers)
+    attempt = ended(phone, brief(site.rescuer(2)))
     assert (attempt.message_status, attempt.messages) == ("failed", 2)
     assert "two messages may have left" in attempt.error_message
     assert holds(provider, service, attempt) == ["first", "first"]
 
 
 def test_the_database_restarts_under_workers_before_during_and_after_the_send(
-    sweepers, provider, service, phones
+    sweepers, rescuer, provider, service, phones, only
 ):
-    workers = {each.popen.pid: each for each in sweepers()}
+    workers = {each.popen.pid: each for each in sweepers}
     held = started(provider, service, phones)
     failed = {process: workers[process].log.count(DOWN) for *_, process in held.values()}
     with database_down():
         for _, gate, process in held.values():
             gate.open.set()
             workers[process].says(DOWN, failed[process] + 1)
+    assert [each.popen.poll() for each in sweepers] == [None] * len(sweepers)
+    only(rescuer)
     for phone, *_ in held.values():
-        attempt = ended(phone, *workers.values())
+        attempt = ended(phone, rescuer)
         assert (attempt.message_status, attempt.messages) == ("sent", 2)
         assert holds(provider, service, attempt) == ["first", "first"]
-    assert [each.popen.poll() for each in workers.values()] == [None] * len(workers)
+    # They have connections again, and go on.
+    only(*sweepers)
+    phone = next(phones)
+    verifications.start(service, phone)
+    assert holds(provider, service, ended(phone, *sweepers)) == ["first"]
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +172,8 @@ def web(site):
 
 
 @pytest.fixture
-def client(provider, web, account, service):
+def client(provider, web, account, service, only):
+    only(web)
     return Client(web, account, service)
 
 
@@ -164,9 +183,9 @@ def behind(call, *values):
 
 
 def test_the_database_restarts_while_a_web_process_sends(
-    sweepers, client, provider, service, phones
+    rescuer, client, provider, service, phones, only
 ):
-    workers, phone, gate = sweepers(), next(phones), provider.hold("first")
+    phone, gate = next(phones), provider.hold("first")
     answer = behind(client.start, phone)
     gate.wait()
     with database_down():
@@ -174,7 +193,8 @@ def test_the_database_restarts_while_a_web_process_sends(
         # The message has left, and the row with its claim was written before it did.
         assert answer.result().status_code == 201
         assert client.start(next(phones)).status_code == 500
-    attempt = ended(phone, *workers)
+    only(rescuer)
+    attempt = ended(phone, rescuer)
     assert (attempt.message_status, attempt.messages) == ("sent", 2)
     assert holds(provider, service, attempt) == ["first", "first"]
 
