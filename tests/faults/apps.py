@@ -35,15 +35,14 @@ class Faults(AppConfig):
 
 
 def limit():
-    """Time-outs that a cell can wait for, where it is about them, and loopback as a public address.
-
-    tests/test_transport.py has those that are in force.
+    """Time-outs of providers as short as a cell asks for, or so long that a busy machine changes
+    nothing; and loopback as a public address. tests/test_transport.py has those that are in force.
     """
     real = transport.call
 
     def call(*args, **options):
-        short = {"read": now.patience, "total": 2 * now.patience} if now.patience else {}
-        return real(*args, **{**options, **short, "public": False})
+        patience = {"read": now.patience, "total": 2 * now.patience}
+        return real(*args, **{**patience, **options, "public": False})
 
     transport.call = call
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 from tests.conftest import code_in
 from tests.senders import fakes
 
-PATIENCE = 60
+PATIENCE = 120
 SENDERS = ("first", "second")
 ENDLESS = (fakes.slow, fakes.drip, fakes.drip_body)
 
@@ -83,7 +83,7 @@ def _act(provider, handler):
     if place not in SENDERS:
         # What ends by a time-out only is not waited for as long as in earnest.
         patient = not any(provider.fault_of(alias, to) in ENDLESS for alias in SENDERS)
-        answer(handler, 200, b"0" if patient else b"0.5")
+        answer(handler, 200, b"120" if patient else b"0.5")
         return
     fault = provider.fault_of(place, to)
     if callable(fault):

@@ -26,9 +26,9 @@ class Watched(HttpSender):
 
 
 class Now(threading.local):
-    """How many seconds the call in hand waits for a silence to end; 0: as long as ever."""
+    """How many seconds the call in hand waits for a silence to end."""
 
-    patience = 0.0
+    patience = 120.0
 
 
 now = Now()
@@ -37,7 +37,7 @@ now = Now()
 def tell(provider, moment, to=""):
     """Tell a provider of a moment, and return what it answers, when it does."""
     query = urlencode({"process": os.getpid(), "to": to})
-    with urlopen(f"{provider.rpartition('/')[0]}/{moment}?{query}", timeout=60) as answer:
+    with urlopen(f"{provider.rpartition('/')[0]}/{moment}?{query}", timeout=120) as answer:
         return answer.read()
 
 
