@@ -19,9 +19,9 @@ class Watched(HttpSender):
         return replace(asked, url=f"{asked.url}&process={os.getpid()}")
 
     def send(self, message):
-        now.patience = float(tell(self.url, "before", message.to))
+        now.patience = float(tell(self.url, "before", to=message.to, sender=self.alias))
         receipt = super().send(message)
-        tell(self.url, "after", message.to)
+        tell(self.url, "after")
         return receipt
 
 
@@ -34,9 +34,9 @@ class Now(threading.local):
 now = Now()
 
 
-def tell(provider, moment, to=""):
+def tell(provider, moment, **more):
     """Tell a provider of a moment, and return what it answers, when it does."""
-    query = urlencode({"process": os.getpid(), "to": to})
+    query = urlencode({"process": os.getpid(), **more})
     with urlopen(f"{provider.rpartition('/')[0]}/{moment}?{query}", timeout=120) as answer:
         return answer.read()
 

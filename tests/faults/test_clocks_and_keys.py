@@ -13,7 +13,7 @@ from django_verify import dispatch, verifications
 from django_verify.models import EventSink, VerificationAttempt, WebhookDelivery
 from tests.conftest import make_service
 from tests.faults.conftest import ended, holds, the_attempt
-from tests.faults.processes import eventually, free_port
+from tests.faults.processes import LOOP, eventually, free_port
 from tests.faults.senders import configured
 from tests.receivers import Receiver
 
@@ -196,8 +196,7 @@ def test_a_receiver_of_events_that_is_down_for_an_hour(
     told = WebhookDelivery.objects.order_by("date_created")
     kinds = [row.event_type.partition("verify.")[2] for row in told]
     assert kinds == ["verification.pending", "message.sent", "verification.approved"]
-    command = ("manage.py", "deliverwebhooks", "--loop", "--interval", "0.05")
-    poster = brief(site.start(*command, clock=0))
+    poster = brief(site.start("manage.py", "deliverwebhooks", *LOOP, clock=0))
     only(poster)
     moved, tries = 0, 0
     while moved < HOUR:
