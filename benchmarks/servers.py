@@ -8,10 +8,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from benchmarks.sides import SIDES, Side
 
@@ -43,9 +44,19 @@ class Server:
 
 @contextmanager
 def serve(
-    name: str, url: str, *, key: str, workers: int, threads: int, bare: bool
+    name: str,
+    url: str,
+    *,
+    key: str,
+    workers: int,
+    threads: int,
+    bare: bool = False,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Server]:
-    """Prepare a side on a database, and serve it for as long as the block runs."""
+    """Prepare a side on a database, and serve it for as long as the block runs.
+
+    `more` goes into its environment.
+    """
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": SIDES[name].settings,
@@ -56,6 +67,7 @@ def serve(
     }
     prepare = [sys.executable, "-m", "benchmarks.prepare", name]
     output = subprocess.run(prepare, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE)
+    environment |= more
     prepared = json.loads(output.stdout)
     side = SIDES[name](**prepared["side"])
     with socket.create_server(("127.0.0.1", 0)) as listener, tempfile.TemporaryFile() as log:
@@ -81,6 +93,26 @@ def serve(
                 process.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+@contextmanager
+def sweeper(server: Server, key: str, more: Mapping[str, str]) -> Iterator[None]:
+    """Send what the starts of a server leave behind, for as long as the block runs."""
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": server.side.settings,
+        "DATABASE_URL": server.url,
+        "SECRET_KEY": key,
+        "DEBUG": "0",
+        **more,
+    }
+    command = [sys.executable, "manage.py", "deliverattempts", "--loop", "--interval", "0.1"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _gunicorn(side: Side, descriptor: int, workers: int, threads: int) -> list[str]:

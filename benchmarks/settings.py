@@ -6,6 +6,14 @@ from example_project.settings import *
 
 DEBUG = False
 DATABASES["default"]["CONN_MAX_AGE"] = 60
-DJANGO_VERIFY = {"SENDERS": {"nowhere": {"BACKEND": "benchmarks.sender.NowhereSender"}}}
+DJANGO_VERIFY = {
+    "SENDERS": {
+        "nowhere": {
+            "BACKEND": "benchmarks.sender.NowhereSender",
+            "OPTIONS": {"seconds": env.float("BENCH_PROVIDER_SECONDS", 0.0)},
+        }
+    },
+    "DISPATCH": env.str("BENCH_DISPATCH", "inline"),
+}
 if env.bool("BENCH_BARE", False):
     MIDDLEWARE = []

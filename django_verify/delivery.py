@@ -39,6 +39,7 @@ LONGEST_WAIT = 300
 _Status = VerificationAttempt.MessageStatus
 # A row that is due in one of these has been sent, and its message is taken for lost.
 _LOST = (_Status.SENT, _Status.UNDELIVERED, _Status.FAILED)
+_AWAITED = (_Status.QUEUED, _Status.SENDING)
 
 
 def route(service: VerifyService, channel: str, country: str = "") -> list[str]:
@@ -246,24 +247,22 @@ def _set(attempt: VerificationAttempt, changes: dict[str, Any]) -> None:
 def _is_due(attempt: VerificationAttempt, now: dt.datetime, woken: bool) -> bool:
     if attempt.due_at is None:
         return False
-    queued = attempt.message_status == _Status.QUEUED
-    if woken and attempt.message_status in {_Status.UNDELIVERED, _Status.FAILED}:
+    status = attempt.message_status
+    if woken and status in {_Status.UNDELIVERED, _Status.FAILED}:
         return True
-    return (
-        attempt.due_at <= now
-        or (queued and woken and not attempt.tries)
-        or (queued and attempt.due_at > now + _FAR)
-    )
+    first = woken and status == _Status.QUEUED and not attempt.tries
+    return attempt.due_at <= now or first or (status in _AWAITED and attempt.due_at > _far(now))
 
 
-# No wait is as long: a queued row that is due so much later was written before the clock went back.
-_FAR = dt.timedelta(seconds=4 * LONGEST_WAIT)
+def _far(now: dt.datetime) -> dt.datetime:
+    """Return what no wait and no lease reaches: later rows are of a clock that has gone back."""
+    return now + dt.timedelta(seconds=4 * LONGEST_WAIT + conf.current().DELIVERY_LEASE)
 
 
 def due(now: dt.datetime) -> Q:
     """Return the condition of the rows that a sweep looks at."""
     # Most rows have no time, and no plan of a database may walk through them.
-    early = Q(due_at__lte=now) | Q(message_status=_Status.QUEUED, due_at__gt=now + _FAR)
+    early = Q(due_at__lte=now) | Q(message_status__in=_AWAITED, due_at__gt=_far(now))
     return early & Q(due_at__isnull=False)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import time
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -26,6 +27,10 @@ logger = logging.getLogger("django_verify")
 INLINE = "inline"
 
 _ENGINES = {"tasks": "django_verify.jobs", "celery": "django_verify.tasks"}
+# An engine that fails after it kept a start waiting for so many seconds is left alone for a while:
+# no start of this process asks it meanwhile, and the sweeper sends.
+SLOW = 0.5
+REST = 30.0
 
 
 def prepare(attempt: VerificationAttempt, now: dt.datetime) -> None:
@@ -44,13 +49,25 @@ def after_commit(attempt: VerificationAttempt) -> None:
     transaction.on_commit(call, using=lookups.database(), robust=True)
 
 
+class _Resting:
+    """Until when this process leaves its engine alone, by the clock that never jumps."""
+
+    until = 0.0
+
+
 def wake(sid: str) -> None:
     """Tell the workers of an attempt that is due. Never raises: a sweep finds it anyway."""
+    began = time.monotonic()
+    if began < _Resting.until:
+        return
     try:
         waker()(sid)
     except Exception as error:  # noqa: BLE001 - the row is written, and a sweep finds it
         # The text of an engine's error may name its server and credentials.
         logger.error("%s: no worker was woken: %s", sid, type(error).__name__)  # noqa: TRY400
+        if time.monotonic() - began > SLOW:
+            _Resting.until = time.monotonic() + REST
+            logger.error("the engine is not asked for %d seconds", REST)  # noqa: TRY400
 
 
 def requeue(attempt: VerificationAttempt) -> bool:

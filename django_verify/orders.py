@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -84,10 +83,9 @@ class Order:
             and channels.same_address(row.to, self.address.to)
         )
 
-    def is_overtaken(self, live: Verification, asked_at: dt.datetime) -> bool:
-        """Whether another start has sent since this one was asked; a client knows its last send."""
-        known = self.client.verification.sends if self.client else live.sends
-        return live.sent_at > asked_at or live.sends != known
+    def is_outdated_by(self, live: Verification) -> bool:
+        """Whether the client's own verification has been sent again since this order read it."""
+        return self.client is not None and live.sends != self.client.verification.sends
 
     @property
     def client_sid(self) -> str:

@@ -6,13 +6,18 @@ whether anything is left to do.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from django_verify import conf, delivery
 
+# Seconds for which a start waits for a broker, to connect and then for each of its answers.
+PATIENCE = 1
+
 deliver: Any = None
 try:
     from celery import shared_task
+    from kombu.pools import producers
 except ImportError:
     pass  # other engines' autodiscovery imports every module of this name, too
 else:
@@ -31,4 +36,23 @@ else:
 def wake(sid: str) -> None:
     """Publish the job; a broker that does not answer is not asked twice, a sweep sends it."""
     queue = conf.current().DISPATCH_QUEUE
-    deliver.apply_async((sid,), retry=False, **({"queue": queue} if queue else {}))
+    named = {"queue": queue} if queue else {}
+    if deliver.app.conf.task_always_eager:
+        deliver.apply_async((sid,))
+        return
+    with producers[_broker(deliver.app)].acquire(block=True, timeout=PATIENCE) as producer:
+        deliver.apply_async((sid,), producer=producer, retry=False, **named)
+
+
+@lru_cache(maxsize=4)
+def _broker(app: Any) -> Any:
+    """Return the app's broker with an end to its patience.
+
+    Left to itself, the library tries a broker that refuses for six seconds, and waits for one that
+    is silent without end; the site's own `broker_transport_options` come first.
+    """
+    broker = app.connection_for_write(connect_timeout=PATIENCE)
+    limits = dict.fromkeys(
+        ("socket_connect_timeout", "socket_timeout", "read_timeout", "write_timeout"), PATIENCE
+    )
+    return broker.clone(transport_options={"max_retries": 0, **limits, **broker.transport_options})

@@ -65,6 +65,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", 60)
+# A kept connection is tried before a request uses it: a restart of the database fails no request
+# that comes after it.
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 CACHES = {"default": env.dj_cache_url("REDIS_URL", "locmem://")}
 
 AUTH_PASSWORD_VALIDATORS = [

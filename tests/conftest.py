@@ -126,6 +126,17 @@ def wrong(code, number=1):
     return f"{(int(code) + number) % 10 ** len(code):0{len(code)}d}"
 
 
+def database_url():
+    """The address of this test's database, for another process."""
+    given = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{given['NAME']}"
+    host = f"{given['HOST']}:{given['PORT']}" if given["PORT"] else given["HOST"]
+    scheme = "postgres" if connection.vendor == "postgresql" else "mysql"
+    password = f":{given['PASSWORD']}" if given["PASSWORD"] else ""
+    return f"{scheme}://{given['USER']}{password}@{host}/{given['NAME']}"
+
+
 @pytest.fixture
 def account(db):
     return make_account()

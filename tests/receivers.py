@@ -24,7 +24,7 @@ CHALLENGE = {
 class Receiver:
     """A server on loopback: keeps what it is sent, and answers as told."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         outer = self
         self.requests, self.answers, self.gate = [], [], None
 
@@ -44,7 +44,7 @@ class Receiver:
             def log_message(self, *args):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 

@@ -400,6 +400,14 @@ def test_a_clock_that_goes_back_holds_nothing_up(due, senders, outbox, clock):
     assert len(outbox) == 1
 
 
+def test_a_claim_from_before_the_clock_went_back_holds_nothing_up(crashed, outbox, clock):
+    clock.shift(-1000)
+    assert delivery.sweep() == 0
+    clock.shift(-1000)
+    assert delivery.sweep() == 1
+    assert (the_attempt().message_status, the_attempt().messages) == ("sent", 2)
+
+
 def test_a_row_that_raises_stops_nobody(
     service, senders, outbox, clock, settings, monkeypatch, caplog
 ):

@@ -1,6 +1,8 @@
 """Who sends: inline, Django's Tasks, Celery, a host's function; and that each is a mere wake-up."""
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +12,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from django_verify import conf, delivery, dispatch, verifications
+from django_verify import conf, delivery, dispatch, transport, verifications
 from django_verify.models import VerificationAttempt
-from tests.conftest import PHONE, code_in
+from django_verify.senders.locmem import LocmemSender
+from tests.conftest import PHONE, code_in, database_url
 from tests.scripted import configured
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -198,6 +201,87 @@ def test_celery_sends(service, engine, celery_app, outbox):
     assert len(outbox) == 1
 
 
+class Broker:
+    """A port where a broker could be; it takes connections and says nothing, or nobody is there."""
+
+    def __init__(self, *, silent):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=20)
+        self.url = f"redis://127.0.0.1:{self.listener.getsockname()[1]}/0"
+        if not silent:
+            self.listener.close()
+
+    def connections(self):
+        """How many have come since the last question."""
+        self.listener.setblocking(False)
+        found = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.listener.accept()[0].close()
+                found += 1
+        return found
+
+
+@pytest.fixture
+def rested(monkeypatch):
+    monkeypatch.setattr(dispatch._Resting, "until", 0.0)
+
+
+def test_a_broker_that_refuses_is_asked_once(
+    api, service, engine, celery_app, rested, monkeypatch, caplog
+):
+    broker = Broker(silent=False)
+    celery_app.conf.update(task_always_eager=False, broker_url=broker.url)
+    # The library would sleep between its tries.
+    monkeypatch.setattr("kombu.utils.functional.sleep", lambda seconds: 1 / 0)
+    engine("celery")
+    assert start(api, service).status == 201
+    assert "no worker was woken: OperationalError" in caplog.text
+    # What failed at once costs nothing, and may work the next time.
+    assert dispatch._Resting.until == 0
+    assert delivery.sweep() == 1
+
+
+def test_a_broker_that_keeps_silent_is_left_alone_for_a_while(
+    api, service, engine, celery_app, rested, caplog, outbox
+):
+    broker = Broker(silent=True)
+    celery_app.conf.update(task_always_eager=False, broker_url=broker.url)
+    engine("celery")
+    assert start(api, service).status == 201
+    assert broker.connections() == 1
+    assert "the engine is not asked for 30 seconds" in caplog.text
+    assert start(api, service).status == 201
+    assert broker.connections() == 0
+    assert delivery.sweep() == 2
+    assert len(outbox) == 2
+    dispatch._Resting.until = 0
+    assert start(api, service).status == 201
+    assert broker.connections() == 1
+    broker.listener.close()
+
+
+@pytest.mark.parametrize("name", ["tasks", "celery", f"{__name__}.wake"])
+def test_no_provider_is_called_in_a_request_whose_site_has_a_queue(
+    api, service, engine, tasks, celery_app, monkeypatch, name, clock
+):
+    """However slow providers are, and whatever they answer, a start does not wait for them."""
+    tasks("Dummy")
+    celery_app.conf.update(task_always_eager=False, broker_url="memory://")
+    engine(name)
+    called, connected = [], []
+    with monkeypatch.context() as patch:
+        patch.setattr(LocmemSender, "send", lambda *args: called.append(args))
+        patch.setattr(transport, "call", lambda *args, **more: connected.append(args))
+        form = {"To": PHONE, "Channel": "sms"}
+        answers = [api.post(f"Services/{service.sid}/Verifications", form) for _ in range(2)]
+    assert [answer.status for answer in answers] == [201, 201]
+    assert (called, connected) == ([], [])
+    assert set(VerificationAttempt.objects.values_list("message_status", "messages")) == {
+        ("queued", 0)
+    }
+    assert delivery.sweep() == 2
+
+
 @pytest.mark.skipif(not os.environ.get("REDIS_URL"), reason="needs a Redis (REDIS_URL)")
 def test_a_celery_worker_sends(service, engine, celery_app, tmp_path, settings):
     """A real worker, on the broker and on the database of the tests."""
@@ -238,17 +322,6 @@ def test_a_celery_worker_sends(service, engine, celery_app, tmp_path, settings):
     )
     assert row.attempts.get().message_status == "sent", done.stderr
     assert PHONE in (tmp_path / "out").read_text()
-
-
-def database_url():
-    """The address of this test's database, for another process."""
-    given = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{given['NAME']}"
-    host = f"{given['HOST']}:{given['PORT']}" if given["PORT"] else given["HOST"]
-    scheme = "postgres" if connection.vendor == "postgresql" else "mysql"
-    password = f":{given['PASSWORD']}" if given["PASSWORD"] else ""
-    return f"{scheme}://{given['USER']}{password}@{host}/{given['NAME']}"
 
 
 def test_without_an_engine_nobody_is_woken(settings):

@@ -6,11 +6,13 @@ from urllib.parse import parse_qsl
 import pytest
 import standardwebhooks
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from twilio.request_validator import RequestValidator
 
 from django_verify import codes, posting, transport, webhooks
 from django_verify.models import EventSink, Webhook, WebhookDelivery
 from tests.receivers import make_webhook, tell, the_row
+from tests.test_transport import REFUSED, looked_up  # noqa: F401
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -130,24 +132,38 @@ def test_a_receiver_may_keep_the_secret_it_knows(service, receiver):
             webhooks.rotate_secret(hook, bad)
 
 
-@pytest.mark.parametrize(
-    ("url", "error"),
-    [
-        ("https://127.0.0.1/", "not allowed"),
-        ("https://[::1]/", "not allowed"),
-        ("https://169.254.169.254/", "not allowed"),
-        ("http://hooks.example.com/", "not allowed"),
-    ],
-)
-def test_no_private_address_is_called(service, clock, url, error):
-    make_webhook(service, webhook_url=url)
+def test_no_address_that_is_refused_at_registration_is_called(service, clock, looked_up):  # noqa: F811
+    """Rows that were written before the rule, or past it."""
+    for url in REFUSED:
+        make_webhook(service, webhook_url=url)
     tell(service)
-    assert webhooks.sweep() == 1
-    row = the_row()
-    assert (row.status, row.response_status, row.tries) == ("pending", None, 1)
-    assert error in row.error
-    assert url not in row.error
-    assert Webhook.objects.get().failing_since
+    assert webhooks.sweep(limit=len(REFUSED)) == len(REFUSED) > 30
+    for row in WebhookDelivery.objects.select_related("webhook"):
+        url = row.webhook.webhook_url
+        assert (url, row.status, row.response_status, row.tries) == (url, "pending", None, 1)
+        assert "not allowed" in row.error
+        assert url not in row.error
+    assert looked_up.asked == []
+    assert not Webhook.objects.filter(failing_since=None).exists()
+
+
+def test_a_name_that_is_public_when_it_is_registered_and_private_when_it_is_called(
+    api,
+    service,
+    clock,
+    looked_up,  # noqa: F811
+):
+    form = {"FriendlyName": "Hook", "EventTypes": "*", "WebhookUrl": "https://hooks.example.com/"}
+    assert api.post(f"Services/{service.sid}/Webhooks", form).status == 201
+    tell(service)
+    # Each try looks again, so an answer that was public once is not believed.
+    for tries, found in enumerate([["10.0.0.8"], ["93.184.215.14", "::1"], ["169.254.169.254"]], 1):
+        looked_up.answers.append(found)
+        assert webhooks.sweep() == 1
+        assert (the_row().status, the_row().tries) == ("pending", tries)
+        assert "not allowed" in the_row().error
+        clock.shift((the_row().due_at - timezone.now()).total_seconds() + 0.001)
+    assert looked_up.asked == ["hooks.example.com"] * 3
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ def test_what_can_sign(text, can):
         ("https://example.com", "https://example.com/"),
         ("https://EXAMPLE.com:8443/A?b=%2f#c", "https://example.com:8443/A?b=%2F"),
         ("https://example.com/%7Ea", "https://example.com/~a"),
+        ("https:///x", "https:///x"),
     ],
 )
 def test_the_url_that_is_signed(url, seen):

@@ -68,6 +68,18 @@ def test_start_writes_a_verification_and_its_attempt(service, outbox, clock):
     assert len(code_in(outbox[0])) == 6
 
 
+def test_a_clock_that_goes_back_refuses_no_resend(service, outbox, clock):
+    row = verifications.start(service, PHONE)
+    # As far apart as two machines may be: another start has overtaken this one.
+    clock.shift(-60)
+    with pytest.raises(exceptions.ConcurrentStarts):
+        verifications.start(service, PHONE)
+    clock.shift(-1)
+    again = verifications.start(service, PHONE)
+    assert (again.sid, again.sends) == (row.sid, 2)
+    assert len({code_in(message) for message in outbox}) == 1
+
+
 @pytest.mark.parametrize("length", [4, 6, 10])
 def test_code_length_is_the_services(account, outbox, length):
     service = make_service(account, code_length=length)
