@@ -84,6 +84,8 @@ class StartForm(_Form):
         if set(channels) == {_EMAIL}:
             del self.fields["country"], self.fields["number"]
         else:
+            if _EMAIL in channels:
+                self.fields["email"].help_text = _("For a code by e-mail.")
             listed = [("", _("Choose a country")), *numbers.countries(get_language() or "en")]
             self.fields["country"].choices = listed  # type: ignore[attr-defined]  # the same
 

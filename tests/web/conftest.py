@@ -1,6 +1,5 @@
 """A service that is open to pages, and a visitor who goes through them."""
 
-import re
 from html.parser import HTMLParser
 
 import pytest
@@ -51,7 +50,10 @@ class Page(HTMLParser):
             found
             for found in self.tags
             if tag in {None, found["tag"]}
-            and all(found.get(name.rstrip("_").replace("_", "-")) == value for name, value in attributes.items())
+            and all(
+                found.get(name.rstrip("_").replace("_", "-")) == value
+                for name, value in attributes.items()
+            )
         ]
 
     def one(self, tag=None, **attributes):
@@ -119,7 +121,3 @@ class Visitor:
 @pytest.fixture
 def visitor():
     return Visitor()
-
-
-def spoken(seconds):
-    return re.compile(rf"in {seconds} seconds?")
