@@ -32,6 +32,16 @@ class _Form(forms.Form):
             self.fields[name].widget.attrs["autofocus"] = True
 
 
+class _Radios(forms.RadioSelect):
+    """Of the buttons, the first one alone has the focus."""
+
+    def create_option(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option: dict[str, Any] = super().create_option(*args, **kwargs)
+        if option["index"] != "0":
+            option["attrs"].pop("autofocus", None)
+        return option
+
+
 class StartForm(_Form):
     """A number with its country, or an e-mail address, and the way to reach it.
 
@@ -67,7 +77,7 @@ class StartForm(_Form):
             "required": _("Choose one of these."),
             "invalid_choice": _("Choose one of these."),
         },
-        widget=forms.RadioSelect,
+        widget=_Radios,
     )
 
     def __init__(

@@ -47,7 +47,7 @@ _TOO_MANY_CODES = gettext_lazy("Too many wrong codes were entered.")
 _TOO_MANY_TRIES = gettext_lazy("Too many attempts were made.")
 WRONG_CODE = gettext_lazy("That is not the code we sent.")
 SENT_AGAIN = gettext_lazy("We sent the code again.")
-CALLING_AGAIN = gettext_lazy("We are calling again.")
+CALLING = gettext_lazy("We are calling you now.")
 SENT_BEFORE = gettext_lazy("We have just sent a code there. Please enter it.")
 SESSION_LOST = gettext_lazy("Your session has ended. Please start again.")
 ANOTHER_TAB = gettext_lazy(
@@ -116,7 +116,7 @@ def too_soon(seconds: int) -> str:
 
 def sent_again(channel: str) -> str:
     """Return what is said of another message."""
-    return str(CALLING_AGAIN if channel == "call" else SENT_AGAIN)
+    return str(CALLING if channel == "call" else SENT_AGAIN)
 
 
 def label(channel: str) -> Text:

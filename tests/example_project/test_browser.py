@@ -152,7 +152,7 @@ def test_the_wait_is_counted_down(browse, live_server, service, outbox, settings
         expect(page.locator("[data-verify-wait]")).to_be_hidden()
         assert len(outbox) == 1
         press(page, "Call me instead")
-        expect(page.get_by_role("status").first).to_have_text("We are calling again.")
+        expect(page.get_by_role("status").first).to_have_text("We are calling you now.")
         expect(page.get_by_text("We are calling +1 415-555-2671")).to_be_visible()
 
     browse(walk, scripts=True)

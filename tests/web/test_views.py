@@ -159,7 +159,7 @@ def test_another_channel(visitor, outbox, clock):
     assert labels == ["Verify", "Send again", "Call me instead", "Send it by WhatsApp instead"]
     clock.shift(31)
     page = visitor.resend("call")
-    assert page.said == ["We are calling again."]
+    assert page.said == ["We are calling you now."]
     assert "We are calling +1 415-555-2671" in page.texts("p")[1]
     assert outbox[-1].channel == "call"
     clock.shift(41)
