@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
+from django_verify import networks
 from django_verify.clients import Caller
-
-# Where the captchas of the common providers, and a site's own, put what they prove.
-_TOKENS = ("gate_token", "h-captcha-response", "cf-turnstile-response", "g-recaptcha-response")
 
 
 def caller(request: HttpRequest) -> Caller:
-    """Return who asks: the network of the connection, and the user who is logged in."""
-    return Caller(network=request.META.get("REMOTE_ADDR", ""), user=getattr(request, "user", None))
-
-
-def gate_token(request: HttpRequest) -> str:
-    """Return what the page's captcha has proved; empty for nothing."""
-    return next((token for name in _TOKENS if (token := request.POST.get(name))), "")
+    """Return who asks: the address behind the site's proxies, and the user who is logged in."""
+    address = networks.client_address(
+        request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
+    )
+    return Caller(ip=address, user=getattr(request, "user", None))

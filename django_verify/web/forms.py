@@ -8,11 +8,11 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import emails
-from django_verify.web import numbers, sentences
+from django_verify import countries, emails, phones
+from django_verify.web import sentences
 
 _SPACING = re.compile(r"[\s\u00ad\u200b-\u200f\u2010-\u2015\u2060\u2212\ufeff-]")
 # What a verification's code looks like; a guess is not spent on anything else.
@@ -96,7 +96,9 @@ class StartForm(_Form):
         else:
             if _EMAIL in channels:
                 self.fields["email"].help_text = _("For a code by e-mail.")
-            listed = [("", _("Choose a country")), *numbers.countries(get_language() or "en")]
+            found = countries.choices(get_language() or "en")
+            listed = [(each.region, f"{each.name} (+{each.calling_code})") for each in found]
+            listed.insert(0, ("", gettext("Choose a country")))
             self.fields["country"].choices = listed  # type: ignore[attr-defined]  # the same
 
     def clean(self) -> dict[str, Any]:
@@ -115,7 +117,7 @@ class StartForm(_Form):
             self.add_error("number", _("Enter your phone number."))
             return ""
         try:
-            return numbers.read(text, country)
+            return phones.read(text, country).number
         except ValueError:
             if country or text.lstrip().startswith("+") or "country" in self.errors:
                 self.add_error("number", _("Enter a complete phone number."))

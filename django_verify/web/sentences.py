@@ -12,11 +12,12 @@ from django_verify.exceptions import (
     ChannelDisabled,
     ConcurrentStarts,
     EmailNotConfigured,
+    GateRefused,
+    GateUnavailable,
     InvalidParameter,
     LandlineRefused,
     MaxChecksReached,
     MaxSendsReached,
-    ServiceUnavailable,
     TooManyRequests,
     VerifyError,
     WhatsappNotConfigured,
@@ -53,12 +54,8 @@ SESSION_LOST = gettext_lazy("Your session has ended. Please start again.")
 ANOTHER_TAB = gettext_lazy(
     "A newer code was requested in this browser. Please enter that one; nothing was checked."
 )
-# The proof of a person that the start page asks for was missing, wrong or used; or its maker is
-# not there. By their numbers on the wire.
-_OF_GATE: dict[int, Text] = {
-    60413: gettext_lazy("Please confirm that you are human, then try again."),
-    20504: gettext_lazy("We cannot send codes at the moment. Please try again later."),
-}
+_NO_PERSON = gettext_lazy("Please confirm that you are human, then try again.")
+_NO_GATE = gettext_lazy("We cannot send codes at the moment. Please try again later.")
 _REFUSED: dict[str, Text] = {
     "number_taken": gettext_lazy(
         "This number belongs to another account here, so it was not added to yours."
@@ -93,9 +90,11 @@ def of_error(error: VerifyError, to: str = "") -> str:
             return str(_NOT_THIS_WAY)
         case InvalidParameter():
             return str(_BAD_EMAIL if "@" in to else _BAD_NUMBER)
-        case ServiceUnavailable():
-            return str(_SOMETHING_WRONG)
-    return str(_OF_GATE.get(error.code, _SOMETHING_WRONG))
+        case GateRefused():
+            return str(_NO_PERSON)
+        case GateUnavailable():
+            return str(_NO_GATE)
+    return str(_SOMETHING_WRONG)
 
 
 def of_refusals(reasons: Sequence[str]) -> list[str]:

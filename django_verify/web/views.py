@@ -23,11 +23,11 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.generic.base import TemplateView
 
-from django_verify import channels, clients
+from django_verify import channels, clients, phones
 from django_verify.clients import ClientsNotServed, State, VerificationOver
 from django_verify.exceptions import MaxChecksReached, NotFound, VerifyError
 from django_verify.models import Verification, VerifyService
-from django_verify.web import numbers, sentences, sessions
+from django_verify.web import captchas, sentences, sessions
 from django_verify.web.callers import caller
 from django_verify.web.forms import CodeForm, StartForm
 from django_verify.web.sessions import UnderWay
@@ -146,6 +146,7 @@ class StartView(Page):
             channel,
             caller=caller(self.request),
             purpose=self.purpose,
+            gate_token=captchas.token(self.request),
             locale=self.locale(channel),
         )
 
@@ -195,17 +196,10 @@ class StartView(Page):
         context = self.get_context_data(
             form=form,
             next=self.trusted(given.get("next", "")),
-            gate=self.gate(),
+            gate=captchas.configured(),
             check_url=self.step("check") if sessions.under_way(self.request) else "",
         )
         return self.render_to_response(context)
-
-    def gate(self) -> dict[str, str] | None:
-        """Return what the captcha on the page needs: its `template`, its `site_key`.
-
-        None: there is none on the page.
-        """
-        return None
 
     def _country(self) -> str:
         found = _REGION.match(self.request.headers.get("Accept-Language", ""))
@@ -357,7 +351,7 @@ class DoneView(Page):
 
 def shown(to: str) -> str:
     """Return an address as it stands on a page, in one piece in every script."""
-    text = to if "@" in to else numbers.display(to)
+    text = to if "@" in to else phones.display(to)
     return format_html('<bdi class="number" dir="ltr">{}</bdi>', text)
 
 

@@ -8,9 +8,10 @@ from django.contrib.auth import get_user_model
 from django.template.loader import render_to_string
 
 import django_verify
+from django_verify.gates.memory import asked
 from django_verify.users import verified_phones
-from django_verify.web import views
-from tests.conftest import OTHER_PHONE, code_in, wrong
+from django_verify.web import captchas, views
+from tests.conftest import OTHER_PHONE, PHONE, code_in, wrong
 from tests.web.conftest import Visitor
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -104,14 +105,64 @@ def test_the_address_is_escaped():
     assert shown == '<bdi class="number" dir="ltr">&lt;b&gt;@example.com</bdi>'
 
 
-@pytest.mark.parametrize("name", ["hcaptcha", "turnstile", "recaptcha", "memory"])
-def test_the_captcha_stands_in_the_form(name, service, monkeypatch):
-    gate = {"template": f"django_verify/web/gates/{name}.html", "site_key": 'key"<'}
-    monkeypatch.setattr(views.StartView, "gate", lambda view: gate)
+GATES = "django_verify.gates."
+HCAPTCHA = {
+    "BACKEND": GATES + "hcaptcha.HCaptchaGate",
+    "OPTIONS": {"secret": "s", "sitekey": 'key"<'},
+}
+TURNSTILE = {
+    "BACKEND": GATES + "turnstile.TurnstileGate",
+    "OPTIONS": {"secret": "s", "sitekey": "k"},
+}
+RECAPTCHA = {
+    "BACKEND": GATES + "recaptcha.RecaptchaGate",
+    "OPTIONS": {"secret": "s", "sitekey": "k", "minimum_score": None},
+}
+MEMORY = {"BACKEND": GATES + "memory.MemoryGate"}
+SEVERAL = {"BACKEND": GATES + "choice.ChoiceGate", "OPTIONS": {"gates": {"ios": MEMORY}}}
+
+
+def with_gate(settings, gate):
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "GATE": gate}
+
+
+@pytest.mark.parametrize("gate", [HCAPTCHA, TURNSTILE, RECAPTCHA, MEMORY, SEVERAL])
+def test_the_captcha_stands_in_the_form(gate, service, settings):
+    with_gate(settings, gate)
     html = Visitor().get().html
-    widget = render_to_string(gate["template"], {"gate": gate})
+    captcha = captchas.configured()
+    widget = render_to_string(captcha.template, {"gate": captcha})
+    assert widget.strip()
     assert widget in html.partition("<form")[2].partition("</form>")[0]
     assert 'key"' not in html
+    assert ('data-action="start"' in html) == (gate is TURNSTILE)
+
+
+def test_a_gate_without_a_widget_has_none(settings):
+    v3 = {**RECAPTCHA, "OPTIONS": {"secret": "s", "sitekey": "k"}}
+    for gate in (None, v3, {**TURNSTILE, "OPTIONS": {"secret": "s"}}):
+        with_gate(settings, gate)
+        assert captchas.configured() is None
+
+
+@pytest.mark.parametrize("gate", [MEMORY, SEVERAL])
+def test_only_who_passes_the_gate_is_sent_a_code(gate, service, settings, outbox):
+    with_gate(settings, gate)
+    visitor = Visitor()
+    for field in ({}, {"gate_token": "shut"}):
+        assert visitor.start(**field).alerts == [
+            "Please confirm that you are human, then try again."
+        ]
+    assert visitor.start(gate_token="down").alerts == [
+        "We cannot send codes at the moment. Please try again later."
+    ]
+    assert not outbox
+    page = visitor.start(gate_token="open-1")
+    assert page.heading == "Enter the code"
+    assert asked[-1] == {"remote_ip": "127.0.0.1", "action": "start", "subject": PHONE}
+    again = Visitor().start(OTHER_PHONE, gate_token="open-1")
+    assert again.alerts == ["Please confirm that you are human, then try again."]
+    assert len(outbox) == 1
 
 
 def test_no_template_has_a_script_or_style_of_its_own():

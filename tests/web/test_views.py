@@ -413,17 +413,6 @@ def test_every_refusal_of_a_start_is_a_sentence(visitor, monkeypatch, error, sen
     assert (page.status, page.alerts) == (200, [sentence])
 
 
-def test_a_gate_s_refusals_are_sentences(visitor, monkeypatch):
-    class Refused(exceptions.VerifyError):
-        code = 60413
-
-    def refuse(*args, **kwargs):
-        raise Refused
-
-    monkeypatch.setattr(clients, "start", refuse)
-    assert visitor.start().alerts == ["Please confirm that you are human, then try again."]
-
-
 @pytest.mark.parametrize(
     "number", ["", "415", "+1415", "no number", "<script>", "+999999999999", "4" * 70]
 )
