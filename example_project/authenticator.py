@@ -92,7 +92,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
     """Show what the app scans, then ask for its first code."""
     service = visitor.service()
     if service is None:
-        return redirect("home")
+        return redirect("verify_web:start")
     factor = _enrolling(request)
     if request.method != "POST":
         return _show(request, factor, CodeForm())
@@ -112,7 +112,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     """Take a name and a code; a passkey, on the same page, is the script's."""
     service = visitor.service()
     if service is None:
-        return redirect("home")
+        return redirect("verify_web:start")
     if request.method != "POST":
         name = request.GET.get("name") or request.session.get(visitor.IDENTITY, "")
         return _ask(request, SignInForm(initial={"identity": name}))

@@ -62,7 +62,7 @@ def page(request: HttpRequest) -> HttpResponse:
     """Tell how many passkeys the visitor has, and offer to register one."""
     service = visitor.service()
     if service is None:
-        return redirect("home")
+        return redirect("verify_web:start")
     name = request.session.get(visitor.IDENTITY)
     mine = entities.rows().filter(
         service=service,

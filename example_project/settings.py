@@ -14,6 +14,8 @@ SECRET_KEY = env.str("SECRET_KEY", "for-development-only-" + "x" * 40)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 
 INSTALLED_APPS = [
+    # Before the others, whose templates it puts into its own frame.
+    "example_project",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -23,7 +25,6 @@ INSTALLED_APPS = [
     "phonenumber_field",
     "django_verify",
     "django_verify.users",
-    "example_project",
 ]
 # `manage.py spectacular` writes the OpenAPI document where the extra `schema` is installed.
 if find_spec("drf_spectacular"):
@@ -91,6 +92,7 @@ VERIFY_OUTBOX = env.str("VERIFY_OUTBOX", "")
 DJANGO_VERIFY = {
     "BASE_URL": env.str("VERIFY_BASE_URL", ""),
     "DISPATCH": env.str("VERIFY_DISPATCH", "inline"),
+    "USERS_VERIFY_URL": "verify_web:start",
     "SENDERS": {
         "outbox": {
             "BACKEND": "django_verify.senders.file.FileSender",

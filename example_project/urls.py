@@ -3,10 +3,10 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from example_project import authenticator, passkey, views
+from example_project import authenticator, passkey
 
 urlpatterns = [
-    path("", views.home, name="home"),
+    path("", include("django_verify.web.urls")),
     path("authenticator/", authenticator.enrol, name="authenticator"),
     path("passkey/", passkey.page, name="passkey"),
     path("passkey/register/", passkey.register, name="passkey-register"),

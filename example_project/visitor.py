@@ -20,7 +20,9 @@ def service() -> VerifyService | None:
     """Return the site's first service, made for its first account if need be."""
     found = VerifyService.objects.order_by("date_created", "sid").first()
     if found is None and (account := Account.objects.order_by("date_created", "sid").first()):
-        found = VerifyService.objects.create(account=account, friendly_name="Example")
+        found = VerifyService.objects.create(
+            account=account, friendly_name="Example", client_enabled=True
+        )
     return found
 
 

@@ -40,6 +40,9 @@ class Gate:
 
     name = ""
     development = False
+    #: The template of the widget that a page shows, and its public key; empty: there is no widget.
+    widget = ""
+    site_key = ""
     #: The longest token that is looked at, in characters.
     longest = 8192
 

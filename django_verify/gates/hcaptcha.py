@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django_verify.gates.siteverify import SiteVerifyGate
+from django_verify.gates.siteverify import SiteVerifyGate, named
 
 
 class HCaptchaGate(SiteVerifyGate):
@@ -34,10 +34,8 @@ class HCaptchaGate(SiteVerifyGate):
         super().__init__(
             secret=secret, hostnames=hostnames, endpoint=endpoint, open_when_down=open_when_down
         )
-        if not sitekey:
-            raise ValueError("sitekey is empty")
-        self._sitekey = sitekey
+        self.site_key, self.widget = named(sitekey), self.name
 
     def form(self, token: str) -> dict[str, str]:
         """Name the site key: tokens of another one are not taken."""
-        return {**super().form(token), "sitekey": self._sitekey}
+        return {**super().form(token), "sitekey": self.site_key}

@@ -20,6 +20,7 @@ class MemoryGate(Gate):
 
     name = "memory"
     development = True
+    widget = "memory"
 
     def __init__(self, *, password: str = "open", open_when_down: bool = False) -> None:  # noqa: S107 - for development
         super().__init__(open_when_down=open_when_down)

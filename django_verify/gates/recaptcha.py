@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django_verify.exceptions import GateRefused
-from django_verify.gates.siteverify import SiteVerifyGate
+from django_verify.gates.siteverify import SiteVerifyGate, named
 
 
 class RecaptchaGate(SiteVerifyGate):
     """With a `minimum_score` (v3) the action must be the request's own, or that of the option.
 
     For v2, whose answers have neither, `minimum_score` is None. An empty `action` leaves it alone.
+    With a `sitekey` the web flow shows the widget of v2; that of v3 needs a script of the site's.
     """
 
     name = "recaptcha"
@@ -26,6 +27,7 @@ class RecaptchaGate(SiteVerifyGate):
         *,
         secret: str,
         minimum_score: float | None = 0.5,
+        sitekey: str | None = None,
         hostnames: Sequence[str] = (),
         action: str | None = None,
         endpoint: str = "",
@@ -37,6 +39,9 @@ class RecaptchaGate(SiteVerifyGate):
         if minimum_score is not None and not 0 < minimum_score <= 1:
             raise ValueError("minimum_score is above 0 and at most 1, or None")
         self.minimum_score, self.action = minimum_score, action
+        if sitekey is not None:
+            self.site_key = named(sitekey)
+            self.widget = self.name if minimum_score is None else ""
 
     def inspect(self, answer: Mapping[str, Any], action: str) -> None:
         """Compare the action, and the score with the least that will do."""

@@ -121,3 +121,10 @@ def _decoded(answer: transport.Answer) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return data if isinstance(data, dict) else {}
+
+
+def named(sitekey: str) -> str:
+    """Return the public key of a widget. Raises ValueError for none."""
+    if not sitekey:
+        raise ValueError("sitekey is empty")
+    return sitekey

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django_verify.exceptions import GateRefused
-from django_verify.gates.siteverify import SiteVerifyGate
+from django_verify.gates.siteverify import SiteVerifyGate, named
 
 
 class TurnstileGate(SiteVerifyGate):
     """The widget's `action` must be that of the request, or the one that the option names.
 
-    An empty `action` leaves it alone.
+    An empty `action` leaves it alone. With a `sitekey` the web flow shows the widget.
     """
 
     name = "turnstile"
@@ -25,6 +25,7 @@ class TurnstileGate(SiteVerifyGate):
         self,
         *,
         secret: str,
+        sitekey: str | None = None,
         hostnames: Sequence[str] = (),
         action: str | None = None,
         endpoint: str = "",
@@ -34,6 +35,8 @@ class TurnstileGate(SiteVerifyGate):
             secret=secret, hostnames=hostnames, endpoint=endpoint, open_when_down=open_when_down
         )
         self.action = action
+        if sitekey is not None:
+            self.site_key, self.widget = named(sitekey), self.name
 
     def inspect(self, answer: Mapping[str, Any], action: str) -> None:
         """Compare the action."""

@@ -39,6 +39,7 @@ class TestSetUp:
         user = authenticate(username="admin", password=site.admin_password)
         assert user.is_superuser
         assert user.is_staff
+        assert VerifyService.objects.get(sid=site.service_sid).client_enabled
 
     def test_again(self, credentials):
         first = serve.set_up(credentials)
@@ -52,6 +53,13 @@ class TestSetUp:
         assert first.admin_password != second.admin_password
         assert authenticate(username="admin", password=first.admin_password) is None
         assert authenticate(username="admin", password=second.admin_password).is_staff
+
+    def test_the_pages_keep_the_service_that_they_have(self, credentials):
+        first = serve.set_up(credentials)
+        chosen = VerifyService.objects.create(account_id=first.account_sid, client_enabled=True)
+        VerifyService.objects.filter(sid=first.service_sid).update(client_enabled=False)
+        serve.set_up(credentials)
+        assert list(VerifyService.objects.filter(client_enabled=True)) == [chosen]
 
     @pytest.mark.parametrize("content", ["", "[]", "{}", '{"account_sid": "AC1", "auth_token": 1}'])
     def test_a_spoilt_file(self, credentials, content):

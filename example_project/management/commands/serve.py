@@ -80,6 +80,7 @@ def set_up(credentials: Path, port: int = 8000) -> Site:
     service = VerifyService.objects.filter(account_id=sid).order_by("date_created", "sid").first()
     if service is None:
         service = VerifyService.objects.create(account_id=sid, friendly_name="Example")
+    open_to_pages(service)
     allow_passkeys(service, f"http://{HOST}:{port}")
     password = secrets.token_urlsafe(12)
     user, _ = User.objects.get_or_create(username=ADMIN)
@@ -87,6 +88,13 @@ def set_up(credentials: Path, port: int = 8000) -> Site:
     user.set_password(password)
     user.save()
     return Site(sid, token, service.sid, password)
+
+
+def open_to_pages(service: VerifyService) -> None:
+    """Let the pages use the service, unless they have one already."""
+    if not VerifyService.objects.filter(client_enabled=True).exists():
+        service.client_enabled = True
+        service.save()
 
 
 def allow_passkeys(service: VerifyService, origin: str) -> None:

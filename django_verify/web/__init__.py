@@ -1,0 +1,1 @@
+"""Pages for server-rendered sites: number, code, verified; they work without JavaScript."""

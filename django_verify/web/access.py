@@ -1,0 +1,86 @@
+"""Views that need an address proved in this session, lately: a decorator and a mixin.
+
+Nobody needs to be logged in. Views for users who keep a verified number are let in by
+`django_verify.users.access`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import resolve_url
+from django.utils import timezone
+
+from django_verify.web import sessions
+from django_verify.web.sessions import VerifiedAddress
+
+View = Callable[..., HttpResponseBase]
+
+FRESH = dt.timedelta(minutes=15)
+START = "verify_web:start"
+
+
+def verified_address(
+    request: HttpRequest, *, within: dt.timedelta = FRESH, purpose: str = ""
+) -> VerifiedAddress | None:
+    """Return the address that was proved last in this session, no longer ago than `within`."""
+    found = sessions.verified(request, purpose)
+    if found is None or found.verified_at <= timezone.now() - within:
+        return None
+    return found
+
+
+def verified_address_required(
+    view: View | None = None,
+    *,
+    within: dt.timedelta = FRESH,
+    purpose: str = "",
+    verify_url: str = START,
+) -> Any:
+    """Let only visitors pass who have proved an address; others are sent to do so, and come back.
+
+    `purpose` is that of the pages at `verify_url`; empty: any.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if verified_address(request, within=within, purpose=purpose):
+                return view(request, *args, **kwargs)
+            return _send_to(verify_url, request)
+
+        return guarded
+
+    return decorate if view is None else decorate(view)
+
+
+class VerifiedAddressRequiredMixin:
+    """The same for class-based views; it stands before the view's own base.
+
+    The view finds the address in `verified_address`.
+    """
+
+    verified_within: dt.timedelta = FRESH
+    verified_purpose: str = ""
+    verify_url: str = START
+    verified_address: VerifiedAddress
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Send away, or go on."""
+        found = verified_address(
+            request, within=self.verified_within, purpose=self.verified_purpose
+        )
+        if found is None:
+            return _send_to(self.verify_url, request)
+        self.verified_address = found
+        answer: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        return answer
+
+
+def _send_to(target: str, request: HttpRequest) -> HttpResponseBase:
+    return redirect_to_login(request.get_full_path(), resolve_url(target))

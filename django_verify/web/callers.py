@@ -1,0 +1,16 @@
+"""Who is in front of a page, as the verbs for callers without credentials want to know it."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+
+from django_verify import networks
+from django_verify.clients import Caller
+
+
+def caller(request: HttpRequest) -> Caller:
+    """Return who asks: the address behind the site's proxies, and the user who is logged in."""
+    address = networks.client_address(
+        request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
+    )
+    return Caller(ip=address, user=getattr(request, "user", None))

@@ -1,0 +1,105 @@
+"""What a session remembers: the verification under way, a word for the next page, what was proved.
+
+Of a verification under way it has the SID, the secret that opens it, and where to go afterwards;
+neither an address nor a code.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import Promise
+
+from django_verify.clients import State
+
+_UNDER_WAY = "django_verify.under_way"
+_TOLD = "django_verify.told"
+_VERIFIED = "django_verify.verified"
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """The verification that this session started last."""
+
+    sid: str
+    secret: str = field(repr=False)
+    next: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedAddress:
+    """An address that was proved in this session; `moment` is a time stamp.
+
+    `refused` tells why it was not kept for the user who was logged in.
+    """
+
+    to: str = field(repr=False)
+    channel: str
+    purpose: str
+    moment: float
+    refused: Sequence[str] = ()
+    next: str = ""
+
+    @property
+    def verified_at(self) -> dt.datetime:
+        """When it was proved."""
+        return dt.datetime.fromtimestamp(self.moment, dt.UTC)
+
+
+def begin(request: HttpRequest, state: State, address: str) -> None:
+    """Remember a verification, and where its owner wants to go."""
+    request.session[_UNDER_WAY] = asdict(UnderWay(state.sid, state.secret, address))
+
+
+def under_way(request: HttpRequest) -> UnderWay | None:
+    """Return the verification that was started last and has not been approved."""
+    stored = request.session.get(_UNDER_WAY)
+    return UnderWay(**stored) if stored else None
+
+
+def forget(request: HttpRequest) -> None:
+    """Forget the verification under way."""
+    request.session.pop(_UNDER_WAY, None)
+
+
+def finish(request: HttpRequest, state: State, address: str = "") -> None:
+    """Remember the proved address in place of its verification; the session gets a new key.
+
+    The key is new so that one who planted the old one does not share what it has become worth.
+    """
+    fact = VerifiedAddress(
+        to=state.to,
+        channel=state.channel,
+        purpose=state.purpose,
+        moment=timezone.now().timestamp(),
+        refused=list(state.refused),
+        next=address,
+    )
+    kept = request.session.get(_VERIFIED, {})
+    kept.pop(state.purpose, None)  # the last one stands last
+    request.session[_VERIFIED] = {**kept, state.purpose: asdict(fact)}
+    forget(request)
+    request.session.cycle_key()
+
+
+def verified(request: HttpRequest, purpose: str = "") -> VerifiedAddress | None:
+    """Return what was proved last in this session, for one purpose or for any."""
+    kept: dict[str, Any] = request.session.get(_VERIFIED, {})
+    stored = kept.get(purpose) if purpose else next(reversed(kept.values()), None)
+    return VerifiedAddress(**stored) if stored else None
+
+
+def tell(request: HttpRequest, kind: str, sentence: str | Promise) -> None:
+    """Leave a sentence for the next page: of a `code`, an `error` or `done`."""
+    request.session[_TOLD] = [kind, str(sentence)]
+
+
+def told(request: HttpRequest) -> tuple[str, str]:
+    """Return the sentence that was left, once."""
+    kind, sentence = request.session.pop(_TOLD, None) or ("", "")
+    return kind, sentence

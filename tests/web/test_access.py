@@ -1,0 +1,70 @@
+"""Views that need an address proved in this session: the decorator and the mixin."""
+
+import pytest
+from django.test import Client
+
+from django_verify.web import sessions
+from tests.conftest import PHONE, code_in
+from tests.web.conftest import Visitor
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.web.urls")]
+
+DOORS = pytest.mark.parametrize("door", ["/plain/", "/class/"])
+
+
+@pytest.fixture(autouse=True)
+def _open(service):
+    """Every test has a service that is open to pages."""
+
+
+@DOORS
+def test_a_visitor_is_sent_to_verify_and_comes_back(outbox, door):
+    visitor = Visitor()
+    response = visitor.client.get(door, {"page": 2})
+    assert response.headers["Location"] == f"/?next={door}%3Fpage%3D2"
+    page = visitor.get(next=f"{door}?page=2")
+    visitor.start(next=page.one("input", name="next")["value"])
+    answer = {"code": code_in(outbox[0]), "verification": visitor.sid}
+    target = visitor.client.post("/code/", answer).headers["Location"]
+    assert target == f"{door}?page=2"
+    assert visitor.client.get(target).content.decode() in {"in", f"in {PHONE}"}
+
+
+@DOORS
+def test_not_for_long(outbox, clock, door):
+    visitor = Visitor()
+    visitor.start()
+    visitor.check(code_in(outbox[0]))
+    clock.shift(899)
+    assert visitor.client.get(door).status_code == 200
+    clock.shift(1)
+    assert visitor.client.get(door).status_code == 302
+    assert Client().get(door).status_code == 302
+
+
+@DOORS
+def test_a_start_alone_opens_nothing(door):
+    visitor = Visitor()
+    visitor.start()
+    assert visitor.client.get(door).status_code == 302
+
+
+def test_each_purpose_is_proved_for_itself(outbox):
+    visitor = Visitor()
+    visitor.start()
+    visitor.check(code_in(outbox[0]))
+    response = visitor.client.get("/purpose/")
+    assert response.headers["Location"] == "/signup/?next=/purpose/"
+    signup = Visitor("/signup/")
+    signup.client = visitor.client
+    signup.start("+15017122661")
+    answer = {"code": code_in(outbox[1]), "verification": signup.sid}
+    assert signup.client.post("/signup/code/", answer).status_code == 200
+    assert visitor.client.get("/purpose/").status_code == 200
+    assert visitor.client.get("/class/").content == b"in +15017122661"
+
+
+def test_a_repr_shows_no_address():
+    fact = sessions.VerifiedAddress(PHONE, "sms", "verify", 0.0)
+    assert PHONE not in repr(fact)
+    assert "hush" not in repr(sessions.UnderWay("CV1", "hush"))

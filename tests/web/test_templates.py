@@ -1,0 +1,176 @@
+"""The templates: sound HTML, for screen readers too, and nothing that a strict CSP would stop."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.template.loader import render_to_string
+
+import django_verify
+from django_verify.gates.memory import asked
+from django_verify.users import verified_phones
+from django_verify.web import captchas, views
+from tests.conftest import OTHER_PHONE, PHONE, code_in, wrong
+from tests.web.conftest import Visitor
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FOLDER = Path(django_verify.__file__).parent / "templates/django_verify/web"
+
+
+@pytest.fixture(params=["plain", "example"])
+def frame(request, settings):
+    """The pages in their own frame, and in that of a site."""
+    if request.param == "plain":
+        # Without its app's folder in front, the example site overrides no template.
+        apps = [app for app in settings.INSTALLED_APPS if app != "example_project"]
+        settings.INSTALLED_APPS = [*apps, "example_project"]
+    return request.param
+
+
+def pages(service, outbox, clock):
+    """Every page that a visitor may see."""
+    user = get_user_model().objects.create_user("ann")
+    verified_phones.confirm(get_user_model().objects.create_user("bob"), OTHER_PHONE)
+    visitor = Visitor()
+    visitor.client.force_login(user)
+    yield visitor.get(next="/admin/")
+    yield visitor.start("12", country="US")
+    yield visitor.post("", channel="email", email="nonsense")
+    yield visitor.post("")
+    yield visitor.start()
+    yield visitor.resend()
+    yield visitor.check("1")
+    yield visitor.check(wrong(code_in(outbox[0])))
+    clock.shift(31)
+    yield visitor.resend("call")
+    yield visitor.get()
+    yield visitor.get("code/")
+    yield visitor.check(code_in(outbox[0]))
+    visitor.start(OTHER_PHONE)
+    yield visitor.check(code_in(outbox[-1]))
+    visitor.start()
+    clock.shift(601)
+    yield visitor.get("code/")
+    service.client_channels = ["email"]
+    service.save()
+    yield visitor.get()
+    service.client_enabled = False
+    service.save()
+    yield visitor.get()
+
+
+def test_every_page(frame, service, outbox, clock):
+    seen = list(pages(service, outbox, clock))
+    assert len({page.heading for page in seen}) == 7
+    for page in seen:
+        look_at(page)
+        assert ("<nav" in page.html) == (frame == "example")
+
+
+def look_at(page):
+    ids = [tag["id"] for tag in page.tags if "id" in tag]
+    assert len(ids) == len(set(ids)), ids
+    labelled = {tag.get("for") for tag in page.all("label")}
+    for field in page.all("input") + page.all("select"):
+        if field.get("type") != "hidden":
+            assert field["id"] in labelled, field
+            assert field.get("autocomplete") or field["type"] == "radio"
+    assert labelled <= set(ids)
+    for tag in page.tags:
+        assert set(tag.get("aria-describedby", "").split()) <= set(ids), tag
+        assert not [name for name in tag if name.startswith("on") or name == "style"], tag
+        assert tag["tag"] != "style"
+        if tag["tag"] == "script":
+            assert tag["src"].startswith("/static/")
+            assert not tag["text"].strip()
+        if tag["tag"] in {"link", "script", "img"}:
+            assert tag.get("href", tag.get("src")).startswith("/static/")
+    for field in page.all(aria_invalid="true"):
+        if field.get("type") != "radio":
+            assert f"{field['id']}_error" in field["aria-describedby"].split()
+    assert page.one("html")["lang"] == "en"
+    assert page.texts("title")[0]
+    assert len([tag for tag in page.tags if "autofocus" in tag]) <= 1
+    for form in page.all("form"):
+        assert form["method"] == "post"
+    assert len(page.all("input", name="csrfmiddlewaretoken")) == len(page.all("form"))
+    assert "{{" not in page.html
+    assert "{%" not in page.html
+
+
+def test_the_address_is_escaped():
+    shown = views.shown("<b>@example.com")
+    assert shown == '<bdi class="number" dir="ltr">&lt;b&gt;@example.com</bdi>'
+
+
+GATES = "django_verify.gates."
+HCAPTCHA = {
+    "BACKEND": GATES + "hcaptcha.HCaptchaGate",
+    "OPTIONS": {"secret": "s", "sitekey": 'key"<'},
+}
+TURNSTILE = {
+    "BACKEND": GATES + "turnstile.TurnstileGate",
+    "OPTIONS": {"secret": "s", "sitekey": "k"},
+}
+RECAPTCHA = {
+    "BACKEND": GATES + "recaptcha.RecaptchaGate",
+    "OPTIONS": {"secret": "s", "sitekey": "k", "minimum_score": None},
+}
+MEMORY = {"BACKEND": GATES + "memory.MemoryGate"}
+SEVERAL = {"BACKEND": GATES + "choice.ChoiceGate", "OPTIONS": {"gates": {"ios": MEMORY}}}
+
+
+def with_gate(settings, gate):
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "GATE": gate}
+
+
+@pytest.mark.parametrize("gate", [HCAPTCHA, TURNSTILE, RECAPTCHA, MEMORY, SEVERAL])
+def test_the_captcha_stands_in_the_form(gate, service, settings):
+    with_gate(settings, gate)
+    html = Visitor().get().html
+    captcha = captchas.configured()
+    widget = render_to_string(captcha.template, {"gate": captcha})
+    assert widget.strip()
+    assert widget in html.partition("<form")[2].partition("</form>")[0]
+    assert 'key"' not in html
+    assert ('data-action="start"' in html) == (gate is TURNSTILE)
+
+
+def test_a_gate_without_a_widget_has_none(settings):
+    v3 = {**RECAPTCHA, "OPTIONS": {"secret": "s", "sitekey": "k"}}
+    for gate in (None, v3, {**TURNSTILE, "OPTIONS": {"secret": "s"}}):
+        with_gate(settings, gate)
+        assert captchas.configured() is None
+
+
+@pytest.mark.parametrize("gate", [MEMORY, SEVERAL])
+def test_only_who_passes_the_gate_is_sent_a_code(gate, service, settings, outbox):
+    with_gate(settings, gate)
+    visitor = Visitor()
+    for field in ({}, {"gate_token": "shut"}):
+        assert visitor.start(**field).alerts == [
+            "Please confirm that you are human, then try again."
+        ]
+    assert visitor.start(gate_token="down").alerts == [
+        "We cannot send codes at the moment. Please try again later."
+    ]
+    assert not outbox
+    page = visitor.start(gate_token="open-1")
+    assert page.heading == "Enter the code"
+    assert asked[-1] == {"remote_ip": "127.0.0.1", "action": "start", "subject": PHONE}
+    again = Visitor().start(OTHER_PHONE, gate_token="open-1")
+    assert again.alerts == ["Please confirm that you are human, then try again."]
+    assert len(outbox) == 1
+
+
+def test_no_template_has_a_script_or_style_of_its_own():
+    templates = list(FOLDER.rglob("*.html"))
+    assert len(templates) >= 10
+    for path in templates:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"<style|style=|\son\w+=|javascript:|<script(?![^>]* src=)", text), (
+            path
+        )
+        assert "|safe" not in text

@@ -1,0 +1,551 @@
+"""The pages without a browser: every way through them, and every refusal as a sentence."""
+
+import sys
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.signals import got_request_exception
+from django.db import connection, connections
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import translation
+from django.views.debug import ExceptionReporter
+
+from django_verify import clients, exceptions, verifications
+from django_verify.models import ClientVerification, Verification, VerifyService
+from django_verify.users import verified_phones
+from django_verify.web.sentences import duration
+from tests.conftest import OTHER_PHONE, PHONE, code_in, make_service, wrong
+from tests.web.conftest import Visitor
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _open(service):
+    """Every test has a service that is open to pages."""
+
+
+def test_from_number_to_done(visitor, outbox):
+    page = visitor.get()
+    assert (page.status, page.focused) == (200, "number")
+    assert page.heading == "Verify your number or e-mail address"
+    page = visitor.start("(415) 555-2671", country="US")
+    assert visitor.redirects == ["/code/"]
+    assert (page.heading, page.focused) == ("Enter the code", "code")
+    assert "We sent a code to +1 415-555-2671." in page.texts("p")[0]
+    code = code_in(outbox[0])
+    page = visitor.check(f"{code[:3]} {code[3:]}")
+    assert visitor.redirects == ["/done/"]
+    assert page.heading == "Your number is verified"
+    assert page.said == ["You can be reached at +1 415-555-2671."]
+    assert Verification.objects.get().status == "approved"
+
+
+def test_by_email(visitor, outbox):
+    page = visitor.post("", email=" anna@example.com ", channel="email")
+    assert "We sent a code to anna@example.com." in page.texts("p")[0]
+    assert [button["text"] for button in page.all("button")] == ["Verify", "Send again"]
+    page = visitor.check(code_in(outbox[0]))
+    assert page.heading == "Your e-mail address is verified"
+
+
+def test_the_page_by_itself_sends_nothing(visitor, outbox):
+    visitor.start()
+    for path in ("", "code/", "done/"):
+        for method in ("get", "head"):
+            assert getattr(visitor.client, method)("/" + path).status_code in {200, 302}
+    for method in ("get", "head", "put", "delete"):
+        assert getattr(visitor.client, method)("/resend/").status_code == 405
+    row = Verification.objects.get()
+    assert (row.checks, row.sends, row.status, len(outbox)) == (0, 1, "pending", 1)
+
+
+def test_a_get_leaves_no_session_behind():
+    client = Client()
+    for path in ("/", "/code/", "/done/"):
+        client.get(path)
+    assert "sessionid" not in client.cookies
+
+
+def test_pages_are_not_kept(visitor):
+    visitor.start()
+    for path in ("/", "/code/"):
+        assert "no-store" in visitor.client.get(path).headers["Cache-Control"]
+
+
+def test_forgeries_are_refused():
+    strict = Client(enforce_csrf_checks=True)
+    for path in ("/", "/code/", "/resend/"):
+        assert strict.post(path, {"number": PHONE, "channel": "sms"}).status_code == 403
+    assert not Verification.objects.exists()
+
+
+def test_a_wrong_code(visitor, outbox):
+    visitor.start()
+    code = code_in(outbox[0])
+    for number, left in enumerate(("4 more tries", "3 more tries", "2 more tries", "1 more try")):
+        page = visitor.check(wrong(code, number + 1))
+        assert page.status == 200
+        assert page.alerts == [f"That is not the code we sent. You have {left}."]
+        assert page.one("input", name="code")["aria-invalid"] == "true"
+        assert page.texts("title")[0].startswith("Error:")
+    assert visitor.redirects == ["/code/"]
+    # Told once: a reload neither checks again nor says it again.
+    assert not visitor.get("code/").alerts
+    assert Verification.objects.get().checks == 4
+    page = visitor.check(wrong(code, 5))
+    assert page.heading == "Too many wrong codes"
+    assert "Request a new code" in page.links
+    assert visitor.check(code, sid=ClientVerification.objects.get().sid).heading == page.heading
+    assert Verification.objects.get().checks == 5
+
+
+@pytest.mark.parametrize("code", ["", " ", "12", "12345678901", "１２３４５６", "12 34é", "1" * 50])
+def test_what_cannot_be_a_code_costs_no_guess(visitor, code):
+    visitor.start()
+    page = visitor.check(code)
+    assert page.status == 200
+    assert page.alerts[0].startswith("Enter the code")
+    assert Verification.objects.get().checks == 0
+
+
+def test_expired(visitor, outbox, clock):
+    visitor.start()
+    sid = visitor.sid
+    clock.shift(601)
+    for page in (
+        visitor.get("code/"),
+        visitor.check(code_in(outbox[0]), sid),
+        visitor.resend(sid=sid),
+    ):
+        assert (page.status, page.heading) == (200, "The code has expired")
+        assert page.links["Request a new code"] == "/"
+    assert len(outbox) == 1
+
+
+def test_canceled(visitor, service, outbox):
+    visitor.start()
+    sid = visitor.sid
+    verifications.cancel(service, Verification.objects.get().sid)
+    for page in (visitor.get("code/"), visitor.check(code_in(outbox[0]), sid)):
+        assert page.heading == "The code is no longer valid"
+
+
+def test_resend(visitor, outbox, clock):
+    page = visitor.start()
+    assert "No code? You can request another one in 30 seconds." in page.texts("p")
+    page = visitor.resend()
+    assert page.alerts == [
+        "Please wait before you request another code. You can try again in 30 seconds."
+    ]
+    for wait in (30, 40, 60, 90):
+        clock.shift(wait)
+        page = visitor.resend()
+        assert page.said == ["We sent the code again."]
+        assert visitor.redirects == ["/code/"]
+    assert len({code_in(message) for message in outbox}) == 1
+    assert len(outbox) == 5
+    assert "No further codes can be sent to you for now." in page.texts("p")
+    assert [button["text"] for button in page.all("button")] == ["Verify"]
+    clock.shift(200)
+    assert "Too many codes were requested." in visitor.resend().alerts[0]
+    assert visitor.check(code_in(outbox[0])).heading == "Your number is verified"
+
+
+def test_another_channel(visitor, outbox, clock):
+    page = visitor.start()
+    labels = [button["text"] for button in page.all("button")]
+    assert labels == ["Verify", "Send again", "Call me instead", "Send it by WhatsApp instead"]
+    clock.shift(31)
+    page = visitor.resend("call")
+    assert page.said == ["We are calling you now."]
+    assert "We are calling +1 415-555-2671" in page.texts("p")[1]
+    assert outbox[-1].channel == "call"
+    clock.shift(41)
+    assert "not available" in visitor.resend("carrier pigeon").alerts[0]
+    assert len(outbox) == 2
+
+
+@pytest.mark.parametrize("channel", ["sms", "call"])
+def test_the_back_button_sends_no_second_code(visitor, outbox, clock, channel):
+    visitor.start()
+    page = visitor.get()
+    assert page.links["I have a code already"] == "/code/"
+    page = visitor.start(channel=channel)
+    assert page.said == ["We have just sent a code there. Please enter it."]
+    assert (Verification.objects.count(), len(outbox)) == (1, 1)
+    clock.shift(31)
+    assert visitor.start(channel=channel).heading == "Enter the code"
+    assert (Verification.objects.count(), len(outbox)) == (1, 2)
+    assert outbox[-1].channel == channel
+
+
+def test_another_number(visitor, outbox):
+    page = visitor.start()
+    assert page.links["Change it"] == "/"
+    page = visitor.start(OTHER_PHONE)
+    assert "+1 501-712-2661" in page.texts("p")[0]
+    assert visitor.check(code_in(outbox[1])).heading == "Your number is verified"
+
+
+def test_after_the_end_the_back_button_leads_to_it(visitor, outbox):
+    visitor.start()
+    sid = visitor.sid
+    visitor.check(code_in(outbox[0]))
+    for page in (
+        visitor.get("code/"),
+        visitor.check(code_in(outbox[0]), sid),
+        visitor.get("done/"),
+    ):
+        assert page.heading == "Your number is verified"
+    assert Verification.objects.get().checks == 1
+
+
+def test_two_tabs(visitor, outbox):
+    visitor.start()
+    first = visitor.sid
+    visitor.start(OTHER_PHONE)
+    second = visitor.sid
+    for page in (visitor.check(code_in(outbox[0]), first), visitor.resend(sid=first)):
+        assert "A newer code was requested" in page.alerts[0]
+        assert page.one("form", data_verify_code="sms")
+        assert visitor.sid == second
+    assert set(Verification.objects.values_list("checks", flat=True)) == {0}
+    assert visitor.check(code_in(outbox[1])).heading == "Your number is verified"
+
+
+def test_the_session_is_lost(visitor, outbox):
+    visitor.start()
+    sid = visitor.sid
+    del visitor.client.cookies["sessionid"]
+    for page in (visitor.check(code_in(outbox[0]), sid), visitor.resend(sid=sid)):
+        assert page.alerts == ["Your session has ended. Please start again."]
+        assert page.url == "/"
+    assert visitor.get("code/").url == "/"
+    assert visitor.get("done/").url == "/"
+    assert Verification.objects.get().checks == 0
+
+
+def test_the_row_is_gone(visitor, outbox):
+    visitor.start()
+    sid = visitor.sid
+    ClientVerification.objects.all().delete()
+    assert visitor.get("code/").url == "/"
+    page = visitor.check("123456", sid)
+    assert page.alerts == ["Your session has ended. Please start again."]
+    assert visitor.resend(sid=sid).alerts == page.alerts
+
+
+def test_a_stranger_s_session_opens_nothing(visitor, outbox):
+    visitor.start()
+    page = Visitor().check(code_in(outbox[0]), visitor.sid)
+    assert page.url == "/"
+    assert Verification.objects.get().checks == 0
+
+
+def test_the_session_has_neither_number_nor_code(visitor, outbox):
+    visitor.start(next="/admin/")
+    kept = dict(visitor.client.session)
+    assert kept == {
+        "django_verify.under_way": {
+            "sid": visitor.sid,
+            "secret": kept["django_verify.under_way"]["secret"],
+            "next": "/admin/",
+        }
+    }
+    before = visitor.client.session.session_key
+    visitor.check(code_in(outbox[0]))
+    assert visitor.client.session.session_key != before
+    assert "secret" not in str(dict(visitor.client.session))
+
+
+GOOD = ["/passkey/?a=b", "http://testserver/passkey/"]
+BAD = [
+    "https://evil.example/", "//evil.example/", "///evil.example", "/\\evil.example", "http:evil",
+    "javascript:alert(1)", "\x08//evil.example", "http://testserver@evil.example/", "/" + "a" * 2000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", GOOD)
+def test_next_is_followed(visitor, outbox, address):
+    page = visitor.get(next=address)
+    assert page.one("input", name="next")["value"] == address
+    page = visitor.start(next=address)
+    assert page.links["Change it"].startswith("/?next=")
+    response = visitor.client.post(
+        "/code/", {"code": code_in(outbox[0]), "verification": visitor.sid}
+    )
+    assert response.headers["Location"] == address
+
+
+@pytest.mark.parametrize("address", BAD)
+def test_an_open_redirect_is_refused(visitor, outbox, address):
+    assert not visitor.get(next=address).all("input", name="next")
+    visitor.start(next=address)
+    session = visitor.client.session
+    assert session["django_verify.under_way"]["next"] == ""
+    # And once more on the way out, should the session have come from elsewhere.
+    session["django_verify.under_way"] = session["django_verify.under_way"] | {"next": address}
+    session.save()
+    visitor.check(code_in(outbox[0]))
+    assert visitor.redirects == ["/done/"]
+
+
+def test_https_is_not_left(visitor, outbox):
+    page = visitor.client.get("/", {"next": "http://testserver/"}, secure=True)
+    assert 'name="next"' not in page.text
+
+
+@pytest.fixture
+def user():
+    return get_user_model().objects.create_user("ann")
+
+
+@pytest.fixture
+def member(visitor, user):
+    visitor.client.force_login(user)
+    return visitor
+
+
+def test_the_number_of_a_user_is_kept(member, user, outbox):
+    member.start()
+    member.check(code_in(outbox[0]))
+    assert str(verified_phones.primary(user).number) == PHONE
+    assert member.client.session["_auth_user_id"] == str(user.pk)
+
+
+@pytest.mark.parametrize(
+    ("policy", "sentence"),
+    [
+        ({"USERS_CLAIMED_NUMBER": "deny"}, "belongs to another account here, so it was not added"),
+        ({"USERS_CLAIMED_NUMBER": "ask"}, "prove your identity in another way first"),
+        ({"USERS_CLAIMED_NUMBER": "transfer", "USERS_PHONES": 1}, "as many numbers as it may have"),
+    ],
+)
+def test_why_a_number_is_not_kept(member, user, outbox, settings, policy, sentence):
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, **policy}
+    verified_phones.confirm(get_user_model().objects.create_user("bob"), PHONE)
+    if "USERS_PHONES" in policy:
+        verified_phones.confirm(user, OTHER_PHONE)
+    member.start(next="/passkey/")
+    page = member.check(code_in(outbox[0]))
+    assert page.heading == "Your number was not added"
+    assert sentence in page.alerts[0]
+    assert page.links["Continue"] == "/passkey/"
+    assert not verified_phones.verified(user).filter(number=PHONE).exists()
+
+
+def test_who_logs_out_goes_on_with_nothing(member, outbox):
+    member.start()
+    sid = member.sid
+    member.client.logout()
+    assert member.check(code_in(outbox[0]), sid).url == "/"
+
+
+def test_another_user_goes_on_with_nothing_either(member, outbox):
+    member.start()
+    sid, kept = member.sid, member.client.session["django_verify.under_way"]
+    other = Visitor()
+    other.client.force_login(get_user_model().objects.create_user("bob"))
+    session = other.client.session
+    session["django_verify.under_way"] = kept
+    session.save()
+    assert other.check(code_in(outbox[0]), sid).alerts == [
+        "Your session has ended. Please start again."
+    ]
+    assert Verification.objects.get().checks == 0
+
+
+def limits(settings, **windows):
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "CLIENT_LIMITS": windows}
+
+
+def test_too_many_codes_from_one_network(visitor, settings, outbox, clock):
+    limits(settings, network=[[1, 3600]])
+    visitor.start()
+    page = visitor.start(OTHER_PHONE)
+    assert (page.status, page.url) == (200, "/")
+    assert page.alerts == ["Too many codes were requested. You can try again in 60 minutes."]
+    assert page.one("input", name="number")["value"] == OTHER_PHONE
+    assert len(outbox) == 1
+
+
+def test_too_many_checks_from_one_network(visitor, settings, outbox, clock):
+    limits(settings, checks=[[1, 3600]])
+    visitor.start()
+    visitor.check(wrong(code_in(outbox[0])))
+    page = visitor.check(code_in(outbox[0]))
+    assert page.alerts == ["Too many attempts were made. You can try again in 60 minutes."]
+    assert Verification.objects.get().checks == 1
+
+
+def test_too_many_looks_at_one_page(visitor, clock):
+    visitor.start()
+    for _ in range(60):
+        page = visitor.get("code/")
+    assert page.status == 200
+    assert "Too many attempts were made." in page.alerts[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (exceptions.MaxChecksReached(retry_after=300), "Too many wrong codes were entered. You can try again in 5 minutes."),
+        (exceptions.MaxSendsReached(), "Too many codes were requested. Please try again later."),
+        (exceptions.TooManyRequests(retry_after=1, limit="number"), "Too many codes were requested. You can try again in 1 second."),
+        (exceptions.TooManyRequests(retry_after=86_000), "Too many attempts were made. You can try again in 24 hours."),
+        (exceptions.ConcurrentStarts(), "We have just sent a code there. Please enter it."),
+        (exceptions.ChannelDisabled(), "This way of sending is not available. Please choose another."),
+        (exceptions.LandlineRefused(), "This way of sending is not available. Please choose another."),
+        (exceptions.InvalidParameter("channel", "x"), "This way of sending is not available. Please choose another."),
+        (exceptions.InvalidParameter("to", "x"), "This number cannot receive a code. Please check it."),
+        (exceptions.ServiceUnavailable(), "The code could not be sent. Please try again later."),
+        (exceptions.Forbidden("internal words"), "The code could not be sent. Please try again later."),
+    ],
+)  # fmt: skip
+def test_every_refusal_of_a_start_is_a_sentence(visitor, monkeypatch, error, sentence):
+    def refuse(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(clients, "start", refuse)
+    page = visitor.start()
+    assert (page.status, page.alerts) == (200, [sentence])
+
+
+@pytest.mark.parametrize(
+    "number", ["", "415", "+1415", "no number", "<script>", "+999999999999", "4" * 70]
+)
+def test_what_is_no_number(visitor, outbox, number):
+    page = visitor.start(number, country="US")
+    assert page.status == 200
+    assert page.alerts[0].startswith("Enter ")
+    assert page.focused == "number"
+    assert "<script>" not in page.html
+    assert not outbox
+
+
+def test_a_national_number_needs_its_country(outbox):
+    visitor = Visitor(HTTP_ACCEPT_LANGUAGE="de")
+    assert visitor.get().focused == "country"
+    page = visitor.start("030 23125 000")
+    assert page.alerts == ["Choose the country of this number."]
+    assert page.focused == "country"
+    page = visitor.start("030 23125 000", country="DE")
+    assert "+49 30 23125000" in page.texts("p")[0]
+
+
+def test_no_service_at_all(visitor, service, account):
+    service.delete()
+    page = visitor.get()
+    assert page.status == 503
+    assert "manage.py" not in page.html
+    assert visitor.start().status == 503
+    make_service(account)
+    assert visitor.get().status == 503
+    assert not ClientVerification.objects.exists()
+
+
+def test_two_services_and_none_named(visitor, account, settings):
+    second = make_service(account, client_enabled=True)
+    assert visitor.get().status == 503
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "CLIENT_SERVICE": second.sid}
+    assert visitor.get().status == 200
+
+
+def test_channels_are_the_service_s(visitor, service):
+    VerifyService.objects.update(client_channels=["call"])
+    page = visitor.get()
+    assert page.heading == "Verify your number"
+    assert page.one("input", name="channel")["type"] == "hidden"
+    assert not page.all("input", name="email")
+    assert "We are calling" in visitor.start(channel="call").texts("p")[0]
+    VerifyService.objects.update(client_channels=["email"])
+    page = visitor.get()
+    assert (page.heading, page.focused) == ("Verify your e-mail address", "email")
+    assert not page.all(name="number") + page.all(name="country")
+    VerifyService.objects.update(client_channels=["sna"])
+    assert visitor.start().alerts == ["Choose one of these."]
+
+
+def test_the_message_speaks_the_page_s_language(visitor, outbox, settings):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]
+    with translation.override("en"):  # the middleware leaves its language in this thread
+        page = Visitor(HTTP_ACCEPT_LANGUAGE="de-AT").start()
+    assert outbox[0].locale == "de"
+    assert page.one("html")["lang"] == "de"
+    assert page.heading == "Code eingeben"
+
+
+def test_a_guess_stays_charged_under_atomic_requests(visitor, outbox, monkeypatch):
+    monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
+    visitor.start()
+    assert len(outbox) == 1
+    visitor.check(wrong(code_in(outbox[0])))
+    assert Verification.objects.get().checks == 1
+    assert visitor.check(code_in(outbox[0])).heading == "Your number is verified"
+
+
+def test_no_secret_in_error_mail(visitor, outbox, monkeypatch):
+    visitor.start()
+    sid = visitor.sid
+    code, secret = code_in(outbox[0]), visitor.client.session["django_verify.under_way"]["secret"]
+    reports = []
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("broken")
+
+    def report(sender, request, **kwargs):
+        reports.append(ExceptionReporter(request, *sys.exc_info()).get_traceback_text())
+
+    got_request_exception.connect(report)
+    visitor.client.raise_request_exception = False
+    for name in ("start", "check", "resend"):
+        monkeypatch.setattr(clients, name, fail)
+    visitor.client.post("/", {"number": OTHER_PHONE, "channel": "sms"})
+    visitor.client.post("/code/", {"code": code, "verification": sid})
+    visitor.client.post("/resend/", {"verification": sid})
+    got_request_exception.disconnect(report)
+    assert len(reports) == 3
+    for text in reports:
+        assert code not in text
+        assert secret not in text
+        assert OTHER_PHONE not in text
+
+
+def test_statements(visitor, outbox):
+    """What the pages ask beside their verbs: for the session, and once for the service."""
+    visitor.start()
+    with CaptureQueriesContext(connection) as queries:
+        visitor.client.get("/")
+    assert len(queries) == 2
+    sid = visitor.sid
+    with CaptureQueriesContext(connection) as queries:
+        visitor.client.post("/code/", {"code": "12", "verification": sid})
+    assert len([q for q in queries if "django_verify_clientverification" in q["sql"]]) == 1
+
+
+@pytest.mark.urls("tests.web.urls")
+def test_a_site_s_own_views(outbox):
+    visitor = Visitor("/signup/")
+    visitor.start(OTHER_PHONE)
+    assert visitor.redirects == ["/signup/code/"]
+    assert ClientVerification.objects.get().purpose == "sign-up"
+    answer = {"code": code_in(outbox[0]), "verification": visitor.sid}
+    response = visitor.client.post("/signup/code/", answer)
+    assert response.content == b"welcome +15017122661"
+
+
+@pytest.mark.urls("tests.web.urls")
+def test_a_success_url(outbox):
+    visitor = Visitor("/shop/")
+    visitor.start()
+    answer = {"code": code_in(outbox[0]), "verification": visitor.sid}
+    assert visitor.client.post("/shop/code/", answer).headers["Location"] == "/members/"
+
+
+def test_times_are_told_as_people_say_them():
+    said = [duration(seconds) for seconds in (1, 25, 119, 120, 121, 7199, 7201, 90_000)]
+    assert said == [
+        "1 second", "25 seconds", "119 seconds", "2 minutes", "3 minutes", "2 hours", "3 hours", "25 hours",
+    ]  # fmt: skip

@@ -1,0 +1,64 @@
+"""A site with the flow twice: once with views of its own, once in a namespace."""
+
+from django.http import HttpResponse
+from django.urls import include, path
+from django.views import View
+
+from django_verify.web import views
+from django_verify.web.access import VerifiedAddressRequiredMixin, verified_address_required
+
+
+class SignUp(views.StartView):
+    purpose = "sign-up"
+
+    def get_service(self):
+        service = super().get_service()
+        service.client_purposes = "sign-up login"
+        return service
+
+
+class Check(views.CheckView):
+    def verified(self, state):
+        return HttpResponse(f"welcome {state.to}")
+
+
+signup = [
+    path("", SignUp.as_view(), name="start"),
+    path("code/", Check.as_view(), name="check"),
+    path("resend/", views.ResendView.as_view(), name="resend"),
+    path("done/", views.DoneView.as_view(), name="done"),
+]
+shop = [
+    path("", views.StartView.as_view(), name="start"),
+    path("code/", views.CheckView.as_view(success_url="/members/"), name="check"),
+    path("resend/", views.ResendView.as_view(), name="resend"),
+    path("done/", views.DoneView.as_view(), name="done"),
+]
+
+
+@verified_address_required
+def plain(request):
+    return HttpResponse("in")
+
+
+class ClassBased(VerifiedAddressRequiredMixin, View):
+    def get(self, request):
+        return HttpResponse("in " + self.verified_address.to)
+
+
+class ForSignUp(VerifiedAddressRequiredMixin, View):
+    verified_purpose = "sign-up"
+    verify_url = "signup:start"
+
+    def get(self, request):
+        return HttpResponse("in")
+
+
+urlpatterns = [
+    path("signup/", include((signup, "verify_web"), namespace="signup")),
+    path("shop/", include((shop, "shop"))),
+    path("", include("example_project.urls")),
+    path("plain/", plain),
+    path("class/", ClassBased.as_view()),
+    path("purpose/", ForSignUp.as_view()),
+]
