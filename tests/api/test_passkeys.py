@@ -689,6 +689,21 @@ def test_a_user_need_not_be_verified_where_nobody_requires_it(site, service, pol
     assert site.approve(device.get(asked["options"])).status == 200
 
 
+def test_the_policy_of_the_question_counts_as_well(site, service):
+    device = site.enrolled(Authenticator(flags=UP), user_verification="preferred")
+    type(service).objects.update(passkeys_user_verification="required")
+    refused(site.approve(device.get(site.ask()["options"])), 400, 60379)
+    asked = site.ask()["options"]
+    assert site.approve(device.get(asked, flags=UP | UV)).status == 200
+
+
+def test_a_handle_of_somebody_else_where_the_owner_is_named(site):
+    device, other = site.enrolled(), site.enrolled(identity="user-0002")
+    answer = device.get(site.ask(identity=WHO)["options"])
+    answer["response"]["userHandle"] = b64(other.user_handle)
+    refused(site.approve(answer), 400, 60365)
+
+
 def test_a_deleted_passkey_approves_nothing(site):
     device, asked = site.enrolled(), site.ask()
     named = site.ask(factor_sid=device.factor["sid"])
