@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from example_project import authenticator, passkey
+from example_project import authenticator, mobile_app, passkey
 
 urlpatterns = [
     path("", include("django_verify.web.urls")),
@@ -11,6 +11,8 @@ urlpatterns = [
     path("passkey/", passkey.page, name="passkey"),
     path("passkey/register/", passkey.register, name="passkey-register"),
     path("passkey/verify/", passkey.verify, name="passkey-verify"),
+    path("app/", mobile_app.page, name="app"),
+    path("sign-up/", mobile_app.SignUp.as_view(), name="sign-up"),
     path("sign-in/", authenticator.sign_in, name="sign-in"),
     path("sign-in/passkey/", passkey.challenge, name="passkey-challenge"),
     path("sign-in/passkey/approve/", passkey.approve, name="passkey-approve"),

@@ -13,6 +13,8 @@ from django.http import HttpRequest
 from django_verify.models import Account, Entity, VerifyService
 
 IDENTITY = "identity"
+# Of the pages, and of the page that stands for an app.
+PURPOSES = "verify\nsign-up"
 SIGNED_IN = "signed_in_with"
 
 
@@ -21,7 +23,10 @@ def service() -> VerifyService | None:
     found = VerifyService.objects.order_by("date_created", "sid").first()
     if found is None and (account := Account.objects.order_by("date_created", "sid").first()):
         found = VerifyService.objects.create(
-            account=account, friendly_name="Example", client_enabled=True
+            account=account,
+            friendly_name="Example",
+            client_enabled=True,
+            client_purposes=PURPOSES,
         )
     return found
 

@@ -19,6 +19,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_verify import codes
 from django_verify.models import Account, VerifyService
+from example_project import visitor
 
 PHONE = "+14155552671"
 ADMIN = "admin"
@@ -91,9 +92,10 @@ def set_up(credentials: Path, port: int = 8000) -> Site:
 
 
 def open_to_pages(service: VerifyService) -> None:
-    """Let the pages use the service, unless they have one already."""
+    """Let pages and apps use the service, unless they have one already."""
     if not VerifyService.objects.filter(client_enabled=True).exists():
         service.client_enabled = True
+        service.client_purposes = visitor.PURPOSES
         service.save()
 
 
