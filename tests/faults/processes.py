@@ -72,9 +72,10 @@ class Process:
         self.wait()
 
     def tell(self, number):
-        """Send a signal to each of its processes."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.popen.pid, number)
+        """Send a signal to each of its processes, unless it has ended."""
+        if self.popen.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.popen.pid, number)
 
     def stop(self):
         """End it as a supervisor does; return the exit code."""

@@ -40,9 +40,9 @@ class Provider(fakes.Fake):
     def fault_of(self, place, to):
         return self.plan.get((place, to)) or self.plan.get((place, ""), 200)
 
-    def hold(self, place):
-        """Have the next request to a place wait."""
-        gate = self.gates[place] = Gate()
+    def hold(self, place, to=""):
+        """Have the next request to a place wait, the one of a number or of any."""
+        gate = self.gates[place, to] = Gate()
         self.held.append(gate)
         return gate
 
@@ -75,11 +75,11 @@ class Provider(fakes.Fake):
 def _act(provider, handler):
     url = urlsplit(handler.path)
     place, query = url.path.strip("/"), dict(parse_qsl(url.query))
-    if gate := provider.gates.pop(place, None):
+    to = query.get("to", "")
+    if gate := provider.gates.pop((place, to), None) or provider.gates.pop((place, ""), None):
         gate.process = int(query["process"])
         gate.reached.set()
         gate.open.wait(PATIENCE)
-    to = query.get("to", "")
     if place not in SENDERS:
         # What ends by a time-out only is not waited for as long as in earnest.
         endless = provider.fault_of(query.get("sender"), to) in ENDLESS

@@ -21,7 +21,7 @@ class Watched(HttpSender):
     def send(self, message):
         now.patience = float(tell(self.url, "before", to=message.to, sender=self.alias))
         receipt = super().send(message)
-        tell(self.url, "after")
+        tell(self.url, "after", to=message.to)
         return receipt
 
 

@@ -97,15 +97,17 @@ def test_providers_that_all_keep_silent_end_it_visibly(sweepers, provider, servi
     assert holds(provider, service, attempt) == ["first", "second"]
 
 
-def started(provider, service, phones):
+def started(sweepers, provider, service, phones):
     """One verification at each moment of its send, each in the hands of a worker of its own."""
     held = {}
     for place in MOMENTS:
-        gate = provider.hold(place)
-        verifications.start(service, held.setdefault(place, next(phones)))
+        phone = next(phones)
+        gate = provider.hold(place, to=phone)
+        verifications.start(service, phone)
         process = gate.wait()
-        assert the_attempt(held[place]).message_status == "sending"
-        held[place] = held[place], gate, process
+        told = [each.log for each in sweepers]
+        assert the_attempt(phone).message_status == "sending", told
+        held[place] = phone, gate, process
     assert len({process for *_, process in held.values()}) == len(MOMENTS)
     return held
 
@@ -114,7 +116,7 @@ def test_workers_that_are_killed_before_during_and_after_the_send(
     sweepers, rescuer, provider, service, phones, only
 ):
     workers = {each.popen.pid: each for each in sweepers}
-    held = started(provider, service, phones)
+    held = started(sweepers, provider, service, phones)
     for _, gate, process in held.values():
         workers[process].kill()
         gate.open.set()
@@ -146,7 +148,7 @@ def test_the_database_restarts_under_workers_before_during_and_after_the_send(
     sweepers, rescuer, provider, service, phones, only
 ):
     workers = {each.popen.pid: each for each in sweepers}
-    held = started(provider, service, phones)
+    held = started(sweepers, provider, service, phones)
     failed = {process: workers[process].log.count(DOWN) for *_, process in held.values()}
     with database_down():
         for _, gate, process in held.values():
