@@ -243,3 +243,23 @@ def test_by_keyboard_alone(browse, live_server, service, outbox, scripts):
         expect(page.get_by_role("heading")).to_have_text("Your number is verified")
 
     browse(walk, scripts=scripts)
+
+
+def test_the_gate_is_passed_before_a_code_is_sent(browse, live_server, service, outbox, settings):
+    gate = {"BACKEND": "django_verify.gates.memory.MemoryGate"}
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "GATE": gate}
+    expect = playwright.expect
+
+    def walk(page):
+        page.goto(live_server.url)
+        page.get_by_label("Phone number").fill(PHONE)
+        press(page, "Send the code")
+        expect(page.get_by_role("alert")).to_contain_text("confirm that you are human")
+        expect(page.get_by_label("Phone number")).to_have_value(PHONE)
+        assert not outbox
+        page.get_by_label("Password of the development gate").fill("open")
+        press(page, "Send the code")
+        expect(page.get_by_role("heading")).to_have_text("Enter the code")
+
+    browse(walk)
+    assert len(outbox) == 1
