@@ -69,9 +69,9 @@ class Sid(Formed):
         super().__init__(**kwargs)
         self.prefix = prefix
 
-    def to_internal_value(self, data: str) -> str:
-        """Return the SID as it is stored."""
-        if not sids.is_sid(self.prefix, data):
+    def to_internal_value(self, data: Any) -> str:
+        """Return the SID as it is stored; a JSON body may hold a number in its place."""
+        if not (isinstance(data, str) and sids.is_sid(self.prefix, data)):
             self.fail("sid", prefix=self.prefix)
         return sids.canonical(data)
 
