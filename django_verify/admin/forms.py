@@ -179,11 +179,27 @@ class ServiceForm(ServiceModelForm):
         ),
     )
 
+    client_channels = forms.MultipleChoiceField(
+        label=_("Channels for apps and pages"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("None ticked: all that the service uses."),
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         cast("RoutingField", self.fields["routing"]).remember(routing_of(self.instance))
+        if "client_channels" in self.fields:
+            offered = [(name, label(name)) for name in carriers()]
+            cast("forms.ChoiceField", self.fields["client_channels"]).choices = offered
         if "default_template_sid" in self.fields:
             self.fields["default_template_sid"] = _template_field(self.instance)
+
+    def clean_client_channels(self) -> list[str]:
+        """Keep the order of preference that the service has; what is new comes last."""
+        ticked: list[str] = self.cleaned_data["client_channels"]
+        known = [name for name in self.instance.client_channels if name in ticked]
+        return known + [name for name in ticked if name not in known]
 
     def save(self, commit: bool = True) -> VerifyService:
         """Write the table into the columns; what it does not show stays as it was."""

@@ -47,6 +47,13 @@ _FIELDSETS: tuple[tuple[Any, dict[str, Any]], ...] = (
         },
     ),
     (
+        _("Apps and pages"),
+        {
+            "fields": ("client_enabled", "client_channels", "client_purposes"),
+            "classes": ("collapse",),
+        },
+    ),
+    (
         _("Lookup"),
         {"fields": ("lookup_enabled", "skip_sms_to_landlines"), "classes": ("collapse",)},
     ),

@@ -170,6 +170,23 @@ def test_numbers_have_their_range(boss, field, low, high):
     assert field in errors_of(save(boss, service, **{field: str(high + 1)}))
 
 
+def test_a_service_is_opened_to_clients(boss):
+    service = make_service(client_channels=["whatsapp", "call"])
+    page = boss.get(page_of(service)).content.decode()
+    assert "Apps and pages" in page
+    changes = {"client_enabled": "on", "client_purposes": "sign-up\nlogin"}
+    save(boss, service, client_channels=["sms", "call", "whatsapp"], **changes)
+    service.refresh_from_db()
+    assert service.client_enabled
+    assert service.client_channels == ["whatsapp", "call", "sms"]
+    assert service.purposes == ["sign-up", "login"]
+    assert "client_channels" in errors_of(save(boss, service, client_channels=["pigeon"]))
+    assert "client_purposes" in errors_of(save(boss, service, client_purposes="no\tspaces!"))
+    save(boss, service, client_channels=None)
+    service.refresh_from_db()
+    assert service.client_channels == []
+
+
 def test_a_service_is_added_to_an_account(boss, account):
     page = boss.get(f"{SERVICES}add/")
     text = page.content.decode()
