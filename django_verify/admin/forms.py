@@ -187,7 +187,7 @@ class ServiceForm(ServiceModelForm):
     )
 
     client_channels = forms.MultipleChoiceField(
-        label=_("Channels for clients"),
+        label=_("Channels for apps and pages"),
         required=False,
         choices=lambda: [(name, label(name)) for name in carriers()],
         widget=forms.CheckboxSelectMultiple,

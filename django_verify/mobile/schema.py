@@ -9,9 +9,11 @@ from typing import Any
 
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.settings import patched_settings
+from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.settings import SPECTACULAR_DEFAULTS, patched_settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
 
 import django_verify
 from django_verify.mobile.serializers import (
@@ -23,7 +25,14 @@ from django_verify.mobile.serializers import (
     StateAnswer,
 )
 
+# The library's own, so that the host's do not reach the document; the two are not for documents.
+_DEFAULTS = {
+    name: value
+    for name, value in SPECTACULAR_DEFAULTS.items()
+    if not name.startswith(("SERVE_", "DEFAULT_GENERATOR_CLASS"))
+}
 _SETTINGS = {
+    **_DEFAULTS,
     "TITLE": "django-verify, for apps",
     "DESCRIPTION": "Verification without an account's credentials.",
     "VERSION": django_verify.__version__,
@@ -32,15 +41,27 @@ _SETTINGS = {
     "PREPROCESSING_HOOKS": [],
 }
 _BODIES = {"create": StartBody, "check": CheckBody, "resend": ResendBody}
+_NAMES = {"create": "start", "retrieve": "fetch"}
 _JSON = "application/json"
 
 
 class EndpointSchema(AutoSchema):
-    """One operation: what it reads, what it answers, and the shape of a refusal."""
+    """One operation: what it reads, what it answers, and the shape of a refusal.
+
+    Its names begin with `verify` and with `Verify`: the host's own document may be full of others.
+    """
 
     def get_operation_id(self) -> str:
-        """Return a name such as `verification_check`."""
-        return f"verification_{self.view.action}"
+        """Return a name such as `verify_mobile_start`."""
+        return f"verify_mobile_{_NAMES.get(self.view.action, self.view.action)}"
+
+    def get_serializer_name(self, serializer: Any, direction: Any) -> str:
+        """Return the name of a component, such as `VerifyStartBody`."""
+        return f"Verify{type(serializer).__name__}"
+
+    def get_auth(self) -> list[dict[str, Any]]:
+        """Return the site's ways to know a user, and that nobody has to be one."""
+        return [*super().get_auth(), {}]
 
     def get_tags(self) -> list[str]:
         """Return one tag for all of them."""
@@ -70,6 +91,22 @@ class EndpointSchema(AutoSchema):
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         return False
+
+    def _map_serializer_field(
+        self, field: Any, direction: Any, bypass_extensions: bool = False
+    ) -> Any:
+        """Return the rule of a field; a choice is a component, whose name the host cannot need."""
+        if not isinstance(field, serializers.ChoiceField):
+            return super()._map_serializer_field(field, direction, bypass_extensions)
+        name = f"Verify{str(field.field_name).title()}"
+        words = ResolvedComponent(
+            name=name,
+            type=ResolvedComponent.SCHEMA,
+            schema={"type": "string", "enum": list(field.choices)},
+            object=name,
+        )
+        self.registry.register_on_missing(words)
+        return words.ref
 
     def map_parsers(self) -> list[str]:
         """Return JSON."""

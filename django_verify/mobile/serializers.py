@@ -73,8 +73,9 @@ class CheckBody(Body):
 
 
 class StateAnswer(serializers.Serializer[Any]):
-    """How a verification stands; built by hand in `wire.state`, this is its shape."""
+    """How a verification stands."""
 
+    # `wire.state` builds it by hand, and this is its shape.
     id = serializers.RegexField(r"^CV[0-9a-f]{32}$")
     to = serializers.CharField(help_text="The address as it was understood.")
     channel = serializers.CharField()

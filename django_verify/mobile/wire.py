@@ -1,7 +1,7 @@
 """The wire that apps speak: JSON in and out, and refusals that a program can act on.
 
-A refusal is `{"reason", "message"}` with, where they help, `parameter`, `retry_after` (seconds),
-`retry_at` and `limit`. The reason is the error's name; `docs/mobile.md` lists them.
+A refusal is `{"reason", "message"}` with, where they help, `parameter`, `retry_after` (seconds)
+and `retry_at`. The reason is the error's name; `docs/mobile.md` lists them.
 """
 
 from __future__ import annotations

@@ -521,8 +521,8 @@ def test_whom_a_challenge_may_name(site, api, account):
     refused(site.post("Challenges", {"identity": "nobody-here"}), 404, 60392)
     refused(site.post("Challenges", {"identity": "a b"}), 404, 60392)
     refused(site.post("Challenges", {"identity": 5}), 400, 60367)
-    refused(site.post("Challenges", {"factor_sid": "x"}), 400, 60362)
-    refused(site.post("Challenges", {"factor_sid": ["x"]}), 400, 60362)
+    for sid in ("x", ["x"], 5, 5.8e16, True, {"x": 1}):
+        refused(site.post("Challenges", {"factor_sid": sid}), 400, 60362)
     new = site.enrol()
     unverified = {"identity": WHO, "factor_sid": new["sid"]}
     refused(site.post("Challenges", {"identity": WHO}), 403, 60318)
