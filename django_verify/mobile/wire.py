@@ -10,13 +10,19 @@ import datetime as dt
 import re
 from typing import Any
 
-from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
+from django.core.exceptions import (
+    DisallowedHost,
+    ObjectDoesNotExist,
+    PermissionDenied,
+    SuspiciousOperation,
+)
+from django.db import OperationalError
 from django.http import Http404
 from django.utils import timezone
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
-from django_verify import bodies, exceptions
+from django_verify import bodies, exceptions, turns
 from django_verify.clients import State, VerificationOver
 from django_verify.exceptions import GateRefused, GateUnavailable, InvalidParameter, VerifyError
 
@@ -75,8 +81,12 @@ def as_refusal(error: Exception) -> Response:
     match error:
         case VerifyError():
             return refusal(error)
-        case Http404():
+        case Http404() | ObjectDoesNotExist():
+            # The last of them is a row's owner that was deleted after the row was read.
             return refusal(exceptions.NotFound())
+        case OperationalError() if turns.is_deadlock(error):
+            # The transaction is undone; a charge before it was committed and stands.
+            return refusal(exceptions.Conflict())
         case drf.AuthenticationFailed() | drf.NotAuthenticated():
             return _unauthenticated(error)
         case drf.MethodNotAllowed():

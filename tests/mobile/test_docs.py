@@ -60,6 +60,7 @@ ELSEWHERE = {
     "TemplateNeedsText",
     "TemplateNotFound",
     "TemplateWithoutChannel",
+    "TooManyEntities",
 }
 
 
