@@ -8,6 +8,7 @@ request: who asks is a `Caller`.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -41,8 +42,20 @@ from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.models.clients import NONCE_LENGTH
 from django_verify.ratelimits import Meter
 
+logger = logging.getLogger("django_verify")
+
 #: What a gate is told that the caller is about to do.
 START = "start"
+
+#: What the log says of a site that is not set up; a caller is told nothing of it.
+_NONE_OPEN = (
+    "Nothing can be verified by apps and pages: no service is open to clients (in the admin, 'Apps"
+    " and pages' of a Verify service), or DJANGO_VERIFY['CLIENT_SERVICE'] names none that is."
+)
+_SEVERAL_OPEN = (
+    "Nothing can be verified by apps and pages: several services are open to clients. Name one in"
+    " DJANGO_VERIFY['CLIENT_SERVICE'] by its SID."
+)
 
 _Status = Verification.Status
 
@@ -126,6 +139,7 @@ def offered() -> VerifyService:
     """Return the service that clients use. Raises ClientsNotServed where the site has none."""
     found = lookups.client_services(conf.current().CLIENT_SERVICE)
     if len(found) != 1:
+        logger.warning(_SEVERAL_OPEN if found else _NONE_OPEN)
         raise ClientsNotServed
     return found[0]
 

@@ -202,17 +202,21 @@ def test_channels_and_purposes_are_the_service_s(account, outbox):
         start(service)
 
 
-def test_a_service_must_be_open_and_the_only_one(account, settings):
+def test_a_service_must_be_open_and_the_only_one(account, settings, caplog):
     closed = make_service(account)
     with pytest.raises(clients.ClientsNotServed):
         start(closed)
     with pytest.raises(clients.ClientsNotServed):
         clients.offered()
+    assert "no service is open to clients" in caplog.text
+    caplog.clear()
     first = make_service(account, client_enabled=True)
     assert clients.offered() == first
+    assert not caplog.text
     second = make_service(account, client_enabled=True)
     with pytest.raises(clients.ClientsNotServed):
         clients.offered()
+    assert "several services are open" in caplog.text
     settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "CLIENT_SERVICE": second.sid}
     assert clients.offered() == second
 

@@ -48,6 +48,10 @@ class TestNumberForm(TestNumberModelForm):
         super().__init__(*args, **kwargs)
         if "code" in self.fields:
             self.fields["code"].required = self.instance._state.adding  # noqa: SLF001 - documented
+        if "address" in self.fields:
+            self.fields["address"].help_text = _(
+                "A phone number with its country code, or an e-mail address: one that nobody has."
+            )
         if "expires_at" in self.fields:
             self.fields["expires_at"].help_text = _("At most %(days)d days ahead.") % {
                 "days": LONGEST.days
