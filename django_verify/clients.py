@@ -24,6 +24,7 @@ from django_verify import (
     phones,
     proofs,
     ratelimits,
+    sids,
     signals,
     verifications,
 )
@@ -246,6 +247,7 @@ def check(sid: str, secret: str, code: str, *, caller: Caller) -> State:
     return replace(_state(client, row), refused=_tell(client, row, caller))
 
 
+@sensitive_variables()
 def fetch(sid: str, secret: str, *, caller: Caller) -> State:
     """Return how a verification stands. Raises NotFound without the secret."""
     client = _mine(sid, secret, caller)
@@ -284,10 +286,13 @@ def _address(to: str, region: str) -> str:
         raise InvalidParameter("to", str(error)) from None
 
 
+@sensitive_variables()
 def _mine(sid: str, secret: str, caller: Caller) -> ClientVerification:
     """Return what the secret opens; whatever is wrong is one and the same NotFound."""
     rows = ClientVerification.objects.using(lookups.database())
-    row = rows.select_related("verification", "service").filter(sid=sid).order_by().first()
+    # What cannot be a SID may hold what a database refuses to look for.
+    found = rows.select_related("verification", "service").filter(sid=sid).order_by()
+    row = found.first() if sids.is_sid("CV", sid) else None
     stored = row.secret_hash if row else ""
     if not codes.secret_matches(stored, secret) or row is None:
         raise NotFound

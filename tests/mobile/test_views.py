@@ -229,7 +229,7 @@ def test_without_the_secret_nothing_is_charged_and_all_looks_alike(app, outbox, 
     clock.shift(31)
     stranger = App("198.51.100.1")
     answers = []
-    for sid in (started.data["id"], "CV" + "0" * 32, "CV", "\u0661"):
+    for sid in (started.data["id"], "CV" + "0" * 32, "CV", "\u0661", "%00", "CV%00"):
         body = {"client_secret": secret, "code": code_in(outbox[0])}
         if secret:
             answers += [

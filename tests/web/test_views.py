@@ -260,7 +260,8 @@ def test_the_session_has_neither_number_nor_code(visitor, outbox):
     assert "secret" not in str(dict(visitor.client.session))
 
 
-GOOD = ["/passkey/?a=b", "http://testserver/passkey/"]
+# The last three hold neither a slash nor a dot, and one of them is the name of a view.
+GOOD = ["/passkey/?a=b", "http://testserver/passkey/", "?a=b", "here", "passkey"]
 BAD = [
     "https://evil.example/", "//evil.example/", "///evil.example", "/\\evil.example", "http:evil",
     "javascript:alert(1)", "\x08//evil.example", "http://testserver@evil.example/", "/" + "a" * 2000,
