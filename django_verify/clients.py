@@ -171,6 +171,7 @@ def start(
     client = _new(service, secret, caller, purpose, nonce)
     given, to = to, _address(to, region)
     channel = _channel(service, to, channel)
+    _refuse_strange_app(app_hash)
     meters = _meters(to, caller)
     admission.admit(gate_token, remote_ip=caller.ip, action=START, subject=given)
     row = verifications.start(
@@ -205,6 +206,7 @@ def resend(
     asked_at = timezone.now()
     client = _mine(sid, secret, caller)
     row = client.verification
+    _refuse_strange_app(app_hash)
     _refuse_over(row, asked_at)
     wait = _next_send_at(row)
     if wait is None:
@@ -310,6 +312,12 @@ def _channel(service: VerifyService, to: str, name: str) -> str:
     if name and name not in fitting:
         raise InvalidParameter("channel", f"one of {', '.join(fitting)}")
     return name or fitting[0]
+
+
+def _refuse_strange_app(app_hash: str) -> None:
+    """Refuse a hash that is none of the site's apps: it would hand the code to another app."""
+    if app_hash and app_hash not in conf.current().CLIENT_APP_HASHES:
+        raise InvalidParameter("app_hash", "not the hash of an app of this site")
 
 
 def _meters(to: str, caller: Caller) -> list[Meter]:

@@ -287,6 +287,28 @@ class TestLimits(Limits):
         assert sum(aligned([lambda n=n: call(n) for n in range(50)])) == 10
 
 
+def test_a_code_is_handed_to_no_other_app(service, outbox, settings, clock):
+    """Whose app reads the message by its hash needs nobody's leave on the phone that has it."""
+    strange, own = "AAAAAAAAAAA", "FA+9qCX9VSu"
+    for values, refused in (({}, [own, strange]), ({"CLIENT_APP_HASHES": [own]}, [strange, "A"])):
+        settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, **values}
+        state = start(service)
+        clock.shift(31)
+        sent = len(outbox)
+        for app_hash in refused:
+            for call in (
+                lambda app_hash=app_hash: start(service, app_hash=app_hash),
+                lambda state=state, app_hash=app_hash: clients.resend(
+                    state.sid, state.secret, caller=HERE, app_hash=app_hash
+                ),
+            ):
+                with pytest.raises(exceptions.InvalidParameter, match="app"):
+                    call()
+        assert len(outbox) == sent
+    start(service, app_hash=own)
+    assert outbox[-1].body.endswith(own)
+
+
 @pytest.fixture
 def forbidden():
     def forbid(to, **kwargs):
@@ -397,6 +419,8 @@ class TestUsers:
         {"CLIENT_LIMITS": {"number": [["5", 60]]}},
         {"CLIENT_RESEND_WAITS": []},
         {"CLIENT_RESEND_WAITS": [True]},
+        {"CLIENT_APP_HASHES": "FA+9qCX9VSu"},
+        {"CLIENT_APP_HASHES": [1]},
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings, values):

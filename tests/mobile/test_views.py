@@ -166,6 +166,7 @@ REFUSALS = [
     ({"to": PHONE, "channel": {}}, "invalid_parameter", "channel"),
     ({"to": PHONE, "locale": "xx"}, "invalid_parameter", "locale"),
     ({"to": PHONE, "app_hash": "short"}, "invalid_parameter", "app_hash"),
+    ({"to": PHONE, "app_hash": "ABCDEFGHIJK"}, "invalid_parameter", "app_hash"),
     ({"to": PHONE, "app_hash": "abcdefghijk", "channel": "call"}, "app_hash_needs_sms", None),
     ({"to": PHONE, "purpose": "pay"}, "invalid_parameter", "purpose"),
     ({"to": PHONE, "nonce": "a\nb"}, "invalid_parameter", "nonce"),
@@ -176,7 +177,8 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("body", "reason", "parameter"), REFUSALS)
-def test_what_is_no_start_is_refused_by_name(app, outbox, body, reason, parameter):
+def test_what_is_no_start_is_refused_by_name(app, outbox, settings, body, reason, parameter):
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "CLIENT_APP_HASHES": ["abcdefghijk"]}
     answer = app.post("verifications", body)
     assert (answer.status, answer.data["reason"]) == (400, reason)
     assert answer.data.get("parameter") == parameter
