@@ -335,6 +335,7 @@ class DoneView(Page):
 
     template_name = "django_verify/web/done.html"
 
+    @sensitive_variables()
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show it to whom it concerns; others begin."""
         found = sessions.verified(request)

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 from django.views.debug import ExceptionReporter
 
-from django_verify import clients, exceptions, verifications
+from django_verify import clients, exceptions, phones, verifications
 from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.users import verified_phones
 from django_verify.web.sentences import duration
@@ -506,11 +506,16 @@ def test_no_secret_in_error_mail(visitor, outbox, monkeypatch):
     visitor.client.post("/", {"number": OTHER_PHONE, "channel": "sms"})
     visitor.client.post("/code/", {"code": code, "verification": sid})
     visitor.client.post("/resend/", {"verification": sid})
+    monkeypatch.undo()
+    visitor.check(code, sid)
+    monkeypatch.setattr(phones, "display", fail)
+    visitor.client.get("/done/")
     got_request_exception.disconnect(report)
-    assert len(reports) == 3
+    assert len(reports) == 4
     for text in reports:
         assert code not in text
         assert secret not in text
+        assert PHONE not in text
         assert OTHER_PHONE not in text
 
 
