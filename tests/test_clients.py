@@ -9,7 +9,16 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_verify import breakers, clients, codes, conf, exceptions, proofs, verifications
+from django_verify import (
+    breakers,
+    carriers,
+    clients,
+    codes,
+    conf,
+    exceptions,
+    proofs,
+    verifications,
+)
 from django_verify.clients import Caller
 from django_verify.models import ClientVerification, Verification, VerificationAttempt
 from django_verify.signals import client_approved, verification_starting
@@ -262,6 +271,20 @@ class TestLimits(Limits):
         late = Caller(ip="192.0.2.99")
         assert self.refused(lambda: start(service, "+14155552680", late)) == "prefix"
         start(service, OTHER_PHONE, late)
+
+    def test_come_before_the_look_up_of_a_carrier(self, account, monkeypatch):
+        """It may cost money, and its refusal tells what kind of number it is."""
+        options = {"lookup_enabled": True, "skip_sms_to_landlines": True}
+        service = make_service(account, client_enabled=True, **options)
+        asked = []
+        answer = carriers.offline
+        monkeypatch.setattr(carriers, "look_up", lambda n: asked.append(n) or answer(n))
+        for number in range(10):
+            with pytest.raises(exceptions.LandlineRefused):
+                start(service, f"+4420718387{number}0")
+        for to in (PHONE, "+442071838750"):
+            assert self.refused(lambda to=to: start(service, to)) == "network"
+        assert len(asked) == 10
 
     def test_of_checks(self, service, outbox, settings):
         settings.DJANGO_VERIFY = {
