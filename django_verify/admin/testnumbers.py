@@ -116,7 +116,8 @@ class TestNumberInline(MaskedAddress, LookOnly, TabularInline):
 
 
 @admin.register(TestNumber)
-@method_decorator(sensitive_post_parameters("code"), name="changeform_view")
+@method_decorator(sensitive_post_parameters("code", "address"), name="changeform_view")
+@method_decorator(sensitive_variables(), name="changeform_view")
 class TestNumberAdmin(MaskedAddress, ClosedAdmin):
     """Pairs of address and code, for store reviewers and automatic tests."""
 
