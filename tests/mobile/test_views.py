@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -432,6 +432,18 @@ class TestUsers:
         assert (answer["valid"], answer["not_recorded"]) == (True, ["number_taken"])
         assert answer["proof"]
         assert verified_phones.primary(app.user) is None
+
+    def test_a_number_that_the_database_did_not_keep_is_told(self, outbox, monkeypatch, caplog):
+        def fail(*args, **kwargs):
+            raise OperationalError(f"disk full at {PHONE}")
+
+        app = self.make("anna")
+        started = app.start()
+        monkeypatch.setattr(verified_phones, "confirm", fail)
+        answer = app.check(started, code_in(outbox[0])).data
+        assert (answer["valid"], answer["not_recorded"]) == (True, ["server_error"])
+        assert "OperationalError" in caplog.text
+        assert PHONE not in caplog.text
 
     def test_another_user_is_a_stranger(self, outbox):
         started = self.make("anna").start()
