@@ -11,7 +11,6 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
-from django.db import connections, transaction
 from django.utils.decorators import method_decorator
 from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
@@ -21,6 +20,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from django_verify import bodies, clients, conf, networks
+from django_verify.charges import outside_atomic_requests
 from django_verify.clients import Caller
 from django_verify.mobile import wire
 from django_verify.mobile.serializers import Body, CheckBody, ResendBody, StartBody
@@ -63,10 +63,7 @@ class VerificationViewSet(ViewSet):
     @classmethod
     def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
         """Return the view, outside the host's ATOMIC_REQUESTS: a charge must not be rolled back."""
-        view: Any = super().as_view(actions, **initkwargs)
-        for alias in connections:
-            view = transaction.non_atomic_requests(using=alias)(view)
-        return view
+        return outside_atomic_requests(super().as_view(actions, **initkwargs))
 
     def get_authenticators(self) -> list[Any]:
         """Return the site's own ways to know a user, of MOBILE_AUTHENTICATION."""
