@@ -6,7 +6,6 @@ the wire. The verbs are in `clients`.
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -19,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from django_verify import bodies, clients, conf, networks
+from django_verify import bodies, clients, codes, conf, networks
 from django_verify.charges import outside_atomic_requests
 from django_verify.clients import Caller
 from django_verify.mobile import wire
@@ -27,8 +26,6 @@ from django_verify.mobile.serializers import Body, CheckBody, ResendBody, StartB
 
 #: The header that opens a verification where there is no body.
 SECRET_HEADER = "Client-Secret"  # noqa: S105 - its name
-
-_SEPARATORS = re.compile(r"[\s\u00ad\u2010-\u2015-]+")
 
 
 @cache
@@ -94,7 +91,7 @@ class VerificationViewSet(ViewSet):
     def check(self, request: Request, sid: str) -> Response:
         """Compare a code; a wrong one answers 200 with `valid` false."""
         asked = self._read(CheckBody)
-        code = _SEPARATORS.sub("", asked["code"])
+        code = codes.without_spacing(asked["code"])
         found = clients.check(sid, asked["client_secret"], code, caller=self._caller())
         return Response(wire.state(found))
 

@@ -118,7 +118,7 @@ def test_the_whole_way(app, outbox, clock):
     again = app.resend(started, channel="call")
     assert (again.status, again.data["channel"], again.data["sends_left"]) == (200, "call", 3)
     assert code_in(outbox[1]) == code
-    answer = app.check(started, f"{code[:3]} - {code[3:]}")
+    answer = app.check(started, f"\u2068{code[:3]} - {code[3:]}\u2069\u200b")
     assert (answer.status, answer.data["status"], answer.data["valid"]) == (200, "approved", True)
     proof = proofs.redeem(answer.data["proof"], purpose="login", nonce="form 7")
     assert (proof.subject, proof.channel, proof.sid) == (PHONE, "call", started.data["id"])
