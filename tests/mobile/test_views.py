@@ -465,6 +465,27 @@ class TestUsers:
         assert (answer.status, answer.data["reason"]) == (403, "forbidden")
 
 
+def test_statements(app, outbox):
+    """What a call costs once its counts are there; five of a start are its limits."""
+
+    def asked(call):
+        with CaptureQueriesContext(connection) as queries:
+            answer = call()
+        kinds = [query["sql"].split()[0] for query in queries]
+        return answer, [kind for kind in kinds if kind not in {"BEGIN", "COMMIT"}]
+
+    app.start()
+    started, kinds = asked(app.start)
+    reads = ["SELECT"] * 2
+    assert kinds == [*reads, *["UPDATE"] * 5, "SELECT", *["INSERT"] * 3, "UPDATE"]
+    code = code_in(outbox[1])
+    app.check(started, wrong(code))
+    _, kinds = asked(lambda: app.check(started, wrong(code, 2)))
+    assert kinds == [*reads, "UPDATE", "SELECT", "UPDATE"]
+    _, kinds = asked(lambda: app.check(started, code))
+    assert kinds == [*reads, "UPDATE", "SELECT", "UPDATE", "UPDATE"]
+
+
 def test_a_hostile_host_does_not_reach_the_wire(app, settings, outbox):
     settings.REST_FRAMEWORK = {
         "DEFAULT_AUTHENTICATION_CLASSES": ["nowhere.Authentication"],
