@@ -103,10 +103,8 @@ def _create(order: Order, past: History, sna_url: str, now: dt.datetime) -> Veri
         order.client.verification = row
         order.client.save(force_insert=True)
     events.started(row, attempt)
-    transaction.on_commit(
-        partial(signals.verification_started.send_robust, sender=Verification, verification=row),
-        using=lookups.database(),
-    )
+    told = partial(signals.verification_started.send_robust, sender=Verification, verification=row)
+    transaction.on_commit(told, using=lookups.database())
     return attempt
 
 
