@@ -33,19 +33,31 @@ from django_verify.models.testnumbers import LONGEST
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E001–E003, E020, E030–E033, E040, E044: settings, senders, routes, engines, push, proofs."""
+    """Whatever cannot work with these settings: the routes, an engine, a key, a gate.
+
+    E001–E005, E020, E030–E033, E040, E044; W043 and W044 of the gates.
+    """
     try:
         settings = conf.current()
         configured = senders.configured()
         push_senders.configured()
         sna.configured()
         gate = gates.configured()
-        import_string(settings.CARRIER_LOOKUP)
+        for path in _paths(settings):
+            import_string(path)
         dispatch.waker()
     except (ImproperlyConfigured, ImportError) as error:
         return [Error(str(error), id="django_verify.E001")]
     found = [*_store(settings), *_routing(settings, configured), *_push()]
     return [*found, *_proofs(), *_gate(gate)]
+
+
+def _paths(settings: conf.Settings) -> Iterable[str]:
+    """Return the dotted paths that are first needed when somebody is waiting for an answer."""
+    yield settings.CARRIER_LOOKUP
+    yield from settings.MOBILE_AUTHENTICATION
+    if "." in settings.USERS_CLAIMED_NUMBER:
+        yield settings.USERS_CLAIMED_NUMBER
 
 
 def _push() -> Iterable[CheckMessage]:

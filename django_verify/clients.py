@@ -29,6 +29,7 @@ from django_verify import (
     signals,
     verifications,
 )
+from django_verify.budgets import seconds_until
 from django_verify.charges import refuse_open_transaction
 from django_verify.exceptions import (
     ChannelDisabled,
@@ -224,9 +225,9 @@ def resend(
     _refuse_over(row, asked_at)
     wait = _next_send_at(row)
     if wait is None:
-        raise MaxSendsReached(retry_after=_seconds(row.expires_at, asked_at))
+        raise MaxSendsReached(retry_after=seconds_until(row.expires_at, asked_at))
     if wait > asked_at:
-        raise ResendTooSoon(retry_after=_seconds(wait, asked_at))
+        raise ResendTooSoon(retry_after=seconds_until(wait, asked_at))
     row = verifications.start(
         client.service,
         row.to,
@@ -354,7 +355,7 @@ def _windows(name: str, value: str) -> list[Meter]:
 def _refuse_over(row: Verification, now: dt.datetime) -> None:
     status = row.current_status(now)
     if status == _Status.MAX_ATTEMPTS_REACHED:
-        raise MaxChecksReached(retry_after=_seconds(row.expires_at, now))
+        raise MaxChecksReached(retry_after=seconds_until(row.expires_at, now))
     if status != _Status.PENDING:
         raise VerificationOver(str(status))
 
@@ -405,10 +406,6 @@ def _next_send_at(row: Verification) -> dt.datetime | None:
         return None
     waits = conf.current().CLIENT_RESEND_WAITS
     return row.sent_at + dt.timedelta(seconds=waits[min(row.sends, len(waits)) - 1])
-
-
-def _seconds(moment: dt.datetime, now: dt.datetime) -> int:
-    return max(int(-(-(moment - now).total_seconds() // 1)), 1)
 
 
 def _tell(client: ClientVerification, row: Verification, caller: Caller) -> list[str]:

@@ -16,11 +16,16 @@ from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf
 
 _CUSTOM = re.compile(r"[0-9A-Za-z]{4,10}\Z")
 _NONCE_BYTES = 12
+# What people type between the digits, and what comes along invisibly when a code is copied.
+_SPACING = re.compile(
+    r"[\s\u00ad\u061c\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060\u2066-\u2069\u2212\ufeff-]"
+)
 
 
 def new_nonce() -> str:
@@ -47,6 +52,12 @@ def derive(*parts: str, digits: int, key_id: str) -> str:
     data = b"".join(len(part.encode()).to_bytes(4) + part.encode() for part in parts)
     digest = hmac.digest(_key(key_id, "derive"), data, "sha256")
     return f"{int.from_bytes(digest) % 10**digits:0{digits}d}"
+
+
+@sensitive_variables()
+def without_spacing(typed: str) -> str:
+    """Return a code as a person has typed or copied it, without spaces, hyphens and marks."""
+    return _SPACING.sub("", typed)
 
 
 class Holder(Protocol):

@@ -10,24 +10,20 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import math
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q
-from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import breakers, channels, codes, conf, events, senders, signals
+from django_verify import breakers, conf, events, messages, senders, signals
 from django_verify.breakers import Step
-from django_verify.channels import Draft
 from django_verify.models import Verification, VerificationAttempt, VerifyService, lookups
 from django_verify.models.messaging import EVERYWHERE
-from django_verify.wording import Wording
 
 logger = logging.getLogger("django_verify")
 
@@ -131,7 +127,7 @@ def deliver(attempt: VerificationAttempt) -> bool:
         if not tries.may_go_on(step[0]):
             continue
         try:
-            message = _message(attempt, step)
+            message = messages.of(attempt, *step)
         except Exception as error:  # noqa: BLE001 - the row must end, and its text may hold anything
             return _fail(attempt, tries, {"error_message": _not_composed(error)})
         if not _count(attempt, step, tries):
@@ -364,52 +360,6 @@ def _service(attempt: VerificationAttempt) -> VerifyService:
     service = attempt.verification.service
     assert service is not None  # noqa: S101 - a start has one, and _obsolete looks for it
     return service
-
-
-def _message(attempt: VerificationAttempt, step: Step) -> senders.Message:
-    channel, alias = step
-    return replace(_compose(attempt, channel), callback_url=_callback_url(attempt, alias))
-
-
-def _callback_url(attempt: VerificationAttempt, alias: str) -> str:
-    """Return where the provider may report; empty where it cannot, or the site takes no reports.
-
-    It names the attempt, because a report may come before the provider's id is on the row.
-    """
-    base = conf.current().BASE_URL.rstrip("/")
-    if not (base and senders.get(alias).reporting):
-        return ""
-    try:
-        path = reverse("verify_site:callback", args=[alias])
-    except NoReverseMatch:
-        return ""
-    return f"{base}{path}?attempt={attempt.sid}"
-
-
-@sensitive_variables()
-def _compose(attempt: VerificationAttempt, channel: str) -> senders.Message:
-    verification, service = attempt.verification, _service(attempt)
-    compose = channels.get(channel).compose
-    assert compose is not None  # noqa: S101 - channels.get offers no other
-    draft = Draft(
-        attempt_sid=attempt.sid,
-        to=verification.to,
-        code=codes.reveal(verification),
-        friendly_name=attempt.custom_friendly_name or service.friendly_name,
-        locale=attempt.locale,
-        minutes=max(math.ceil((verification.expires_at - timezone.now()).total_seconds() / 60), 1),
-        amount=verification.amount,
-        payee=verification.payee,
-        app_hash=attempt.app_hash,
-        autofill_domain=attempt.autofill_domain,
-        send_digits=attempt.send_digits,
-        tts_name=service.tts_name,
-        ask_for_key=service.dtmf_input_required,
-        warn=service.do_not_share_warning_enabled,
-        configuration=attempt.channel_configuration,
-        wording=Wording(**attempt.template) if attempt.template else None,
-    )
-    return compose(draft)
 
 
 def _count(attempt: VerificationAttempt, step: Step, tries: _Tries) -> bool:

@@ -112,8 +112,21 @@ def _tell_status(
     if not attempts:
         sent = VerificationAttempt.objects.using(lookups.database()).filter(verification=row)
         attempts = list(sent.order_by("date_created", "sid"))
+    checked = [{"time": _time(now), "status": result}] if result else []
+    data = _facts(row, status, attempts, now)
+    data["check_attempts"] = {"count": checks, "attempts": checked}
+    kind = f"verification.{status.replace('_', '-')}"
+    source = f"/v1/Accounts/{row.account_id}{_path(row)}"
+    event = _event(_id(row.sid, status), kind, source, "VerifyEventStreamEvent/3", data, now)
+    held = status == _Status.MAX_ATTEMPTS_REACHED
+    _enqueue(sinks, event, now + HOLD if held else now)
+
+
+def _facts(
+    row: Verification, status: str, attempts: Sequence[VerificationAttempt], now: dt.datetime
+) -> dict[str, Any]:
     service = row.service
-    data = {
+    data: dict[str, Any] = {
         "account_sid": row.account_id,
         "service_sid": row.service_id or "",
         "verification_sid": row.sid,
@@ -127,20 +140,12 @@ def _tell_status(
         "country": row.country,
         "code_length": None if row.sealed_code else row.code_length,
         "send_code_attempts": {"count": len(attempts), "attempts": [_sent(a) for a in attempts]},
-        "check_attempts": {
-            "count": checks,
-            "attempts": [{"time": _time(now), "status": result}] if result else [],
-        },
     }
     if status == _Status.APPROVED:
         data["verified_at"] = _time(now)
     if row.is_test:
         data["is_test"] = True  # ours: an approval that proves nothing must be told from others
-    kind = f"verification.{status.replace('_', '-')}"
-    source = f"/v1/Accounts/{row.account_id}{_path(row)}"
-    event = _event(_id(row.sid, status), kind, source, "VerifyEventStreamEvent/3", data, now)
-    held = status == _Status.MAX_ATTEMPTS_REACHED
-    _enqueue(sinks, event, now + HOLD if held else now)
+    return data
 
 
 def _sent(attempt: VerificationAttempt) -> dict[str, Any]:

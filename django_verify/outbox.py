@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from django_verify import budgets, codes, dispatch, events, exceptions, signals, sna, turns
@@ -51,10 +51,8 @@ def write(order: Order, sna_url: str, asked_at: dt.datetime) -> VerificationAtte
                     if live
                     else _create(order, past, sna_url, now)
                 )
-        except IntegrityError:
-            continue
-        except OperationalError as error:
-            if not turns.is_deadlock(error):
+        except DatabaseError as error:
+            if not turns.collided(error):
                 raise
             continue
         if attempt is not None:
@@ -105,10 +103,8 @@ def _create(order: Order, past: History, sna_url: str, now: dt.datetime) -> Veri
         order.client.verification = row
         order.client.save(force_insert=True)
     events.started(row, attempt)
-    transaction.on_commit(
-        partial(signals.verification_started.send_robust, sender=Verification, verification=row),
-        using=lookups.database(),
-    )
+    told = partial(signals.verification_started.send_robust, sender=Verification, verification=row)
+    transaction.on_commit(told, using=lookups.database())
     return attempt
 
 

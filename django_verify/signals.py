@@ -59,6 +59,7 @@ challenge_approved = Signal()
 
 #: The owner of the factor has refused what was asked: `challenge`.
 challenge_denied = Signal()
+
 #: The provider reported that the message arrived, or was read: `attempt`.
 attempt_delivered = Signal()
 

@@ -4,7 +4,15 @@ import re
 
 import pytest
 
-from django_verify import channels, delivery, exceptions, lettering, verifications, wording
+from django_verify import (
+    channels,
+    delivery,
+    exceptions,
+    lettering,
+    messages,
+    verifications,
+    wording,
+)
 from django_verify.channels import TEXT_LOCALES, Draft
 from django_verify.models import Template, VerificationAttempt, VerifyService
 from django_verify.models.services import AUTOFILL_DOMAIN_LENGTH
@@ -255,7 +263,7 @@ class TestStarts:
         verifications.start(service, PHONE, "whatsapp")
         attempt = VerificationAttempt.objects.select_related("verification__service").get()
         assert bound(outbox[0].body) is None
-        assert bound(delivery._compose(attempt, "sms").body)[0] == HOST
+        assert bound(messages.compose(attempt, "sms").body)[0] == HOST
 
 
 def wake(sid):

@@ -114,7 +114,7 @@ def test_e001_an_engine_that_is_none(path, settings):
     assert "DISPATCH" in error.msg
 
 
-def test_w041_a_gate_that_takes_tokens_of_any_page(settings):
+def test_w043_a_gate_that_takes_tokens_of_any_page(settings):
     gate = {"BACKEND": GATE.format("turnstile.TurnstileGate"), "OPTIONS": {"secret": "s"}}
     use(settings, GATE=gate)
     assert ids(checks.check_settings()) == ["W043"]
@@ -123,7 +123,7 @@ def test_w041_a_gate_that_takes_tokens_of_any_page(settings):
     assert checks.check_deployment() == []
 
 
-def test_e041_a_gate_for_development(settings):
+def test_e043_a_gate_for_development(settings):
     use(settings, GATE={"BACKEND": GATE.format("memory.MemoryGate")})
     assert checks.check_settings() == []
     assert ids(checks.check_deployment()) == ["E043"]
@@ -218,7 +218,14 @@ def test_a_simulated_carrier_is_not_deployed(settings):
 
 
 @pytest.mark.parametrize(
-    "given", [{"SNA": {"BACKEND": "nowhere.Nothing"}}, {"CARRIER_LOOKUP": "nowhere.nothing"}]
+    "given",
+    [
+        {"SNA": {"BACKEND": "nowhere.Nothing"}},
+        {"CARRIER_LOOKUP": "nowhere.nothing"},
+        {"MOBILE_AUTHENTICATION": ["nowhere.Authentication"]},
+        {"USERS_CLAIMED_NUMBER": "nowhere.decide"},
+    ],
+    ids=lambda given: next(iter(given)),
 )
 def test_paths_that_lead_nowhere(settings, given):
     settings.DJANGO_VERIFY = given

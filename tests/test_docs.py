@@ -5,11 +5,13 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from django.dispatch import Signal
 
 from django_verify import conf, signals
 from docs import errors
 
 ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_the_page_of_errors():
@@ -26,14 +28,35 @@ def test_every_setting_is_documented_with_its_default():
 
 
 def test_every_signal_is_documented():
-    text = (ROOT / "docs/verification.md").read_text()
-    for name in vars(signals):
+    texts = {page.name: page.read_text() for page in PAGES}
+    for name, signal in vars(signals).items():
+        if isinstance(signal, Signal):
+            assert any(f"`{name}" in text for text in texts.values()), name
         if name.startswith(("verification_", "attempt_")):
-            assert f"`{name}`" in text, name
-    assert "`webhook_disabled`" in (ROOT / "docs/webhooks.md").read_text()
+            assert f"`{name}`" in texts["verification.md"], name
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def linked(page):
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    return {(page.parent / target).resolve() for target in targets}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
-        assert (ROOT / target).exists(), target
+    for target in linked(page):
+        assert target.exists(), target
+
+
+def test_the_readme_leads_to_every_page():
+    assert set((ROOT / "docs").glob("*.md")) <= linked(ROOT / "README.md")
+
+
+def anchors(page):
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_headings(page):
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
+        assert anchor in anchors(page.parent / target if target else page), (target, anchor)

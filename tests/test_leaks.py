@@ -16,7 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.views.debug import ExceptionReporter
 
-from django_verify import channels, codes, delivery, signals, verifications
+from django_verify import channels, codes, messages, signals, verifications
 from django_verify import outbox as writes
 from django_verify.models import Factor, Verification, VerificationAttempt
 from django_verify.senders import Message, locmem
@@ -167,8 +167,8 @@ def test_error_mail_shows_no_code(account, outbox, monkeypatch, rf, where):
             verifications.start(service, PHONE, custom_code=PLANTED)
             attempt = VerificationAttempt.objects.get()
             attempt.lease = ""
-            monkeypatch.setattr(delivery, "Draft", boom)
-            delivery._compose(attempt, "sms")
+            monkeypatch.setattr(messages, "Draft", boom)
+            messages.compose(attempt, "sms")
     except ZeroDivisionError as error:
         request = rf.post("/")
         request.sensitive_post_parameters = "__ALL__"

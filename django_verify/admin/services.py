@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import connections, router, transaction
+from django.db import router
 from django.db.models import IntegerField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -23,6 +23,7 @@ from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.forms import ServiceForm, TestMessageForm, label, routing_of
 from django_verify.admin.messaging import MessagingConfigurationInline
 from django_verify.admin.testnumbers import TestNumberInline
+from django_verify.charges import outside_atomic_requests
 from django_verify.exceptions import InvalidParameter, VerifyError
 from django_verify.models import RateLimit, VerificationAttempt, VerifyService
 
@@ -182,9 +183,7 @@ class VerifyServiceAdmin(ClosedAdmin):
         It stands outside the host's ATOMIC_REQUESTS, so that the message is sent, and its
         outcome known, before the page answers.
         """
-        view: Any = self.admin_site.admin_view(self.test_view)
-        for alias in connections:
-            view = transaction.non_atomic_requests(using=alias)(view)
+        view = outside_atomic_requests(self.admin_site.admin_view(self.test_view))
         name = f"{self.opts.app_label}_{self.opts.model_name}_test"
         return [path("<path:object_id>/test/", view, name=name), *super().get_urls()]
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db import DatabaseError, connections, router, transaction
+from django.db import DatabaseError, router, transaction
 from django.db.models import Model, Q, QuerySet
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -28,6 +28,7 @@ from rest_framework.viewsets import ViewSet
 from django_verify import bodies, conf, exceptions, sids, turns
 from django_verify.api import wire
 from django_verify.api.auth import BasicAuthentication, Caller
+from django_verify.charges import outside_atomic_requests
 from django_verify.exceptions import Conflict, InvalidParameter, NotFound
 from django_verify.models import AccessToken, Account, Factor, VerifyService, lookups
 
@@ -89,10 +90,7 @@ class Resource(ViewSet):
     @classmethod
     def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
         """Return the view, outside the host's ATOMIC_REQUESTS: a charge must not be rolled back."""
-        view: Any = super().as_view(actions, **initkwargs)
-        for alias in connections:
-            view = transaction.non_atomic_requests(using=alias)(view)
-        return view
+        return outside_atomic_requests(super().as_view(actions, **initkwargs))
 
     @classmethod
     def urls(cls) -> list[URLPattern]:

@@ -6,12 +6,10 @@ the wire. The verbs are in `clients`.
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
-from django.db import connections, transaction
 from django.utils.decorators import method_decorator
 from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
@@ -20,15 +18,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from django_verify import bodies, clients, conf, networks
+from django_verify import bodies, clients, codes, conf, networks
+from django_verify.charges import outside_atomic_requests
 from django_verify.clients import Caller
 from django_verify.mobile import wire
 from django_verify.mobile.serializers import Body, CheckBody, ResendBody, StartBody
 
 #: The header that opens a verification where there is no body.
 SECRET_HEADER = "Client-Secret"  # noqa: S105 - its name
-
-_SEPARATORS = re.compile(r"[\s\u00ad\u2010-\u2015-]+")
 
 
 @cache
@@ -63,10 +60,7 @@ class VerificationViewSet(ViewSet):
     @classmethod
     def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
         """Return the view, outside the host's ATOMIC_REQUESTS: a charge must not be rolled back."""
-        view: Any = super().as_view(actions, **initkwargs)
-        for alias in connections:
-            view = transaction.non_atomic_requests(using=alias)(view)
-        return view
+        return outside_atomic_requests(super().as_view(actions, **initkwargs))
 
     def get_authenticators(self) -> list[Any]:
         """Return the site's own ways to know a user, of MOBILE_AUTHENTICATION."""
@@ -98,7 +92,7 @@ class VerificationViewSet(ViewSet):
     def check(self, request: Request, sid: str) -> Response:
         """Compare a code; a wrong one answers 200 with `valid` false."""
         asked = self._read(CheckBody)
-        code = _SEPARATORS.sub("", asked["code"])
+        code = codes.without_spacing(asked["code"])
         found = clients.check(sid, asked["client_secret"], code, caller=self._caller())
         return Response(wire.state(found))
 

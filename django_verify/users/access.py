@@ -37,12 +37,18 @@ def verified_phone_required(view: View | None = None, *, within: dt.timedelta | 
 
 
 class VerifiedPhoneRequiredMixin(AccessMixin):
-    """The same for class-based views; it stands before the view's own base."""
+    """The same for class-based views; it stands before the view's own base.
+
+    Visitors who are not logged in are treated as Django's own mixins do: `login_url`,
+    `redirect_field_name`, `raise_exception`.
+    """
 
     verified_within: dt.timedelta | None = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Refuse, or go on."""
+        if not request.user.is_authenticated:
+            return self.handle_no_permission()
         refused = refusal(request, self.verified_within)
         if refused is not None:
             return refused

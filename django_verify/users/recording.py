@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
+
+from django.db import DatabaseError
 
 from django_verify.models import Verification
 from django_verify.signals import client_approved
 from django_verify.users import verified_phones
+
+logger = logging.getLogger("django_verify")
 
 
 class TestNumberProved(verified_phones.ClaimRefused):
@@ -14,6 +19,12 @@ class TestNumberProved(verified_phones.ClaimRefused):
 
     __test__ = False  # no case of pytest's
     reason = "test_number"
+
+
+class NotKept(verified_phones.ClaimRefused):
+    """The database has failed; the user may verify the number once more."""
+
+    reason = "server_error"
 
 
 def listen() -> None:
@@ -27,4 +38,9 @@ def record(*, verification: Verification, user: Any, **kwargs: Any) -> None:
         return
     if verification.is_test:
         raise TestNumberProved
-    verified_phones.confirm(user, verification.to, channel=verification.channel)
+    try:
+        verified_phones.confirm(user, verification.to, channel=verification.channel)
+    except DatabaseError as error:
+        # Its text may have the number in it.
+        logger.error("%s: its number was not kept: %s", verification.sid, type(error).__name__)  # noqa: TRY400
+        raise NotKept from None

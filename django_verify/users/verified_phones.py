@@ -12,12 +12,12 @@ from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import IntegrityError, router, transaction
+from django.db import DatabaseError, IntegrityError, router, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from django_verify import conf, phones
+from django_verify import conf, phones, turns
 from django_verify.signals import NotRecorded
 from django_verify.users import signals
 from django_verify.users.models import VerifiedPhone
@@ -58,8 +58,7 @@ class TooManyNumbers(ClaimRefused):
 
 def verified(user: AbstractBaseUser) -> QuerySet[VerifiedPhone]:
     """Return the verified numbers of a user, the primary one first."""
-    mine = _rows().filter(user_id=user.pk, claim__isnull=False)
-    return mine.order_by(F("is_primary").desc(nulls_last=True), "pk")
+    return _mine(user.pk)
 
 
 def primary(user: AbstractBaseUser) -> VerifiedPhone | None:
@@ -114,22 +113,26 @@ def confirm(
                 if not row.is_verified:
                     _make_room(user, row, another_factor=another_factor)
                 return _settle(user, row, phone, channel)
-        except IntegrityError:
-            continue  # somebody else took the number, or the user's first one became primary
+        except DatabaseError as error:
+            # Somebody else took the number, or the user's first one became primary.
+            if not turns.collided(error):
+                raise
     raise NumberTaken
 
 
+@turns.taken
 def release(phone: VerifiedPhone, *, reason: str = "removed") -> None:
     """Take a number from its user; the oldest one left becomes the primary one."""
     with transaction.atomic(using=_using()):
         deleted, _ = _rows().filter(pk=phone.pk).delete()
         if not deleted:
             return
-        if phone.is_primary:
-            _promote(phone.user_id)
+        _promote(phone.user_id)
+        _promote_later(phone.user_id)
         _tell(signals.phone_released, user=phone.user, number=str(phone.number), reason=reason)
 
 
+@turns.taken
 def make_primary(phone: VerifiedPhone) -> None:
     """Let this number be the one by which its user is reached first."""
     with transaction.atomic(using=_using()):
@@ -162,6 +165,7 @@ def _settle(
         raise IntegrityError  # released meanwhile: claimed anew
     for name, value in changes.items():
         setattr(row, name, value)
+    _promote_later(user.pk)
     _tell(signals.phone_verified, phone=row)
     return row
 
@@ -171,10 +175,10 @@ def _make_room(user: AbstractBaseUser, row: VerifiedPhone, *, another_factor: bo
     holder = _rows().filter(claim=row.key).exclude(user_id=user.pk).first()
     if holder is not None:
         policy = _policy()(user, holder)
-        if policy == "deny":
-            raise NumberTaken
         if policy == "ask" and not another_factor:
             raise AnotherFactorRequired
+        if policy not in {"ask", "transfer"}:
+            raise NumberTaken  # an answer that is none of the three moves no number either
     if row.replaces_id is None:
         mine = _rows().filter(user_id=user.pk, claim__isnull=False).count()
         if mine >= conf.current().USERS_PHONES:
@@ -201,13 +205,28 @@ def _replaced(user: AbstractBaseUser, key: str) -> VerifiedPhone | None:
 
 
 def _promote(user_id: Any) -> None:
-    oldest = _rows().filter(user_id=user_id, claim__isnull=False).order_by("verified_at", "pk")
-    if (heir := oldest.first()) is not None:
+    """Make the oldest number of a user the primary one, where none is."""
+    heir = _mine(user_id).first()
+    if heir is not None and not heir.is_primary:
         _rows().filter(pk=heir.pk).update(is_primary=True)
+
+
+def _promote_later(user_id: Any) -> None:
+    """Look again after the commit: neither of two transactions at once sees what the other did.
+
+    One that gives the user a number finds the primary one still there; one that takes that away
+    finds no heir yet.
+    """
+    transaction.on_commit(turns.taken(partial(_promote, user_id)), using=_using(), robust=True)
 
 
 def _using() -> str:
     return router.db_for_write(VerifiedPhone)
+
+
+def _mine(user_id: Any) -> QuerySet[VerifiedPhone]:
+    verified = _rows().filter(user_id=user_id, claim__isnull=False)
+    return verified.order_by(F("is_primary").desc(nulls_last=True), "verified_at", "pk")
 
 
 def _rows() -> QuerySet[VerifiedPhone]:

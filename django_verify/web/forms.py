@@ -11,10 +11,9 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import countries, emails, phones
+from django_verify import codes, countries, emails, phones
 from django_verify.web import sentences
 
-_SPACING = re.compile(r"[\s\u00ad\u200b-\u200f\u2010-\u2015\u2060\u2212\ufeff-]")
 # What a verification's code looks like; a guess is not spent on anything else.
 _CODE = re.compile(r"[0-9A-Za-z]{4,10}\Z")
 _EMAIL = "email"
@@ -167,7 +166,7 @@ class CodeForm(_Form):
 
     def clean_code(self) -> str:
         """Return the code without its spacing; what cannot be a code costs no guess."""
-        code = _SPACING.sub("", self.cleaned_data["code"])
+        code = codes.without_spacing(self.cleaned_data["code"])
         if self._problem:
             raise ValidationError(self._problem)
         if not _CODE.match(code):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, resolve_url
 from django.urls import reverse
@@ -24,6 +23,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.generic.base import TemplateView
 
 from django_verify import channels, clients, phones
+from django_verify.charges import outside_atomic_requests
 from django_verify.clients import ClientsNotServed, State, VerificationOver
 from django_verify.exceptions import MaxChecksReached, NotFound, VerifyError
 from django_verify.models import Verification, VerifyService
@@ -48,10 +48,7 @@ class Page(TemplateView):
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
         """Return the view, outside the host's ATOMIC_REQUESTS: a charge must not be rolled back."""
-        view: Any = never_cache(csrf_protect(super().as_view(**initkwargs)))
-        for alias in connections:
-            view = transaction.non_atomic_requests(using=alias)(view)
-        return view
+        return outside_atomic_requests(never_cache(csrf_protect(super().as_view(**initkwargs))))
 
     @method_decorator(sensitive_post_parameters())
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

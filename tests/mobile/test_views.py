@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -118,7 +118,7 @@ def test_the_whole_way(app, outbox, clock):
     again = app.resend(started, channel="call")
     assert (again.status, again.data["channel"], again.data["sends_left"]) == (200, "call", 3)
     assert code_in(outbox[1]) == code
-    answer = app.check(started, f"{code[:3]} - {code[3:]}")
+    answer = app.check(started, f"\u2068{code[:3]} - {code[3:]}\u2069\u200b")
     assert (answer.status, answer.data["status"], answer.data["valid"]) == (200, "approved", True)
     proof = proofs.redeem(answer.data["proof"], purpose="login", nonce="form 7")
     assert (proof.subject, proof.channel, proof.sid) == (PHONE, "call", started.data["id"])
@@ -435,6 +435,18 @@ class TestUsers:
         assert answer["proof"]
         assert verified_phones.primary(app.user) is None
 
+    def test_a_number_that_the_database_did_not_keep_is_told(self, outbox, monkeypatch, caplog):
+        def fail(*args, **kwargs):
+            raise OperationalError(f"disk full at {PHONE}")
+
+        app = self.make("anna")
+        started = app.start()
+        monkeypatch.setattr(verified_phones, "confirm", fail)
+        answer = app.check(started, code_in(outbox[0])).data
+        assert (answer["valid"], answer["not_recorded"]) == (True, ["server_error"])
+        assert "OperationalError" in caplog.text
+        assert PHONE not in caplog.text
+
     def test_another_user_is_a_stranger(self, outbox):
         started = self.make("anna").start()
         for other in (self.make("bert"), App()):
@@ -453,6 +465,27 @@ class TestUsers:
         app.client = strict
         answer = app.start()
         assert (answer.status, answer.data["reason"]) == (403, "forbidden")
+
+
+def test_statements(app, outbox):
+    """What a call costs once its counts are there; five of a start are its limits."""
+
+    def asked(call):
+        with CaptureQueriesContext(connection) as queries:
+            answer = call()
+        kinds = [query["sql"].split()[0] for query in queries]
+        return answer, [kind for kind in kinds if kind not in {"BEGIN", "COMMIT"}]
+
+    app.start()
+    started, kinds = asked(app.start)
+    reads = ["SELECT"] * 2
+    assert kinds == [*reads, *["UPDATE"] * 5, "SELECT", *["INSERT"] * 3, "UPDATE"]
+    code = code_in(outbox[1])
+    app.check(started, wrong(code))
+    _, kinds = asked(lambda: app.check(started, wrong(code, 2)))
+    assert kinds == [*reads, "UPDATE", "SELECT", "UPDATE"]
+    _, kinds = asked(lambda: app.check(started, code))
+    assert kinds == [*reads, "UPDATE", "SELECT", "UPDATE", "UPDATE"]
 
 
 def test_a_hostile_host_does_not_reach_the_wire(app, settings, outbox):

@@ -63,6 +63,15 @@ def test_a_visitor_is_sent_to_log_in(visit):
     assert visit(AnonymousUser())["Location"] == "/accounts/login/?next=/orders/%3Fpage%3D2"
 
 
+def test_the_mixin_is_set_like_djangos_own():
+    asked = RequestFactory().get("/orders/")
+    asked.user = AnonymousUser()
+    elsewhere = ClassBased.as_view(login_url="/enter/", redirect_field_name="back")(asked)
+    assert elsewhere["Location"] == "/enter/?back=/orders/"
+    with pytest.raises(PermissionDenied):
+        ClassBased.as_view(raise_exception=True)(asked)
+
+
 def test_rest_frameworks_permission(user):
     class Orders(APIView):
         permission_classes = (HasVerifiedPhone,)

@@ -141,6 +141,19 @@ def test_a_site_may_decide_by_itself(ann, bob, settings):
         verified_phones.confirm(ann, PHONE)
 
 
+@pytest.mark.parametrize("answer", [None, "", "denied", "TRANSFER", True])
+def test_an_answer_that_is_no_policy_moves_no_number(ann, bob, settings, monkeypatch, answer):
+    monkeypatch.setitem(globals(), "decide", lambda user, holder: answer)
+    settings.DJANGO_VERIFY = {
+        **settings.DJANGO_VERIFY,
+        "USERS_CLAIMED_NUMBER": f"{__name__}.decide",
+    }
+    verified_phones.confirm(ann, PHONE)
+    with pytest.raises(verified_phones.NumberTaken):
+        verified_phones.confirm(bob, PHONE, another_factor=True)
+    assert (numbers(ann), numbers(bob)) == ([PHONE], [])
+
+
 def test_the_numbers_of_a_user_are_limited(ann, settings):
     settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "USERS_PHONES": 1}
     old = verified_phones.confirm(ann, PHONE)
@@ -214,3 +227,18 @@ def test_the_app_has_to_be_installed():
     )
     assert ran.returncode == 1
     assert "add 'django_verify.users' to INSTALLED_APPS" in ran.stderr
+
+
+def test_users_who_take_each_others_numbers_at_one_moment(ann, bob, aligned, settings):
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "USERS_CLAIMED_NUMBER": "transfer"}
+    carl = make_user("carl")
+    given = [PHONE, OTHER_PHONE, "+14155550100"]
+    for _ in range(8):
+        for user, number in zip([ann, bob, carl], given, strict=True):
+            verified_phones.confirm(user, number)
+        pairs = [(user, number) for user in (ann, bob, carl) for number in given]
+        aligned([lambda u=u, n=n: verified_phones.confirm(u, n) for u, n in pairs])
+        assert sorted(numbers(ann) + numbers(bob) + numbers(carl)) == sorted(given)
+        for user in (ann, bob, carl):
+            kept = VerifiedPhone.objects.filter(user=user, claim__isnull=False)
+            assert kept.filter(is_primary=True).count() == kept.exists()

@@ -114,7 +114,10 @@ class Visitor:
     def check(self, code, sid=None):
         return self.post("code/", code=code, verification=sid or self.sid)
 
-    def resend(self, channel="", sid=None):
+    def resend(self, channel=None, sid=None):
+        """Press the first button of those that send, or one that names another channel."""
+        if channel is None:
+            channel = next((tag["value"] for tag in self.page.all("button", name="channel")), "")
         return self.post("resend/", channel=channel, verification=sid or self.sid)
 
 

@@ -60,7 +60,8 @@ def test_a_channel_of_those_on_offer():
 
 
 @pytest.mark.parametrize(
-    "code", ["123456", " 123 456 ", "123-456", "12\u00a034\u200b56", "123–456"]
+    "code",
+    ["123456", " 123 456 ", "123-456", "12\u00a034\u200b56", "123–456", "\u2068123456\u2069"],
 )
 def test_spacing_in_a_code_does_no_harm(code):
     form = CodeForm({"code": code})

@@ -478,6 +478,21 @@ def test_the_message_speaks_the_page_s_language(visitor, outbox, settings):
     assert page.heading == "Code eingeben"
 
 
+def test_so_does_the_message_that_is_sent_again(service, outbox, settings, clock):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]
+    with translation.override("en"):
+        german = Visitor(HTTP_ACCEPT_LANGUAGE="de-AT")
+        german.start()
+        clock.shift(31)
+        german.resend()
+        clock.shift(41)
+        german.resend("call")
+        clock.shift(61)
+        german.resend()
+    assert [message.channel for message in outbox] == ["sms", "sms", "call", "call"]
+    assert {message.locale.partition("-")[0] for message in outbox} == {"de"}
+
+
 def test_a_guess_stays_charged_under_atomic_requests(visitor, outbox, monkeypatch):
     monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
     visitor.start()
