@@ -100,8 +100,7 @@ class State:
 
     `channels` are the others on offer, `next_send_at` is None when no further message may be sent.
     `proof` is there from the approval until it would have run out; it works once. `refused` tells
-    why the address was not kept for the user who is logged in. `is_test`: nothing was proved about
-    whose the address is.
+    why the address was not kept for the user who is logged in.
     """
 
     sid: str
@@ -117,7 +116,6 @@ class State:
     secret: str = field(default="", repr=False)
     proof: str = field(default="", repr=False)
     refused: Sequence[str] = ()
-    is_test: bool = False
 
     @property
     def valid(self) -> bool:
@@ -352,7 +350,6 @@ def _state(client: ClientVerification, row: Verification) -> State:
         checks_left=row.max_checks - row.checks if pending else 0,
         channels=[name for name in others if name != row.channel],
         proof=_proof(client, row, now) if status == _Status.APPROVED else "",
-        is_test=row.is_test,
     )
 
 

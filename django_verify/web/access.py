@@ -26,20 +26,13 @@ START = "verify_web:start"
 
 
 def verified_address(
-    request: HttpRequest,
-    *,
-    within: dt.timedelta = FRESH,
-    purpose: str = "",
-    allow_test: bool = False,
+    request: HttpRequest, *, within: dt.timedelta = FRESH, purpose: str = ""
 ) -> VerifiedAddress | None:
-    """Return the address that was proved last in this session, no longer ago than `within`.
-
-    A test number is none, unless `allow_test`.
-    """
+    """Return the address that was proved last in this session, no longer ago than `within`."""
     found = sessions.verified(request, purpose)
     if found is None or found.verified_at <= timezone.now() - within:
         return None
-    return found if allow_test or not found.is_test else None
+    return found
 
 
 def verified_address_required(
@@ -47,7 +40,6 @@ def verified_address_required(
     *,
     within: dt.timedelta = FRESH,
     purpose: str = "",
-    allow_test: bool = False,
     verify_url: str = START,
 ) -> Any:
     """Let only visitors pass who have proved an address; others are sent to do so, and come back.
@@ -58,7 +50,7 @@ def verified_address_required(
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if verified_address(request, within=within, purpose=purpose, allow_test=allow_test):
+            if verified_address(request, within=within, purpose=purpose):
                 return view(request, *args, **kwargs)
             return _send_to(verify_url, request)
 
@@ -75,17 +67,13 @@ class VerifiedAddressRequiredMixin:
 
     verified_within: dt.timedelta = FRESH
     verified_purpose: str = ""
-    allow_test: bool = False
     verify_url: str = START
     verified_address: VerifiedAddress
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Send away, or go on."""
         found = verified_address(
-            request,
-            within=self.verified_within,
-            purpose=self.verified_purpose,
-            allow_test=self.allow_test,
+            request, within=self.verified_within, purpose=self.verified_purpose
         )
         if found is None:
             return _send_to(self.verify_url, request)

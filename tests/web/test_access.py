@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from django_verify.web import sessions
-from tests.conftest import PHONE, code_in, make_pair
+from tests.conftest import PHONE, code_in
 from tests.web.conftest import Visitor
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.web.urls")]
@@ -62,19 +62,6 @@ def test_each_purpose_is_proved_for_itself(outbox):
     assert signup.client.post("/signup/code/", answer).status_code == 200
     assert visitor.client.get("/purpose/").status_code == 200
     assert visitor.client.get("/class/").content == b"in +15017122661"
-
-
-def test_a_test_number_opens_what_is_told_to_take_one(service, outbox, settings):
-    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "TEST_NUMBERS": True}
-    make_pair(service, PHONE, "424242")
-    visitor = Visitor()
-    visitor.start()
-    assert visitor.check("424242").heading == "Your number is verified"
-    assert not outbox
-    for door in ("/plain/", "/class/"):
-        assert visitor.client.get(door).status_code == 302
-    for door in ("/reviewers/", "/reviewers/class/"):
-        assert visitor.client.get(door).status_code == 200
 
 
 def test_a_repr_shows_no_address():

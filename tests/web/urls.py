@@ -41,11 +41,6 @@ def plain(request):
     return HttpResponse("in")
 
 
-@verified_address_required(allow_test=True)
-def reviewers(request):
-    return HttpResponse("in")
-
-
 class ClassBased(VerifiedAddressRequiredMixin, View):
     def get(self, request):
         return HttpResponse("in " + self.verified_address.to)
@@ -65,7 +60,5 @@ urlpatterns = [
     path("", include("example_project.urls")),
     path("plain/", plain),
     path("class/", ClassBased.as_view()),
-    path("reviewers/", reviewers),
-    path("reviewers/class/", ClassBased.as_view(allow_test=True)),
     path("purpose/", ForSignUp.as_view()),
 ]
