@@ -8,6 +8,7 @@ request: who asks is a `Caller`.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,6 +25,7 @@ from django_verify import (
     phones,
     proofs,
     ratelimits,
+    sids,
     signals,
     verifications,
 )
@@ -42,8 +44,20 @@ from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.models.clients import NONCE_LENGTH
 from django_verify.ratelimits import Meter
 
+logger = logging.getLogger("django_verify")
+
 #: What a gate is told that the caller is about to do.
 START = "start"
+
+#: What the log says of a site that is not set up; a caller is told nothing of it.
+_NONE_OPEN = (
+    "Nothing can be verified by apps and pages: no service is open to clients (in the admin, 'Apps"
+    " and pages' of a Verify service), or DJANGO_VERIFY['CLIENT_SERVICE'] names none that is."
+)
+_SEVERAL_OPEN = (
+    "Nothing can be verified by apps and pages: several services are open to clients. Name one in"
+    " DJANGO_VERIFY['CLIENT_SERVICE'] by its SID."
+)
 
 _Status = Verification.Status
 
@@ -100,7 +114,8 @@ class State:
 
     `channels` are the others on offer, `next_send_at` is None when no further message may be sent.
     `proof` is there from the approval until it would have run out; it works once. `refused` tells
-    why the address was not kept for the user who is logged in.
+    why the address was not kept for the user who is logged in, and `is_test` that an operator knows
+    the code: an approval proves nothing then.
     """
 
     sid: str
@@ -116,6 +131,7 @@ class State:
     secret: str = field(default="", repr=False)
     proof: str = field(default="", repr=False)
     refused: Sequence[str] = ()
+    is_test: bool = False
 
     @property
     def valid(self) -> bool:
@@ -127,6 +143,7 @@ def offered() -> VerifyService:
     """Return the service that clients use. Raises ClientsNotServed where the site has none."""
     found = lookups.client_services(conf.current().CLIENT_SERVICE)
     if len(found) != 1:
+        logger.warning(_SEVERAL_OPEN if found else _NONE_OPEN)
         raise ClientsNotServed
     return found[0]
 
@@ -169,6 +186,7 @@ def start(
     client = _new(service, secret, caller, purpose, nonce)
     given, to = to, _address(to, region)
     channel = _channel(service, to, channel)
+    _refuse_strange_app(app_hash)
     meters = _meters(to, caller)
     admission.admit(gate_token, remote_ip=caller.ip, action=START, subject=given)
     row = verifications.start(
@@ -203,6 +221,7 @@ def resend(
     asked_at = timezone.now()
     client = _mine(sid, secret, caller)
     row = client.verification
+    _refuse_strange_app(app_hash)
     _refuse_over(row, asked_at)
     wait = _next_send_at(row)
     if wait is None:
@@ -247,6 +266,7 @@ def check(sid: str, secret: str, code: str, *, caller: Caller) -> State:
     return replace(_state(client, row), refused=_tell(client, row, caller))
 
 
+@sensitive_variables()
 def fetch(sid: str, secret: str, *, caller: Caller) -> State:
     """Return how a verification stands. Raises NotFound without the secret."""
     client = _mine(sid, secret, caller)
@@ -285,10 +305,13 @@ def _address(to: str, region: str) -> str:
         raise InvalidParameter("to", str(error)) from None
 
 
+@sensitive_variables()
 def _mine(sid: str, secret: str, caller: Caller) -> ClientVerification:
     """Return what the secret opens; whatever is wrong is one and the same NotFound."""
     rows = ClientVerification.objects.using(lookups.database())
-    row = rows.select_related("verification", "service").filter(sid=sid).order_by().first()
+    # What cannot be a SID may hold what a database refuses to look for.
+    found = rows.select_related("verification", "service").filter(sid=sid).order_by()
+    row = found.first() if sids.is_sid("CV", sid) else None
     stored = row.secret_hash if row else ""
     if not codes.secret_matches(stored, secret) or row is None:
         raise NotFound
@@ -304,6 +327,12 @@ def _channel(service: VerifyService, to: str, name: str) -> str:
     if name and name not in fitting:
         raise InvalidParameter("channel", f"one of {', '.join(fitting)}")
     return name or fitting[0]
+
+
+def _refuse_strange_app(app_hash: str) -> None:
+    """Refuse a hash that is none of the site's apps: it would hand the code to another app."""
+    if app_hash and app_hash not in conf.current().CLIENT_APP_HASHES:
+        raise InvalidParameter("app_hash", "not the hash of an app of this site")
 
 
 def _meters(to: str, caller: Caller) -> list[Meter]:
@@ -350,6 +379,7 @@ def _state(client: ClientVerification, row: Verification) -> State:
         checks_left=row.max_checks - row.checks if pending else 0,
         channels=[name for name in others if name != row.channel],
         proof=_proof(client, row, now) if status == _Status.APPROVED else "",
+        is_test=row.is_test,
     )
 
 

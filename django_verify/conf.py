@@ -124,6 +124,9 @@ class Settings:
     MOBILE_AUTHENTICATION: Sequence[str] = ()
     # Seconds that a client waits after its first message, its second, …; the last one repeats.
     CLIENT_RESEND_WAITS: Sequence[int] = (30, 40, 60, 90, 120)
+    # Hashes by which Android's SMS Retriever knows the site's own apps. No client may name another:
+    # an app that is handed the message by its hash needs nobody's leave to read it.
+    CLIENT_APP_HASHES: Sequence[str] = ()
     # What callers without credentials pass before anything is written or sent, {"BACKEND": dotted
     # path, "OPTIONS": {…}}; None: nothing.
     GATE: Mapping[str, Any] | None = field(default=None, repr=False)
@@ -187,6 +190,10 @@ class Settings:
                 raise ImproperlyConfigured(msg)
         if not (self.CLIENT_RESEND_WAITS and _are_positive(self.CLIENT_RESEND_WAITS)):
             msg = "DJANGO_VERIFY['CLIENT_RESEND_WAITS'] must be whole seconds above zero."
+            raise ImproperlyConfigured(msg)
+        hashes: Any = self.CLIENT_APP_HASHES
+        if isinstance(hashes, str) or not all(isinstance(one, str) for one in hashes):
+            msg = "DJANGO_VERIFY['CLIENT_APP_HASHES'] must be a list of hashes."
             raise ImproperlyConfigured(msg)
 
     def _check_proofs(self) -> None:

@@ -135,7 +135,6 @@ def accept(
     )
     if psd2:
         wording = None  # the law asks for a text that names amount and payee
-    lookup = _look_up(service, row, address)
     order = Order(
         service=service,
         channel=row,
@@ -147,14 +146,31 @@ def accept(
         wording=wording,
         autofill_domain=_autofill_domain(service, autofill_domain),
         configuration=_mail_options(service, configuration) if row.name == "email" else {},
-        fallback_channel=_fallback(service, row.name, wishes, address.country, _kind(lookup)),
-        lookup=lookup,
+        fallback_channel=_fallback(service, row.name, wishes, address.country),
         **options,
     )
     _refuse_misuse(order)
     _refuse_malformed(order)
     _refuse_long(order)
     return _as_test(order)
+
+
+@sensitive_variables()
+def look_up(order: Order) -> Order:
+    """Return the order with the lookup object; no SMS goes to a landline if the service says so.
+
+    A provider may charge for its answer, and the answer tells about a number: limits come before.
+    """
+    service, address = order.service, order.address
+    if not service.lookup_enabled or "@" in address.to:
+        return order
+    carrier = carriers.look_up(address.to)
+    order = replace(order, lookup=carrier.as_lookup())
+    if not (service.skip_sms_to_landlines and carrier.type == "landline"):
+        return order
+    if order.channel.name == "sms":
+        raise exceptions.LandlineRefused
+    return replace(order, fallback_channel="")
 
 
 @sensitive_variables()
@@ -205,21 +221,6 @@ def _refuse_unroutable(service: VerifyService, row: Channel, country: str) -> No
         raise row.unrouted
 
 
-def _look_up(service: VerifyService, row: Channel, address: Address) -> Mapping[str, Any]:
-    """Return the lookup object, and refuse an SMS to a landline where the service says so."""
-    if not service.lookup_enabled or "@" in address.to:
-        return {}
-    carrier = carriers.look_up(address.to)
-    if row.name == "sms" and service.skip_sms_to_landlines and carrier.type == "landline":
-        raise exceptions.LandlineRefused
-    return carrier.as_lookup()
-
-
-def _kind(lookup: Mapping[str, Any]) -> str | None:
-    kind: str | None = lookup.get("carrier", {}).get("type")
-    return kind
-
-
 def _wishes(channel: str, configuration: Mapping[str, Any]) -> list[str]:
     """Return the channels that ChannelConfiguration switches on, in its order."""
     if channel == "email":
@@ -268,13 +269,9 @@ def _is_usable(service: VerifyService, name: str, address: Address, device_ip: s
     return phones.line_type(address.to) != "landline"
 
 
-def _fallback(
-    service: VerifyService, chosen: str, wishes: list[str], country: str, kind: str | None
-) -> str:
+def _fallback(service: VerifyService, chosen: str, wishes: list[str], country: str) -> str:
     """Return `sms` where WhatsApp was chosen, SMS is wished for too, and the service has it."""
     wanted = chosen == "whatsapp" and "sms" in wishes and "sms" in service.channels
-    if wanted and service.skip_sms_to_landlines and service.lookup_enabled and kind == "landline":
-        return ""
     return "sms" if wanted and delivery.route(service, "sms", country) else ""
 
 

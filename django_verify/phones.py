@@ -69,7 +69,7 @@ def parse(value: str) -> Phone:
     Raises ValueError when it is not written so, or is no number of any country.
     """
     if not _E164.match(value):
-        raise ValueError("not a phone number in E.164 format")
+        raise ValueError("not a phone number in E.164 format, such as +14155552671")
     key = fold(value)
     region = _region(value)
     if region is None and value.startswith(_RENUMBERED):

@@ -114,6 +114,7 @@ def start(
     order = _ask_host(order)
     asked_at = asked_at or timezone.now()
     ratelimits.consume(metered)
+    order = orders.look_up(order)
     sends = order.channel.compose is not None
     sna_url = "" if sends else sna.mint(order.attempt_sid, order.address.to)
     attempt = outbox.write(order, sna_url, asked_at)

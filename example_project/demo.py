@@ -44,6 +44,7 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="django-verify-") as folder:
             demonstrate(Path(folder))
+        say("The site of this demo is gone; `make serve` runs one that stays, with pages to try.")
     except DemoError as error:
         sys.stdout.flush()
         sys.stderr.write(f"\nThe demo failed: {error}\n")

@@ -40,7 +40,7 @@ class SignUpForm(serializers.Serializer[Any]):
     username = serializers.CharField(
         max_length=32, validators=[RegexValidator(r"^[a-z0-9-]+\Z", "Use a–z, 0–9 and hyphens.")]
     )
-    proof = VerifiedPhoneField(purpose=PURPOSE, allow_test=True)
+    proof = VerifiedPhoneField(purpose=PURPOSE)
 
     def validate_username(self, value: str) -> str:
         """Refuse a name that somebody has, while the proof is still unused."""

@@ -9,7 +9,16 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_verify import breakers, clients, codes, conf, exceptions, proofs, verifications
+from django_verify import (
+    breakers,
+    carriers,
+    clients,
+    codes,
+    conf,
+    exceptions,
+    proofs,
+    verifications,
+)
 from django_verify.clients import Caller
 from django_verify.models import ClientVerification, Verification, VerificationAttempt
 from django_verify.signals import client_approved, verification_starting
@@ -202,17 +211,21 @@ def test_channels_and_purposes_are_the_service_s(account, outbox):
         start(service)
 
 
-def test_a_service_must_be_open_and_the_only_one(account, settings):
+def test_a_service_must_be_open_and_the_only_one(account, settings, caplog):
     closed = make_service(account)
     with pytest.raises(clients.ClientsNotServed):
         start(closed)
     with pytest.raises(clients.ClientsNotServed):
         clients.offered()
+    assert "no service is open to clients" in caplog.text
+    caplog.clear()
     first = make_service(account, client_enabled=True)
     assert clients.offered() == first
+    assert not caplog.text
     second = make_service(account, client_enabled=True)
     with pytest.raises(clients.ClientsNotServed):
         clients.offered()
+    assert "several services are open" in caplog.text
     settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "CLIENT_SERVICE": second.sid}
     assert clients.offered() == second
 
@@ -263,6 +276,20 @@ class TestLimits(Limits):
         assert self.refused(lambda: start(service, "+14155552680", late)) == "prefix"
         start(service, OTHER_PHONE, late)
 
+    def test_come_before_the_look_up_of_a_carrier(self, account, monkeypatch):
+        """It may cost money, and its refusal tells what kind of number it is."""
+        options = {"lookup_enabled": True, "skip_sms_to_landlines": True}
+        service = make_service(account, client_enabled=True, **options)
+        asked = []
+        answer = carriers.offline
+        monkeypatch.setattr(carriers, "look_up", lambda n: asked.append(n) or answer(n))
+        for number in range(10):
+            with pytest.raises(exceptions.LandlineRefused):
+                start(service, f"+4420718387{number}0")
+        for to in (PHONE, "+442071838750"):
+            assert self.refused(lambda to=to: start(service, to)) == "network"
+        assert len(asked) == 10
+
     def test_of_checks(self, service, outbox, settings):
         settings.DJANGO_VERIFY = {
             **settings.DJANGO_VERIFY,
@@ -285,6 +312,28 @@ class TestLimits(Limits):
             return 1
 
         assert sum(aligned([lambda n=n: call(n) for n in range(50)])) == 10
+
+
+def test_a_code_is_handed_to_no_other_app(service, outbox, settings, clock):
+    """Whose app reads the message by its hash needs nobody's leave on the phone that has it."""
+    strange, own = "AAAAAAAAAAA", "FA+9qCX9VSu"
+    for values, refused in (({}, [own, strange]), ({"CLIENT_APP_HASHES": [own]}, [strange, "A"])):
+        settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, **values}
+        state = start(service)
+        clock.shift(31)
+        sent = len(outbox)
+        for app_hash in refused:
+            for call in (
+                lambda app_hash=app_hash: start(service, app_hash=app_hash),
+                lambda state=state, app_hash=app_hash: clients.resend(
+                    state.sid, state.secret, caller=HERE, app_hash=app_hash
+                ),
+            ):
+                with pytest.raises(exceptions.InvalidParameter, match="app"):
+                    call()
+        assert len(outbox) == sent
+    start(service, app_hash=own)
+    assert outbox[-1].body.endswith(own)
 
 
 @pytest.fixture
@@ -397,6 +446,8 @@ class TestUsers:
         {"CLIENT_LIMITS": {"number": [["5", 60]]}},
         {"CLIENT_RESEND_WAITS": []},
         {"CLIENT_RESEND_WAITS": [True]},
+        {"CLIENT_APP_HASHES": "FA+9qCX9VSu"},
+        {"CLIENT_APP_HASHES": [1]},
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings, values):

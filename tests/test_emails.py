@@ -164,6 +164,7 @@ def test_one_destination_is_one_mailbox(one, other, answer):
     assert emails.same(other, one) is answer
 
 
+@pytest.mark.once
 @given(st.one_of(st.text(), st.emails(), near_misses))
 @examples(deadline=None, database=None, max_examples=500)
 def test_parsing_any_text_answers_or_raises_value_error(text):

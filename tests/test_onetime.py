@@ -44,6 +44,20 @@ def test_it_stays_spent_when_keys_rotate(settings):
     assert not onetime.spend("proof", "x", later())
 
 
+@pytest.mark.parametrize("behind", [{"old": OLD}, {"old": OLD, "new": NEW}])
+def test_it_is_spent_for_a_machine_that_has_not_rotated_yet(settings, behind):
+    settings.DJANGO_VERIFY = {"KEYS": {"new": NEW, "old": OLD}}
+    assert onetime.spend("proof", "x", later())
+    settings.DJANGO_VERIFY = {"KEYS": behind}
+    assert not onetime.spend("proof", "x", later())
+
+
+@pytest.mark.parametrize("round_", range(4))
+def test_of_fifty_under_several_keys_one_wins(aligned, settings, round_):
+    settings.DJANGO_VERIFY = {"KEYS": {"new": NEW, "old": OLD, "older": "p" * 40}}
+    assert aligned([lambda: onetime.spend("proof", "x", later())] * 50).count(True) == 1
+
+
 def test_the_sweep_takes_what_has_run_out(clock):
     onetime.spend("proof", "x", later())
     assert onetime.purge() == 0

@@ -174,6 +174,7 @@ def test_the_key_of_other_numbers_is_the_number(number):
     assert phones.fold(number) == number
 
 
+@pytest.mark.once
 @given(st.one_of(st.text(), near_misses, well_written, country_numbers))
 @example("+1" + "9" * 14)
 @examples(deadline=None, database=None, max_examples=500)
@@ -188,6 +189,7 @@ def test_parsing_any_text_answers_or_raises_value_error(text):
     assert re.fullmatch(r"([A-Z]{2})?", phone.region)
 
 
+@pytest.mark.once
 @given(country_numbers)
 @examples(deadline=None, database=None, max_examples=300)
 def test_folding_twice_is_folding_once(number):
@@ -199,6 +201,7 @@ def test_folding_twice_is_folding_once_after_two_zeros():
     assert phones.fold(phones.fold("+3900612345678")) == phones.fold("+3900612345678")
 
 
+@pytest.mark.once
 @given(well_written)
 @examples(deadline=None, database=None)
 def test_the_mask_shows_six_characters_at_most(number):

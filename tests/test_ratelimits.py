@@ -1,6 +1,7 @@
 """Buckets and status reads: atomic, one key per window, exact in the database and in Redis."""
 
 import datetime as dt
+import os
 import socket
 
 import pytest
@@ -25,7 +26,9 @@ from django_verify.models import (
 )
 from tests.conftest import PHONE, Api, make_account, make_service
 
-REDIS = "redis://127.0.0.1:6379/9"
+# One database for each of pytest's processes, so that none empties another one's.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+REDIS = f"redis://127.0.0.1:6379/{9 + WORKER % 7}"
 IP = "203.0.113.9"
 PHONES = [f"+1415555{number:04d}" for number in range(2600, 2700)]
 THREADS = 40

@@ -147,6 +147,7 @@ def links(text):
 
 
 @relaxed
+@pytest.mark.once
 @given(brands, values, st.sampled_from([*TEXT_LOCALES, "xx"]), texts)
 def test_nothing_breaks_out_of_a_template(brand, value, locale, text):
     assume(not wording.faults(text))
@@ -159,6 +160,7 @@ def test_nothing_breaks_out_of_a_template(brand, value, locale, text):
 
 
 @relaxed
+@pytest.mark.once
 @given(brands, st.sampled_from(TEXT_LOCALES), st.sampled_from(["sms", "whatsapp"]))
 def test_nothing_breaks_out_of_a_default_text(brand, locale, channel):
     made = body(channel, brand, locale)

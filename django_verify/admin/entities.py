@@ -133,7 +133,7 @@ class FactorInline(LookOnly, TabularInline):
         "factor_type",
         "status",
         "friendly_name",
-        "failures",
+        "tries",
         "date_created",
     )
     extra = 0
@@ -144,6 +144,11 @@ class FactorInline(LookOnly, TabularInline):
     def factor_sid(self, obj: Factor) -> str:
         """The factor's SID."""
         return obj.sid
+
+    @admin.display(description=_("tries to verify it"))
+    def tries(self, obj: Factor) -> int:
+        """How many of the guesses of a new factor were made, the right one among them."""
+        return obj.failures
 
 
 @admin.register(Entity)
@@ -217,9 +222,9 @@ class FactorAdmin(DeletableAdmin):
         told = (f"{name}: {obj.config[name]}" for name in _TOLD if name in obj.config)
         return ", ".join(told) or "-"
 
-    @admin.display(description=_("failed verifications"), ordering="failures")
+    @admin.display(description=_("tries to verify it"), ordering="failures")
     def failures_used(self, obj: Factor) -> str:
-        """How many of the guesses of a new factor were made."""
+        """How many of the guesses of a new factor were made, the right one among them."""
         return f"{obj.failures}/{entities.FAILURES}"
 
     @admin.display(description=_("guesses of the day"))

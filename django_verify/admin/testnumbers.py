@@ -48,6 +48,10 @@ class TestNumberForm(TestNumberModelForm):
         super().__init__(*args, **kwargs)
         if "code" in self.fields:
             self.fields["code"].required = self.instance._state.adding  # noqa: SLF001 - documented
+        if "address" in self.fields:
+            self.fields["address"].help_text = _(
+                "A phone number with its country code, or an e-mail address: one that nobody has."
+            )
         if "expires_at" in self.fields:
             self.fields["expires_at"].help_text = _("At most %(days)d days ahead.") % {
                 "days": LONGEST.days
@@ -112,7 +116,8 @@ class TestNumberInline(MaskedAddress, LookOnly, TabularInline):
 
 
 @admin.register(TestNumber)
-@method_decorator(sensitive_post_parameters("code"), name="changeform_view")
+@method_decorator(sensitive_post_parameters("code", "address"), name="changeform_view")
+@method_decorator(sensitive_variables(), name="changeform_view")
 class TestNumberAdmin(MaskedAddress, ClosedAdmin):
     """Pairs of address and code, for store reviewers and automatic tests."""
 

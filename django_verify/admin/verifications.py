@@ -263,6 +263,7 @@ class VerificationAdmin(RecordAdmin):
             "service",
             "account",
             "is_test",
+            *(("client",) if obj is None or obj.client else ()),
             "code_length",
             "checks_used",
             "sends_used",

@@ -14,7 +14,8 @@ from rest_framework.request import Request
 from django_verify import proofs
 from django_verify.proofs import ProofRefused
 
-HEADER = "Verify-Proof"
+# Django's error mail shows every header but those whose names hold a word such as this last one.
+HEADER = "Verify-Proof-Token"
 MEMBER = "proof"
 
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
 from django_verify import phones
+
+# Else the table would pass for one of `django_verify`, which stands above this package: a site's
+# next `makemigrations` would write a migration for it into the installed package.
+if not apps.is_installed("django_verify.users"):
+    raise ImproperlyConfigured(
+        "Verified numbers are an app of their own: add 'django_verify.users' to INSTALLED_APPS,"
+        " after 'django_verify', and run `manage.py migrate`."
+    )
 
 
 class VerifiedPhone(models.Model):

@@ -27,25 +27,33 @@ TURNS = 8
 
 
 class ClaimRefused(NotRecorded):
-    """The number cannot be this user's; `reason` is for machines."""
+    """The number cannot be this user's; `reason` is for machines, `message` for the log."""
+
+    message = ""
+
+    def __init__(self) -> None:
+        super().__init__(self.message)
 
 
 class NumberTaken(ClaimRefused):
     """Another user has verified the number, and the site's policy is to deny."""
 
     reason = "number_taken"
+    message = "Another user has verified this number (USERS_CLAIMED_NUMBER decides what happens)"
 
 
 class AnotherFactorRequired(ClaimRefused):
     """Another user has the number: the claimant must prove more before it is transferred."""
 
     reason = "another_factor_required"
+    message = "Another user has this number: ask for more proof, then pass another_factor=True"
 
 
 class TooManyNumbers(ClaimRefused):
     """The user has as many numbers as the site allows."""
 
     reason = "too_many_numbers"
+    message = "The user has as many numbers as USERS_PHONES allows"
 
 
 def verified(user: AbstractBaseUser) -> QuerySet[VerifiedPhone]:

@@ -26,11 +26,20 @@ START = "verify_web:start"
 
 
 def verified_address(
-    request: HttpRequest, *, within: dt.timedelta = FRESH, purpose: str = ""
+    request: HttpRequest,
+    *,
+    within: dt.timedelta = FRESH,
+    purpose: str = "",
+    allow_test: bool = False,
 ) -> VerifiedAddress | None:
-    """Return the address that was proved last in this session, no longer ago than `within`."""
+    """Return the address that was proved last in this session, no longer ago than `within`.
+
+    A test number, whose code others know, is none unless `allow_test`.
+    """
     found = sessions.verified(request, purpose)
     if found is None or found.verified_at <= timezone.now() - within:
+        return None
+    if found.is_test and not allow_test:
         return None
     return found
 
@@ -40,17 +49,20 @@ def verified_address_required(
     *,
     within: dt.timedelta = FRESH,
     purpose: str = "",
+    allow_test: bool = False,
     verify_url: str = START,
 ) -> Any:
     """Let only visitors pass who have proved an address; others are sent to do so, and come back.
 
-    `purpose` is that of the pages at `verify_url`; empty: any.
+    `purpose` is that of the pages at `verify_url`; empty: any. `allow_test` takes a test number
+    as well.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if verified_address(request, within=within, purpose=purpose):
+            found = verified_address(request, within=within, purpose=purpose, allow_test=allow_test)
+            if found is not None:
                 return view(request, *args, **kwargs)
             return _send_to(verify_url, request)
 
@@ -67,13 +79,17 @@ class VerifiedAddressRequiredMixin:
 
     verified_within: dt.timedelta = FRESH
     verified_purpose: str = ""
+    allow_test: bool = False
     verify_url: str = START
     verified_address: VerifiedAddress
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Send away, or go on."""
         found = verified_address(
-            request, within=self.verified_within, purpose=self.verified_purpose
+            request,
+            within=self.verified_within,
+            purpose=self.verified_purpose,
+            allow_test=self.allow_test,
         )
         if found is None:
             return _send_to(self.verify_url, request)

@@ -35,7 +35,8 @@ class UnderWay:
 class VerifiedAddress:
     """An address that was proved in this session; `moment` is a time stamp.
 
-    `refused` tells why it was not kept for the user who was logged in.
+    `refused` tells why it was not kept for the user who was logged in. A test number, `is_test`,
+    is proved by whoever knows its code.
     """
 
     to: str = field(repr=False)
@@ -44,6 +45,7 @@ class VerifiedAddress:
     moment: float
     refused: Sequence[str] = ()
     next: str = ""
+    is_test: bool = False
 
     @property
     def verified_at(self) -> dt.datetime:
@@ -79,6 +81,7 @@ def finish(request: HttpRequest, state: State, address: str = "") -> None:
         moment=timezone.now().timestamp(),
         refused=list(state.refused),
         next=address,
+        is_test=state.is_test,
     )
     kept = request.session.get(_VERIFIED, {})
     kept.pop(state.purpose, None)  # the last one stands last

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, resolve_url
 from django.urls import reverse
 from django.utils import timezone
@@ -245,7 +245,8 @@ class CheckView(Page):
 
     def approve(self, mine: UnderWay, state: State) -> HttpResponseBase:
         """Remember the address, and send the visitor to where it was needed."""
-        target = self.trusted(mine.next) or self.success_url
+        # The visitor's own is taken as it stands, and is no name of a view.
+        target = self.trusted(mine.next) or (self.success_url and resolve_url(self.success_url))
         sessions.finish(self.request, state, target if state.refused else "")
         answer = self.verified(state)
         if answer is not None:
@@ -253,7 +254,7 @@ class CheckView(Page):
         # Whose number was not kept has to read why.
         if state.refused or not target:
             return self.go("done")
-        return redirect(resolve_url(target))
+        return HttpResponseRedirect(target)
 
     def verified(self, state: State) -> HttpResponseBase | None:
         """Do what the site wants with an approved address; a response goes before the redirect."""
@@ -331,6 +332,7 @@ class DoneView(Page):
 
     template_name = "django_verify/web/done.html"
 
+    @sensitive_variables()
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show it to whom it concerns; others begin."""
         found = sessions.verified(request)

@@ -67,6 +67,11 @@ def test_what_a_factor_page_tells(boss, factor):
     assert "alg: sha1, code_length: 6, time_step: 30, skew: 1" in page
 
 
+def test_the_right_code_is_among_the_tries(boss, factor):
+    for page in (page_of(factor), page_of(factor.entity)):
+        assert "tries to verify it" in boss.get(page).content.decode().lower()
+
+
 def test_guesses_of_another_day_are_not_told(boss, factor, clock):
     Factor.objects.update(guesses=7, guesses_since=timezone.now())
     clock.shift(86_400)

@@ -1,10 +1,13 @@
 """Test numbers as an operator keeps them: addresses masked, codes typed in and never shown."""
 
 import datetime as dt
+import sys
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.core.signals import got_request_exception
 from django.utils import timezone
+from django.views.debug import ExceptionReporter
 
 from django_verify import testnumbers, verifications
 from django_verify.models import TestNumber, Verification, VerifyService
@@ -139,6 +142,29 @@ def test_no_page_shows_a_code(boss, service):
         text = boss.get(path).content.decode()
         for secret in (CODE, pair.sealed_code):
             assert secret not in text
+
+
+def test_error_mail_shows_neither_code_nor_address(boss, service, monkeypatch):
+    mails = []
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("broken")
+
+    def report(sender, request, **kwargs):
+        mails.append(ExceptionReporter(request, *sys.exc_info()).get_traceback_text())
+
+    form = pair_form(service, address="+1 415 555 2671")
+    boss.raise_request_exception = False
+    got_request_exception.connect(report)
+    for method in ("save", "set_code", "clean"):
+        with monkeypatch.context() as patch:
+            patch.setattr(TestNumber, method, fail)
+            assert boss.post(f"{PAIRS}add/", form).status_code == 500
+    got_request_exception.disconnect(report)
+    assert len(mails) == 3
+    for mail in mails:
+        for secret in (CODE, PHONE, "+1 415 555 2671"):
+            assert secret not in mail
 
 
 def test_addresses_are_masked(boss, clerk, service):

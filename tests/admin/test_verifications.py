@@ -6,7 +6,7 @@ from django.contrib.sessions.models import Session
 
 from django_verify import codes, verifications
 from django_verify.admin.verifications import VerificationAdmin
-from django_verify.models import Verification, VerificationAttempt
+from django_verify.models import ClientVerification, Verification, VerificationAttempt
 from tests.admin.conftest import told
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_account, make_key, make_service
 
@@ -440,3 +440,15 @@ def test_an_address_is_released_after_a_question(clerk, viewer, service, row):
     row.refresh_from_db()
     assert row.forgiven
     assert "Released" in LogEntry.objects.get().change_message
+
+
+def test_a_clients_own_verification_names_the_client(boss, service):
+    client = ClientVerification(service=service)
+    verifications.start(service, PHONE, client=client)
+    verifications.start(service, PHONE)
+    pages = {
+        row.client: boss.get(f"/admin/django_verify/verification/{row.sid}/change/")
+        for row in Verification.objects.all()
+    }
+    assert client.sid in pages[client.sid].content.decode()
+    assert "Client:" not in pages[""].content.decode()

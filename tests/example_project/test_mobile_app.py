@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from django_verify.users import verified_phones
-from tests.conftest import OTHER_PHONE, PHONE, code_in, make_service, wrong
+from tests.conftest import OTHER_PHONE, PHONE, code_in, make_pair, make_service, wrong
 from tests.example_project.test_browser import press, said, with_policy  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,6 +77,17 @@ def test_what_is_no_proof_makes_nobody(proof):
 def test_a_proof_of_another_purpose_makes_nobody(prove):
     status, told = post("/sign-up/", {"username": "anna", "proof": prove(purpose="verify")})
     assert (status, told) == (400, {"proof": ["The proof is for another purpose."]})
+
+
+def test_a_test_number_makes_nobody(service, settings):
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "TEST_NUMBERS": True}
+    make_pair(service, PHONE, "482913")
+    _, begun = post("/mobile/verifications", {"to": PHONE, "purpose": "sign-up"})
+    body = {"client_secret": begun["client_secret"], "code": "482913"}
+    proof = post(f"/mobile/verifications/{begun['id']}/check", body)[1]["proof"]
+    status, told = post("/sign-up/", {"username": "anna", "proof": proof})
+    assert (status, told) == (400, {"proof": ["The proof is of a test number."]})
+    assert not User.objects.exists()
 
 
 def test_the_page_is_there_before_anything_else_is(service, account):

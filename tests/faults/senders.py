@@ -58,5 +58,7 @@ def configured(provider, **values):
         "SENDERS": senders,
         "ROUTES": {"sms": ["first", "second"]},
         "DISPATCH": "tests.test_delivery.nobody",
+        # Several cells fail at once, and no sender shall be passed over for that.
+        "BREAKER_FAILURES": 1000,
         **values,
     }

@@ -1,16 +1,18 @@
 """The permission for requests with a proof: where it is looked for, and when it is used up."""
 
 import json
+import sys
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.views.debug import ExceptionReporter
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import clone_request
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
-from django_verify.mobile.permissions import HasProof
+from django_verify.mobile.permissions import HEADER, HasProof
 from django_verify.models import SpentToken
 from tests.conftest import PHONE
 from tests.proof import issue
@@ -36,7 +38,7 @@ def ask(method="post", body=None, view=Transfer, **headers):
 
 
 def with_header(token, method="post", **values):
-    return ask(method, **{"Verify-Proof": token}, **values)
+    return ask(method, **{HEADER: token}, **values)
 
 
 def test_the_header_or_the_body_brings_it():
@@ -148,9 +150,7 @@ def test_what_refuses_before_it_leaves_the_proof_unused():
 def test_the_browsable_api_uses_up_no_proof_by_reading():
     """It asks for each method whether the page may offer its form."""
     view = Transfer()
-    request = view.initialize_request(
-        APIRequestFactory().get("/", headers={"Verify-Proof": issue()})
-    )
+    request = view.initialize_request(APIRequestFactory().get("/", headers={HEADER: issue()}))
     for method in ("POST", "PUT", "DELETE"):
         view.check_permissions(clone_request(request, method))
     assert not SpentToken.objects.exists()
@@ -158,9 +158,25 @@ def test_the_browsable_api_uses_up_no_proof_by_reading():
 
 def test_a_refusal_names_neither_token_nor_number():
     token = issue(purpose="login")
-    request = APIRequestFactory().post("/", headers={"Verify-Proof": token})
+    request = APIRequestFactory().post("/", headers={HEADER: token})
     told = json.dumps(Transfer.as_view()(request).data)
     assert not any(part in told for part in (*token.split("."), PHONE))
+
+
+def test_the_error_mail_of_a_view_shows_no_proof():
+    class Failing(Transfer):
+        def post(self, request):
+            raise RuntimeError("broken")
+
+    token = issue()
+    request = APIRequestFactory().post("/", headers={HEADER: token})
+    try:
+        Failing.as_view()(request)
+    except RuntimeError:
+        mail = ExceptionReporter(request, *sys.exc_info()).get_traceback_text()
+    assert "HTTP_VERIFY_PROOF" in mail
+    assert not any(part in mail for part in token.split("."))
+    assert PHONE not in mail
 
 
 @pytest.mark.parametrize("round_", range(4))

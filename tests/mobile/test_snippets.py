@@ -295,6 +295,7 @@ fun main() {
 """
 
 
+@pytest.mark.once
 def test_kotlin(live_server, outbox, tmp_path):
     needs("kotlinc", "java")
     (tmp_path / "verify.kt").write_text(text_of("kotlin", live_server))

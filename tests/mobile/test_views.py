@@ -166,6 +166,7 @@ REFUSALS = [
     ({"to": PHONE, "channel": {}}, "invalid_parameter", "channel"),
     ({"to": PHONE, "locale": "xx"}, "invalid_parameter", "locale"),
     ({"to": PHONE, "app_hash": "short"}, "invalid_parameter", "app_hash"),
+    ({"to": PHONE, "app_hash": "ABCDEFGHIJK"}, "invalid_parameter", "app_hash"),
     ({"to": PHONE, "app_hash": "abcdefghijk", "channel": "call"}, "app_hash_needs_sms", None),
     ({"to": PHONE, "purpose": "pay"}, "invalid_parameter", "purpose"),
     ({"to": PHONE, "nonce": "a\nb"}, "invalid_parameter", "nonce"),
@@ -176,7 +177,8 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("body", "reason", "parameter"), REFUSALS)
-def test_what_is_no_start_is_refused_by_name(app, outbox, body, reason, parameter):
+def test_what_is_no_start_is_refused_by_name(app, outbox, settings, body, reason, parameter):
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "CLIENT_APP_HASHES": ["abcdefghijk"]}
     answer = app.post("verifications", body)
     assert (answer.status, answer.data["reason"]) == (400, reason)
     assert answer.data.get("parameter") == parameter
@@ -229,7 +231,7 @@ def test_without_the_secret_nothing_is_charged_and_all_looks_alike(app, outbox, 
     clock.shift(31)
     stranger = App("198.51.100.1")
     answers = []
-    for sid in (started.data["id"], "CV" + "0" * 32, "CV", "\u0661"):
+    for sid in (started.data["id"], "CV" + "0" * 32, "CV", "\u0661", "%00", "CV%00"):
         body = {"client_secret": secret, "code": code_in(outbox[0])}
         if secret:
             answers += [

@@ -1,6 +1,8 @@
 """Whose number it is: claims, confirmations, policies, the primary one, races."""
 
 import datetime as dt
+import subprocess
+import sys
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -95,6 +97,7 @@ def test_another_users_number_is_denied_by_default(ann, bob):
     with pytest.raises(verified_phones.NumberTaken) as refused:
         verified_phones.confirm(bob, PHONE)
     assert refused.value.reason == "number_taken"
+    assert "USERS_CLAIMED_NUMBER" in str(refused.value)
     assert (numbers(ann), numbers(bob)) == ([PHONE], [])
     # Bob's claim is pending: it counts once Ann's is released.
     verified_phones.release(verified_phones.primary(ann))
@@ -229,3 +232,13 @@ def test_users_who_take_each_others_numbers_at_one_moment(ann, bob, aligned, set
         for user in (ann, bob, carl):
             kept = VerifiedPhone.objects.filter(user=user, claim__isnull=False)
             assert kept.filter(is_primary=True).count() == kept.exists()
+
+
+def test_the_app_has_to_be_installed():
+    program = "import django; django.setup(); from django_verify.users import verified_phones"
+    env = {"DJANGO_SETTINGS_MODULE": "tests.bare", "PYTHONPATH": ":".join(filter(None, sys.path))}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 1
+    assert "add 'django_verify.users' to INSTALLED_APPS" in ran.stderr

@@ -1,10 +1,13 @@
 """Views that need an address proved in this session: the decorator and the mixin."""
 
+from types import SimpleNamespace
+
 import pytest
 from django.test import Client
 
 from django_verify.web import sessions
-from tests.conftest import PHONE, code_in
+from django_verify.web.access import verified_address
+from tests.conftest import PHONE, code_in, make_pair
 from tests.web.conftest import Visitor
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.web.urls")]
@@ -62,6 +65,21 @@ def test_each_purpose_is_proved_for_itself(outbox):
     assert signup.client.post("/signup/code/", answer).status_code == 200
     assert visitor.client.get("/purpose/").status_code == 200
     assert visitor.client.get("/class/").content == b"in +15017122661"
+
+
+@DOORS
+def test_a_test_number_opens_only_what_is_open_to_it(service, settings, door):
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "TEST_NUMBERS": True}
+    make_pair(service, PHONE, "482913")
+    visitor = Visitor()
+    visitor.start()
+    visitor.check("482913")
+    assert visitor.redirects == ["/done/"]
+    assert visitor.client.get(door).status_code == 302
+    assert visitor.client.get(f"/test{door}").status_code == 200
+    request = SimpleNamespace(session=visitor.client.session)
+    assert verified_address(request) is None
+    assert verified_address(request, allow_test=True).is_test
 
 
 def test_a_repr_shows_no_address():

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 from django.views.debug import ExceptionReporter
 
-from django_verify import clients, exceptions, verifications
+from django_verify import clients, exceptions, phones, verifications
 from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.users import verified_phones
 from django_verify.web.sentences import duration
@@ -260,7 +260,8 @@ def test_the_session_has_neither_number_nor_code(visitor, outbox):
     assert "secret" not in str(dict(visitor.client.session))
 
 
-GOOD = ["/passkey/?a=b", "http://testserver/passkey/"]
+# The last three hold neither a slash nor a dot, and one of them is the name of a view.
+GOOD = ["/passkey/?a=b", "http://testserver/passkey/", "?a=b", "here", "passkey"]
 BAD = [
     "https://evil.example/", "//evil.example/", "///evil.example", "/\\evil.example", "http:evil",
     "javascript:alert(1)", "\x08//evil.example", "http://testserver@evil.example/", "/" + "a" * 2000,
@@ -520,11 +521,16 @@ def test_no_secret_in_error_mail(visitor, outbox, monkeypatch):
     visitor.client.post("/", {"number": OTHER_PHONE, "channel": "sms"})
     visitor.client.post("/code/", {"code": code, "verification": sid})
     visitor.client.post("/resend/", {"verification": sid})
+    monkeypatch.undo()
+    visitor.check(code, sid)
+    monkeypatch.setattr(phones, "display", fail)
+    visitor.client.get("/done/")
     got_request_exception.disconnect(report)
-    assert len(reports) == 3
+    assert len(reports) == 4
     for text in reports:
         assert code not in text
         assert secret not in text
+        assert PHONE not in text
         assert OTHER_PHONE not in text
 
 

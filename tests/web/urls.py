@@ -59,6 +59,8 @@ urlpatterns = [
     path("shop/", include((shop, "shop"))),
     path("", include("example_project.urls")),
     path("plain/", plain),
+    path("test/plain/", verified_address_required(plain.__wrapped__, allow_test=True)),
+    path("test/class/", ClassBased.as_view(allow_test=True)),
     path("class/", ClassBased.as_view()),
     path("purpose/", ForSignUp.as_view()),
 ]
