@@ -29,6 +29,13 @@ OTHER_PHONE = "+15017122661"
 THREADS = 50
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "aligned" in item.fixturenames:
+            item.add_marker("races")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _quick_flush():
     """After a test with transactions of its own, rows go by one DELETE a table that has any.

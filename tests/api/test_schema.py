@@ -88,6 +88,7 @@ EXAMPLES = hypothesis_settings(
 )
 
 
+@pytest.mark.once
 @pytest.mark.django_db(transaction=True)
 def test_no_answer_is_outside_of_it(api, document):
     """Each operation with generated values, and by turns with real addresses and good forms."""

@@ -183,6 +183,7 @@ def test_real_answers_are_of_its_shape(document, service, outbox, clock):
         validate(answer, "VerifyRefusal")
 
 
+@pytest.mark.once
 @pytest.mark.django_db(transaction=True)
 def test_no_answer_is_outside_of_it(document, service):
     """Each operation with generated values, and by turns with those of a live verification."""
