@@ -19,30 +19,43 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(params=[(390, 844), (1280, 800)], ids=["phone", "desk"])
-def browse(request):
-    """Call a function with a page of a browser, by default one without JavaScript.
+@pytest.fixture(scope="session")
+def chromium():
+    """`chromium(call)` runs a call of the browser, in the one thread that may drive it.
 
-    It runs in a thread of its own: in the thread of Playwright's event loop, Django would open
-    further connections, and nobody would close them.
+    In the thread of Playwright's event loop Django would open further connections, and nobody
+    would close them.
     """
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("there is no Chromium on the path")
+    with ThreadPoolExecutor(1) as pool:
+        driver = pool.submit(playwright.sync_playwright().start).result()
+        browser = pool.submit(
+            driver.chromium.launch, executable_path=CHROMIUM, args=ARGUMENTS
+        ).result()
+        yield lambda call: pool.submit(call, browser).result()
+        pool.submit(browser.close).result()
+        pool.submit(driver.stop).result()
+
+
+@pytest.fixture(params=[(390, 844), (1280, 800)], ids=["phone", "desk"])
+def browse(request, chromium):
+    """Call a function with a page of a fresh profile, by default one without JavaScript."""
     width, height = request.param
 
-    def run(walk, scripts):
-        with playwright.sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-            page = browser.new_page(
+    def browse(walk, *, scripts=False):
+        def run(browser):
+            context = browser.new_context(
                 viewport={"width": width, "height": height}, java_script_enabled=scripts
             )
-            page.set_default_timeout(15_000)
-            walk(page)
-            browser.close()
+            try:
+                page = context.new_page()
+                page.set_default_timeout(15_000)
+                walk(page)
+            finally:
+                context.close()
 
-    def browse(walk, *, scripts=False):
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(run, walk, scripts).result()
+        chromium(run)
 
     return browse
