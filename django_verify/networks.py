@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from django_verify import conf
 
@@ -19,6 +21,11 @@ _WITH_PORT = re.compile(r"([0-9.]+):[0-9]{1,5}\Z")
 _LONGEST = 100
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def address_in(meta: Mapping[str, Any]) -> str:
+    """Return the caller's address from a request's META, as `client_address` reads it."""
+    return client_address(meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""))
 
 
 def client_address(remote_addr: str, forwarded_for: str) -> str:

@@ -108,8 +108,6 @@ class VerificationViewSet(ViewSet):
         return _reader(body).read(self.request.data)
 
     def _caller(self, device_id: str = "") -> Caller:
-        meta = self.request.META
-        address = networks.client_address(
-            meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", "")
-        )
-        return Caller(ip=address, device_id=device_id, user=self.request.user)
+        request = self.request
+        ip = networks.address_in(request.META)
+        return Caller(ip=ip, device_id=device_id, user=request.user)

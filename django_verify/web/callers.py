@@ -10,7 +10,4 @@ from django_verify.clients import Caller
 
 def caller(request: HttpRequest) -> Caller:
     """Return who asks: the address behind the site's proxies, and the user who is logged in."""
-    address = networks.client_address(
-        request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
-    )
-    return Caller(ip=address, user=getattr(request, "user", None))
+    return Caller(ip=networks.address_in(request.META), user=getattr(request, "user", None))

@@ -26,6 +26,7 @@ def document():
     return schema.document()
 
 
+@pytest.mark.once
 def test_the_command_makes_it_without_a_warning(tmp_path, capsys):
     path = tmp_path / "openapi.yaml"
     call_command("spectacular", "--api-version=v2", "--fail-on-warn", "--validate", file=path)

@@ -14,6 +14,7 @@ from example_project import demo
 MESSAGE = {"attempt_sid": "VL1", "to": demo.PHONE, "body": "Your Demo code is: 012345"}
 
 
+@pytest.mark.once
 def test_the_demo_ends_approved():
     environment = {**os.environ, "REDIS_URL": "redis://127.0.0.1:1/0", "ALLOWED_HOSTS": "elsewhere"}
     done = subprocess.run(
