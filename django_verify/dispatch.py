@@ -29,7 +29,7 @@ INLINE = "inline"
 _ENGINES = {"tasks": "django_verify.jobs", "celery": "django_verify.tasks"}
 # An engine that fails after it kept a start waiting for so many seconds is left alone for a while:
 # no start of this process asks it meanwhile, and the sweeper sends.
-SLOW = 0.5
+SLOW = 0.8
 REST = 30.0
 
 
@@ -57,11 +57,13 @@ class _Resting:
 
 def wake(sid: str) -> None:
     """Tell the workers of an attempt that is due. Never raises: a sweep finds it anyway."""
-    began = time.monotonic()
-    if began < _Resting.until:
+    if time.monotonic() < _Resting.until:
         return
+    began = time.monotonic()
     try:
-        waker()(sid)
+        call = waker()
+        began = time.monotonic()  # importing an engine takes its time, once
+        call(sid)
     except Exception as error:  # noqa: BLE001 - the row is written, and a sweep finds it
         # The text of an engine's error may name its server and credentials.
         logger.error("%s: no worker was woken: %s", sid, type(error).__name__)  # noqa: TRY400

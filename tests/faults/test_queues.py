@@ -122,6 +122,7 @@ def test_a_redis_that_dies_comes_back_and_falls_silent_stops_no_start(
         assert (attempt.message_status, attempt.messages) == ("sent", 1)
         assert holds(provider, service, attempt) == ["first"]
 
+    start()  # the process has imported its engine by now
     redis.kill()
     start()
     refuses_what_is_limited(client, service, next(phones))
