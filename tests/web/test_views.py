@@ -245,13 +245,13 @@ def test_a_stranger_s_session_opens_nothing(visitor, outbox):
 
 
 def test_the_session_has_neither_number_nor_code(visitor, outbox):
-    visitor.start(next="/admin/")
+    visitor.start(next="/passkey/")
     kept = dict(visitor.client.session)
     assert kept == {
         "django_verify.under_way": {
             "sid": visitor.sid,
             "secret": kept["django_verify.under_way"]["secret"],
-            "next": "/admin/",
+            "next": "/passkey/",
         }
     }
     before = visitor.client.session.session_key
