@@ -185,7 +185,8 @@ class Settings:
             msg = f"DJANGO_VERIFY['CLIENT_LIMITS'] has {unknown.pop()!r}, which is none of {known}."
             raise ImproperlyConfigured(msg)
         for name, windows in self.CLIENT_LIMITS.items():
-            if not all(len(pair) == 2 and _are_positive(pair) for pair in windows):
+            pairs: Any = windows if isinstance(windows, list | tuple) else [windows]
+            if not all(_are_positive(pair) and len(pair) == 2 for pair in pairs):
                 msg = f"DJANGO_VERIFY['CLIENT_LIMITS'][{name!r}] must be pairs [most, seconds]."
                 raise ImproperlyConfigured(msg)
         if not (self.CLIENT_RESEND_WAITS and _are_positive(self.CLIENT_RESEND_WAITS)):
@@ -261,8 +262,9 @@ def _fingerprint(secret: bytes) -> str:
     return "s" + hashlib.sha256(b"django_verify key id\0" + secret).hexdigest()[:15]
 
 
-def _are_positive(numbers: Sequence[Any]) -> bool:
-    return all(type(number) is int and number > 0 for number in numbers)
+def _are_positive(numbers: Any) -> bool:
+    listed = isinstance(numbers, list | tuple)
+    return listed and all(type(number) is int and number > 0 for number in numbers)
 
 
 def client_limits() -> Mapping[str, Sequence[Sequence[int]]]:

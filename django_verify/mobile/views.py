@@ -82,7 +82,6 @@ class VerificationViewSet(ViewSet):
         return Response(answer, status=201)
 
     @sensitive_variables()
-    @sensitive_variables()
     def retrieve(self, request: Request, sid: str) -> Response:
         """Tell how a verification stands."""
         secret = request.headers.get(SECRET_HEADER, "")
