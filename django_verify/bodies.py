@@ -18,7 +18,8 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
-from django_verify import conf, exceptions
+from django_verify import conf, exceptions, turns
+from django_verify.db import reconnect
 from django_verify.exceptions import InvalidParameter, MalformedRequest
 
 logger = logging.getLogger("django_verify")
@@ -241,5 +242,20 @@ def log_failure(error: Exception) -> None:
     the traceback is logged, without what looks like a number or an address.
     """
     where = "".join(traceback.format_tb(error.__traceback__))
-    told = _NUMBERS.sub("…", str(error))
-    logger.error("The request failed: %s: %s\n%s", type(error).__name__, told, where)
+    logger.error("The request failed: %s\n%s", _without_numbers(error), where)
+
+
+def _without_numbers(error: Exception) -> str:
+    return f"{type(error).__name__}: {_NUMBERS.sub('…', str(error))}"
+
+
+def database_failure(error: Exception) -> exceptions.VerifyError:
+    """Return what a caller is answered whose request a database has failed.
+
+    A transaction that gave way to another one is undone; a charge before it was committed and
+    stands. Of a database that is away a line is logged, and no traceback for each request.
+    """
+    if turns.is_deadlock(error):
+        return exceptions.Conflict()
+    logger.error("The database failed: %s", _without_numbers(error))
+    return exceptions.ServiceUnavailable(retry_after=reconnect.RETRY_AFTER)

@@ -17,14 +17,14 @@ from django.core.exceptions import (
     PermissionDenied,
     SuspiciousOperation,
 )
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions as drf
 from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from django_verify import bodies, exceptions, turns
+from django_verify import bodies, exceptions
 from django_verify.bodies import MAX_PARAMETERS, Values
 from django_verify.exceptions import InvalidParameter, MalformedRequest, VerifyError
 
@@ -260,9 +260,8 @@ def as_verify_error(error: Exception, resource: str) -> VerifyError:
             return exceptions.NotFound(f"The requested resource {resource} was not found")
         case VerifyError():
             return error
-        case OperationalError() if turns.is_deadlock(error):
-            # The transaction is undone; a charge before it was committed and stands.
-            return exceptions.Conflict()
+        case OperationalError() | InterfaceError():
+            return bodies.database_failure(error)
         case drf.MethodNotAllowed():
             return exceptions.MethodNotSupported()
         case drf.UnsupportedMediaType():

@@ -107,7 +107,7 @@ class TooManyRequests(VerifyError):
 
 
 class ServiceUnavailable(VerifyError):
-    """The store of the rate limits cannot be reached, so nothing is sent."""
+    """The database, or the store of the rate limits, cannot be reached: try again later."""
 
     code = 20503
     status = 503

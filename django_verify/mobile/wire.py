@@ -16,13 +16,13 @@ from django.core.exceptions import (
     PermissionDenied,
     SuspiciousOperation,
 )
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.utils import timezone
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
-from django_verify import bodies, exceptions, turns
+from django_verify import bodies, exceptions
 from django_verify.clients import State, VerificationOver
 from django_verify.exceptions import GateRefused, GateUnavailable, InvalidParameter, VerifyError
 
@@ -84,9 +84,8 @@ def as_refusal(error: Exception) -> Response:
         case Http404() | ObjectDoesNotExist():
             # The last of them is a row's owner that was deleted after the row was read.
             return refusal(exceptions.NotFound())
-        case OperationalError() if turns.is_deadlock(error):
-            # The transaction is undone; a charge before it was committed and stands.
-            return refusal(exceptions.Conflict())
+        case OperationalError() | InterfaceError():
+            return refusal(bodies.database_failure(error))
         case drf.AuthenticationFailed() | drf.NotAuthenticated():
             return _unauthenticated(error)
         case drf.MethodNotAllowed():

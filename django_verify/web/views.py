@@ -6,11 +6,13 @@ do no harm. A page that stands again with what is wrong about a form has sent no
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, resolve_url
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -25,12 +27,15 @@ from django.views.generic.base import TemplateView
 from django_verify import channels, clients, phones
 from django_verify.charges import outside_atomic_requests
 from django_verify.clients import ClientsNotServed, State, VerificationOver
+from django_verify.db import reconnect
 from django_verify.exceptions import MaxChecksReached, NotFound, VerifyError
 from django_verify.models import Verification, VerifyService
 from django_verify.web import captchas, sentences, sessions
 from django_verify.web.callers import caller
 from django_verify.web.forms import CodeForm, StartForm
 from django_verify.web.sessions import UnderWay
+
+logger = logging.getLogger("django_verify")
 
 _APP = "verify_web"
 _LONGEST_ADDRESS = 2000
@@ -59,6 +64,13 @@ class Page(TemplateView):
             context = self.get_context_data()
             closed = "django_verify/web/closed.html"
             return self.response_class(request, [closed], context, status=503)
+        except reconnect.FAILURES as error:
+            logger.error("a page found no database: %s", type(error).__name__)  # noqa: TRY400
+            # Neither the session nor the site's own templates, which may need the database too.
+            page = render_to_string("django_verify/web/unavailable.html")
+            return HttpResponse(
+                page, status=503, headers={"Retry-After": str(reconnect.RETRY_AFTER)}
+            )
 
     def get_service(self) -> VerifyService:
         """Return the service. Raises ClientsNotServed where there is none to use."""

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.test import Client, RequestFactory
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -383,7 +383,8 @@ def test_the_unforeseen_is_logged_and_still_in_shape(api, monkeypatch, caplog):
     ("error", "status", "code"),
     [
         (OperationalError(1213, "Deadlock found"), 409, 20409),
-        (OperationalError(2006, "gone away"), 500, 20500),
+        (OperationalError(2006, "gone away"), 503, 20503),
+        (InterfaceError("connection already closed"), 503, 20503),
         (VerifyService.DoesNotExist("no such row"), 404, 20404),
     ],
     ids=str,
@@ -395,7 +396,21 @@ def test_what_happens_between_two_requests(api, monkeypatch, error, status, code
     from django_verify.api.services import ServiceViewSet
 
     monkeypatch.setattr(ServiceViewSet, "get_queryset", meet)
-    refused(api.get("Services"), status, code)
+    answer = api.get("Services")
+    refused(answer, status, code)
+    assert answer.headers.get("Retry-After") == ("5" if status == 503 else None)
+
+
+def test_a_database_that_is_away_costs_one_line_of_log_without_addresses(api, monkeypatch, caplog):
+    def meet(self):
+        raise OperationalError(f"connection to 192.0.2.1 failed, for {PHONE}")
+
+    from django_verify.api.services import ServiceViewSet
+
+    monkeypatch.setattr(ServiceViewSet, "get_queryset", meet)
+    refused(api.get("Services"), 503, 20503)
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "django_verify"]
+    assert line == "The database failed: OperationalError: connection to 192.0.2.1 failed, for +…"
 
 
 # Links.

@@ -10,7 +10,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from django_verify import breakers, phones, proofs
+from django_verify import breakers, clients, phones, proofs
 from django_verify.models import ClientVerification, Verification
 from django_verify.signals import verification_starting
 from django_verify.users import verified_phones
@@ -88,6 +88,17 @@ def app():
 def charged(started):
     row = ClientVerification.objects.get(sid=started.data["id"]).verification
     return row.checks, row.sends
+
+
+def test_a_database_that_is_away_is_told_with_the_time_to_come_again(app, monkeypatch, caplog):
+    def away(*args, **kwargs):
+        raise OperationalError("server closed the connection")
+
+    monkeypatch.setattr(clients, "offered", away)
+    answer = app.start()
+    assert (answer.status, answer.data["reason"]) == (503, "service_unavailable")
+    assert (answer.data["retry_after"], answer.headers["Retry-After"]) == (5, "5")
+    assert "The database failed: OperationalError" in caplog.text
 
 
 def test_the_whole_way(app, outbox, clock):

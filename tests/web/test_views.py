@@ -5,7 +5,7 @@ import sys
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.signals import got_request_exception
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
@@ -40,6 +40,19 @@ def test_from_number_to_done(visitor, outbox):
     assert page.heading == "Your number is verified"
     assert page.said == ["You can be reached at +1 415-555-2671."]
     assert Verification.objects.get().status == "approved"
+
+
+def test_without_its_database_a_page_says_so(visitor, monkeypatch, caplog):
+    def away(*args, **kwargs):
+        raise OperationalError("server at db.internal closed the connection")
+
+    monkeypatch.setattr(clients, "offered", away)
+    with translation.override("de"):
+        answer = visitor.client.get("/", headers={"accept-language": "de"})
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert "<h1>" in answer.content.decode()
+    assert "a page found no database: OperationalError" in caplog.text
+    assert "db.internal" not in caplog.text + answer.content.decode()
 
 
 def test_by_email(visitor, outbox):

@@ -1,0 +1,1 @@
+"""How this package uses a database: savepoints, and connections that die; no table is here."""

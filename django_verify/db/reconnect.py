@@ -1,0 +1,52 @@
+"""Connections that die: how to tell, and the writes that must not be lost with one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+#: What Django raises when a database cannot be reached, or gives up a statement.
+FAILURES = (OperationalError, InterfaceError)
+
+#: Seconds after which a caller may ask again whose request found no database.
+RETRY_AFTER = 5
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+
+Result = TypeVar("Result")
+
+
+def persist(write: Callable[[], Result], *, using: str, patience: float = 0.0) -> Result:
+    """Run a write, again on a new connection if its own has died, for up to `patience` seconds.
+
+    It is tried twice at least. The first try may have reached the database before the connection
+    died, so the write must be one that does no harm when it is repeated. Inside a transaction it
+    is tried once: a new connection would know nothing of the transaction. Raises what the last
+    try raised.
+    """
+    connection = transaction.get_connection(using)
+    until, pause, raw = time.monotonic() + patience, 0.0, None
+    while True:
+        try:
+            connection.ensure_connection()
+            raw = connection.connection
+            return write()
+        except FAILURES:
+            late = pause > 0 and time.monotonic() + pause > until
+            if connection.in_atomic_block or late or _is_alive(connection, raw):
+                raise
+        connection.close()
+        time.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE) or FIRST_PAUSE
+
+
+def _is_alive(connection: BaseDatabaseWrapper, raw: object) -> bool:
+    """Return whether the driver's connection of the write has outlived it.
+
+    A transaction that the write began itself has replaced a dead connection already.
+    """
+    return raw is not None and connection.connection is raw and connection.is_usable()
