@@ -10,13 +10,15 @@ import datetime as dt
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from django.core.signals import setting_changed
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from django_verify import conf
+from django_verify.db import savepoints
 from django_verify.models import SenderState, VerifyService, lookups
 
 logger = logging.getLogger("django_verify")
@@ -112,10 +114,8 @@ def failed(alias: str, text: str) -> None:
         first = {"failures": 1, "failing_since": now}
         stale = rows.filter(Q(failing_since=None) | Q(failing_since__lte=now - window))
         if not stale.update(**first, **counted):
-            try:
-                with transaction.atomic(using=lookups.database()):
-                    _rows().create(alias=alias, failures_total=1, **first, **told)
-            except IntegrityError:
+            create = partial(_rows().create, alias=alias, failures_total=1, **first, **told)
+            if savepoints.attempt(create, using=lookups.database(), ignore=IntegrityError):
                 rows.update(failures=F("failures") + 1, **counted)
     closed = Q(open_until=None) | Q(open_until__lte=now)
     until = now + dt.timedelta(seconds=settings.BREAKER_SECONDS)

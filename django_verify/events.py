@@ -2,7 +2,8 @@
 
 An event is written in the transaction of the change it tells of, and `webhooks` delivers it. A
 verification reports for as long as it lives when its service did so at its start. An event that
-cannot be written is logged and takes nothing back: least of all the charge of a guess.
+cannot be written is logged and takes nothing back: least of all the charge of a guess. If the
+connection dies while an event is written, the change is undone with it, and the error goes up.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import webhooks
+from django_verify import turns, webhooks
+from django_verify.db import savepoints
 from django_verify.models import (
     EventSink,
     Verification,
@@ -51,8 +53,11 @@ def update(
     rows: QuerySet[Any], changes: Mapping[str, object], event: Callable[[], None] | None
 ) -> int:
     """Run a conditional update, with the event of its success in the same transaction, if any."""
-    if event is None:
-        return rows.update(**changes)
+    return rows.update(**changes) if event is None else _update(rows, changes, event)
+
+
+@turns.taken
+def _update(rows: QuerySet[Any], changes: Mapping[str, object], event: Callable[[], None]) -> int:
     with transaction.atomic(using=lookups.database()):
         hit = rows.update(**changes)
         if hit:
@@ -86,12 +91,11 @@ def update_message(
 
 
 def _record(event: Callable[[], None]) -> None:
-    try:
-        with transaction.atomic(using=lookups.database()):
-            event()
-    except Exception as error:  # noqa: BLE001 - the change must stand
+    # A fault of the event alone must not undo the change, and a dead transaction must not hide it.
+    error = savepoints.attempt(event, using=lookups.database(), ignore=Exception)
+    if error is not None:
         # The text of a database error may hold the row.
-        logger.error("an event was not recorded: %s", type(error).__name__)  # noqa: TRY400
+        logger.error("an event was not recorded: %s", type(error).__name__)
 
 
 @sensitive_variables()

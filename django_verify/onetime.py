@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError, router
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import codes, conf
+from django_verify.db import savepoints
 from django_verify.models import SpentToken
 
 
@@ -24,12 +26,8 @@ def spend(kind: str, token: str, expires_at: dt.datetime) -> bool:
     # Sorted, so that two who meet never wait for each other in a circle.
     keys = sorted(codes.fingerprints("spent", kind, token))
     rows = [SpentToken(key=key, expires_at=conf.stored(expires_at)) for key in keys]
-    try:
-        with transaction.atomic(using=using):
-            SpentToken.objects.using(using).bulk_create(rows)
-    except IntegrityError:
-        return False
-    return True
+    write = partial(SpentToken.objects.using(using).bulk_create, rows)
+    return savepoints.attempt(write, using=using, ignore=IntegrityError) is None
 
 
 def purge(limit: int = 1000) -> int:

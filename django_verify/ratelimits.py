@@ -12,7 +12,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from django.db import IntegrityError, router, transaction
@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import codes, conf
+from django_verify.db import reconnect, savepoints
 from django_verify.exceptions import (
     InvalidParameter,
     ServiceUnavailable,
@@ -305,12 +306,9 @@ def _first_read(sid: str, windows: dict[str, Window]) -> bool:
     rows = _rows(StatusReadCount)
     numbers = {name: window.number for name, window in windows.items()}
     counts = dict.fromkeys([f"in_{name}" for name in windows], 1)
-    try:
-        with transaction.atomic(using=rows.db):
-            rows.create(verification_sid=sid, ends_at=windows["day"].ends_at, **numbers, **counts)
-    except IntegrityError:
-        return False
-    return True
+    ends_at = windows["day"].ends_at
+    create = partial(rows.create, verification_sid=sid, ends_at=ends_at, **numbers, **counts)
+    return savepoints.attempt(create, using=rows.db, ignore=IntegrityError) is None
 
 
 def _consume_in_redis(windows: list[Window], now: float) -> list[Window]:
@@ -323,7 +321,7 @@ def _consume_in_redis(windows: list[Window], now: float) -> list[Window]:
         full = script(keys=[f"django_verify:{w.key}" for w in windows], args=arguments)
     except redis.RedisError as error:
         logger.error("The store of the rate limits did not answer: %s", type(error).__name__)  # noqa: TRY400 - the trace tells nothing more
-        raise ServiceUnavailable from None
+        raise ServiceUnavailable(retry_after=reconnect.RETRY_AFTER) from None
     return [windows[place - 1] for place in full]
 
 

@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 
+from django_verify.db import savepoints
 from django_verify.exceptions import Conflict
 from django_verify.models import lookups
 
@@ -28,12 +29,13 @@ def is_deadlock(error: BaseException) -> bool:
 def collided(error: DatabaseError) -> bool:
     """Whether a row came or went meanwhile, or the transaction gave way, so that it may run again.
 
-    Within a caller's transaction a deadlock is the caller's: it may have ended that one too.
+    Within a caller's transaction a deadlock is the caller's: it may have ended that one too. And
+    where that one is lost, because the savepoint was not taken back, nothing may run again.
     """
+    using = lookups.database()
     if isinstance(error, IntegrityError):
-        return True
-    connection = transaction.get_connection(lookups.database())
-    return is_deadlock(error) and not connection.in_atomic_block
+        return savepoints.is_alive(using)
+    return is_deadlock(error) and not transaction.get_connection(using).in_atomic_block
 
 
 def taken(write: Callable[Given, Made]) -> Callable[Given, Made]:
