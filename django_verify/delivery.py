@@ -2,6 +2,7 @@
 
 The row is the queue. No transaction is open while a provider is called; each message is counted
 on the row before it may leave, so that whatever dies, one attempt costs two messages at most; the
+statement that counts it looks at the verification again, so that none leaves after its end. The
 outcome is accepted only from the holder of the lease. When that process dies, the lease lapses and
 another one takes over. Who calls `take` and `sweep`, and when, is not decided here.
 """
@@ -13,15 +14,16 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import breakers, conf, events, messages, senders, signals
 from django_verify.breakers import Step
+from django_verify.db import reconnect
 from django_verify.models import Verification, VerificationAttempt, VerifyService, lookups
 from django_verify.models.messaging import EVERYWHERE
 
@@ -31,6 +33,9 @@ MESSAGES_PER_ATTEMPT = 2
 # Seconds before the second try; each further wait is twice as long, up to the longest.
 FIRST_WAIT = 5
 LONGEST_WAIT = 300
+# Seconds for which the outcome of a message waits for a database that has gone: without its outcome
+# the message is sent once more.
+PATIENCE = 3.0
 
 _Status = VerificationAttempt.MessageStatus
 # A row that is due in one of these has been sent, and its message is taken for lost.
@@ -128,26 +133,33 @@ def deliver(attempt: VerificationAttempt) -> bool:
             continue
         try:
             message = messages.of(attempt, *step)
+        except reconnect.FAILURES:
+            raise
         except Exception as error:  # noqa: BLE001 - the row must end, and its text may hold anything
             return _fail(attempt, tries, {"error_message": _not_composed(error)})
         if not _count(attempt, step, tries):
-            return False
+            return _stop(attempt, tries)
         try:
             receipt = _receipt(senders.get(step[1]).send(message), step[1])
         except Exception as error:  # noqa: BLE001 - told apart by what a try notes
             tries.note(step, error)
             _tell_breaker(attempt, step[1], error)
         else:
-            breakers.answered(step[1], _service(attempt))
-            return _accepted(attempt, tries, receipt, awaited=bool(message.callback_url))
+            accepted = _accepted(attempt, tries, receipt, awaited=bool(message.callback_url))
+            _tell_breaker(attempt, step[1])
+            return accepted
     return _not_sent(attempt, tries)
 
 
-def _tell_breaker(attempt: VerificationAttempt, alias: str, error: Exception) -> None:
-    if isinstance(error, senders.TemporarySendError):
-        breakers.failed(alias, str(error))
-    elif isinstance(error, senders.SendError):
-        breakers.answered(alias, _service(attempt))
+def _tell_breaker(attempt: VerificationAttempt, alias: str, error: Exception | None = None) -> None:
+    """Count a sender's success or failure; a database that fails here must not stop the message."""
+    try:
+        if isinstance(error, senders.TemporarySendError):
+            breakers.failed(alias, str(error))
+        elif error is None or isinstance(error, senders.SendError):
+            breakers.answered(alias, _service(attempt))
+    except reconnect.FAILURES as failure:
+        logger.error("the sender %r was not counted: %s", alias, type(failure).__name__)  # noqa: TRY400
 
 
 def _not_composed(error: Exception) -> str:
@@ -208,8 +220,8 @@ def take(sid: str, *, woken: bool = False) -> bool:
         attempt.trail = [*attempt.trail, _entry(*lost)]
     steps = _plan(attempt)
     changes = {**_claimed(attempt, steps, now), "trail": attempt.trail, "provider_sid": ""}
-    if not lookups.attempts().filter(**before).update(**changes):
-        return False
+    if not lookups.attempts().filter(_is_wanted(now), **before).update(**changes):
+        return False  # another process has it, or its verification has just ended
     _set(attempt, changes)
     deliver(attempt)
     return True
@@ -238,6 +250,20 @@ def _claimed(
 def _set(attempt: VerificationAttempt, changes: dict[str, Any]) -> None:
     for name, value in changes.items():
         setattr(attempt, name, value)
+
+
+def _is_wanted(now: dt.datetime) -> Exists:
+    """Return the condition of the attempts whose verification still waits for its code.
+
+    A subquery and no join, which MySQL would run as a statement of its own before the update.
+    """
+    pending = lookups.verifications().filter(
+        sid=OuterRef("verification_id"),
+        status=Verification.Status.PENDING,
+        expires_at__gt=now,
+        service__isnull=False,
+    )
+    return Exists(pending)
 
 
 def _is_due(attempt: VerificationAttempt, now: dt.datetime, woken: bool) -> bool:
@@ -275,7 +301,7 @@ def sweep(limit: int = 100, *, stop: Callable[[], bool] = lambda: False) -> int:
             break
         try:
             taken += take(sid)
-        except (OperationalError, InterfaceError):
+        except reconnect.FAILURES:
             raise
         except Exception as error:  # noqa: BLE001 - one row must not stop the others
             logger.error("%s was put off: %s", sid, type(error).__name__)  # noqa: TRY400
@@ -363,21 +389,36 @@ def _service(attempt: VerificationAttempt) -> VerifyService:
 
 
 def _count(attempt: VerificationAttempt, step: Step, tries: _Tries) -> bool:
-    """Write down the message that is about to leave; False when the lease is somebody else's.
+    """Write down the message that is about to leave; False when it must not.
 
-    The first one of a turn was counted by the insert or the claim, and costs no statement.
+    The first one of a turn was counted by the insert or the claim, and costs no statement. Before
+    any other the verification is looked at again: while a sender kept silent, its message may have
+    arrived and its code may have been entered.
     """
     channel, alias = step
     counted = {"sender": alias, "via_channel": channel, "messages": tries.used + 1}
     if all(getattr(attempt, name) == value for name, value in counted.items()):
         return True
     changes: dict[str, object] = {**counted, "trail": tries.trail}
-    held = lookups.attempts().filter(sid=attempt.sid, lease=attempt.lease)
-    if not held.filter(message_status=_Status.SENDING).update(**changes):
-        logger.warning("%s: the lease was lost before the next sender was tried", attempt.sid)
+    held = _held(attempt).filter(_is_wanted(timezone.now()), message_status=_Status.SENDING)
+    if not _persist(partial(held.update, **changes)):
         return False
     _set(attempt, changes)
     return True
+
+
+def _stop(attempt: VerificationAttempt, tries: _Tries) -> bool:
+    """End an attempt before its next message, unless a report or another process was faster."""
+    outcome = {"error_message": "the verification was over before another sender was tried"}
+    return _finish(attempt, _Status.FAILED, tries.used, tries.trail, outcome, None)
+
+
+def _held(attempt: VerificationAttempt) -> QuerySet[VerificationAttempt]:
+    return lookups.attempts().filter(sid=attempt.sid, lease=attempt.lease)
+
+
+def _persist(write: Callable[[], int]) -> int:
+    return reconnect.persist(write, using=lookups.database(), patience=PATIENCE)
 
 
 def _accepted(
@@ -432,13 +473,13 @@ def _finish(
     now = timezone.now()
     changes: dict[str, Any] = {**texts, "lease": "", "date_updated": now}
     state = {"message_status": status, "messages": messages, "trail": trail, "due_at": later}
-    held = lookups.attempts().filter(sid=attempt.sid, lease=attempt.lease)
+    held = _held(attempt)
     ours = held.filter(message_status=_Status.SENDING)
-    if events.update_message(attempt, ours, {**changes, **state}):
+    if _persist(partial(events.update_message, attempt, ours, {**changes, **state})):
         _set(attempt, {**changes, **state})
     else:
         facts = {name: text for name, text in texts.items() if text and "error" not in name}
-        if not held.update(**facts, lease=""):
+        if not _persist(partial(held.update, **facts, lease="")):
             logger.warning("%s: the lease was lost before the outcome was known", attempt.sid)
             return False
         attempt.refresh_from_db(fields=["message_status", *facts])

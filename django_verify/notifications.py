@@ -14,12 +14,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import codes, conf, exceptions, push_senders, turns
+from django_verify.db import reconnect
 from django_verify.exceptions import InvalidFactorParameter, NotFound
 from django_verify.models import Challenge, Factor, Notification, PushCredential, lookups
 from django_verify.push_senders import Credential, PushError, PushMessage
@@ -31,6 +32,8 @@ LONGEST_TTL = 300
 ASKED = 3
 # Seconds before the second try; each further wait is twice as long, up to the longest.
 FIRST_WAIT, LONGEST_WAIT = 2, 60
+# Seconds for which an outcome waits for a database that has gone.
+PATIENCE = 3.0
 
 _Status = Notification.Status
 
@@ -113,7 +116,7 @@ def sweep(limit: int = 100, *, stop: Callable[[], bool] = lambda: False) -> int:
             break
         try:
             taken += deliver(sid)
-        except (OperationalError, InterfaceError):
+        except reconnect.FAILURES:
             raise
         except Exception as error:  # noqa: BLE001 - one row must not stop the others
             # Its lease lapses, and a later sweep takes it over.
@@ -139,6 +142,8 @@ def deliver(sid: str) -> bool:
     try:
         sender = push_senders.configured()[factor.config["notification_platform"]]
         provider_id = sender.send(_message(row, factor, now), _credential(row.challenge))
+    except reconnect.FAILURES:
+        raise
     except push_senders.TemporaryPushError as error:
         _put_off(row, error)
     except PushError as error:
@@ -172,14 +177,7 @@ def _claim(row: Notification, now: dt.datetime) -> bool:
 
 def _finish(row: Notification, status: str, *, error: str = "", provider_id: str = "") -> None:
     """Record the outcome, if the lease is still ours."""
-    mine = rows().filter(sid=row.sid, lease=row.lease, status=_Status.SENDING)
-    mine.update(
-        status=status,
-        due_at=None,
-        error=error[:128],
-        provider_id=provider_id,
-        date_updated=timezone.now(),
-    )
+    _record(row, status=status, due_at=None, error=error[:128], provider_id=provider_id)
 
 
 def _put_off(row: Notification, error: push_senders.TemporaryPushError) -> None:
@@ -189,10 +187,14 @@ def _put_off(row: Notification, error: push_senders.TemporaryPushError) -> None:
     if due >= row.expires_at:
         _finish(row, _Status.FAILED, error=str(error))
         return
+    _record(row, status=_Status.PENDING, due_at=due, error=str(error)[:128])
+
+
+def _record(row: Notification, **changes: object) -> None:
+    """Write an outcome, if the lease is still ours, on a new connection where the old one died."""
     mine = rows().filter(sid=row.sid, lease=row.lease, status=_Status.SENDING)
-    mine.update(
-        status=_Status.PENDING, due_at=due, error=str(error)[:128], date_updated=timezone.now()
-    )
+    write = partial(mine.update, date_updated=timezone.now(), **changes)
+    reconnect.persist(write, using=lookups.database(), patience=PATIENCE)
 
 
 def _obsolete(row: Notification, now: dt.datetime) -> str:

@@ -6,8 +6,8 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from django_verify import delivery, signals, verifications
-from django_verify.models import VerificationAttempt
+from django_verify import codes, delivery, signals, verifications
+from django_verify.models import Verification, VerificationAttempt
 from django_verify.senders import Receipt, SendError, TemporarySendError
 from tests.conftest import OTHER_PHONE, PHONE, THREADS, code_in, make_service
 from tests.scripted import BUSY, LATE, Scripted, configured
@@ -355,7 +355,72 @@ def test_a_holder_that_lost_its_lease_asks_no_further_sender(due, senders, caplo
     senders.script = {"a": overtaken}
     delivery.sweep()
     assert senders.asked == ["a"]
-    assert "lease was lost before the next sender" in caplog.text
+    assert "lease was lost" in caplog.text
+
+
+ENDS = {
+    "approved by its code": lambda service: verifications.check(
+        service, codes.reveal(Verification.objects.get()), to=PHONE
+    ),
+    "approved by the site": lambda service: verifications.approve(service, PHONE),
+    "canceled": lambda service: verifications.cancel(service, PHONE),
+    "used up": lambda service: Verification.objects.update(status="max_attempts_reached"),
+    "expired": lambda service: Verification.objects.update(expires_at=timezone.now()),
+    "deleted": lambda service: service.delete(),
+}
+
+
+@pytest.mark.parametrize("queued", [True, False])
+@pytest.mark.parametrize("fault", [BUSY, LATE])
+@pytest.mark.parametrize("end", ENDS)
+def test_no_message_leaves_after_the_end(end, fault, queued, service, senders, outbox, settings):
+    """While the first sender stalls, its message may have arrived."""
+    if queued:
+        settings.DJANGO_VERIFY = configured(DISPATCH="tests.test_delivery.nobody")
+
+    def stall(message):
+        ENDS[end](service)
+        return fault
+
+    senders.script = {"a": stall}
+    verifications.start(service, PHONE)
+    if queued:
+        assert delivery.sweep() == 1
+    assert senders.asked == ["a"]
+    assert outbox == []
+    attempt = the_attempt()
+    assert (attempt.message_status, attempt.lease, attempt.due_at) == ("failed", "", None)
+    assert attempt.error_message == "the verification was over before another sender was tried"
+    assert attempt.messages == (fault is LATE)
+
+
+def test_a_report_that_comes_while_a_sender_stalls_stands(service, senders, outbox, caplog):
+    def stall(message):
+        VerificationAttempt.objects.update(message_status="delivered", due_at=None)
+        return LATE
+
+    senders.script = {"a": stall}
+    verifications.start(service, PHONE)
+    assert senders.asked == ["a"]
+    attempt = the_attempt()
+    assert (attempt.message_status, attempt.error_message, attempt.lease) == ("delivered", "", "")
+
+
+def test_a_verification_that_ends_between_look_and_claim_is_not_sent(
+    due, senders, outbox, service, monkeypatch
+):
+    real = delivery._plan
+
+    def plan(attempt, **options):
+        verifications.cancel(service, PHONE)
+        return real(attempt, **options)
+
+    monkeypatch.setattr(delivery, "_plan", plan)
+    assert delivery.sweep() == 0
+    monkeypatch.setattr(delivery, "_plan", real)
+    assert delivery.sweep() == 1
+    assert (senders.asked, outbox) == ([], [])
+    assert the_attempt().error_message == "the verification was over before the message was sent"
 
 
 @pytest.mark.parametrize(
