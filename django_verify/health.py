@@ -6,13 +6,15 @@ import math
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from django.db import Error, transaction
+from django.db import Error, IntegrityError, transaction
 from django.utils import timezone
 
 from django_verify import breakers, conf, delivery, senders, webhooks
-from django_verify.models import SenderState, lookups
+from django_verify.db import savepoints
+from django_verify.models import SenderState, WorkerHeartbeat, lookups
 
 OK, DEGRADED, FAILING = "ok", "degraded", "failing"
 
@@ -110,8 +112,34 @@ def webhook_backlog() -> Check:
     )
 
 
+def workers() -> Check:
+    """Look when each worker was last at work; one that never ran on this site is not named."""
+    now = timezone.now()
+    rows = WorkerHeartbeat.objects.using(lookups.database()).order_by("name")
+    ages = {
+        f"{name}_seconds": max(math.floor((now - beat_at).total_seconds()), 0)
+        for name, beat_at in rows.values_list("name", "beat_at")
+    }
+    return Check("workers", OK, ages)
+
+
 #: What is asked, in order; the database first, since the others need it.
-QUESTIONS: tuple[Callable[[], Check], ...] = (database, queue, sender_states, webhook_backlog)
+QUESTIONS: tuple[Callable[[], Check], ...] = (
+    database,
+    queue,
+    sender_states,
+    webhook_backlog,
+    workers,
+)
+
+
+def beat(name: str) -> None:
+    """Note that a worker has just been at work."""
+    now, using = timezone.now(), lookups.database()
+    rows = WorkerHeartbeat.objects.using(using)
+    if not rows.filter(name=name).update(beat_at=now):
+        first = partial(rows.create, name=name, beat_at=now)
+        savepoints.attempt(first, using=using, ignore=IntegrityError)
 
 
 def _name(question: Callable[[], Check]) -> str:

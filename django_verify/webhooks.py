@@ -11,18 +11,19 @@ import datetime as dt
 import json
 import logging
 import secrets
-import threading
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, Self
 
 from django.core.exceptions import ValidationError
-from django.db import close_old_connections, connections, router
+from django.db import connections, router
 from django.db.models import Count, F, Min, Q, QuerySet
 from django.utils import timezone
 
 from django_verify import conf, posting, signals, signing
+from django_verify.db import reconnect
 from django_verify.models import Challenge, EventSink, Factor, Webhook, WebhookDelivery
 from django_verify.models.webhooks import Receiver
 
@@ -30,7 +31,11 @@ logger = logging.getLogger("django_verify")
 
 # Seconds from a failed try to the next one; after the last of them a delivery is given up.
 RETRIES = (5, 300, 1800, 7200, 18_000, 36_000, 36_000, 50_400, 72_000, 86_400)
-LEASE = dt.timedelta(seconds=4 * posting.TIMEOUT)
+# Renewed before each post. A receiver whose worker has died is left alone for as long.
+LEASE = dt.timedelta(seconds=2 * posting.TIMEOUT)
+# Seconds for which the outcome of a post waits for a database that has gone: without its outcome
+# the event is posted once more, and its receiver gets no other event until the lease is over.
+PATIENCE = 10.0
 # How long nothing but failures is borne before the receiver is disabled.
 ENDURANCE = dt.timedelta(days=5)
 # How long a replaced secret still signs, next to the new one.
@@ -168,28 +173,47 @@ def sweep(limit: int = 100, workers: int = WORKERS) -> int:
         return sum(turn.result() for turn in turns)
 
 
-def serve(stop: threading.Event, interval: float = 1.0, workers: int = WORKERS) -> None:
-    """Post what is due until `stop` is set, looking every `interval` seconds.
+class Poster:
+    """Posts what is due from threads, each with a receiver of its own; use it in a `with` block.
 
-    A receiver that takes long has one worker, while the others go on serving everybody else.
+    A receiver that takes long has one worker, while the others go on serving everybody else. The
+    end of the block waits for the requests under way.
     """
-    busy: set[Future[int]] = set()
-    with ThreadPoolExecutor(workers) as pool:
-        while not stop.is_set():
-            idle = workers - len(busy)
-            waiting = _waiting(timezone.now())[:idle] if idle else []
-            busy |= {pool.submit(_turn_in_thread, *who, TURN) for who in waiting}
-            close_old_connections()
-            if waiting or not idle:
-                wait(busy, timeout=interval, return_when=FIRST_COMPLETED)
-            else:
-                stop.wait(interval)
-            for done in {turn for turn in busy if turn.done()}:
-                busy.remove(done)
-                if fault := done.exception():
-                    # The text of a database error may hold the row.
-                    logger.error("a turn of deliveries broke off: %s", type(fault).__name__)
-                    stop.wait(interval)
+
+    def __init__(self, workers: int = WORKERS) -> None:
+        self._workers = workers
+        self._pool = ThreadPoolExecutor(workers)
+        self._busy: set[Future[int]] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown()
+
+    def look(self, patience: float) -> bool:
+        """Give the receivers that wait to idle workers; return whether to look again at once.
+
+        Waits up to `patience` seconds for one of the busy. Raises what the database raised.
+        """
+        idle = self._workers - len(self._busy)
+        waiting = _waiting(timezone.now())[:idle] if idle else []
+        self._busy |= {self._pool.submit(_turn_in_thread, *who, TURN) for who in waiting}
+        if waiting or not idle:
+            wait(self._busy, timeout=patience, return_when=FIRST_COMPLETED)
+        return self._collect() and bool(waiting or not idle)
+
+    def _collect(self) -> bool:
+        """Take out what is done; return False where a turn broke off for a fault of its own."""
+        done = {turn for turn in self._busy if turn.done()}
+        self._busy -= done
+        faults = [fault for turn in done if (fault := turn.exception())]
+        for fault in faults:
+            if isinstance(fault, reconnect.FAILURES):
+                raise fault
+            # The text of an error may hold the row.
+            logger.error("a turn of deliveries broke off: %s", type(fault).__name__)
+        return not faults
 
 
 def _deliveries() -> QuerySet[WebhookDelivery]:
@@ -249,8 +273,13 @@ def _turn(model: type[Receiver], sid: str, share: int) -> int:
                 break
     finally:
         until = timezone.now() + dt.timedelta(seconds=rest) if rest else None
-        rows.filter(turn=turn).update(turn="", turn_until=until)
+        _persist(partial(rows.filter(turn=turn).update, turn="", turn_until=until))
     return done
+
+
+def _persist(write: Callable[[], int]) -> int:
+    using = router.db_for_write(WebhookDelivery)
+    return reconnect.persist(write, using=using, patience=PATIENCE)
 
 
 def _give_up(rows: QuerySet[WebhookDelivery], reason: str) -> int:
@@ -266,17 +295,31 @@ def _deliver(sid: str, receiver: Receiver) -> posting.Outcome | None:
     claim = {"lease": lease, "lease_until": now + LEASE, "status": _Status.SENDING}
     if not _due(now).filter(sid=sid).update(tries=F("tries") + 1, date_updated=now, **claim):
         return None
-    row = _deliveries().filter(sid=sid).first()
-    if row is None:
-        return None  # deleted with its receiver
-    if row.tries > len(RETRIES) + 1:
-        outcome = posting.Outcome(error="given up after several interrupted tries", final=True)
-    else:
-        outcome = posting.post(row, receiver, now)
-        if not outcome.ours:
-            _examine(receiver, outcome)
+    try:
+        row = _deliveries().filter(sid=sid).first()
+        if row is None:
+            return None  # deleted with its receiver
+        outcome = _post(row, receiver, now)
+    except reconnect.FAILURES:  # before anything was posted
+        _persist(partial(_give_back, sid, lease))
+        raise
     _finish(row, outcome)
+    if not outcome.ours:
+        _examine(receiver, outcome)
     return outcome
+
+
+def _post(row: WebhookDelivery, receiver: Receiver, now: dt.datetime) -> posting.Outcome:
+    if row.tries > len(RETRIES) + 1:
+        error = "given up after several interrupted tries"
+        return posting.Outcome(error=error, final=True, ours=True)
+    return posting.post(row, receiver, now)
+
+
+def _give_back(sid: str, lease: str) -> int:
+    """Make a claimed delivery due again, as if nobody had taken it."""
+    free = {"status": _Status.PENDING, "lease": "", "lease_until": None, "tries": F("tries") - 1}
+    return _deliveries().filter(sid=sid, lease=lease).update(**free)
 
 
 def _examine(receiver: Receiver, outcome: posting.Outcome) -> None:
@@ -320,7 +363,7 @@ def _finish(row: WebhookDelivery, outcome: posting.Outcome) -> None:
         pause = max(_jittered(RETRIES[row.tries - 1]), outcome.rest)
         changes |= {"status": _Status.PENDING, "due_at": now + dt.timedelta(seconds=pause)}
     held = _deliveries().filter(sid=row.sid, lease=row.lease)
-    if not held.update(lease="", lease_until=None, date_updated=now, **changes):
+    if not _persist(partial(held.update, lease="", lease_until=None, date_updated=now, **changes)):
         logger.warning("%s: the lease was lost before the outcome was known", row.sid)
 
 

@@ -23,6 +23,7 @@ READY = {
         "queue": {"status": "ok", "oldest_due_seconds": 0},
         "senders": {"status": "ok", "configured": 2, "failing": 0},
         "webhooks": {"status": "ok", "overdue": 0, "oldest_due_seconds": 0},
+        "workers": {"status": "ok"},
     },
 }
 

@@ -1,22 +1,27 @@
 """Events of factors and challenges: recorded in the caller's transaction, and delivered."""
 
 import datetime as dt
+import itertools
 import json
 import os
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 
 from django_verify import posting, signals, webhooks
+from django_verify.db import reconnect
+from django_verify.management import loops
 from django_verify.models import EventSink, Webhook, WebhookDelivery
+from tests.cuts import WAYS, Cut
 from tests.receivers import CHALLENGE, FACTOR, make_webhook, tell, the_row
 
 pytestmark = pytest.mark.django_db(transaction=True)
+cut_off = pytest.mark.skipif(connection.vendor == "sqlite", reason="a file has no socket to cut")
 
 
 def test_each_webhook_that_asks_gets_a_row(service, django_assert_num_queries):
@@ -241,7 +246,8 @@ def serving(workers):
 
     def run():
         try:
-            webhooks.serve(stop, 0.01, workers)
+            with webhooks.Poster(workers) as poster:
+                loops.run("deliverwebhooks", lambda: poster.look(0.01), stop, interval=0.01)
         finally:
             connections.close_all()
 
@@ -271,7 +277,7 @@ def test_a_dead_worker_is_taken_over(service, receiver, clock):
     until = now + webhooks.LEASE
     Webhook.objects.update(turn="dead", turn_until=until)
     WebhookDelivery.objects.update(status="sending", lease="dead", lease_until=until, tries=1)
-    clock.shift(59)
+    clock.shift(29)
     assert webhooks.sweep() == 0
     clock.shift(2)
     assert webhooks.backlog(timezone.now())[0] == 1
@@ -384,6 +390,36 @@ def test_the_command_goes_on_until_it_is_told_to_stop(service, receiver):
         for number, handler in kept.items():
             signal.signal(number, handler)
     assert the_row().status == "delivered"
+
+
+@cut_off
+@pytest.mark.parametrize("way", WAYS[:2])
+def test_a_connection_that_dies_at_any_statement_mutes_no_receiver(
+    service, receiver, clock, way, monkeypatch
+):
+    """Only the answer of a claim may be lost for the time of a lease; nothing is posted twice."""
+    hook = make_webhook(service, webhook_url=receiver.url)
+    hook.sealed_secret = hook.seal_secret("whsec_" + "A" * 44)
+    hook.save()
+    for at in itertools.count(1):
+        tell(service)
+        before = len(receiver.requests)
+        with Cut(at, way).applied() as cut, suppress(*reconnect.FAILURES):
+            webhooks.sweep()
+        if not cut.happened:
+            break
+        hook.refresh_from_db()
+        claimed = way == "after" and cut.statement.startswith("UPDATE")
+        assert hook.turn == "" or (claimed and '"turn" = ' in cut.statement.replace("`", '"'))
+        if not claimed:
+            assert not WebhookDelivery.objects.filter(status="sending").exists()
+            assert webhooks.sweep() == (len(receiver.requests) - before == 0) or True
+        clock.shift(31)
+        while webhooks.sweep():
+            pass
+        assert set(WebhookDelivery.objects.values_list("status", flat=True)) == {"delivered"}
+        assert len(receiver.requests) == before + 1
+    assert at > 8
 
 
 def test_a_turn_that_breaks_off_does_not_end_the_service(service, receiver, monkeypatch, caplog):

@@ -18,6 +18,7 @@ from django_verify.models.templates import Template, TemplateTranslation
 from django_verify.models.testnumbers import TestNumber
 from django_verify.models.verifications import Verification, VerificationAttempt
 from django_verify.models.webhooks import EventSink, Webhook, WebhookDelivery
+from django_verify.models.workers import WorkerHeartbeat
 
 __all__ = [
     "AccessToken",
@@ -47,4 +48,5 @@ __all__ = [
     "VerifyService",
     "Webhook",
     "WebhookDelivery",
+    "WorkerHeartbeat",
 ]

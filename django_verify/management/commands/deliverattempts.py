@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import signal
-import threading
 from argparse import ArgumentParser
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError, close_old_connections, connections
 
-from django_verify import delivery, notifications
+from django_verify import delivery, health, notifications
+from django_verify.management import loops
 
-logger = logging.getLogger("django_verify")
+NAME = "deliverattempts"
 
 
 class Command(BaseCommand):
@@ -30,45 +29,24 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Sweep once, or until told to stop."""
-        if options["limit"] < 0:
+        """Sweep once, or until a signal ends it."""
+        limit, interval = options["limit"], options["interval"]
+        if limit < 0:
             raise CommandError("--limit: at least 0.")
-        if not 0.01 <= options["interval"] <= 3600:
+        if not 0.01 <= interval <= 3600:
             raise CommandError("--interval: between 0.01 and 3600 seconds.")
+        self._taken = 0
         if options["loop"]:
-            taken = self._loop(options["limit"], options["interval"])
+            with loops.until_signal() as stop:
+                loops.run(NAME, partial(self._sweep, limit, stop.is_set), stop, interval=interval)
         else:
-            taken = delivery.sweep(options["limit"])
-            notifications.sweep(options["limit"])
-        self.stdout.write(f"{taken} attempts taken over")
+            self._sweep(limit)
+            health.beat(NAME)
+        self.stdout.write(f"{self._taken} attempts taken over")
 
-    def _loop(self, limit: int, interval: float) -> int:
-        stop = threading.Event()
-        kept = {
-            number: signal.signal(number, lambda *_: stop.set())
-            for number in (signal.SIGTERM, signal.SIGINT)
-        }
-        taken = 0
-        try:
-            while not stop.is_set():
-                swept = self._sweep(limit, stop)
-                taken += swept
-                # A full pass has left something behind it.
-                if swept < max(limit, 1):
-                    stop.wait(interval)
-        finally:
-            for number, handler in kept.items():
-                signal.signal(number, handler)
-        return taken
-
-    def _sweep(self, limit: int, stop: threading.Event) -> int:
-        """Sweep; a database that has gone is asked again by the next pass, on a new connection."""
-        close_old_connections()
-        try:
-            taken = delivery.sweep(limit, stop=stop.is_set)
-            notifications.sweep(limit, stop=stop.is_set)
-        except (OperationalError, InterfaceError) as error:
-            logger.error("the database failed: %s", type(error).__name__)  # noqa: TRY400
-            connections.close_all()
-            return 0
-        return taken
+    def _sweep(self, limit: int, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Send what is due; return whether the pass was full, and has left something behind it."""
+        taken = delivery.sweep(limit, stop=stop)
+        self._taken += taken
+        notifications.sweep(limit, stop=stop)
+        return taken >= max(limit, 1)

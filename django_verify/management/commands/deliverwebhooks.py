@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from argparse import ArgumentParser
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_verify import webhooks
+from django_verify import health, webhooks
+from django_verify.management import loops
+
+NAME = "deliverwebhooks"
 
 
 class Command(BaseCommand):
@@ -41,11 +43,10 @@ class Command(BaseCommand):
             if not done:
                 break
             total += done
+        health.beat(NAME)
         self.stdout.write(f"{total} deliveries tried")
 
     def _loop(self, interval: float, workers: int) -> None:
-        """Sweep until told to stop; the requests under way are finished first."""
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        webhooks.serve(stop, interval, workers)
+        """Post until a signal ends it; the requests under way are finished first."""
+        with loops.until_signal() as stop, webhooks.Poster(workers) as poster:
+            loops.run(NAME, partial(poster.look, interval), stop, interval=interval)

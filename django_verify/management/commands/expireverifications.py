@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from django_verify import onetime, ratelimits, tokens, verifications, webhooks
+from django_verify import health, onetime, ratelimits, tokens, verifications, webhooks
 
 
 class Command(BaseCommand):
@@ -36,3 +36,4 @@ class Command(BaseCommand):
                 if done < batch:
                     break
             self.stdout.write(f"{total} {said}")
+        health.beat("expireverifications")
