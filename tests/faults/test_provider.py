@@ -194,7 +194,7 @@ def test_the_database_restarts_while_a_web_process_sends(
         gate.open.set()
         # The message has left, and the row with its claim was written before it did.
         assert answer.result().status_code == 201
-        assert client.start(next(phones)).status_code == 500
+        assert client.start(next(phones)).status_code == 503
     only(rescuer)
     attempt = ended(phone, rescuer)
     assert (attempt.message_status, attempt.messages) == ("sent", 2)
@@ -207,7 +207,7 @@ def test_the_database_restarts_before_a_start_is_written(client, provider, servi
     gate.wait()
     with database_down():
         gate.open.set()
-        assert answer.result().status_code == 500
+        assert answer.result().status_code == 503
     assert not VerificationAttempt.objects.exists()
     assert client.start(phone).status_code == 201
     attempt = ended(phone)
@@ -224,7 +224,7 @@ def test_the_database_restarts_between_the_charge_and_the_approval(client, provi
     gate.wait()
     with database_down():
         gate.open.set()
-        assert answer.result().status_code == 500
+        assert answer.result().status_code == 503
     row = Verification.objects.get(to=phone)
     # The guess stays charged: nothing that fails later may give it back.
     assert (row.status, row.checks) == ("pending", 1)
