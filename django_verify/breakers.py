@@ -115,7 +115,7 @@ def failed(alias: str, text: str) -> None:
         stale = rows.filter(Q(failing_since=None) | Q(failing_since__lte=now - window))
         if not stale.update(**first, **counted):
             create = partial(_rows().create, alias=alias, failures_total=1, **first, **told)
-            if savepoints.attempt(create, using=lookups.database(), ignore=IntegrityError):
+            if savepoints.tolerate(create, using=lookups.database(), ignore=IntegrityError):
                 rows.update(failures=F("failures") + 1, **counted)
     closed = Q(open_until=None) | Q(open_until__lte=now)
     until = now + dt.timedelta(seconds=settings.BREAKER_SECONDS)

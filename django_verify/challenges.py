@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify import exceptions, factors, signals, turns, webhooks
 from django_verify.charges import refuse_open_transaction
+from django_verify.db import savepoints
 from django_verify.exceptions import InvalidFactorParameter, NotFound
 from django_verify.factors import Proof
 from django_verify.models import Challenge, Entity, Factor, lookups
@@ -102,7 +103,7 @@ def create(
         )
         kind.pose(challenge, factor, now)
         try:
-            with transaction.atomic(using=lookups.database()):
+            with savepoints.atomic(lookups.database()):
                 challenge.save(using=lookups.database(), force_insert=True)
                 kind.posed(challenge, factor)
         except DatabaseError as error:
@@ -163,7 +164,7 @@ def settle(
     }
     if metadata is not None:
         changes["metadata"] = metadata
-    with transaction.atomic(using=using):
+    with savepoints.atomic(using):
         still = _factors().filter(sid=factor.sid, status=Factor.Status.VERIFIED, **proof.where)
         # An update of something, so that its row count tells, also where nothing changes.
         if not still.update(date_updated=F("date_updated"), **proof.changes):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.db import connections, transaction
 
 from django_verify.models import lookups
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 class AtomicBlockError(RuntimeError):
     """A check ran where its charge could be rolled back."""
 
 
-def outside_atomic_requests(view: Any) -> Any:
+def outside_atomic_requests(view: View) -> View:
     """Return a view that the host's ATOMIC_REQUESTS leaves alone, on every database."""
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
@@ -34,7 +37,7 @@ def refuse_open_transaction(verb: str) -> None:
         raise AtomicBlockError(message)
     try:
         # Django decides: inside TestCase's own transaction a durable block is allowed.
-        with transaction.atomic(using=using, durable=True):
+        with transaction.atomic(using=using, durable=True):  # noqa: TID251 - it writes nothing
             pass
     except RuntimeError:
         raise AtomicBlockError(message) from None

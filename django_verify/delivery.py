@@ -116,17 +116,20 @@ class _Tries:
 
 
 @sensitive_variables()
-def deliver(attempt: VerificationAttempt) -> bool:
+def deliver(attempt: VerificationAttempt, *, claimed_before: bool = False) -> bool:
     """Send an attempt whose lease the caller holds, and record what became of it.
 
-    Tries the route's senders in order while they fail temporarily; when all of them have, the row
-    is due again later, as long as its code lives. Never raises for what a sender does; returns
-    whether the message was accepted.
+    `claimed_before` is for a lease that was not taken just now: the row is looked at again before
+    its first message. Tries the route's senders in order while they fail temporarily; when all of
+    them have, the row is due again later, as long as its code lives. Never raises for what a
+    sender does; returns whether the message was accepted.
     """
     tries = _Tries(attempt.messages - bool(attempt.sender), list(attempt.trail))
     if attempt.withheld:
         outcome = {"error_message": f"withheld: {attempt.withheld}"}
         return _finish(attempt, _Status.CANCELED, tries.used, tries.trail, outcome, None)
+    if claimed_before and not _renew(attempt):
+        return _end_early(attempt, tries)
     tries.error = {"error_message": "no sender serves this channel"}
     for step in _plan(attempt, probe=True):
         if not tries.may_go_on(step[0]):
@@ -138,17 +141,33 @@ def deliver(attempt: VerificationAttempt) -> bool:
         except Exception as error:  # noqa: BLE001 - the row must end, and its text may hold anything
             return _fail(attempt, tries, {"error_message": _not_composed(error)})
         if not _count(attempt, step, tries):
-            return _stop(attempt, tries)
+            return _end_early(attempt, tries)
         try:
             receipt = _receipt(senders.get(step[1]).send(message), step[1])
-        except Exception as error:  # noqa: BLE001 - told apart by what a try notes
-            tries.note(step, error)
-            _tell_breaker(attempt, step[1], error)
+        except Exception as failure:  # noqa: BLE001 - told apart by what a try notes
+            told = _as_send_error(failure)
+            tries.note(step, told)
+            _tell_breaker(attempt, step[1], told)
         else:
             accepted = _accepted(attempt, tries, receipt, awaited=bool(message.callback_url))
             _tell_breaker(attempt, step[1])
             return accepted
     return _not_sent(attempt, tries)
+
+
+def _as_send_error(failure: Exception) -> Exception:
+    """Return a failure of a sender's own database as what it is: the next sender may do."""
+    if isinstance(failure, reconnect.FAILURES):
+        return senders.TemporarySendError("the sender's database failed", uncertain=True)
+    return failure
+
+
+def _renew(attempt: VerificationAttempt) -> bool:
+    """Take the lease anew, if it is still the caller's and the message still wanted."""
+    now = timezone.now()
+    until = now + dt.timedelta(seconds=conf.current().DELIVERY_LEASE)
+    held = _held(attempt).filter(_wanted(now), message_status=_Status.SENDING)
+    return held.update(due_at=until) > 0
 
 
 def _tell_breaker(attempt: VerificationAttempt, alias: str, error: Exception | None = None) -> None:
@@ -220,7 +239,7 @@ def take(sid: str, *, woken: bool = False) -> bool:
         attempt.trail = [*attempt.trail, _entry(*lost)]
     steps = _plan(attempt)
     changes = {**_claimed(attempt, steps, now), "trail": attempt.trail, "provider_sid": ""}
-    if not lookups.attempts().filter(_is_wanted(now), **before).update(**changes):
+    if not lookups.attempts().filter(_wanted(now), **before).update(**changes):
         return False  # another process has it, or its verification has just ended
     _set(attempt, changes)
     deliver(attempt)
@@ -252,7 +271,7 @@ def _set(attempt: VerificationAttempt, changes: dict[str, Any]) -> None:
         setattr(attempt, name, value)
 
 
-def _is_wanted(now: dt.datetime) -> Exists:
+def _wanted(now: dt.datetime) -> Exists:
     """Return the condition of the attempts whose verification still waits for its code.
 
     A subquery and no join, which MySQL would run as a statement of its own before the update.
@@ -400,14 +419,18 @@ def _count(attempt: VerificationAttempt, step: Step, tries: _Tries) -> bool:
     if all(getattr(attempt, name) == value for name, value in counted.items()):
         return True
     changes: dict[str, object] = {**counted, "trail": tries.trail}
-    held = _held(attempt).filter(_is_wanted(timezone.now()), message_status=_Status.SENDING)
-    if not _persist(partial(held.update, **changes)):
+
+    def write() -> int:
+        held = _held(attempt).filter(_wanted(timezone.now()), message_status=_Status.SENDING)
+        return held.update(**changes)
+
+    if not _persist(write):
         return False
     _set(attempt, changes)
     return True
 
 
-def _stop(attempt: VerificationAttempt, tries: _Tries) -> bool:
+def _end_early(attempt: VerificationAttempt, tries: _Tries) -> bool:
     """End an attempt before its next message, unless a report or another process was faster."""
     outcome = {"error_message": "the verification was over before another sender was tried"}
     return _finish(attempt, _Status.FAILED, tries.used, tries.trail, outcome, None)

@@ -19,8 +19,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils.module_loading import import_string
 
-from django_verify import conf, delivery
-from django_verify.models import VerificationAttempt, lookups
+from django_verify import conf, delivery, signals
+from django_verify.models import Verification, VerificationAttempt, lookups
 
 logger = logging.getLogger("django_verify")
 
@@ -42,8 +42,14 @@ def prepare(attempt: VerificationAttempt, now: dt.datetime) -> None:
 
 
 def after_commit(attempt: VerificationAttempt) -> None:
-    """Have a new attempt sent once its row is committed; a rollback takes row and message along."""
-    call = partial(_send, attempt)
+    """Have a new attempt sent once its row is committed; a rollback takes row and message along.
+
+    A caller's transaction, and the receivers of `verification_started`, may end the verification
+    before its message leaves, so it is looked at again.
+    """
+    in_another = transaction.get_connection(lookups.database()).in_atomic_block
+    heard = signals.verification_started.has_listeners(Verification)
+    call = partial(_send, attempt, claimed_before=in_another or heard)
     if attempt.message_status == VerificationAttempt.MessageStatus.QUEUED:
         call = partial(wake, attempt.sid)
     transaction.on_commit(call, using=lookups.database(), robust=True)
@@ -107,9 +113,9 @@ def _ignore(sid: str) -> None:
     """There is no worker but the sweeper."""
 
 
-def _send(attempt: VerificationAttempt) -> None:
+def _send(attempt: VerificationAttempt, *, claimed_before: bool) -> None:
     try:
-        delivery.deliver(attempt)
+        delivery.deliver(attempt, claimed_before=claimed_before)
     except Exception as error:  # noqa: BLE001 - the caller's answer stands: the row is written
         # Its lease lapses, and a sweep takes it over.
         logger.error("%s was interrupted: %s", attempt.sid, type(error).__name__)  # noqa: TRY400

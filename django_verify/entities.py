@@ -20,6 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify import exceptions, factors, ratelimits, signals, tokens, turns, webhooks
 from django_verify.charges import refuse_open_transaction
+from django_verify.db import savepoints
 from django_verify.exceptions import InvalidFactorParameter, NotFound
 from django_verify.factors import FactorKind, Proof
 from django_verify.models import AccessToken, Entity, Factor, VerifyService, lookups
@@ -55,7 +56,7 @@ def create(service: VerifyService, identity: str) -> Entity:
     ratelimits.count_entity(service.account_id)
     entity = _new(service, identity)
     try:
-        with transaction.atomic(using=lookups.database()):
+        with savepoints.atomic(lookups.database()):
             entity.save(using=lookups.database(), force_insert=True)
     except IntegrityError:
         if _find(service, identity) is not None:
@@ -79,7 +80,7 @@ def delete(entity: Entity) -> None:
     Raises NotFound when somebody else did.
     """
     mine = entities().filter(sid=entity.sid)
-    with transaction.atomic(using=lookups.database()):
+    with savepoints.atomic(lookups.database()):
         # Taken first, as enrolments do, so that deletions and enrolments take turns.
         if not mine.update(date_updated=timezone.now()):
             raise NotFound
@@ -168,7 +169,7 @@ def settle(factor: Factor, proof: Proof, now: dt.datetime) -> bool:
     changes = {"status": Factor.Status.VERIFIED, "date_updated": now, **proof.changes}
     unverified = rows().filter(sid=factor.sid, status=Factor.Status.UNVERIFIED, **proof.where)
     try:
-        with transaction.atomic(using=lookups.database()):
+        with savepoints.atomic(lookups.database()):
             if not unverified.update(**changes):
                 return False
             for name, value in changes.items():
@@ -207,7 +208,7 @@ def fetch_factor(entity: Entity, sid: str) -> Factor:
 @turns.taken
 def delete_factor(factor: Factor) -> None:
     """Delete a factor and its challenges. Raises NotFound when somebody else did."""
-    with transaction.atomic(using=lookups.database()):
+    with savepoints.atomic(lookups.database()):
         if not _delete(factor):
             raise NotFound
 
@@ -274,7 +275,7 @@ def _write(
 ) -> bool:
     """Write a factor, and its entity if that is new; False when another one was faster."""
     using = lookups.database()
-    with transaction.atomic(using=using):
+    with savepoints.atomic(using):
         if _is_new(entity):
             entity.save(using=using, force_insert=True)
         if not _count(entity, now):

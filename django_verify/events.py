@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -58,7 +57,7 @@ def update(
 
 @turns.taken
 def _update(rows: QuerySet[Any], changes: Mapping[str, object], event: Callable[[], None]) -> int:
-    with transaction.atomic(using=lookups.database()):
+    with savepoints.atomic(lookups.database()):
         hit = rows.update(**changes)
         if hit:
             _record(event)
@@ -92,7 +91,7 @@ def update_message(
 
 def _record(event: Callable[[], None]) -> None:
     # A fault of the event alone must not undo the change, and a dead transaction must not hide it.
-    error = savepoints.attempt(event, using=lookups.database(), ignore=Exception)
+    error = savepoints.tolerate(event, using=lookups.database(), ignore=Exception)
     if error is not None:
         # The text of a database error may hold the row.
         logger.error("an event was not recorded: %s", type(error).__name__)

@@ -67,7 +67,7 @@ def examine() -> Health:
 def database() -> Check:
     """Write a row and take it back."""
     using = lookups.database()
-    with transaction.atomic(using=using):
+    with savepoints.atomic(using):
         SenderState(alias=f"health check {secrets.token_hex(8)}").save(
             using=using, force_insert=True
         )
@@ -139,7 +139,7 @@ def beat(name: str) -> None:
     rows = WorkerHeartbeat.objects.using(using)
     if not rows.filter(name=name).update(beat_at=now):
         first = partial(rows.create, name=name, beat_at=now)
-        savepoints.attempt(first, using=using, ignore=IntegrityError)
+        savepoints.tolerate(first, using=using, ignore=IntegrityError)
 
 
 def _name(question: Callable[[], Check]) -> str:

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import codes, conf, exceptions, push_senders, turns
-from django_verify.db import reconnect
+from django_verify.db import reconnect, savepoints
 from django_verify.exceptions import InvalidFactorParameter, NotFound
 from django_verify.models import Challenge, Factor, Notification, PushCredential, lookups
 from django_verify.push_senders import Credential, PushError, PushMessage
@@ -65,7 +65,7 @@ def ask(challenge: Challenge, ttl: int = LONGEST_TTL) -> Notification:
         expiration_date__gt=now,
         notifications_asked__lt=ASKED,
     )
-    with transaction.atomic(using=lookups.database()):
+    with savepoints.atomic(lookups.database()):
         if left.update(notifications_asked=F("notifications_asked") + 1):
             return enqueue(challenge, ttl)
     again = challenges.filter(sid=challenge.sid).first()

@@ -27,7 +27,7 @@ def spend(kind: str, token: str, expires_at: dt.datetime) -> bool:
     keys = sorted(codes.fingerprints("spent", kind, token))
     rows = [SpentToken(key=key, expires_at=conf.stored(expires_at)) for key in keys]
     write = partial(SpentToken.objects.using(using).bulk_create, rows)
-    return savepoints.attempt(write, using=using, ignore=IntegrityError) is None
+    return savepoints.tolerate(write, using=using, ignore=IntegrityError) is None
 
 
 def purge(limit: int = 1000) -> int:

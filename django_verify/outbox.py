@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from django_verify import budgets, codes, dispatch, events, exceptions, signals, sna, turns
 from django_verify.budgets import History
+from django_verify.db import savepoints
 from django_verify.exceptions import NotFound
 from django_verify.models import Verification, VerificationAttempt, VerifyService, lookups
 from django_verify.orders import Order
@@ -45,7 +46,7 @@ def write(order: Order, sna_url: str, asked_at: dt.datetime) -> VerificationAtte
             if turn or asked_at < live.sent_at <= now + SKEW or order.is_outdated_by(live):
                 raise exceptions.ConcurrentStarts
         try:
-            with transaction.atomic(using=using):
+            with savepoints.atomic(using):
                 attempt = (
                     _resend(order, past, live, sna_url, now)
                     if live

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 
 from django_verify import challenges, entities, exceptions, sids, turns
 from django_verify.charges import refuse_open_transaction
+from django_verify.db import savepoints
 from django_verify.exceptions import InvalidClientData, NotFound
 from django_verify.factors import Proof
 from django_verify.factors import passkeys as kind
@@ -163,7 +164,7 @@ def challenge(service: VerifyService, *, identity: str = "", factor_sid: str = "
     )
     made.options = kind.request_options(made, rp_id, user_verification, allowed)
     try:
-        with transaction.atomic(using=lookups.database()):
+        with savepoints.atomic(lookups.database()):
             made.save(using=lookups.database(), force_insert=True)
     except IntegrityError:  # somebody was deleted meanwhile
         raise (exceptions.PasskeyEntityNotFound if entity else NotFound) from None

@@ -253,7 +253,7 @@ def _consume_in_database(windows: list[Window]) -> list[Window]:
 
 def _count_all(windows: list[Window]) -> bool:
     rows = _rows(BucketCount)
-    with transaction.atomic(using=rows.db):
+    with savepoints.atomic(rows.db):
         for window in windows:
             room = rows.filter(key=window.key, count__lt=window.max)
             if not room.update(count=F("count") + 1):
@@ -308,7 +308,7 @@ def _first_read(sid: str, windows: dict[str, Window]) -> bool:
     counts = dict.fromkeys([f"in_{name}" for name in windows], 1)
     ends_at = windows["day"].ends_at
     create = partial(rows.create, verification_sid=sid, ends_at=ends_at, **numbers, **counts)
-    return savepoints.attempt(create, using=rows.db, ignore=IntegrityError) is None
+    return savepoints.tolerate(create, using=rows.db, ignore=IntegrityError) is None
 
 
 def _consume_in_redis(windows: list[Window], now: float) -> list[Window]:

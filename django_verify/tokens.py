@@ -8,12 +8,13 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import codes, sids, signatures
+from django_verify.db import savepoints
 from django_verify.exceptions import AuthenticationRequired, FactorNotAllowed, NotFound
 from django_verify.models import AccessToken, Factor, VerifyService, lookups
 
@@ -58,7 +59,7 @@ def issue(
         expires_at=now + dt.timedelta(seconds=ttl),
     )
     try:
-        with transaction.atomic(using=lookups.database()):
+        with savepoints.atomic(lookups.database()):
             row.save(using=lookups.database(), force_insert=True)
     except IntegrityError:
         raise NotFound from None  # the service was deleted meanwhile

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from django.db import DatabaseError, IntegrityError, OperationalError, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, connections
 
-from django_verify.db import savepoints
 from django_verify.exceptions import Conflict
-from django_verify.models import lookups
 
 TURNS = 10
 
@@ -29,13 +27,12 @@ def is_deadlock(error: BaseException) -> bool:
 def collided(error: DatabaseError) -> bool:
     """Whether a row came or went meanwhile, or the transaction gave way, so that it may run again.
 
-    Within a caller's transaction a deadlock is the caller's: it may have ended that one too. And
-    where that one is lost, because the savepoint was not taken back, nothing may run again.
+    Within a caller's transaction a deadlock is the caller's: it may have ended that one too.
     """
-    using = lookups.database()
     if isinstance(error, IntegrityError):
-        return savepoints.is_alive(using)
-    return is_deadlock(error) and not transaction.get_connection(using).in_atomic_block
+        return True
+    open_ = [each for each in connections.all(initialized_only=True) if each.in_atomic_block]
+    return is_deadlock(error) and not open_
 
 
 def taken(write: Callable[Given, Made]) -> Callable[Given, Made]:

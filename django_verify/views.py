@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.request import RawPostDataException, UnreadablePostError
 from django.utils.encoding import escape_uri_path
@@ -15,6 +14,8 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
 from django_verify import conf, health, proof_keys, receipts, senders
+from django_verify.charges import outside_atomic_requests
+from django_verify.db import reconnect
 from django_verify.senders import Callback, CallbackRefused, Sender
 
 logger = logging.getLogger("django_verify")
@@ -24,7 +25,7 @@ _ATTEMPT = re.compile(r"(?:^|&)attempt=(VL[0-9a-f]{32})(?:&|\Z)")
 
 @csrf_exempt
 @never_cache
-@transaction.non_atomic_requests
+@outside_atomic_requests
 @require_http_methods(["GET", "POST"])
 @sensitive_variables()
 def callback(request: HttpRequest, alias: str) -> HttpResponse:
@@ -40,7 +41,7 @@ def callback(request: HttpRequest, alias: str) -> HttpResponse:
         return HttpResponse(status=403)
     except Exception as error:  # noqa: BLE001 - a provider is never shown a page of ours
         logger.error("a callback of %r failed: %s", alias, type(error).__name__)  # noqa: TRY400
-        return HttpResponse(status=503)
+        return HttpResponse(status=503, headers={"Retry-After": str(reconnect.RETRY_AFTER)})
     return answer
 
 
@@ -88,7 +89,7 @@ def _body(request: HttpRequest) -> bytes | None:
 
 
 @never_cache
-@transaction.non_atomic_requests
+@outside_atomic_requests
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """Tell whether this site can take a start: 200 or 503; with `?live`, whether it answers."""
@@ -99,7 +100,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@transaction.non_atomic_requests
+@outside_atomic_requests
 @require_safe
 def livez(request: HttpRequest) -> HttpResponse:
     """Tell that the process answers; asks no database, so that an outage restarts nobody."""
@@ -107,7 +108,7 @@ def livez(request: HttpRequest) -> HttpResponse:
 
 
 @cache_control(public=True, max_age=proof_keys.PUBLISHED_FOR)
-@transaction.non_atomic_requests
+@outside_atomic_requests
 @require_safe
 def jwks(request: HttpRequest) -> HttpResponse:
     """Publish the public keys of proofs, as a JSON Web Key Set; none where they are shared keys."""

@@ -15,14 +15,14 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import connections, router
 from django.db.models import Count, F, Min, Q, QuerySet
 from django.utils import timezone
 
-from django_verify import conf, posting, signals, signing
+from django_verify import conf, posting, signals, signing, turns
 from django_verify.db import reconnect
 from django_verify.models import Challenge, EventSink, Factor, Webhook, WebhookDelivery
 from django_verify.models.webhooks import Receiver
@@ -35,7 +35,7 @@ RETRIES = (5, 300, 1800, 7200, 18_000, 36_000, 36_000, 50_400, 72_000, 86_400)
 LEASE = dt.timedelta(seconds=2 * posting.TIMEOUT)
 # Seconds for which the outcome of a post waits for a database that has gone: without its outcome
 # the event is posted once more, and its receiver gets no other event until the lease is over.
-PATIENCE = 10.0
+PATIENCE = 8.0
 # How long nothing but failures is borne before the receiver is disabled.
 ENDURANCE = dt.timedelta(days=5)
 # How long a replaced secret still signs, next to the new one.
@@ -46,6 +46,7 @@ TURN = 20
 TURN_TIME = dt.timedelta(seconds=posting.TIMEOUT)
 
 _Status = WebhookDelivery.Status
+Result = TypeVar("Result")
 
 
 def record(service_sid: str, event_type: str, params: Mapping[str, str]) -> int:
@@ -209,7 +210,7 @@ class Poster:
         self._busy -= done
         faults = [fault for turn in done if (fault := turn.exception())]
         for fault in faults:
-            if isinstance(fault, reconnect.FAILURES):
+            if isinstance(fault, reconnect.FAILURES) and not turns.is_deadlock(fault):
                 raise fault
             # The text of an error may hold the row.
             logger.error("a turn of deliveries broke off: %s", type(fault).__name__)
@@ -249,7 +250,12 @@ def _turn(model: type[Receiver], sid: str, share: int) -> int:
     rows = posting.receivers(model).filter(pk=sid)
     field = "webhook" if model is Webhook else "sink"
     free = Q(turn_until__isnull=True) | Q(turn_until__lte=started)
-    if not rows.filter(free).update(turn=turn, turn_until=started + LEASE):
+    try:
+        taken = rows.filter(free).update(turn=turn, turn_until=started + LEASE)
+    except reconnect.FAILURES:
+        _free(rows, turn)  # the turn may have been taken, and only the answer lost
+        raise
+    if not taken:
         if not rows.exists():
             _deliveries().filter(**{field: sid}).delete()
         return 0
@@ -272,12 +278,17 @@ def _turn(model: type[Receiver], sid: str, share: int) -> int:
                 rest = outcome.rest
                 break
     finally:
-        until = timezone.now() + dt.timedelta(seconds=rest) if rest else None
-        _persist(partial(rows.filter(turn=turn).update, turn="", turn_until=until))
+        _free(rows, turn, rest)
     return done
 
 
-def _persist(write: Callable[[], int]) -> int:
+def _free(rows: QuerySet[Receiver], turn: str, rest: int = 0) -> None:
+    """Give a turn up; the receiver is left alone for `rest` seconds."""
+    until = timezone.now() + dt.timedelta(seconds=rest) if rest else None
+    _persist(partial(rows.filter(turn=turn).update, turn="", turn_until=until))
+
+
+def _persist(write: Callable[[], Result]) -> Result:
     using = router.db_for_write(WebhookDelivery)
     return reconnect.persist(write, using=using, patience=PATIENCE)
 
@@ -293,9 +304,9 @@ def _deliver(sid: str, receiver: Receiver) -> posting.Outcome | None:
     """Claim one delivery, post it and record the outcome; None when somebody else has it."""
     now, lease = timezone.now(), secrets.token_hex(16)
     claim = {"lease": lease, "lease_until": now + LEASE, "status": _Status.SENDING}
-    if not _due(now).filter(sid=sid).update(tries=F("tries") + 1, date_updated=now, **claim):
-        return None
     try:
+        if not _due(now).filter(sid=sid).update(tries=F("tries") + 1, date_updated=now, **claim):
+            return None
         row = _deliveries().filter(sid=sid).first()
         if row is None:
             return None  # deleted with its receiver
@@ -305,7 +316,7 @@ def _deliver(sid: str, receiver: Receiver) -> posting.Outcome | None:
         raise
     _finish(row, outcome)
     if not outcome.ours:
-        _examine(receiver, outcome)
+        _persist(partial(_examine, receiver, outcome))
     return outcome
 
 

@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from django_verify import codes, delivery, signals, verifications
@@ -392,6 +392,65 @@ def test_no_message_leaves_after_the_end(end, fault, queued, service, senders, o
     assert (attempt.message_status, attempt.lease, attempt.due_at) == ("failed", "", None)
     assert attempt.error_message == "the verification was over before another sender was tried"
     assert attempt.messages == (fault is LATE)
+
+
+def test_a_start_that_its_own_transaction_cancels_sends_nothing(service, senders, outbox):
+    with transaction.atomic():
+        row = verifications.start(service, PHONE)
+        verifications.cancel(service, row.sid)
+    assert (senders.asked, outbox) == ([], [])
+    assert (the_attempt().message_status, the_attempt().messages) == ("failed", 0)
+
+
+def test_a_start_that_a_receiver_cancels_sends_nothing(service, senders, outbox):
+    def cancel(verification, **kwargs):
+        verifications.cancel(service, verification.sid)
+
+    signals.verification_started.connect(cancel)
+    try:
+        verifications.start(service, PHONE)
+    finally:
+        signals.verification_started.disconnect(cancel)
+    assert (senders.asked, outbox) == ([], [])
+
+
+def test_of_two_starts_in_a_transaction_the_later_is_looked_at_again(service, senders, outbox):
+    def stall(message):
+        if message.to == PHONE:
+            verifications.cancel(service, OTHER_PHONE)
+        return Receipt("SM1")
+
+    senders.script = {"a": stall}
+    with transaction.atomic():
+        verifications.start(service, PHONE)
+        verifications.start(service, OTHER_PHONE)
+    assert [message.to for message in outbox] == [PHONE]
+
+
+def test_a_late_send_takes_its_lease_anew_and_no_other_ones(service, senders, outbox, clock):
+    with transaction.atomic():
+        verifications.start(service, PHONE)
+        clock.shift(50)
+    assert (len(outbox), the_attempt().message_status) == (1, "sent")
+
+    def overtaken(message):
+        """While the first of two is sent, another process takes the second one over."""
+        waiting = VerificationAttempt.objects.exclude(verification__to=message.to)
+        waiting.filter(message_status="sending").update(lease="somebody else's")
+        return Receipt("SM1")
+
+    senders.script = {"a": overtaken}
+    with transaction.atomic():
+        verifications.start(service, OTHER_PHONE)
+        verifications.start(service, "+15005550006")
+    assert [message.to for message in outbox[1:]] == [OTHER_PHONE]
+
+
+def test_a_sender_whose_own_database_fails_is_followed_by_the_next(service, senders, outbox):
+    senders.script = {"a": OperationalError("gone")}
+    verifications.start(service, PHONE)
+    attempt = the_attempt()
+    assert (senders.asked, attempt.message_status, attempt.messages) == (["a", "b"], "sent", 2)
 
 
 def test_a_report_that_comes_while_a_sender_stalls_stands(service, senders, outbox, caplog):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db import router, transaction
+from django.db import router
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext
@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
+from django_verify.db import savepoints
 from django_verify.models import Account, ApiKey
 
 
@@ -86,7 +87,7 @@ class CredentialAdmin(ClosedAdmin):
                 "consequence": self.consequence,
             }
             return self.page(request, "rotate.html", obj, context)
-        with transaction.atomic(using=router.db_for_write(self.model)):
+        with savepoints.atomic(router.db_for_write(self.model)):
             secret = self.renew(obj)
             message = gettext("Replaced the %(secret)s.") % {"secret": self.secret_name}
             self.log_change(request, obj, message)

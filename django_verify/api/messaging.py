@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError, router
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,6 +22,7 @@ from django_verify.api.resource import (
     only,
     save_changes,
 )
+from django_verify.db import savepoints
 from django_verify.exceptions import InvalidParameter, NotFound
 from django_verify.models import MessagingConfiguration
 from django_verify.models.messaging import canonical_country, validate_country
@@ -83,7 +84,7 @@ class MessagingConfigurationViewSet(Create, Fetch, List, Update, Delete, Service
         )
         using = router.db_for_write(MessagingConfiguration)
         try:
-            with transaction.atomic(using=using):
+            with savepoints.atomic(using):
                 row.save(using=using, force_insert=True)
         except IntegrityError:
             taken = MessagingConfiguration.objects.using(using).filter(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError, router
 from django.db.models import F, Model, QuerySet
 from django.utils import timezone
 from rest_framework import serializers
@@ -12,6 +12,7 @@ from rest_framework import serializers
 from django_verify import conf, exceptions, sids
 from django_verify.api import wire
 from django_verify.api.resource import Create, Delete, Fetch, List, ServiceResource, Update, only
+from django_verify.db import savepoints
 from django_verify.exceptions import NotFound, VerifyError
 from django_verify.models import Bucket, RateLimit, VerifyService
 from django_verify.models.services import BUCKET_MAX, UNIQUE_NAME
@@ -183,7 +184,7 @@ def _add(
     """Insert a row below a parent that may have `most` of them."""
     using = router.db_for_write(type(row))
     try:
-        with transaction.atomic(using=using):
+        with savepoints.atomic(using):
             # Updating nothing locks the parent on every database, so that the count holds.
             if not to.using(using).update(date_updated=F("date_updated")):
                 raise NotFound
@@ -202,7 +203,7 @@ def _change(row: Row, values: dict[str, Any], *, taken: type[VerifyError]) -> Ro
     changes = {**values, "date_updated": timezone.now()}
     rows = model._default_manager.using(using).filter(pk=row.pk)  # noqa: SLF001
     try:
-        with transaction.atomic(using=using):
+        with savepoints.atomic(using):
             if not rows.update(**changes):
                 raise NotFound
     except IntegrityError:

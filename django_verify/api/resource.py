@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db import DatabaseError, router, transaction
+from django.db import DatabaseError, router
 from django.db.models import Model, Q, QuerySet
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -29,6 +29,7 @@ from django_verify import bodies, conf, exceptions, sids, turns
 from django_verify.api import wire
 from django_verify.api.auth import BasicAuthentication, Caller
 from django_verify.charges import outside_atomic_requests
+from django_verify.db import savepoints
 from django_verify.exceptions import Conflict, InvalidParameter, NotFound
 from django_verify.models import AccessToken, Account, Factor, VerifyService, lookups
 
@@ -295,7 +296,7 @@ class Delete:
         """Delete the object and what belongs to it."""
         for _ in range(DELETE_TURNS):
             try:
-                with transaction.atomic(using=router.db_for_write(self.model)):
+                with savepoints.atomic(router.db_for_write(self.model)):
                     self.perform_destroy(self.get_object())
                 return Response(status=204)
             except DatabaseError as error:
@@ -354,7 +355,7 @@ def save_changes(row: Any, fields: list[str]) -> None:
     """Write an object's changed fields. Raises NotFound if it was deleted meanwhile."""
     using = router.db_for_write(type(row))
     try:
-        with transaction.atomic(using=using):
+        with savepoints.atomic(using):
             row.save(using=using, update_fields=fields)
     except DatabaseError:
         if type(row)._default_manager.using(using).filter(pk=row.pk).exists():  # noqa: SLF001

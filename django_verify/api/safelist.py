@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError, router
 from django.db.models import QuerySet
 from rest_framework import serializers
 
 from django_verify import phones
 from django_verify.api import wire
 from django_verify.api.resource import Create, Delete, Fetch, Resource, only
+from django_verify.db import savepoints
 from django_verify.exceptions import AlreadySafeListed, InvalidParameter, NotFound
 from django_verify.models import SafeListNumber
 
@@ -56,7 +57,7 @@ class SafeListViewSet(Create, Fetch, Delete, Resource):
             raise InvalidParameter("phone_number", str(error)) from None
         entry = SafeListNumber(account=self.account, phone_number=given.number)
         try:
-            with transaction.atomic(using=router.db_for_write(SafeListNumber)):
+            with savepoints.atomic(router.db_for_write(SafeListNumber)):
                 entry.save(force_insert=True)
         except IntegrityError:
             raise AlreadySafeListed from None

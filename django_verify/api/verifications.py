@@ -11,9 +11,11 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_verify import exceptions, ratelimits, sids, sna, verifications
+from django_verify import bodies, exceptions, ratelimits, sids, sna, verifications
 from django_verify.api import wire
 from django_verify.api.resource import Create, Fetch, ServiceResource, Update
+from django_verify.charges import outside_atomic_requests
+from django_verify.db import reconnect
 from django_verify.exceptions import InvalidParameter
 from django_verify.models import Verification
 
@@ -153,10 +155,22 @@ class SnaUrlView(View):
     # No HEAD: link previews would use the URL up.
     http_method_names = ["get", "post"]
 
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Return the view, outside the host's ATOMIC_REQUESTS."""
+        return outside_atomic_requests(super().as_view(**initkwargs))
+
     def get(self, request: HttpRequest, attempt_sid: str, token: str) -> HttpResponse:
         """Answer one line of URL-encoded fields, as the carriers' gateways do."""
-        response = HttpResponse(sna.serve(attempt_sid, token), content_type="text/plain")
+        try:
+            text, status = sna.serve(attempt_sid, token), 200
+        except reconnect.FAILURES as error:
+            refusal = bodies.database_failure(error)
+            text, status = refusal.message, refusal.status
+        response = HttpResponse(text, content_type="text/plain", status=status)
         response["Cache-Control"] = "no-store"
+        if status != 200:
+            response["Retry-After"] = str(reconnect.RETRY_AFTER)
         return response
 
     post = get
@@ -186,8 +200,21 @@ class VerificationCheckViewSet(Create, ServiceResource):
             payee=values.get("payee", ""),
             sna_client_token=values.get("sna_client_token", ""),
         )
-        errors = sna.error_codes(row.sid) if row.channel == "sna" else None
-        return Response({**_common(row), "sna_attempts_error_codes": errors})
+        return Response({**_common(row), "sna_attempts_error_codes": _sna_errors(row)})
+
+
+def _sna_errors(row: Verification) -> list[dict[str, Any]] | None:
+    """Return the errors of silent network authentication, where that is the channel.
+
+    The check has been committed, so a database that fails only now must not deny it.
+    """
+    if row.channel != "sna":
+        return None
+    try:
+        return sna.error_codes(row.sid)
+    except reconnect.FAILURES as error:
+        bodies.database_failure(error)
+        return None
 
 
 def _common(row: Verification) -> dict[str, Any]:

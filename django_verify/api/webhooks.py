@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError, router
 from rest_framework import serializers
 
 from django_verify.api import fields, wire
@@ -18,6 +18,7 @@ from django_verify.api.resource import (
     Update,
     save_changes,
 )
+from django_verify.db import savepoints
 from django_verify.exceptions import InvalidFactorParameter, InvalidParameter, NotFound
 from django_verify.models import Webhook
 from django_verify.models.webhooks import EVENT_TYPES
@@ -110,7 +111,7 @@ def _save(webhook: Webhook, names: list[str] | None = None) -> Webhook:
         save_changes(webhook, names)
         return webhook
     try:
-        with transaction.atomic(using=router.db_for_write(Webhook)):
+        with savepoints.atomic(router.db_for_write(Webhook)):
             webhook.save(force_insert=True)
     except IntegrityError:
         raise NotFound from None  # the service was deleted meanwhile

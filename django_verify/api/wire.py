@@ -17,7 +17,7 @@ from django.core.exceptions import (
     PermissionDenied,
     SuspiciousOperation,
 )
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions as drf
 from rest_framework import serializers
@@ -260,7 +260,7 @@ def as_verify_error(error: Exception, resource: str) -> VerifyError:
             return exceptions.NotFound(f"The requested resource {resource} was not found")
         case VerifyError():
             return error
-        case OperationalError() | InterfaceError():
+        case OperationalError() | InterfaceError() | InternalError():
             return bodies.database_failure(error)
         case drf.MethodNotAllowed():
             return exceptions.MethodNotSupported()

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, InternalError, OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-#: What Django raises when a database cannot be reached, or gives up a statement.
-FAILURES = (OperationalError, InterfaceError)
+#: What Django raises when a database cannot be reached, or gives a statement up. PostgreSQL's
+#: InternalError is that of a server that has become read-only, or has ended an idle transaction.
+FAILURES = (OperationalError, InterfaceError, InternalError)
 
 #: Seconds after which a caller may ask again whose request found no database.
 RETRY_AFTER = 5

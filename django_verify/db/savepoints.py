@@ -1,15 +1,16 @@
-"""Writes that an open transaction can do without, and how to tell that the transaction still lives.
+"""Transactions that are not lost in silence, and writes that an open transaction can do without.
 
 When a savepoint cannot be taken back, for instance because the connection has died, Django marks
-the transaction for rollback and rolls it back at its end *without raising*. Code that catches an
-error inside a transaction and goes on would report a change that never happens.
+the transaction around it for rollback, and rolls that back at its end *without raising*. Code that
+catches an error inside a transaction and goes on would then report a change that never happens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 
 def is_alive(using: str) -> bool:
@@ -17,18 +18,40 @@ def is_alive(using: str) -> bool:
     return not transaction.get_connection(using).needs_rollback
 
 
-def attempt(
+@contextmanager
+def atomic(using: str) -> Iterator[None]:
+    """Run a block as `transaction.atomic` does, and raise where the transaction around it is lost.
+
+    An error of any kind that leaves the block becomes an OperationalError then: whoever catches a
+    refusal of ours inside a transaction, and goes on, must not go on in a lost one.
+    """
+    try:
+        with transaction.atomic(using=using):  # noqa: TID251 - here it is made safe
+            yield
+    except Exception as error:
+        if is_alive(using):
+            raise
+        raise _lost() from error
+    if not is_alive(using):
+        raise _lost()
+
+
+def _lost() -> OperationalError:
+    return OperationalError("the transaction is lost: a savepoint could not be taken back")
+
+
+def tolerate(
     write: Callable[[], object], *, using: str, ignore: type[Exception]
 ) -> Exception | None:
-    """Run a write in a savepoint of its own; return the ignored error that undid it, or None.
+    """Run a write in a savepoint of its own. Return None, or the error by which it was undone.
 
-    An error is ignored only if the savepoint was taken back, so that the transaction around it is
-    known to live; otherwise it goes up, and takes the transaction along. Outside a transaction the
-    write is a transaction of its own.
+    Errors of the class `ignore` are returned only if the savepoint was taken back, so that the
+    transaction around it is known to live. Any other error goes up, and takes the transaction
+    along. Outside a transaction the write is a transaction of its own.
     """
     entered = False
     try:
-        with transaction.atomic(using=using):
+        with atomic(using):
             entered = True
             write()
     except ignore as error:

@@ -30,8 +30,8 @@ def run(name: str, look: Callable[[], bool], stop: threading.Event, *, interval:
     """
     pause, beaten = interval, float("-inf")
     while not stop.is_set():
-        close_old_connections()
         try:
+            close_old_connections()
             again = look()
             if time.monotonic() - beaten >= BEAT:
                 health.beat(name)
@@ -40,7 +40,7 @@ def run(name: str, look: Callable[[], bool], stop: threading.Event, *, interval:
             # The text of a database error may hold the row.
             logger.error("%s: the database failed: %s", name, type(error).__name__)  # noqa: TRY400
             connections.close_all()
-            pause = min(max(2 * pause, 0.1), max(LONGEST_PAUSE, interval))
+            pause = min(max(2 * pause, 0.1), LONGEST_PAUSE)
             stop.wait(pause)
         else:
             pause = interval
@@ -60,4 +60,4 @@ def until_signal() -> Iterator[threading.Event]:
         yield stop
     finally:
         for number, handler in kept.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)

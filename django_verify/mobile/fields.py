@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.db import router, transaction
+from django.db import router
 from django.views.decorators.debug import sensitive_variables
 from phonenumber_field.phonenumber import PhoneNumber
 from rest_framework import serializers
 from rest_framework.fields import empty
 
 from django_verify import emails, phones, proofs
+from django_verify.db import savepoints
 from django_verify.models import SpentToken
 from django_verify.proofs import Proof, ProofRefused
 
@@ -29,7 +30,7 @@ class _LastStep:
 
     def __call__(self, attrs: Any) -> Any:
         attrs = self._validate(attrs)
-        with transaction.atomic(using=router.db_for_write(SpentToken)):
+        with savepoints.atomic(router.db_for_write(SpentToken)):
             for field in self.fields:
                 field.spend()
         return attrs

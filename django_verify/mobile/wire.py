@@ -16,7 +16,7 @@ from django.core.exceptions import (
     PermissionDenied,
     SuspiciousOperation,
 )
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404
 from django.utils import timezone
 from rest_framework import exceptions as drf
@@ -84,7 +84,7 @@ def as_refusal(error: Exception) -> Response:
         case Http404() | ObjectDoesNotExist():
             # The last of them is a row's owner that was deleted after the row was read.
             return refusal(exceptions.NotFound())
-        case OperationalError() | InterfaceError():
+        case OperationalError() | InterfaceError() | InternalError():
             return refusal(bodies.database_failure(error))
         case drf.AuthenticationFailed() | drf.NotAuthenticated():
             return _unauthenticated(error)

@@ -112,7 +112,7 @@ def refresh_routes(service_sids: Iterable[str]) -> None:
     """Copy onto services what their messaging configurations and services say now."""
     using = router.db_for_write(VerifyService)
     for sid in sorted(set(service_sids)):
-        with transaction.atomic(using=using):
+        with transaction.atomic(using=using):  # noqa: TID251 - nothing is caught inside
             rows = VerifyService.objects.using(using).filter(sid=sid)
             # A write that changes nothing locks the row on every database, SQLite included, so
             # that of two writers the later one reads what the earlier one wrote.

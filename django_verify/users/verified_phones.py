@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from django_verify import conf, phones, turns
+from django_verify.db import savepoints
 from django_verify.signals import NotRecorded
 from django_verify.users import signals
 from django_verify.users.models import VerifiedPhone
@@ -109,7 +110,7 @@ def confirm(
     for _ in range(TURNS):
         row = claim(user, number, replaces=_replaced(user, phone.key))
         try:
-            with transaction.atomic(using=_using()):
+            with savepoints.atomic(_using()):
                 if not row.is_verified:
                     _make_room(user, row, another_factor=another_factor)
                 return _settle(user, row, phone, channel)
@@ -123,7 +124,7 @@ def confirm(
 @turns.taken
 def release(phone: VerifiedPhone, *, reason: str = "removed") -> None:
     """Take a number from its user; the oldest one left becomes the primary one."""
-    with transaction.atomic(using=_using()):
+    with savepoints.atomic(_using()):
         deleted, _ = _rows().filter(pk=phone.pk).delete()
         if not deleted:
             return
@@ -135,7 +136,7 @@ def release(phone: VerifiedPhone, *, reason: str = "removed") -> None:
 @turns.taken
 def make_primary(phone: VerifiedPhone) -> None:
     """Let this number be the one by which its user is reached first."""
-    with transaction.atomic(using=_using()):
+    with savepoints.atomic(_using()):
         _rows().filter(user_id=phone.user_id, is_primary=True).update(is_primary=None)
         changed = _rows().filter(pk=phone.pk, claim__isnull=False).update(is_primary=True)
         if not changed:

@@ -1,12 +1,14 @@
 """Errors that are ignored only while the transaction around them lives."""
 
 import datetime as dt
+from contextlib import suppress
 
 import pytest
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 
 from django_verify import turns
 from django_verify.db import savepoints
+from django_verify.exceptions import NotFound
 from django_verify.models import SpentToken
 from django_verify.onetime import spend
 from tests.cuts import Cut, sever
@@ -31,7 +33,7 @@ def keys():
 
 
 def attempt(call, ignore=Exception):
-    return savepoints.attempt(call, using="default", ignore=ignore)
+    return savepoints.tolerate(call, using="default", ignore=ignore)
 
 
 def test_what_succeeds_is_written_with_the_rest():
@@ -83,7 +85,7 @@ def test_an_error_whose_savepoint_cannot_be_taken_back_is_not_ignored():
         write("optional")
         raise ZeroDivisionError
 
-    with Cut(4).applied() as cut, pytest.raises(ZeroDivisionError), transaction.atomic():
+    with Cut(4).applied() as cut, pytest.raises(OperationalError), transaction.atomic():
         write("needed")
         attempt(fail)
     assert "ROLLBACK TO SAVEPOINT" in cut.statement
@@ -111,18 +113,47 @@ def test_a_token_is_not_called_used_by_a_connection_that_died(at):
 
 
 @cut_off
-def test_what_has_collided_runs_again_only_in_a_living_transaction():
-    def collide(cut):
-        try:
-            with transaction.atomic():
-                write("one")
-                cut()
-                raise IntegrityError
-        except IntegrityError as error:
-            return turns.collided(error)
+@pytest.mark.parametrize("refusal", [IntegrityError, ZeroDivisionError, NotFound])
+def test_no_refusal_hides_that_the_transaction_around_it_is_lost(refusal):
+    def refuse(cut):
+        with savepoints.atomic("default"):
+            write("one")
+            cut()
+            raise refusal
 
     with transaction.atomic():
-        assert collide(lambda: None)
-        assert not collide(sever)
+        write("callers")
+        with pytest.raises(refusal):
+            refuse(lambda: None)
+    assert keys() == ["callers"]
+    with pytest.raises(OperationalError), transaction.atomic():  # noqa: SIM117
+        with suppress(refusal):
+            refuse(sever)
     connection.close()
-    assert keys() == []
+    assert keys() == ["callers"]
+
+
+@cut_off
+def test_nor_does_a_rollback_that_was_asked_for():
+    with pytest.raises(OperationalError), transaction.atomic(), savepoints.atomic("default"):
+        write("one")
+        transaction.set_rollback(True)
+        sever()
+    connection.close()
+
+
+def test_a_rollback_that_was_asked_for_leaves_the_rest():
+    with transaction.atomic():
+        write("callers")
+        with savepoints.atomic("default"):
+            write("one")
+            transaction.set_rollback(True)
+    assert keys() == ["callers"]
+
+
+def test_a_deadlock_in_any_open_transaction_is_its_owners():
+    deadlock = OperationalError(1213, "Deadlock found")
+    assert turns.collided(deadlock)
+    with transaction.atomic():
+        assert not turns.collided(deadlock)
+        assert turns.collided(IntegrityError())
