@@ -111,6 +111,7 @@ def test_a_person_verifies_a_number(browse, live_server, service, outbox, said, 
 
 def test_nothing_is_cut_off(browse, live_server, service, outbox, clock):
     def look(page):
+        page.wait_for_load_state("load")  # of the stylesheet too
         for thing in page.locator("button, a.button, input:visible, select").all():
             box = thing.bounding_box()
             assert box["x"] >= 0
