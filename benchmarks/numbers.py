@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 
-from django_verify import phones
+from django_verify.contact import phones
 
 _AREAS = (201, 212, 213, 312, 415, 503, 617, 702, 808, 917)
 

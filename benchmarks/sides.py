@@ -56,7 +56,7 @@ class Ours:
 
     def checks(self, url: str, answers: Sequence[dict[str, Any]]) -> list[Call]:
         """Return the right checks for the answers of starts."""
-        from django_verify import codes
+        from django_verify.crypto import codes
 
         sql = (
             "SELECT sid, nonce, key_id, code_length FROM django_verify_verification"

@@ -14,21 +14,17 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from django_verify import (
-    channels,
-    conf,
-    dispatch,
-    gates,
-    passkeys,
-    phones,
-    proof_keys,
-    push_senders,
-    senders,
-    signatures,
-    sna,
-)
-from django_verify.models import TestNumber, VerifyService, lookups
+from django_verify import conf, gates, push_senders, senders
+from django_verify.contact import phones
+from django_verify.crypto import jose
+from django_verify.db import queries
+from django_verify.delivery import dispatch
+from django_verify.factors import passkeys
+from django_verify.messages import channels
+from django_verify.models import TestNumber, VerifyService
 from django_verify.models.testnumbers import LONGEST
+from django_verify.proofs import keys
+from django_verify.verifications import sna
 
 
 @register(Tags.compatibility)
@@ -62,7 +58,7 @@ def _paths(settings: conf.Settings) -> Iterable[str]:
 
 def _push() -> Iterable[CheckMessage]:
     configured = push_senders.configured()
-    if configured and not signatures.available():
+    if configured and not jose.available():
         yield Error(
             "DJANGO_VERIFY['PUSH_SENDERS'] is set, and the library that push needs is not there.",
             hint="Install django-verify[jose].",
@@ -78,7 +74,7 @@ def _gate(gate: gates.Gate | None) -> Iterable[CheckMessage]:
 
 def _proofs() -> Iterable[CheckMessage]:
     try:
-        proof_keys.ring()
+        keys.ring()
     except ImproperlyConfigured as error:
         hint = "An EC key on P-256 or an Ed25519 key, private, in PEM, without a password."
         yield Error(str(error), hint=hint, id="django_verify.E040")
@@ -124,10 +120,10 @@ def check_passkeys(
     app_configs: Any = None, databases: Iterable[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     """W021: services with a relying party, on a site without the passkeys' library."""
-    if passkeys.available() or lookups.database() not in (databases or ()):
+    if passkeys.available() or queries.database() not in (databases or ()):
         return []
     try:
-        configured = VerifyService.objects.using(lookups.database()).exclude(
+        configured = VerifyService.objects.using(queries.database()).exclude(
             passkeys_relying_party_id=""
         )
         if not configured.exists():
@@ -148,11 +144,11 @@ def check_test_numbers(
     app_configs: Any = None, databases: Iterable[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     """E041, E042: pairs that end never, or far ahead while they are in force."""
-    if lookups.database() not in (databases or ()):
+    if queries.database() not in (databases or ()):
         return []
     try:
         switched_on = conf.current().TEST_NUMBERS
-        pairs = TestNumber.objects.using(lookups.database())
+        pairs = TestNumber.objects.using(queries.database())
         endless = pairs.filter(expires_at=None).count()
         far = pairs.filter(expires_at__gt=timezone.now() + LONGEST, is_active=True).count()
     except ImproperlyConfigured:

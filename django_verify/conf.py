@@ -65,9 +65,9 @@ class Settings:
     # Provider of silent network authentication, {"BACKEND": dotted path, "OPTIONS": {…}}; None: the
     # sna channel is not available.
     SNA: Mapping[str, Any] | None = field(default=None, repr=False)
-    # Dotted path of a function from a number (E.164) to its `carriers.Carrier`, for services with
-    # the lookup enabled; the default answers offline, from libphonenumber's data.
-    CARRIER_LOOKUP: str = "django_verify.carriers.offline"
+    # Dotted path of a function from a number (E.164) to its `carrier_lookup.Carrier`, for services
+    # with the lookup enabled; the default answers offline, from libphonenumber's data.
+    CARRIER_LOOKUP: str = "django_verify.verifications.carrier_lookup.offline"
     # Guesses of one address in 24 hours, over all services of an account.
     ADDRESS_GUESSES_PER_DAY: int = 20
     # The same where codes have four or five characters.

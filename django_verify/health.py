@@ -12,9 +12,11 @@ from typing import Any
 from django.db import Error, IntegrityError, transaction
 from django.utils import timezone
 
-from django_verify import breakers, conf, delivery, senders, webhooks
-from django_verify.db import savepoints
-from django_verify.models import SenderState, WorkerHeartbeat, lookups
+from django_verify import conf, senders
+from django_verify.db import queries, savepoints
+from django_verify.delivery import attempts, circuit_breakers
+from django_verify.events import outbox
+from django_verify.models import SenderState, WorkerHeartbeat
 
 OK, DEGRADED, FAILING = "ok", "degraded", "failing"
 
@@ -66,7 +68,7 @@ def examine() -> Health:
 
 def database() -> Check:
     """Write a row and take it back."""
-    using = lookups.database()
+    using = queries.database()
     with savepoints.atomic(using):
         SenderState(alias=f"health check {secrets.token_hex(8)}").save(
             using=using, force_insert=True
@@ -78,7 +80,7 @@ def database() -> Check:
 def queue() -> Check:
     """Look for how long the message waits that should have been sent first."""
     now = timezone.now()
-    due = lookups.attempts().filter(delivery.due(now))
+    due = queries.attempts().filter(attempts.due(now))
     oldest = due.order_by("due_at").values_list("due_at", flat=True).first()
     age = max(math.floor((now - oldest).total_seconds()), 0) if oldest else 0
     late = age > conf.current().HEALTH_QUEUE_AGE
@@ -93,7 +95,7 @@ def queue() -> Check:
 def sender_states() -> Check:
     """Count the senders that are passed over; without any other the site can send nothing."""
     known = set(senders.configured())
-    out = sorted(known.intersection(breakers.passed_over()))
+    out = sorted(known.intersection(circuit_breakers.passed_over()))
     status = OK
     if out:
         status = FAILING if known <= set(out) else DEGRADED
@@ -102,7 +104,7 @@ def sender_states() -> Check:
 
 def webhook_backlog() -> Check:
     """Look for how long the event waits that should have been posted first."""
-    count, age = webhooks.backlog(timezone.now())
+    count, age = outbox.backlog(timezone.now())
     late = age > conf.current().HEALTH_QUEUE_AGE
     return Check(
         "webhooks",
@@ -115,7 +117,7 @@ def webhook_backlog() -> Check:
 def workers() -> Check:
     """Look when each worker was last at work; one that never ran on this site is not named."""
     now = timezone.now()
-    rows = WorkerHeartbeat.objects.using(lookups.database()).order_by("name")
+    rows = WorkerHeartbeat.objects.using(queries.database()).order_by("name")
     ages = {
         f"{name}_seconds": max(math.floor((now - beat_at).total_seconds()), 0)
         for name, beat_at in rows.values_list("name", "beat_at")
@@ -135,7 +137,7 @@ QUESTIONS: tuple[Callable[[], Check], ...] = (
 
 def beat(name: str) -> None:
     """Note that a worker has just been at work."""
-    now, using = timezone.now(), lookups.database()
+    now, using = timezone.now(), queries.database()
     rows = WorkerHeartbeat.objects.using(using)
     if not rows.filter(name=name).update(beat_at=now):
         first = partial(rows.create, name=name, beat_at=now)

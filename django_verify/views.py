@@ -13,9 +13,11 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from django_verify import conf, health, proof_keys, receipts, senders
-from django_verify.charges import outside_atomic_requests
+from django_verify import conf, health, senders
 from django_verify.db import reconnect
+from django_verify.db.autocommit import outside_atomic_requests
+from django_verify.delivery import reports as delivery_reports
+from django_verify.proofs import keys as proof_keys
 from django_verify.senders import Callback, CallbackRefused, Sender
 
 logger = logging.getLogger("django_verify")
@@ -77,7 +79,7 @@ def _answer(request: HttpRequest, sender: Sender) -> HttpResponse:
         return HttpResponse(text, content_type=kind, headers={"X-Content-Type-Options": "nosniff"})
     reports = sender.reports(callback)
     named = _ATTEMPT.search(query)
-    receipts.record(sender.alias, reports, named[1] if named else "")
+    delivery_reports.record(sender.alias, reports, named[1] if named else "")
     return HttpResponse(status=204)
 
 

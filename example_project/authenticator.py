@@ -24,7 +24,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from django_verify import challenges, entities, factors
+from django_verify import factors
 from django_verify.exceptions import (
     InvalidFactorParameter,
     MaxChallengeChecksReached,
@@ -34,6 +34,7 @@ from django_verify.exceptions import (
     TooManyEnrolments,
     VerifyError,
 )
+from django_verify.factors import challenges, entities
 from django_verify.models import Challenge, Factor, VerifyService
 from example_project import visitor
 

@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from django_verify import entities, factors, passkeys
+from django_verify import factors
 from django_verify.exceptions import (
     ChallengeExpired,
     FactorUnverified,
@@ -34,7 +34,8 @@ from django_verify.exceptions import (
     PasskeyRegistrationOver,
     VerifyError,
 )
-from django_verify.factors.passkeys import decoded
+from django_verify.factors import entities, passkeys
+from django_verify.factors.passkey_options import decoded
 from django_verify.models import Factor, VerifyService
 from example_project import visitor
 

@@ -19,8 +19,9 @@ from django.db import connection, connections, transaction
 from django.test import Client, TransactionTestCase
 from django.utils import timezone
 
-from django_verify import breakers, transport
+from django_verify.delivery import circuit_breakers
 from django_verify.models import Account, ApiKey, TestNumber, VerifyService
+from django_verify.net import client as http_client
 from django_verify.senders import locmem
 from tests.receivers import Receiver
 
@@ -90,9 +91,9 @@ def outbox():
 @pytest.fixture(autouse=True)
 def healthy_senders():
     """No test goes by what another one's senders did."""
-    breakers.forget()
+    circuit_breakers.forget()
     yield
-    breakers.forget()
+    circuit_breakers.forget()
 
 
 @pytest.fixture
@@ -259,8 +260,8 @@ def aligned():
 @pytest.fixture
 def loopback(monkeypatch):
     """Loopback passes for a public address."""
-    real = transport.call
-    monkeypatch.setattr(transport, "call", lambda *a, **k: real(*a, **{**k, "public": False}))
+    real = http_client.call
+    monkeypatch.setattr(http_client, "call", lambda *a, **k: real(*a, **{**k, "public": False}))
 
 
 @pytest.fixture

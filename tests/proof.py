@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from django.utils import timezone
 
-from django_verify import proof_keys, proofs
-from django_verify.proofs import ProofRefused
+from django_verify import proofs
+from django_verify.proofs import ProofRefused, keys
 from tests.conftest import PHONE
 
 SID = "CV" + "0" * 32
@@ -28,7 +28,7 @@ def pem(key, encryption=None):
 
 
 def public_pem(text):
-    key = proof_keys._pair("any", text).private.public_key()
+    key = keys._pair("any", text).private.public_key()
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -72,7 +72,7 @@ def opened(text):
 
 def signed(header, claims, key=None):
     """A token with a right signature of the key that its header names, or of `key`."""
-    key = key or proof_keys.ring()[header["kid"]]
+    key = key or keys.ring()[header["kid"]]
     parts = [part if isinstance(part, str) else segment(part) for part in (header, claims)]
     message = ".".join(parts)
     return f"{message}.{segment(key.sign(message.encode()))}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from django_verify import webhooks
+from django_verify.events import outbox
 from django_verify.models import Challenge, Entity, Factor, Webhook, WebhookDelivery
 
 FACTOR = {
@@ -65,8 +65,8 @@ def tell(service, kind="created"):
     entity = Entity(identity="user-7")
     factor = Factor(service=service, account=service.account, entity=entity, **FACTOR)
     if kind in {"approved", "denied"}:
-        return webhooks.challenge_event(kind, Challenge(factor=factor, **CHALLENGE))
-    return webhooks.factor_event(kind, factor)
+        return outbox.challenge_event(kind, Challenge(factor=factor, **CHALLENGE))
+    return outbox.factor_event(kind, factor)
 
 
 def the_row():

@@ -8,7 +8,8 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import DatabaseError
 
-from django_verify import checks, passkeys
+from django_verify import checks
+from django_verify.factors import passkeys
 from django_verify.models import TestNumber
 from tests.conftest import PHONE, make_pair, make_service
 from tests.scripted import configured
@@ -105,7 +106,7 @@ def test_e005_a_route_for_no_country(country, found, settings):
 
 
 @pytest.mark.parametrize(
-    "path", ["nowhere.wake", "django_verify.dispatch.nothing", "django_verify.__version__"]
+    "path", ["nowhere.wake", "django_verify.delivery.dispatch.nothing", "django_verify.__version__"]
 )
 def test_e001_an_engine_that_is_none(path, settings):
     use(settings, DISPATCH=path)
@@ -212,7 +213,7 @@ def test_check_deploy_says_nothing_of_a_good_configuration(settings):
 
 
 def test_a_simulated_carrier_is_not_deployed(settings):
-    settings.DJANGO_VERIFY = {"SNA": {"BACKEND": "django_verify.sna.Simulator"}}
+    settings.DJANGO_VERIFY = {"SNA": {"BACKEND": "django_verify.verifications.sna.Simulator"}}
     assert "django_verify.E011" in {message.id for message in checks.check_deployment()}
     assert checks.check_settings() == []
 
@@ -238,7 +239,7 @@ MEMORY_PUSH = {"fcm": {"BACKEND": "django_verify.push_senders.memory.MemorySende
 def test_push_without_its_library(settings, monkeypatch):
     use(settings, PUSH_SENDERS=MEMORY_PUSH)
     assert checks.check_settings() == []
-    monkeypatch.setattr("django_verify.signatures.find_spec", lambda name: None)
+    monkeypatch.setattr("django_verify.crypto.jose.find_spec", lambda name: None)
     (error,) = checks.check_settings()
     assert ids([error]) == ["E030"]
     assert "django-verify[jose]" in error.hint

@@ -14,20 +14,12 @@ from django.db import connection, transaction
 from django.dispatch import Signal
 from django.test import Client
 
-from django_verify import (
-    challenges,
-    codes,
-    delivery,
-    entities,
-    notifications,
-    proofs,
-    signals,
-    sna,
-    tokens,
-    verifications,
-)
+from django_verify import proofs, signals, verifications
+from django_verify.crypto import codes
 from django_verify.db import reconnect
+from django_verify.delivery import attempts as delivery_attempts
 from django_verify.exceptions import ServiceUnavailable, VerifyError
+from django_verify.factors import access_tokens, challenges, entities, notifications
 from django_verify.models import (
     AccessToken,
     Challenge,
@@ -43,14 +35,15 @@ from django_verify.senders import Receipt, locmem
 from django_verify.users import signals as users_signals
 from django_verify.users import verified_phones
 from django_verify.users.models import VerifiedPhone
+from django_verify.verifications import sna
 from tests.conftest import PHONE, Api, make_account, make_service, wrong
 from tests.cuts import WAYS, Cut
 from tests.device import Phone, through
+from tests.factors.test_entities import WHO, app
 from tests.mobile.test_views import App
 from tests.proof import issue, redeem
 from tests.receivers import make_webhook
 from tests.scripted import Scripted, configured
-from tests.test_entities import WHO, app
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -521,10 +514,10 @@ class FactorDeleted(FactorVerified):
 
 class AccessTokenUsed(Verb):
     def prepare(self):
-        self.row = tokens.issue(self.world.service, WHO)
+        self.row = access_tokens.issue(self.world.service, WHO)
         client = Client(raise_request_exception=False)
         self.phone = Phone(through(client), self.world.service.sid, WHO)
-        self.token = tokens.text(self.row)
+        self.token = access_tokens.text(self.row)
 
     def act(self):
         return self.phone.enrol(self.token)
@@ -627,7 +620,7 @@ VERBS = (
     *(ApprovedByAHostsView, SnaCheck),
 )
 NUMBERS = itertools.count(1)
-SIMULATOR = {"BACKEND": "django_verify.sna.Simulator"}
+SIMULATOR = {"BACKEND": "django_verify.verifications.sna.Simulator"}
 #: Those of clients are counted, and never reached.
 LIMITS = {name: [[10_000, 3600]] for name in ("number", "network", "device", "prefix", "checks")}
 
@@ -670,7 +663,7 @@ def site(settings, monkeypatch):
     settings.DJANGO_VERIFY = configured(
         aliases=("a",), reporting="a", BASE_URL=URL, CLIENT_LIMITS=LIMITS, SNA=SIMULATOR
     )
-    for module in (delivery, notifications):
+    for module in (delivery_attempts, notifications):
         monkeypatch.setattr(module, "PATIENCE", 0)
 
 

@@ -31,7 +31,7 @@ READY = {
 @pytest.fixture(autouse=True)
 def two_senders(settings):
     settings.DJANGO_VERIFY = configured(
-        aliases=("telco", "backup"), DISPATCH="tests.test_delivery.nobody"
+        aliases=("telco", "backup"), DISPATCH="tests.delivery.test_attempts.nobody"
     )
 
 

@@ -16,10 +16,13 @@ from django.db import connection
 from django.test import Client
 from django.views.debug import ExceptionReporter
 
-from django_verify import channels, codes, messages, signals, verifications
-from django_verify import outbox as writes
+from django_verify import signals, verifications
+from django_verify.crypto import codes
+from django_verify.messages import channels, compose
 from django_verify.models import Factor, Verification, VerificationAttempt
 from django_verify.senders import Message, locmem
+from django_verify.verifications import store as writes
+from django_verify.verifications import verbs
 from tests.conftest import (
     OTHER_PHONE,
     PHONE,
@@ -167,8 +170,8 @@ def test_error_mail_shows_no_code(account, outbox, monkeypatch, rf, where):
             verifications.start(service, PHONE, custom_code=PLANTED)
             attempt = VerificationAttempt.objects.get()
             attempt.lease = ""
-            monkeypatch.setattr(messages, "Draft", boom)
-            messages.compose(attempt, "sms")
+            monkeypatch.setattr(compose, "Draft", boom)
+            compose.compose(attempt, "sms")
     except ZeroDivisionError as error:
         request = rf.post("/")
         request.sensitive_post_parameters = "__ALL__"
@@ -219,7 +222,7 @@ def test_a_failure_is_reported_without_its_variables(
     handler = AdminEmailHandler(include_html=True)
     logger = logging.getLogger("django_verify")
     logger.addHandler(handler)
-    monkeypatch.setattr(verifications if place == "_to_check" else writes, place, boom)
+    monkeypatch.setattr(verbs if place == "_to_check" else writes, place, boom)
     monkeypatch.setattr("django.conf.settings.ADMINS", [("a", "root@example.com")])
     api = Api(account.sid, account.token)
     root = f"Services/{service.sid}"

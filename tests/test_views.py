@@ -6,7 +6,8 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
-from django_verify import receipts, verifications
+from django_verify import verifications
+from django_verify.delivery import reports
 from django_verify.models import VerificationAttempt
 from django_verify.senders import Receipt
 from tests.conftest import PHONE
@@ -108,7 +109,7 @@ def test_what_fails_here_has_the_provider_come_again(monkeypatch, caplog, fault)
     def fail(*args):
         raise fault
 
-    monkeypatch.setattr(receipts, "record", fail)
+    monkeypatch.setattr(reports, "record", fail)
     answer = post()
     assert (answer.status_code, answer.content) == (503, b"")
     assert type(fault).__name__ in caplog.text

@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import channels, dispatch
 from django_verify.admin.verifications import (
     AttemptServiceFilter,
     ChannelFilter,
@@ -19,6 +18,8 @@ from django_verify.admin.verifications import (
     RecordAdmin,
     sees_addresses,
 )
+from django_verify.delivery import dispatch
+from django_verify.messages import channels
 from django_verify.models import VerificationAttempt
 
 

@@ -15,9 +15,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import webhooks
 from django_verify.admin.closed import ClosedAdmin, LookOnly
 from django_verify.admin.verifications import ValueFilter
+from django_verify.events import outbox
 from django_verify.models import WebhookDelivery
 
 #: The confirmation page names each delivery, and a form has at most 1000 fields.
@@ -120,7 +120,7 @@ class WebhookDeliveryAdmin(LookOnly, ClosedAdmin):
     def _replay(self, request: HttpRequest, ticked: list[str]) -> None:
         count = 0
         for row in self.get_queryset(request).filter(pk__in=ticked):
-            if webhooks.replay(WebhookDelivery.objects.filter(pk=row.pk)):
+            if outbox.replay(WebhookDelivery.objects.filter(pk=row.pk)):
                 self.log_change(request, row, gettext("Made due again."))
                 count += 1
         text = ngettext(

@@ -17,7 +17,6 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import challenges, entities
 from django_verify.admin.closed import LookOnly, TabularInline
 from django_verify.admin.verifications import (
     RecordAdmin,
@@ -26,6 +25,7 @@ from django_verify.admin.verifications import (
     sees_addresses,
 )
 from django_verify.exceptions import NotFound
+from django_verify.factors import challenges, entities
 from django_verify.models import Challenge, Entity, Factor, Notification, VerifyService
 
 #: The confirmation page names each factor, and a form has at most 1000 fields.

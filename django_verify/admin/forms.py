@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from phonenumber_field.formfields import PhoneNumberField
 
 from django_verify import delivery, senders
-from django_verify.channels import CHANNELS
+from django_verify.messages.channels import CHANNELS
 from django_verify.models import Template, VerifyService
 
 if TYPE_CHECKING:

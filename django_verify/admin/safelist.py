@@ -9,9 +9,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import phones, sids
+from django_verify import sids
 from django_verify.admin.closed import ClosedAdmin
 from django_verify.admin.verifications import sees_addresses
+from django_verify.contact import phones
 from django_verify.models import SafeListNumber
 
 

@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import breakers
 from django_verify.admin.closed import ClosedAdmin, LookOnly
+from django_verify.delivery import circuit_breakers
 from django_verify.models import SenderState
 
 
@@ -35,7 +35,7 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
     @admin.display(description=_("state"))
     def state(self, obj: SenderState) -> str:
         """What the routes make of it."""
-        known = breakers.State(obj.failures, obj.open_until)
+        known = circuit_breakers.State(obj.failures, obj.open_until)
         if known.open_until is None:
             return str(_("in use"))
         if known.is_open(timezone.now()):
@@ -51,7 +51,7 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
         """Forget the failures in a row of each."""
         count = 0
         for row in queryset:
-            if breakers.close(row.alias):
+            if circuit_breakers.close(row.alias):
                 count += 1
                 self.log_change(request, row, gettext("Put back in its place."))
         text = ngettext("%(count)d sender is used again.", "%(count)d are used again.", count)

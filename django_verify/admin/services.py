@@ -23,7 +23,7 @@ from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.forms import ServiceForm, TestMessageForm, label, routing_of
 from django_verify.admin.messaging import MessagingConfigurationInline
 from django_verify.admin.testnumbers import TestNumberInline
-from django_verify.charges import outside_atomic_requests
+from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.exceptions import InvalidParameter, VerifyError
 from django_verify.models import RateLimit, VerificationAttempt, VerifyService
 

@@ -14,10 +14,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import wording
 from django_verify.admin.closed import ClosedAdmin, InlineFormSet, StackedInline
 from django_verify.models import Template, TemplateTranslation
 from django_verify.models.templates import TEMPLATE_CHANNELS
+from django_verify.text import placeholders
 
 #: What the preview puts in the place of the placeholders.
 EXAMPLE = {"code": "123456", "friendly_name": "Acme", "ttl": "10"}
@@ -28,13 +28,13 @@ _LABELS = {"sms": _("Text message (SMS)"), "voice": _("Phone call")}
 def preview(text: str) -> dict[str, Any]:
     """Return what a text will look like, what it costs and what is wrong with it."""
     text = text.strip()
-    names = wording.placeholders(text)
-    example = wording.render(text, dict(zip(names, names, strict=True)) | EXAMPLE)
+    names = placeholders.placeholders(text)
+    example = placeholders.render(text, dict(zip(names, names, strict=True)) | EXAMPLE)
     return {
         "text": example,
-        "size": wording.size(example),
-        "faults": wording.faults(text) if text else [],
-        "custom": wording.custom_placeholders(text),
+        "size": placeholders.size(example),
+        "faults": placeholders.faults(text) if text else [],
+        "custom": placeholders.custom_placeholders(text),
     }
 
 
@@ -151,5 +151,5 @@ class TemplateAdmin(ClosedAdmin):
         """Answer the preview of a text; nothing is written."""
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
-        text = request.POST.get("text", "")[: 4 * wording.TEXT_LENGTH]
+        text = request.POST.get("text", "")[: 4 * placeholders.TEXT_LENGTH]
         return TemplateResponse(request, "django_verify/admin/template_preview.html", preview(text))

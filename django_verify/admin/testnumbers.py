@@ -14,10 +14,11 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from django_verify import channels, conf
+from django_verify import conf
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.forms import destination
 from django_verify.admin.verifications import sees_addresses
+from django_verify.messages import channels
 from django_verify.models import TestNumber
 from django_verify.models.testnumbers import LONGEST
 

@@ -19,10 +19,11 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import channels, sids, verifications
+from django_verify import sids, verifications
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.forms import label
 from django_verify.exceptions import InvalidParameter, NotFound
+from django_verify.messages import channels
 from django_verify.models import Account, Verification, VerificationAttempt, VerifyService
 
 #: The confirmation page names each verification, and a form has at most 1000 fields.

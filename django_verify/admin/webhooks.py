@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import webhooks
 from django_verify.admin.accounts import CredentialAdmin
+from django_verify.events import outbox
 from django_verify.models import EventSink, Webhook
 from django_verify.models.webhooks import EVENT_TYPES, Receiver
 
@@ -59,7 +59,7 @@ class ReceiverAdmin(CredentialAdmin):
 
     def renew(self, obj: Receiver) -> str:
         """Give the receiver a new signing secret."""
-        return webhooks.rotate_secret(obj)
+        return outbox.rotate_secret(obj)
 
     @admin.display(description=_("health"))
     def health(self, obj: Receiver) -> str:

@@ -1,1 +1,1 @@
-"""The Verify v2 wire; with mobile/ the only room that imports REST framework."""
+"""The Verify v2 wire; what it shares with `mobile` of REST framework is in `rest`."""

@@ -12,11 +12,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_verify import bodies, channels
 from django_verify.api import fields, wire
 from django_verify.api.resource import Fetch, List, PageParameters, Resource
 from django_verify.exceptions import InvalidParameter
+from django_verify.messages import channels
 from django_verify.models import Verification, VerificationAttempt
+from django_verify.rest import bodies
 
 # Older attempts are not shown, whether or not their rows still exist.
 WINDOW = dt.timedelta(days=30)

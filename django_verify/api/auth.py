@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from django_verify import codes, sids, tokens
+from django_verify import sids
+from django_verify.crypto import codes
+from django_verify.db import queries
 from django_verify.exceptions import AuthenticationRequired
-from django_verify.models import AccessToken, Account, ApiKey, Factor, lookups
+from django_verify.factors import access_tokens
+from django_verify.models import AccessToken, Account, ApiKey, Factor
 
 TOKEN_USER = "token"  # noqa: S105 - a user name
 
@@ -54,9 +57,9 @@ class BasicAuthentication(BaseAuthentication):
 def _bearer(token: str) -> Caller:
     """Return who holds a token: three segments are signed by a device, five are sealed by us."""
     if token.count(".") == 2:
-        device = tokens.device(token)
+        device = access_tokens.device(token)
         return Caller(device.account, device=device)
-    access_token = tokens.read(token)
+    access_token = access_tokens.read(token)
     return Caller(access_token.account, access_token=access_token)
 
 
@@ -70,7 +73,7 @@ def _look_up(name: str) -> tuple[Account | None, str]:
             return None, ""
         return key.account, key.secret_hash
     sid = sids.canonical(name) if sids.is_sid("AC", name) else ""
-    account = lookups.active_account(sid)
+    account = queries.active_account(sid)
     return account, account.auth_token_hash if account else ""
 
 

@@ -10,10 +10,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_verify import challenges, entities, factors
+from django_verify import factors
 from django_verify.api import fields, wire
 from django_verify.api.entities import EntityResource
 from django_verify.api.resource import Create, Fetch, List, PageParameters, Update
+from django_verify.factors import challenges, entities
 from django_verify.models import Challenge, Factor
 
 MESSAGE_LENGTH, LABEL_LENGTH, VALUE_LENGTH = 256, 36, 128

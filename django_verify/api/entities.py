@@ -7,10 +7,11 @@ from typing import Any
 from django.db.models import QuerySet
 from rest_framework import serializers
 
-from django_verify import entities, exceptions, factors, sids, tokens
+from django_verify import exceptions, factors, sids
 from django_verify.api import fields, wire
 from django_verify.api.resource import Create, Delete, Fetch, List, ServiceResource, Update
 from django_verify.exceptions import InvalidFactorParameter, InvalidParameter
+from django_verify.factors import access_tokens, entities
 from django_verify.models import Entity, Factor
 
 
@@ -225,7 +226,7 @@ class FactorViewSet(Create, Fetch, List, Update, Delete, FactorShown, EntityReso
         if token is None:
             return super().read(parameters, partial=partial)
         service_sid = sids.canonical(self.kwargs["service_sid"])
-        tokens.refuse_other(token, service_sid, self.kwargs["identity"])
+        access_tokens.refuse_other(token, service_sid, self.kwargs["identity"])
         values = {"factor_type": token.factor_type, **super().read(parameters, partial=True)}
         if values["factor_type"] != token.factor_type:
             raise exceptions.FactorNotAllowed

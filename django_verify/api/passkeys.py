@@ -6,14 +6,16 @@ from typing import Any
 
 from rest_framework import serializers
 
-from django_verify import bodies, exceptions, factors, passkeys
+from django_verify import exceptions, factors
 from django_verify.api import fields, wire
 from django_verify.api.challenges import ChallengeAnswer, common
 from django_verify.api.entities import FactorAnswer, FactorShown, FactorSide, NewFactorAnswer
 from django_verify.api.resource import Create
 from django_verify.exceptions import InvalidFactorParameter, InvalidParameter
-from django_verify.factors.passkeys import decoded
+from django_verify.factors import passkeys
+from django_verify.factors.passkey_options import decoded
 from django_verify.models import Challenge, Factor
+from django_verify.rest import bodies
 
 TRANSPORTS = ("usb", "nfc", "ble", "smart-card", "internal", "hybrid")
 # An attestation may carry certificates; all else is short.

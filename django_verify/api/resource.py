@@ -25,13 +25,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from django_verify import bodies, conf, exceptions, sids, turns
+from django_verify import conf, exceptions, sids
 from django_verify.api import wire
 from django_verify.api.auth import BasicAuthentication, Caller
-from django_verify.charges import outside_atomic_requests
-from django_verify.db import savepoints
+from django_verify.db import queries, retry, savepoints
+from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.exceptions import Conflict, InvalidParameter, NotFound
-from django_verify.models import AccessToken, Account, Factor, VerifyService, lookups
+from django_verify.models import AccessToken, Account, Factor, VerifyService
+from django_verify.rest import bodies
 
 MAX_PAGE_SIZE = 1000
 DELETE_TURNS = 10
@@ -252,7 +253,7 @@ class ServiceResource(Resource):
 
     def loaded_service(self) -> VerifyService:
         """Return the service that the path names. Raises NotFound."""
-        found = lookups.service(self.service.sid, self.account.sid)
+        found = queries.service(self.service.sid, self.account.sid)
         if found is None:
             raise NotFound
         return found
@@ -300,7 +301,7 @@ class Delete:
                     self.perform_destroy(self.get_object())
                 return Response(status=204)
             except DatabaseError as error:
-                if not turns.collided(error):
+                if not retry.collided(error):
                     raise
                 # Something was added to it meanwhile, or somebody waited for it.
         raise Conflict

@@ -8,9 +8,9 @@ from django.db import IntegrityError, router
 from django.db.models import QuerySet
 from rest_framework import serializers
 
-from django_verify import phones
 from django_verify.api import wire
 from django_verify.api.resource import Create, Delete, Fetch, Resource, only
+from django_verify.contact import phones
 from django_verify.db import savepoints
 from django_verify.exceptions import AlreadySafeListed, InvalidParameter, NotFound
 from django_verify.models import SafeListNumber

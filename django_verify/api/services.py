@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
-from django_verify import message_templates, sids
+from django_verify import sids
 from django_verify.api import wire
 from django_verify.api.resource import (
     Create,
@@ -23,6 +23,7 @@ from django_verify.exceptions import (
     RestrictedWord,
     TemplateNotFound,
 )
+from django_verify.messages import templates
 from django_verify.models import Factor, VerifyService
 from django_verify.models.services import RESTRICTED
 
@@ -213,7 +214,7 @@ def _save(service: VerifyService, fields: list[str] | None = None) -> VerifyServ
         raise InvalidParameter(name, reasons[0].messages[0]) from None
     template = service.default_template_sid
     written = fields is None or "default_template_sid" in fields
-    if template and written and not message_templates.exists(template, service.account_id):
+    if template and written and not templates.exists(template, service.account_id):
         raise TemplateNotFound
     if fields is None:
         service.save(force_insert=True)

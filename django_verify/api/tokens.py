@@ -7,11 +7,12 @@ from typing import Any
 
 from rest_framework import serializers
 
-from django_verify import challenges, exceptions, notifications, sids, tokens
+from django_verify import exceptions, sids
 from django_verify.api import fields, wire
 from django_verify.api.entities import EntityResource
 from django_verify.api.resource import Create, Fetch, ServiceResource
 from django_verify.exceptions import InvalidAccessTokenParameter, InvalidParameter, NotFound
+from django_verify.factors import access_tokens, challenges, notifications
 from django_verify.models import AccessToken, Notification
 
 _IDENTITY = re.compile(r"[0-9A-Za-z-]{8,64}\Z")
@@ -35,7 +36,7 @@ class AccessTokenParameters(wire.Parameters):
     Identity = Identity()
     FactorType = fields.OneOf("push")
     FactorFriendlyName = wire.Text(64, required=False)
-    Ttl = wire.Integer(tokens.SHORTEST_TTL, tokens.LONGEST_TTL, required=False)
+    Ttl = wire.Integer(access_tokens.SHORTEST_TTL, access_tokens.LONGEST_TTL, required=False)
 
 
 class AccessTokenAnswer(wire.Answer):
@@ -73,16 +74,16 @@ class AccessTokenViewSet(Create, Fetch, ServiceResource):
         sid = self.kwargs["sid"]
         if not sids.is_sid("YK", sid):
             raise NotFound
-        return tokens.fetch(self.service, sids.canonical(sid))
+        return access_tokens.fetch(self.service, sids.canonical(sid))
 
     def perform_create(self, identity: str, factor_type: str, **values: Any) -> AccessToken:
         """Issue a token."""
-        return tokens.issue(
+        return access_tokens.issue(
             self.loaded_service(),
             identity,
             factor_type,
             friendly_name=values.get("factor_friendly_name", ""),
-            ttl=values.get("ttl", tokens.DEFAULT_TTL),
+            ttl=values.get("ttl", access_tokens.DEFAULT_TTL),
         )
 
     def represent(self, row: AccessToken) -> dict[str, Any]:
@@ -94,7 +95,7 @@ class AccessTokenViewSet(Create, Fetch, ServiceResource):
             "entity_identity": row.identity,
             "factor_type": row.factor_type,
             "factor_friendly_name": row.factor_friendly_name or None,
-            "token": tokens.text(row),
+            "token": access_tokens.text(row),
             "url": self.link(f"Services/{row.service_id}/AccessTokens/{row.sid}"),
             "ttl": row.ttl,
             "date_created": wire.timestamp(row.date_created),

@@ -11,13 +11,16 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_verify import bodies, exceptions, ratelimits, sids, sna, verifications
+from django_verify import exceptions, sids, verifications
 from django_verify.api import wire
 from django_verify.api.resource import Create, Fetch, ServiceResource, Update
-from django_verify.charges import outside_atomic_requests
 from django_verify.db import reconnect
+from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.exceptions import InvalidParameter
+from django_verify.limits import counters
 from django_verify.models import Verification
+from django_verify.rest import bodies
+from django_verify.verifications import sna
 
 
 class Substitutions(wire.JSONObject):
@@ -126,7 +129,7 @@ class VerificationViewSet(Create, Fetch, Update, ServiceResource):
     def retrieve(self, request: Request, **kwargs: str) -> Response:
         """Answer a verification by SID or address; as often as the vendor lets it be read."""
         row = verifications.fetch(self.service, kwargs["sid"])
-        ratelimits.count_read(row.sid)
+        counters.count_read(row.sid)
         return Response(self.represent(row))
 
     def update(self, request: Request, **kwargs: str) -> Response:

@@ -1,4 +1,4 @@
-"""Webhooks of a service: kept and validated here, called by `posting`."""
+"""Webhooks of a service: kept and validated here, called by `events.post`."""
 
 from __future__ import annotations
 

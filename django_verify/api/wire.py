@@ -24,9 +24,10 @@ from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from django_verify import bodies, exceptions
-from django_verify.bodies import MAX_PARAMETERS, Values
+from django_verify import exceptions
 from django_verify.exceptions import InvalidParameter, MalformedRequest, VerifyError
+from django_verify.rest import bodies
+from django_verify.rest.bodies import MAX_PARAMETERS, Values
 
 MORE_INFO = "https://www.twilio.com/docs/errors/{}"
 REQUIRED = "this parameter is required"

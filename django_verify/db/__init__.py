@@ -1,1 +1,4 @@
-"""How this package uses a database: savepoints, and connections that die; no table is here."""
+"""How this package uses a database: transactions, connections, retries, and the hottest queries.
+
+The tables are in `models`.
+"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django_verify.exceptions import InvalidFactorParameter
 from django_verify.factors.base import FactorKind, Proof
-from django_verify.factors.passkeys import Passkeys
+from django_verify.factors.passkey_options import Passkeys
 from django_verify.factors.push import Push
 from django_verify.factors.totp import Totp
 

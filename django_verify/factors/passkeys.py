@@ -1,186 +1,332 @@
-"""Passkeys: how they are configured, and what a browser is asked; its answers go to `passkeys`.
+"""Passkeys by their verbs: enrol, verify, challenge, approve; needs the extra `passkeys`.
 
-Imports without the extra: the ceremonies themselves are judged in `ceremonies`.
+A ceremony is found by the challenge in what the browser signed, and is used up by the first
+answer, right or wrong: that is charged, committed, before the answer is judged.
 """
 
 from __future__ import annotations
 
-import base64
-import datetime as dt
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
-from django_verify import exceptions
-from django_verify.exceptions import InvalidFactorParameter
-from django_verify.factors.base import FactorKind
-from django_verify.models import Challenge, Entity, Factor, VerifyService, lookups
+from django.db import IntegrityError
+from django.utils import timezone
 
-REGISTRATION = dt.timedelta(minutes=10)
-AUTHENTICATION = dt.timedelta(minutes=5)
-CRITERIA = ("authenticator_attachment", "discoverable_credentials", "user_verification")
-ES256 = -7
+from django_verify import exceptions, sids
+from django_verify.db import queries, retry, savepoints
+from django_verify.db.autocommit import refuse_open_transaction
+from django_verify.exceptions import InvalidClientData, NotFound
+from django_verify.factors import Proof, challenges, entities
+from django_verify.factors import passkey_options as kind
+from django_verify.models import Challenge, Entity, Factor, VerifyService
 
-_ALPHABET = str.maketrans("-_", "+/")
-_ELSEWHERE = "a passkey is verified and challenged at Passkeys"
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\Z")
-_ORIGIN = re.compile(r"(https?://[^\s/?#@]+|android:apk-key-hash:[A-Za-z0-9_-]{1,86}=?)\Z")
+if TYPE_CHECKING:
+    from django_verify.factors import webauthn as judged
 
-
-class Passkeys(FactorKind):
-    """`config` is as on the wire; `binding` has `id`, `public_key`, `transports` and so on."""
-
-    name = Factor.Type.PASSKEYS
-    limit = 20
-
-    def enrol(self, factor: Factor, entity: Entity, params: Mapping[str, Any]) -> None:
-        """Resolve the configuration; a key comes with the registration."""
-        factor.config = resolved(factor.service, params.get("config") or {})
-
-    def configure(self, factor: Factor, params: Mapping[str, Any]) -> None:
-        """Change nothing: a credential is made for one relying party, by one authenticator."""
-
-    def options(self, factor: Factor) -> dict[str, Any]:
-        """Return what `navigator.credentials.create` takes, in JSON."""
-        config, name = factor.config, factor.friendly_name
-        party, residence = config["relying_party"], config["discoverable_credentials"]
-        selection = {
-            "requireResidentKey": residence == "required",
-            "residentKey": residence,
-            "userVerification": config["user_verification"],
-        }
-        if config["authenticator_attachment"] != "any":
-            selection["authenticatorAttachment"] = config["authenticator_attachment"]
-        return {
-            "publicKey": {
-                "rp": {"id": party["id"], "name": party["name"]},
-                "user": {"id": as_text(factor.entity_id), "name": name, "displayName": name},
-                "challenge": as_text(factor.sid),
-                "pubKeyCredParams": [{"type": "public-key", "alg": ES256}],
-                "timeout": int(REGISTRATION.total_seconds() * 1000),
-                # A second passkey on one authenticator would silently replace the first one.
-                "excludeCredentials": descriptors(verified(factor.entity_id), party["id"]),
-                "authenticatorSelection": selection,
-                "attestation": "none",
-            }
-        }
-
-    def read(self, factor: Factor, payload: str) -> None:
-        """Refuse every payload: a ceremony is no text."""
-        raise InvalidFactorParameter("auth_payload", _ELSEWHERE)
-
-    def pose(self, challenge: Challenge, factor: Factor, now: dt.datetime) -> None:
-        """Refuse: the browser's options are made by `passkeys.challenge`."""
-        raise InvalidFactorParameter("factor_sid", _ELSEWHERE)
+LIBRARY = "webauthn"
+_STRICTEST = ("required", "preferred", "discouraged")
 
 
-def as_text(sid: str) -> str:
-    """Return a SID's ASCII as the contract has it in options: base64url without padding."""
-    return encoded(sid.encode())
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """What `navigator.credentials.create` gave, in bytes."""
+
+    client_data: bytes
+    attestation_object: bytes
+    credential_id: bytes | None = None
+    transports: Sequence[str] = ()
 
 
-def encoded(raw: bytes) -> str:
-    """Return base64url without padding."""
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """What `navigator.credentials.get` gave, in bytes; an empty user handle is none."""
+
+    client_data: bytes
+    authenticator_data: bytes
+    signature: bytes
+    credential_id: bytes
+    user_handle: bytes = b""
 
 
-def decoded(text: str) -> bytes:
-    """Return the bytes of base64url or base64, padded or not. Raises ValueError for all else."""
-    return base64.b64decode(_padded(text.translate(_ALPHABET)), validate=True)
+def available() -> bool:
+    """Whether the extra is installed."""
+    return find_spec(LIBRARY) is not None
 
 
-def _padded(text: str) -> str:
-    bare = text.rstrip("=")
-    return bare + "=" * (-len(bare) % 4)
+def enrol(
+    service: VerifyService, identity: str, friendly_name: str, config: Mapping[str, Any]
+) -> Factor:
+    """Write a new, unverified passkey; registrations of the entity whose time is over make room.
 
-
-def request_options(
-    challenge: Challenge, rp_id: str, user_verification: str, allowed: Sequence[Factor]
-) -> dict[str, Any]:
-    """Return what `navigator.credentials.get` takes, in JSON."""
-    return {
-        "publicKey": {
-            "challenge": as_text(challenge.sid),
-            "timeout": int(AUTHENTICATION.total_seconds() * 1000),
-            "rpId": rp_id,
-            "allowCredentials": descriptors(allowed, rp_id),
-            "userVerification": user_verification,
-        }
-    }
-
-
-def descriptors(factors: Iterable[Factor], rp_id: str) -> list[dict[str, Any]]:
-    """Return how a browser is told of credentials; all three members, as the device SDKs need."""
-    return [
-        {
-            "id": factor.binding["id"],
-            "type": "public-key",
-            "transports": factor.binding["transports"],
-        }
-        for factor in factors
-        if factor.config["relying_party"]["id"] == rp_id
-    ]
-
-
-def verified(entity_sid: str) -> list[Factor]:
-    """Return an entity's verified passkeys, newest first."""
-    rows = Factor.objects.using(lookups.database()).filter(
-        entity_id=entity_sid, factor_type=Factor.Type.PASSKEYS, status=Factor.Status.VERIFIED
-    )
-    return list(rows.select_related("entity").order_by("-date_created", "-sid"))
-
-
-def resolved(service: VerifyService, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration of a new passkey: the request's members, else the service's.
-
-    A relying party is taken whole from one of the two. Raises InvalidRelyingParty,
-    InvalidRelyingPartyId, and MissingCriteria with the names of what neither has.
+    `config` is that of the wire; what it leaves out is the service's. Raises what
+    `entities.enrol` raises, InvalidRelyingParty, InvalidRelyingPartyId and MissingCriteria.
     """
-    party = config.get("relying_party") or relying_party(service)
-    criteria = {name: config.get(name) or getattr(service, f"passkeys_{name}") for name in CRITERIA}
-    if missing := [name for name in CRITERIA if not criteria[name]]:
-        raise exceptions.MissingCriteria("config", f"it lacks {', '.join(missing)}")
-    refuse_bad_id(party.get("id") or "")
-    for name in ("name", "origins"):
-        if not party.get(name):
-            parameter = f"config.relying_party.{name}"
-            raise exceptions.InvalidRelyingParty(parameter, "this parameter is required")
-    for origin in origins(party["origins"]):
-        if not _ORIGIN.match(origin):
-            reason = "an origin is a scheme and a host, or android:apk-key-hash:…"
-            raise exceptions.InvalidRelyingParty("config.relying_party.origins", reason)
-    told = {name: party[name] for name in ("id", "name", "origins")}
-    return {"relying_party": told, **criteria}
+    _refuse_without_extra()
+    over = entities.rows().filter(
+        entity__service_id=service.sid,
+        entity__account_id=service.account_id,
+        entity__identity_key=identity.lower(),
+        factor_type=Factor.Type.PASSKEYS,
+        status=Factor.Status.UNVERIFIED,
+        date_created__lte=timezone.now() - kind.REGISTRATION,
+    )
+    for factor in over:
+        with suppress(NotFound):  # another request was faster
+            entities.delete_factor(factor)
+    return entities.enrol(
+        service, identity, Factor.Type.PASSKEYS, friendly_name, params={"config": config}
+    )
 
 
-def relying_party(service: VerifyService) -> dict[str, Any]:
-    """Return the service's relying party. Raises InvalidRelyingParty when it has none."""
-    listed = [o.strip() for o in service.passkeys_relying_party_origins.split(",") if o.strip()]
-    party = {
-        "id": service.passkeys_relying_party_id,
-        "name": service.passkeys_relying_party_name,
-        "origins": listed,
+def verify(service: VerifyService, answer: Attestation) -> Factor:
+    """Verify the passkey whose registration is answered, once; a wrong answer uses it up too.
+
+    Raises PasskeyNotFound, PasskeyRegistrationOver, BindingExists, what the ceremony found wrong,
+    and AtomicBlockError inside a transaction.
+    """
+    _refuse_without_extra()
+    from django_verify.factors import webauthn  # noqa: PLC0415 - an extra
+
+    refuse_open_transaction("passkeys.verify")
+    sid = _named(webauthn.client_data_members(answer.client_data), "YF")
+    factor = entities.rows().filter(sid=sid, **_mine(service)).first()
+    if factor is None:
+        raise exceptions.PasskeyNotFound
+    now = timezone.now()
+    fresh = entities.rows().filter(
+        sid=factor.sid,
+        status=Factor.Status.UNVERIFIED,
+        failures=0,
+        date_created__gt=now - kind.REGISTRATION,
+    )
+    if not fresh.update(failures=1):
+        raise exceptions.PasskeyRegistrationOver
+    asked = webauthn.Asked(
+        challenge=factor.sid.encode(),
+        rp_id=factor.config["relying_party"]["id"],
+        origins=_origins(factor, service),
+        needs_user_verification=factor.config["user_verification"] == "required",
+    )
+    made = webauthn.register(
+        asked, answer.client_data, answer.attestation_object, answer.credential_id
+    )
+    changes = {
+        "binding": {
+            "id": kind.encoded(made.id),
+            "public_key": kind.encoded(made.public_key),
+            "transports": list(dict.fromkeys(answer.transports)),
+            "aaguid": made.aaguid,
+            "backup_eligible": made.backup_eligible,
+            "backed_up": made.backed_up,
+        },
+        "binding_digest": _digest(made.id),
+        "sign_count": made.sign_count,
+        "failures": 0,
     }
-    if not any(party.values()):
-        reason = "neither the request nor the service has one"
-        raise exceptions.InvalidRelyingParty("config.relying_party", reason)
-    return party
+    if not entities.settle(factor, Proof(changes=changes), now):
+        raise exceptions.PasskeyNotFound  # deleted meanwhile
+    return factor
 
 
-def refuse_bad_id(rp_id: str) -> None:
-    """Raise InvalidRelyingPartyId for what is no domain in lower case."""
-    if not _DOMAIN.match(rp_id):
-        reason = "it must be a domain, without scheme and port"
-        raise exceptions.InvalidRelyingPartyId("config.relying_party.id", reason)
+@retry.taken
+def challenge(service: VerifyService, *, identity: str = "", factor_sid: str = "") -> Challenge:
+    """Ask for any passkey of the service, for those of one entity, or for one.
+
+    Raises PasskeyEntityNotFound, PasskeyNotFound, FactorUnverified, and InvalidRelyingParty or
+    InvalidRelyingPartyId when nobody is named and the service has no relying party.
+    """
+    _refuse_without_extra()
+    entity = _entity(service, identity) if identity else None
+    named = _factor(service, entity, factor_sid) if factor_sid else None
+    entity = named.entity if named else entity
+    if entity is None:
+        allowed, rp_id = [], kind.relying_party(service)["id"]
+        kind.refuse_bad_id(rp_id)
+        user_verification = service.passkeys_user_verification or "preferred"
+    else:
+        allowed = [named] if named else _of_one_party(service, entity)
+        rp_id = allowed[0].config["relying_party"]["id"]
+        user_verification = _strictest(allowed)
+    now = timezone.now()
+    made = Challenge(
+        account_id=service.account_id,
+        service_id=service.sid,
+        entity=entity,
+        factor=named,
+        factor_type=Factor.Type.PASSKEYS,
+        date_created=now,
+        date_updated=now,
+        expiration_date=now + kind.AUTHENTICATION,
+    )
+    made.options = kind.request_options(made, rp_id, user_verification, allowed)
+    try:
+        with savepoints.atomic(queries.database()):
+            made.save(using=queries.database(), force_insert=True)
+    except IntegrityError:  # somebody was deleted meanwhile
+        raise (exceptions.PasskeyEntityNotFound if entity else NotFound) from None
+    return made
 
 
-def origins(listed: Iterable[str]) -> list[str]:
-    """Return origins as browsers and Android spell them; without a scheme, https is meant."""
-    return [_origin(text) for text in listed]
+def approve(service: VerifyService, answer: Assertion) -> Challenge:
+    """Approve the challenge that an assertion answers, once; a wrong answer uses it up too.
+
+    Raises PasskeyChallengeNotFound, ChallengeAnswered, ChallengeExpired,
+    MaxChallengeChecksReached after a wrong answer, PasskeyNotFound, RelyingPartyMismatch, what
+    the ceremony found wrong, and AtomicBlockError inside a transaction.
+    """
+    _refuse_without_extra()
+    from django_verify.factors import webauthn  # noqa: PLC0415 - an extra
+
+    refuse_open_transaction("passkeys.approve")
+    sid = _named(webauthn.client_data_members(answer.client_data), "YC")
+    posed = challenges.rows().filter(sid=sid, **_mine(service)).first()
+    if posed is None:
+        raise exceptions.PasskeyChallengeNotFound
+    try:
+        challenges.charge(posed, most=1)
+        factor = _answering(service, posed, answer)
+        options = (posed.options or {})["publicKey"]
+        asked = webauthn.Asked(
+            challenge=posed.sid.encode(),
+            rp_id=options["rpId"],
+            origins=_origins(factor, service),
+            needs_user_verification="required"
+            in {options["userVerification"], factor.config["user_verification"]},
+        )
+        found = webauthn.authenticate(
+            asked,
+            answer.client_data,
+            answer.authenticator_data,
+            answer.signature,
+            credential_id=answer.credential_id,
+            public_key=kind.decoded(factor.binding["public_key"]),
+        )
+        if not challenges.settle(posed, factor, _proof(factor, found)):
+            raise _why_not(factor)
+    except NotFound:
+        raise exceptions.PasskeyChallengeNotFound from None
+    return posed
 
 
-def _origin(text: str) -> str:
-    if text.startswith("android:"):
-        return text
-    return (text if "://" in text else f"https://{text}").rstrip("/").lower()
+def _refuse_without_extra() -> None:
+    if not available():
+        raise exceptions.FeatureDisabled("Passkeys need the extra `passkeys` of django-verify")
+
+
+def _mine(service: VerifyService) -> dict[str, Any]:
+    return {
+        "service_id": service.sid,
+        "account_id": service.account_id,
+        "factor_type": Factor.Type.PASSKEYS,
+    }
+
+
+def _named(members: Mapping[str, Any], prefix: str) -> str:
+    """Return the SID that the signed challenge is. Raises InvalidClientData."""
+    text = members.get("challenge")
+    try:
+        sid = kind.decoded(text).decode("ascii") if isinstance(text, str) else ""
+    except ValueError:
+        sid = ""
+    if not sids.is_sid(prefix, sid) or sid != sids.canonical(sid):
+        raise InvalidClientData("response.clientDataJSON", "its challenge is none of this API's")
+    return sid
+
+
+def _digest(credential_id: bytes) -> str:
+    """Return what stands for a credential in its service; unkeyed, because keys rotate."""
+    return hashlib.sha256(b"passkeys\0" + credential_id).hexdigest()
+
+
+def _origins(factor: Factor, service: VerifyService) -> list[str]:
+    """Return the origins of a passkey: those it was made with, and its site's later ones."""
+    party = factor.config["relying_party"]
+    listed = [*party["origins"]]
+    if service.passkeys_relying_party_id == party["id"]:
+        listed += kind.relying_party(service)["origins"]
+    return kind.origins(listed)
+
+
+def _entity(service: VerifyService, identity: str) -> Entity:
+    try:
+        return entities.fetch(service, identity)
+    except NotFound:
+        raise exceptions.PasskeyEntityNotFound from None
+
+
+def _factor(service: VerifyService, entity: Entity | None, sid: str) -> Factor:
+    """Return the passkey to ask, of the entity if one is named."""
+    found = entities.rows().filter(sid=sid, **_mine(service)).first()
+    if found is None or (entity is not None and found.entity_id != entity.sid):
+        raise exceptions.PasskeyNotFound
+    if not found.is_verified:
+        raise exceptions.FactorUnverified
+    return found
+
+
+def _of_one_party(service: VerifyService, entity: Entity) -> list[Factor]:
+    """Return an entity's passkeys of the service's relying party, else of the newest one's."""
+    found = kind.verified(entity.sid)
+    if not found:
+        new = entities.rows().filter(entity_id=entity.sid, factor_type=Factor.Type.PASSKEYS)
+        raise exceptions.FactorUnverified if new.exists() else exceptions.PasskeyNotFound
+    parties = [factor.config["relying_party"]["id"] for factor in found]
+    mine = service.passkeys_relying_party_id
+    chosen = mine if mine in parties else parties[0]
+    return [factor for factor, party in zip(found, parties, strict=True) if party == chosen]
+
+
+def _strictest(asked: Sequence[Factor]) -> str:
+    policies = {factor.config["user_verification"] for factor in asked}
+    return next(policy for policy in _STRICTEST if policy in policies)
+
+
+def _answering(service: VerifyService, posed: Challenge, answer: Assertion) -> Factor:
+    """Return the passkey that answers, if it may: the challenge's own, or any where none is named.
+
+    One that may not is as good as unknown: whose it is is not told.
+    """
+    digest = _digest(answer.credential_id)
+    factor = entities.rows().filter(binding_digest=digest, **_mine(service)).first()
+    if (
+        factor is None
+        or posed.factor_id not in {None, factor.sid}
+        or posed.entity_id not in {None, factor.entity_id}
+    ):
+        raise exceptions.PasskeyNotFound
+    if answer.user_handle != factor.entity_id.encode() and (
+        answer.user_handle or posed.entity_id is None
+    ):
+        reason = "it must be that of the credential's entity"
+        raise exceptions.InvalidPasskeyEntity("response.userHandle", reason)
+    if factor.config["relying_party"]["id"] != (posed.options or {})["publicKey"]["rpId"]:
+        raise exceptions.RelyingPartyMismatch
+    return factor
+
+
+def _proof(factor: Factor, found: judged.Assertion) -> Proof:
+    """Return the proof, with what the signature counter must be for it to count.
+
+    Once a counter was seen it must grow, or two devices have the key, or one answer came twice.
+    """
+    count = found.sign_count
+    if found.backup_eligible != factor.binding["backup_eligible"]:
+        reason = "its backup eligibility has changed"
+        raise exceptions.InvalidAuthenticatorData("response.authenticatorData", reason)
+    return Proof(
+        where={"sign_count__lt": count} if count else {"sign_count": 0},
+        changes={
+            "sign_count": count,
+            "binding": {**factor.binding, "backed_up": found.backed_up},
+        },
+    )
+
+
+def _why_not(factor: Factor) -> exceptions.VerifyError:
+    if entities.rows().filter(sid=factor.sid).exists():
+        return exceptions.ChallengeVerificationFailed()
+    return exceptions.PasskeyNotFound()

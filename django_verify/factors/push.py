@@ -15,15 +15,18 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from django_verify import exceptions, notifications, sids, signatures
+from django_verify import exceptions, sids
+from django_verify.crypto import jose
+from django_verify.db import queries
 from django_verify.exceptions import (
     ChallengeVerificationFailed,
     InvalidBinding,
     InvalidFactorParameter,
     MissingFactorParameter,
 )
+from django_verify.factors import notifications
 from django_verify.factors.base import FactorKind, Proof
-from django_verify.models import Challenge, Entity, Factor, lookups
+from django_verify.models import Challenge, Entity, Factor
 
 ANSWER_LENGTH = 5456
 PLATFORMS = ("apn", "fcm", "none")
@@ -36,14 +39,14 @@ FREE_DENIALS = 2
 FIRST_WAIT, LONGEST_WAIT = 60, 3600
 
 _TOKEN = re.compile(r"[!-~]{32,255}\Z")
-_HEADER = {"alg": signatures.ALGORITHM, "typ": "JWT"}
+_HEADER = {"alg": jose.ALGORITHM, "typ": "JWT"}
 _DAY = dt.timedelta(hours=24)
 _Status = Challenge.Status
 
 
 def key_of(factor: Factor) -> ec.EllipticCurvePublicKey:
     """Return the public key of a push factor."""
-    return signatures.public_key(factor.binding["public_key"])
+    return jose.public_key(factor.binding["public_key"])
 
 
 class Push(FactorKind):
@@ -59,19 +62,19 @@ class Push(FactorKind):
 
     def enrol(self, factor: Factor, entity: Entity, params: Mapping[str, Any]) -> None:
         """Take the device's public key, and where its notifications go."""
-        signatures.refuse_unavailable()
+        jose.refuse_unavailable()
         names = ("binding_alg", "binding_public_key", "config_app_id", "config_sdk_version")
         for name in (*names, "config_notification_platform"):
             if not params.get(name):
                 raise MissingFactorParameter(name, "this parameter is required")
-        if params["binding_alg"] != signatures.ALGORITHM:
+        if params["binding_alg"] != jose.ALGORITHM:
             raise InvalidBinding("The only algorithm of a push factor is ES256")
         text = params["binding_public_key"]
         try:
-            signatures.public_key(text)
+            jose.public_key(text)
         except ValueError:
             raise InvalidBinding from None
-        factor.binding = {"alg": signatures.ALGORITHM, "public_key": text}
+        factor.binding = {"alg": jose.ALGORITHM, "public_key": text}
         factor.binding_digest = hashlib.sha256(f"push {text}".encode()).hexdigest()
         platform = params["config_notification_platform"]
         factor.config = {
@@ -125,15 +128,15 @@ class Push(FactorKind):
         self, factor: Factor, payload: str, now: dt.datetime, challenge: Challenge | None = None
     ) -> Proof | None:
         """Check the signature: of the factor's own SID, or of the challenge with its answer."""
-        signatures.refuse_unavailable()
+        jose.refuse_unavailable()
         if challenge is not None:
             return Proof(status=_answer(factor, payload, challenge))
         try:
-            signature = signatures.decoded(payload)
+            signature = jose.decoded(payload)
         except ValueError:
             reason = "a signature in base64 is required"
             raise InvalidFactorParameter("auth_payload", reason) from None
-        if not signatures.is_signed(key_of(factor), factor.sid.encode(), signature):
+        if not jose.is_signed(key_of(factor), factor.sid.encode(), signature):
             raise exceptions.FactorVerificationFailed
         return Proof()
 
@@ -141,11 +144,11 @@ class Push(FactorKind):
 def _answer(factor: Factor, payload: str, challenge: Challenge) -> str:
     """Return what the owner decided. Raises ChallengeVerificationFailed."""
     try:
-        header, told = signatures.parse(payload, ANSWER_LENGTH)
+        header, told = jose.parse(payload, ANSWER_LENGTH)
     except ValueError:
         reason = "a compact JWS with an object in it is required"
         raise InvalidFactorParameter("auth_payload", reason) from None
-    if header != _HEADER or not signatures.is_jws_of(key_of(factor), payload):
+    if header != _HEADER or not jose.is_jws_of(key_of(factor), payload):
         raise ChallengeVerificationFailed
     # Values are compared as they were parsed: the device writes names and escapes in its own way.
     if any(name not in told or told[name] != value for name, value in _signed(challenge).items()):
@@ -196,7 +199,7 @@ def _refuse_fatigue(factor: Factor, now: dt.datetime) -> None:
 
     The caller has taken its place in the factor's order, so what is counted here holds.
     """
-    mine = Challenge.objects.using(lookups.database()).filter(factor_id=factor.sid)
+    mine = Challenge.objects.using(queries.database()).filter(factor_id=factor.sid)
     columns = ("status", "date_created", "date_responded", "expiration_date")
     latest = mine.order_by("-serial").values_list(*columns)[:UNANSWERED_IN_A_DAY]
     refused = list(itertools.takewhile(lambda row: row[0] != _Status.APPROVED, latest))

@@ -20,7 +20,7 @@ from urllib.parse import quote
 from django.db.models import Case, F, Value, When
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import codes
+from django_verify.crypto import codes
 from django_verify.exceptions import InvalidFactorParameter
 from django_verify.factors.base import FactorKind, Proof
 from django_verify.models import Challenge, Entity, Factor

@@ -22,7 +22,7 @@ from django.core.checks import CheckMessage, Error
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify.exceptions import GateRefused
-from django_verify.gates import envelope
+from django_verify.gates import app_tokens
 from django_verify.gates.base import Gate, Verdict
 
 #: What Apple signs with, from its list of certificate authorities; it runs out in 2045.
@@ -94,11 +94,11 @@ class AppAttestGate(Gate):
     @sensitive_variables()
     def judge(self, token: str, *, remote_ip: str, action: str, subject: str) -> Verdict:
         """Take `1.<seconds>.<key id>.<attestation>`; see docs/gates.md."""
-        opened = envelope.opened(self.presented(token), 2, self.max_age)
-        key_id, attestation = (envelope.decoded(part) for part in opened.contents)
-        asked = envelope.digest(action, subject, opened.moment)
+        opened = app_tokens.opened(self.presented(token), 2, self.max_age)
+        key_id, attestation = (app_tokens.decoded(part) for part in opened.contents)
+        asked = app_tokens.digest(action, subject, opened.moment)
         self.verify(attestation, key_id, asked)
-        return Verdict(key_id.hex(), self.max_age + 2 * envelope.AHEAD)
+        return Verdict(key_id.hex(), self.max_age + 2 * app_tokens.AHEAD)
 
     @sensitive_variables()
     def verify(self, attestation: bytes, key_id: bytes, asked: bytes) -> None:

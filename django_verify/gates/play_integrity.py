@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name of it
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import transport
 from django_verify.exceptions import GateRefused, GateUnavailable
-from django_verify.gates import envelope
+from django_verify.gates import app_tokens
 from django_verify.gates.base import Gate, Verdict
+from django_verify.net import client
 
 logger = logging.getLogger("django_verify")
 
@@ -69,21 +69,21 @@ class PlayIntegrityGate(Gate):
     @sensitive_variables()
     def judge(self, token: str, *, remote_ip: str, action: str, subject: str) -> Verdict:
         """Take `1.<seconds>.<integrity token>`; see docs/gates.md."""
-        opened = envelope.opened(self.presented(token), 1, self.max_age)
+        opened = app_tokens.opened(self.presented(token), 1, self.max_age)
         payload = self._decode(opened.contents[0])
         details, app = _part(payload, "requestDetails"), _part(payload, "appIntegrity")
         if details.get("requestPackageName") != self.package_name:
             raise GateRefused("wrong_app")
-        asked = _base64url(envelope.digest(action, subject, opened.moment))
+        asked = _base64url(app_tokens.digest(action, subject, opened.moment))
         told = details.get("requestHash") or details.get("nonce")
         if not isinstance(told, str) or told.rstrip("=") != asked:
             raise GateRefused("wrong_subject")
         made = _milliseconds(details.get("timestampMillis"))
-        if not envelope.is_recent(made / 1000, self.max_age):
+        if not app_tokens.is_recent(made / 1000, self.max_age):
             raise GateRefused("expired")
         self._inspect(app, _part(payload, "deviceIntegrity"))
         # Of what Google signed: the token's own text has more than one spelling.
-        return Verdict(f"{asked}.{made}", self.max_age + 2 * envelope.AHEAD)
+        return Verdict(f"{asked}.{made}", self.max_age + 2 * app_tokens.AHEAD)
 
     def check(self) -> Iterable[CheckMessage]:
         """Warn of a level that emulators and changed systems may meet."""
@@ -175,10 +175,10 @@ class _Account:
 
 
 @sensitive_variables()
-def _post(url: str, **content: Any) -> transport.Answer:
+def _post(url: str, **content: Any) -> client.Answer:
     try:
-        answer = transport.call("POST", url, **content)
-    except transport.TransportError as error:
+        answer = client.call("POST", url, **content)
+    except client.TransportError as error:
         logger.error("Google did not answer: %s", error)  # noqa: TRY400 - the trace tells nothing more
         raise GateUnavailable from None
     if answer.status >= 500 or answer.status == _BUSY:
@@ -187,7 +187,7 @@ def _post(url: str, **content: Any) -> transport.Answer:
     return answer
 
 
-def _object(answer: transport.Answer) -> dict[str, Any]:
+def _object(answer: client.Answer) -> dict[str, Any]:
     try:
         value = answer.json()
     except ValueError:

@@ -13,9 +13,9 @@ from typing import Any
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name of it
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import transport
 from django_verify.exceptions import GateRefused, GateUnavailable
 from django_verify.gates.base import Gate, Verdict
+from django_verify.net import client
 
 logger = logging.getLogger("django_verify")
 
@@ -90,8 +90,8 @@ class SiteVerifyGate(Gate):
     @sensitive_variables()
     def _ask(self, form: dict[str, str]) -> Mapping[str, Any]:
         try:
-            answer = transport.call("POST", self.endpoint, form=form)
-        except transport.TransportError as error:
+            answer = client.call("POST", self.endpoint, form=form)
+        except client.TransportError as error:
             logger.error("The gate %s did not answer: %s", self.name, error)  # noqa: TRY400 - the trace tells nothing more
             raise GateUnavailable from None
         if answer.status >= 500 or answer.status == _BUSY:
@@ -115,7 +115,7 @@ class SiteVerifyGate(Gate):
         raise GateRefused(reasons[0] if reasons else "invalid")
 
 
-def _decoded(answer: transport.Answer) -> Mapping[str, Any]:
+def _decoded(answer: client.Answer) -> Mapping[str, Any]:
     try:
         data = answer.json()
     except ValueError:

@@ -3,7 +3,7 @@
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
-import django_verify.codes
+import django_verify.crypto.codes
 import django_verify.models.messaging
 import django_verify.models.services
 import django_verify.models.templates
@@ -170,8 +170,8 @@ class Migration(migrations.Migration):
                 ('amount', models.CharField(blank=True, max_length=64, null=True, verbose_name='amount')),
                 ('payee', models.CharField(blank=True, max_length=64, null=True, verbose_name='payee')),
                 ('code_length', models.PositiveSmallIntegerField(verbose_name='code length')),
-                ('key_id', models.CharField(default=django_verify.codes.current_key_id, editable=False, max_length=16)),
-                ('nonce', models.CharField(default=django_verify.codes.new_nonce, editable=False, max_length=32)),
+                ('key_id', models.CharField(default=django_verify.crypto.codes.current_key_id, editable=False, max_length=16)),
+                ('nonce', models.CharField(default=django_verify.crypto.codes.new_nonce, editable=False, max_length=32)),
                 ('sealed_code', models.CharField(blank=True, editable=False, max_length=128)),
                 ('checks', models.PositiveSmallIntegerField(default=0, verbose_name='checks')),
                 ('confirmed', models.BooleanField(default=False, verbose_name='confirmed by its code')),

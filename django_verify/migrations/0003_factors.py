@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import django_verify.codes
+import django_verify.crypto.codes
 import django_verify.sids
 import functools
 from django.db import migrations, models
@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
                 ('metadata', models.JSONField(blank=True, null=True, verbose_name='metadata')),
                 ('binding', models.JSONField(default=dict, editable=False)),
                 ('binding_digest', models.CharField(editable=False, max_length=64, null=True)),
-                ('key_id', models.CharField(default=django_verify.codes.current_key_id, editable=False, max_length=16)),
+                ('key_id', models.CharField(default=django_verify.crypto.codes.current_key_id, editable=False, max_length=16)),
                 ('sealed_secret', models.CharField(blank=True, editable=False, max_length=512)),
                 ('last_step', models.BigIntegerField(default=-1, editable=False)),
                 ('sign_count', models.BigIntegerField(default=0, editable=False)),

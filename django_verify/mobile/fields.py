@@ -15,7 +15,8 @@ from phonenumber_field.phonenumber import PhoneNumber
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from django_verify import emails, phones, proofs
+from django_verify import proofs
+from django_verify.contact import emails, phones
 from django_verify.db import savepoints
 from django_verify.models import SpentToken
 from django_verify.proofs import Proof, ProofRefused

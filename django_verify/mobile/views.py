@@ -18,11 +18,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from django_verify import bodies, clients, codes, conf, networks
-from django_verify.charges import outside_atomic_requests
-from django_verify.clients import Caller
+from django_verify import conf
+from django_verify.crypto import codes
+from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.mobile import wire
 from django_verify.mobile.serializers import Body, CheckBody, ResendBody, StartBody
+from django_verify.net import client_ip
+from django_verify.rest import bodies
+from django_verify.verifications import clients
+from django_verify.verifications.clients import Caller
 
 #: The header that opens a verification where there is no body.
 SECRET_HEADER = "Client-Secret"  # noqa: S105 - its name
@@ -38,7 +42,7 @@ def _schema() -> Any:
     """Return what describes the endpoints in the host's OpenAPI document, where that is made."""
     if find_spec("drf_spectacular") is None:
         return None
-    from django_verify.mobile.schema import EndpointSchema  # noqa: PLC0415 - of the extra `schema`
+    from django_verify.mobile.endpoint_schema import EndpointSchema  # noqa: PLC0415 - of the extra `schema`
 
     return EndpointSchema()
 
@@ -108,5 +112,5 @@ class VerificationViewSet(ViewSet):
 
     def _caller(self, device_id: str = "") -> Caller:
         request = self.request
-        ip = networks.address_in(request.META)
+        ip = client_ip.address_in(request.META)
         return Caller(ip=ip, device_id=device_id, user=request.user)

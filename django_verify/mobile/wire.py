@@ -22,9 +22,10 @@ from django.utils import timezone
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
-from django_verify import bodies, exceptions
-from django_verify.clients import State, VerificationOver
+from django_verify import exceptions
 from django_verify.exceptions import GateRefused, GateUnavailable, InvalidParameter, VerifyError
+from django_verify.rest import bodies
+from django_verify.verifications.clients import State, VerificationOver
 
 #: Of an error whose reason says more than its name.
 GONE = 410

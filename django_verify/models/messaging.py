@@ -17,7 +17,8 @@ from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import phones, sids
+from django_verify import sids
+from django_verify.contact import phones
 from django_verify.models.accounts import Account
 from django_verify.models.services import VerifyService
 

@@ -6,7 +6,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import codes, sids
+from django_verify import sids
+from django_verify.crypto import codes
 from django_verify.models.accounts import Account
 from django_verify.models.entities import Challenge, Factor
 from django_verify.models.services import VerifyService

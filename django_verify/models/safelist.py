@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
-from django_verify import phones, sids
+from django_verify import sids
+from django_verify.contact import phones
 from django_verify.models.accounts import Account
 
 

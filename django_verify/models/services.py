@@ -12,8 +12,10 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import addresses, conf, lettering, sids
+from django_verify import conf, sids
 from django_verify.models.accounts import Account
+from django_verify.net import url_policy
+from django_verify.text import confusables
 
 FRIENDLY_NAME_LENGTH = 30
 #: With a longer name some languages would take a third segment; the site (eTLD+1) is enough.
@@ -30,13 +32,13 @@ RESTRICTED = "restricted_word"
 def validate_friendly_name(value: str) -> None:
     """Refuse a brand that could pose as a code, a link, another brand or another line.
 
-    At most 30 characters, written as `lettering` has it, and none of RESTRICTED_WORDS.
+    At most 30 characters, written as `confusables` has it, and none of RESTRICTED_WORDS.
     """
-    if fault := lettering.fault_of_brand(value):
+    if fault := confusables.fault_of_brand(value):
         raise ValidationError(_(fault))
     if len(value) > FRIENDLY_NAME_LENGTH:
         raise ValidationError(_("At most 30 characters."))
-    if lettering.holds_any(value, conf.current().RESTRICTED_WORDS):
+    if confusables.holds_any(value, conf.current().RESTRICTED_WORDS):
         raise ValidationError(_("It holds a restricted word."), code=RESTRICTED)
 
 
@@ -62,7 +64,7 @@ def default_channels() -> list[str]:
 def _host_name(value: str) -> str:
     """Return the name in the spelling that is kept; empty where it is none."""
     try:
-        return addresses.host_name(value)
+        return url_policy.host_name(value)
     except ValueError:
         return ""
 
@@ -257,7 +259,7 @@ class VerifyService(models.Model):
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
         """Compose the name's accents, spell the domain as browsers do, then validate."""
-        self.friendly_name = lettering.normalize(self.friendly_name)
+        self.friendly_name = confusables.normalize(self.friendly_name)
         self.autofill_domain = _host_name(self.autofill_domain) or self.autofill_domain
         super().clean_fields(exclude)
 

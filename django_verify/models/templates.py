@@ -13,8 +13,9 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import sids, wording
+from django_verify import sids
 from django_verify.models.accounts import Account
+from django_verify.text import placeholders
 
 TEMPLATE_CHANNELS = ("sms", "voice")
 _LOCALE = re.compile(r"^[a-z]{2,3}(-[A-Z]{2})?\Z")
@@ -22,7 +23,7 @@ _LOCALE = re.compile(r"^[a-z]{2,3}(-[A-Z]{2})?\Z")
 
 def validate_text(value: str) -> None:
     """Refuse a text without a code, or one whose placeholders a value could break out of."""
-    if faults := wording.faults(value):
+    if faults := placeholders.faults(value):
         raise ValidationError(faults)
 
 
@@ -98,7 +99,9 @@ class TemplateTranslation(models.Model):
         validators=[RegexValidator(_LOCALE, _("A language, or language and region: en, pt-BR."))],
         help_text=_("Such as en or pt-BR."),
     )
-    text = models.CharField(_("text"), max_length=wording.TEXT_LENGTH, validators=[validate_text])
+    text = models.CharField(
+        _("text"), max_length=placeholders.TEXT_LENGTH, validators=[validate_text]
+    )
     status = models.CharField(
         _("status"), max_length=16, choices=Status.choices, default=Status.APPROVED
     )

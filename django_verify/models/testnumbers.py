@@ -11,7 +11,9 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import codes, emails, phones, sids
+from django_verify import sids
+from django_verify.contact import emails, phones
+from django_verify.crypto import codes
 from django_verify.models.services import VerifyService
 
 #: How far ahead the end of a pair may lie.

@@ -8,7 +8,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import codes, sids
+from django_verify import sids
+from django_verify.crypto import codes
 from django_verify.models.accounts import Account
 from django_verify.models.services import (
     AUTOFILL_DOMAIN_LENGTH,
@@ -184,8 +185,9 @@ class VerificationAttempt(models.Model):
         _("autofill domain"), max_length=AUTOFILL_DOMAIN_LENGTH, blank=True
     )
     send_digits = models.CharField(_("send digits"), max_length=32, blank=True)
-    # The template's SID, locale, text and substitutions, as `wording.Wording`; empty: the default
-    # text. A copy, so that a later change of the template does not reach a message on its way.
+    # The template's SID, locale, text and substitutions, as `placeholders.Wording`; empty: the
+    # default text. A copy, so that a later change of the template does not reach a message on its
+    # way.
     template = models.JSONField(_("template"), default=dict, blank=True)
     tags = models.JSONField(_("tags"), default=dict, blank=True)
     # Of the email channel: from, from_name, template_id, substitutions.

@@ -14,9 +14,11 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import addresses, codes, conf, sids
+from django_verify import conf, sids
+from django_verify.crypto import codes
 from django_verify.models.accounts import Account
 from django_verify.models.services import VerifyService
+from django_verify.net import url_policy
 
 EVENT_TYPES = (
     "*",
@@ -44,8 +46,8 @@ def validate_webhook_url(value: str) -> None:
     if len(value) > URL_LENGTH:
         raise ValidationError(_("At most 2048 characters."))
     try:
-        addresses.judge(value, plain=conf.debug())
-    except addresses.Refused as refused:
+        url_policy.judge(value, plain=conf.debug())
+    except url_policy.Refused as refused:
         raise ValidationError(_REFUSALS[refused.reason]) from None
 
 

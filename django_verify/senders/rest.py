@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django_verify import transport
+from django_verify.net import client
 from django_verify.senders.base import (
     Callback,
     CallbackRefused,
@@ -62,7 +62,7 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to a provider, in the words of `transport.call`; its `repr` shows nothing."""
+    """One request to a provider, in the words of `client.call`; its `repr` shows nothing."""
 
     url: str = field(repr=False)
     method: str = field(default="POST", kw_only=True)
@@ -139,7 +139,7 @@ class RestSender(Sender):
         """Return the address for reports; empty when they could not be verified."""
         return message.callback_url if self.reporting else ""
 
-    def _refusal(self, answer: transport.Answer, code: str) -> SendError:
+    def _refusal(self, answer: client.Answer, code: str) -> SendError:
         shown = code or str(answer.status)
         permanent = answer.status in _REFUSED and code not in self.temporary
         if permanent or code in self.permanent:
@@ -216,9 +216,9 @@ def voice(message: Message, voices: Mapping[str, str] = SPEECH, *, dials: bool =
     return voices[message.locale]
 
 
-def _ask(request: Request) -> transport.Answer:
+def _ask(request: Request) -> client.Answer:
     try:
-        return transport.call(
+        return client.call(
             request.method,
             request.url,
             json=request.json,
@@ -226,13 +226,13 @@ def _ask(request: Request) -> transport.Answer:
             headers=request.headers,
             auth=request.auth,
         )
-    except transport.NotAnswered:
+    except client.NotAnswered:
         raise TemporarySendError("the provider did not answer", uncertain=True) from None
-    except transport.TransportError:
+    except client.TransportError:
         raise TemporarySendError("the provider could not be reached") from None
 
 
-def _decoded(answer: transport.Answer) -> object:
+def _decoded(answer: client.Answer) -> object:
     try:
         return answer.json()
     except ValueError:

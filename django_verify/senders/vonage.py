@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from django_verify import wording
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import Callback, Message, Receipt, Report
+from django_verify.text import placeholders
 
 # Two voices of Chinese go by tags of their own.
 _VOICES = rest.SPEECH | {"zh": "cmn-CN", "zh-HK": "yue-CN"}
@@ -90,7 +90,7 @@ class VonageSender(rest.RestSender):
             "from": self.sender.removeprefix("+"),
             "to": message.to.removeprefix("+"),
             "text": message.body,
-            "type": "text" if wording.size(message.body).encoding == "GSM-7" else "unicode",
+            "type": "text" if placeholders.size(message.body).encoding == "GSM-7" else "unicode",
         }
         # A message with a longer address would be refused: better sent than reported.
         if 0 < len(url := self.callback_of(message)) <= _LONGEST_ADDRESS:

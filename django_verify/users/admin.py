@@ -11,9 +11,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from django_verify import phones
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.verifications import sees_addresses
+from django_verify.contact import phones
 from django_verify.users import verified_phones
 from django_verify.users.models import VerifiedPhone
 

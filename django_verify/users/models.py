@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
-from django_verify import phones
+from django_verify.contact import phones
 
 # Else the table would pass for one of `django_verify`, which stands above this package: a site's
 # next `makemigrations` would write a migration for it into the installed package.

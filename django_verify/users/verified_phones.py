@@ -17,8 +17,9 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from django_verify import conf, phones, turns
-from django_verify.db import savepoints
+from django_verify import conf
+from django_verify.contact import phones
+from django_verify.db import retry, savepoints
 from django_verify.signals import NotRecorded
 from django_verify.users import signals
 from django_verify.users.models import VerifiedPhone
@@ -116,12 +117,12 @@ def confirm(
                 return _settle(user, row, phone, channel)
         except DatabaseError as error:
             # Somebody else took the number, or the user's first one became primary.
-            if not turns.collided(error):
+            if not retry.collided(error):
                 raise
     raise NumberTaken
 
 
-@turns.taken
+@retry.taken
 def release(phone: VerifiedPhone, *, reason: str = "removed") -> None:
     """Take a number from its user; the oldest one left becomes the primary one."""
     with savepoints.atomic(_using()):
@@ -133,7 +134,7 @@ def release(phone: VerifiedPhone, *, reason: str = "removed") -> None:
         _tell(signals.phone_released, user=phone.user, number=str(phone.number), reason=reason)
 
 
-@turns.taken
+@retry.taken
 def make_primary(phone: VerifiedPhone) -> None:
     """Let this number be the one by which its user is reached first."""
     with savepoints.atomic(_using()):
@@ -218,7 +219,7 @@ def _promote_later(user_id: Any) -> None:
     One that gives the user a number finds the primary one still there; one that takes that away
     finds no heir yet.
     """
-    transaction.on_commit(turns.taken(partial(_promote, user_id)), using=_using(), robust=True)
+    transaction.on_commit(retry.taken(partial(_promote, user_id)), using=_using(), robust=True)
 
 
 def _using() -> str:

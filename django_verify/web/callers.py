@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
-from django_verify import networks
-from django_verify.clients import Caller
+from django_verify.net import client_ip
+from django_verify.verifications.clients import Caller
 
 
 def caller(request: HttpRequest) -> Caller:
     """Return who asks: the address behind the site's proxies, and the user who is logged in."""
-    return Caller(ip=networks.address_in(request.META), user=getattr(request, "user", None))
+    return Caller(ip=client_ip.address_in(request.META), user=getattr(request, "user", None))

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
-from django_verify import clients, gates
+from django_verify import gates
 from django_verify.gates import Gate
 from django_verify.gates.choice import ChoiceGate
+from django_verify.verifications import clients
 
 # Where the widgets of the common providers, and a site's own, put what they have proved.
 _FIELDS = ("gate_token", "h-captcha-response", "cf-turnstile-response", "g-recaptcha-response")

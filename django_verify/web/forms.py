@@ -11,7 +11,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import codes, countries, emails, phones
+from django_verify.contact import countries, emails, phones
+from django_verify.crypto import codes
 from django_verify.web import sentences
 
 # What a verification's code looks like; a guess is not spent on anything else.

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import Promise
 
-from django_verify.clients import State
+from django_verify.verifications.clients import State
 
 _UNDER_WAY = "django_verify.under_way"
 _TOLD = "django_verify.told"

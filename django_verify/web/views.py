@@ -24,12 +24,14 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.generic.base import TemplateView
 
-from django_verify import channels, clients, phones
-from django_verify.charges import outside_atomic_requests
-from django_verify.clients import ClientsNotServed, State, VerificationOver
+from django_verify.contact import phones
 from django_verify.db import reconnect
+from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.exceptions import MaxChecksReached, NotFound, VerifyError
+from django_verify.messages import channels
 from django_verify.models import Verification, VerifyService
+from django_verify.verifications import clients
+from django_verify.verifications.clients import ClientsNotServed, State, VerificationOver
 from django_verify.web import captchas, sentences, sessions
 from django_verify.web.callers import caller
 from django_verify.web.forms import CodeForm, StartForm

@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.urls import reverse
 
-from django_verify import codes
+from django_verify.crypto import codes
 from django_verify.models import Account, ApiKey
 from tests.conftest import make_account, make_key, make_service
 

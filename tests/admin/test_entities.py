@@ -5,9 +5,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
-from django_verify import challenges, entities
 from django_verify.admin.entities import FactorAdmin
 from django_verify.exceptions import NotFound
+from django_verify.factors import challenges, entities
 from django_verify.models import Challenge, Entity, Factor, Webhook, WebhookDelivery
 from tests.admin.conftest import told
 from tests.device import FCM_TOKEN, Phone

@@ -5,7 +5,7 @@ import json
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from django_verify import codes
+from django_verify.crypto import codes
 from django_verify.models import PushCredential
 from tests.push_senders.test_contract import ACCOUNT, P8
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from django_verify import ratelimits
+from django_verify.limits import counters
 from django_verify.models import Bucket, BucketCount, RateLimit
 from tests.admin.test_services import form_of, page_of
 from tests.conftest import make_service
@@ -78,7 +78,7 @@ def test_an_operator_has_the_apis_cap_of_buckets(boss, limit, settings):
 
 def test_counts_are_shown_nowhere(boss, limit):
     Bucket.objects.create(rate_limit=limit, max=7, interval=120)
-    ratelimits.consume(ratelimits.meters(limit.service, {"ip": "203.0.113.9"}))
+    counters.consume(counters.meters(limit.service, {"ip": "203.0.113.9"}))
     key = BucketCount.objects.get().key
     for page in (LIMITS, change(limit), page_of(limit.service)):
         assert key not in boss.get(page).content.decode()

@@ -414,7 +414,7 @@ def test_sna_is_switched_where_it_has_a_provider(boss, settings):
     assert "Silent network" not in boss.get(page_of(service)).content.decode()
     settings.DJANGO_VERIFY = {
         **settings.DJANGO_VERIFY,
-        "SNA": {"BACKEND": "django_verify.sna.Simulator"},
+        "SNA": {"BACKEND": "django_verify.verifications.sna.Simulator"},
     }
     assert "Silent network" in boss.get(page_of(service)).content.decode()
     save(boss, service)

@@ -6,7 +6,7 @@ from django_verify import delivery
 from django_verify.models import MessagingConfiguration, MessagingService, Template, VerifyService
 from tests.admin.test_services import form_of, page_of, save
 from tests.conftest import make_account, make_service
-from tests.test_message_templates import make_template
+from tests.messages.test_templates import make_template
 
 pytestmark = pytest.mark.django_db
 

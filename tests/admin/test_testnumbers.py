@@ -9,8 +9,9 @@ from django.core.signals import got_request_exception
 from django.utils import timezone
 from django.views.debug import ExceptionReporter
 
-from django_verify import testnumbers, verifications
+from django_verify import verifications
 from django_verify.models import TestNumber, Verification, VerifyService
+from django_verify.verifications import testnumbers
 from tests.admin.conftest import told
 from tests.admin.test_services import form_of, page_of, save
 from tests.conftest import OTHER_PHONE, PHONE, make_account, make_pair, make_service

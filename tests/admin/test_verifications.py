@@ -4,8 +4,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 
-from django_verify import codes, verifications
+from django_verify import verifications
 from django_verify.admin.verifications import VerificationAdmin
+from django_verify.crypto import codes
 from django_verify.models import ClientVerification, Verification, VerificationAttempt
 from tests.admin.conftest import told
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_account, make_key, make_service

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from django_verify import codes
+from django_verify.crypto import codes
 from tests.conftest import Api, make_account, make_key
 
 pytestmark = pytest.mark.django_db

@@ -10,13 +10,14 @@ import urllib.request
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from django_verify import challenges as verbs
-from django_verify import passkeys, signals
+from django_verify import signals
+from django_verify.factors import challenges as verbs
+from django_verify.factors import passkeys
 from django_verify.models import Challenge, Entity, Factor
 from tests.authenticator import AT, BE, BS, UP, UV, Authenticator, b64
 from tests.conftest import THREADS, Api, make_service
+from tests.factors.test_entities import listen, told
 from tests.operations import OPERATIONS
-from tests.test_entities import listen, told
 
 pytest.importorskip("webauthn")
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -756,7 +757,7 @@ def test_the_api_is_imported_without_the_extra():
     code = (
         "import sys; sys.modules['webauthn'] = None\n"
         "import django; django.setup()\n"
-        "import django_verify.api.urls, django_verify.passkeys"
+        "import django_verify.api.urls, django_verify.factors.passkeys"
     )
     env = {"DJANGO_SETTINGS_MODULE": "tests.bare", "PYTHONPATH": ":".join(filter(None, sys.path))}
     subprocess.run([sys.executable, "-c", code], check=True, env=env)

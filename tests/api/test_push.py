@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.test import Client
 from twilio.rest import Client as Sdk
 
-from django_verify import challenges, entities, tokens
 from django_verify.exceptions import NotFound
+from django_verify.factors import access_tokens, challenges, entities
 from django_verify.factors.push import Push
 from django_verify.models import AccessToken, Challenge, Factor, Notification
 from django_verify.push_senders import memory
@@ -577,7 +577,7 @@ def test_an_access_token(api, service, issued, clock):
     assert Phone(through(Client()), service.sid, WHO).enrol(token).status == 401
     clock.shift(120)
     refused(api.get(f"{issued}/{sid}"), 404, 20404)
-    assert tokens.expire() == 1
+    assert access_tokens.expire() == 1
     assert not AccessToken.objects.exists()
 
 
@@ -653,7 +653,7 @@ def test_an_access_token_creates_one_factor_and_nothing_else(api, account, servi
 def test_no_token_is_issued_for_a_service_that_has_gone(service):
     type(service).objects.all().delete()
     with pytest.raises(NotFound):
-        tokens.issue(service, WHO)
+        access_tokens.issue(service, WHO)
     assert not AccessToken.objects.exists()
 
 
@@ -677,12 +677,12 @@ def test_an_access_token_used_twenty_times_at_once(api, service, issued, aligned
 def test_keys_of_another_purpose_open_nothing(settings, api, service, issued):
     secret = "a secret of the ring, long enough for anyone to be content"
     settings.DJANGO_VERIFY = settings.DJANGO_VERIFY | {"KEYS": {"k1": secret}}
-    token = tokens.text(tokens.issue(service, WHO))
+    token = access_tokens.text(access_tokens.issue(service, WHO))
     settings.DJANGO_VERIFY = settings.DJANGO_VERIFY | {"KEYS": {"k2": secret + "!", "k1": secret}}
-    assert tokens.read(token).identity == WHO
+    assert access_tokens.read(token).identity == WHO
     settings.DJANGO_VERIFY = settings.DJANGO_VERIFY | {"KEYS": {"k1": secret + "!"}}
-    with pytest.raises(tokens.AuthenticationRequired):
-        tokens.read(token)
+    with pytest.raises(access_tokens.AuthenticationRequired):
+        access_tokens.read(token)
 
 
 # Notifications.
@@ -749,7 +749,7 @@ def test_without_the_extra_there_is_a_clear_error(api, service, root, issued, mo
     phone = enrolled(api, service)
     sid = asked(api, phone)
     proof = phone.signed(phone.payload(sid, "approved"))
-    monkeypatch.setattr("django_verify.signatures.find_spec", lambda name: None)
+    monkeypatch.setattr("django_verify.crypto.jose.find_spec", lambda name: None)
     new = Phone(None, service.sid, WHO)
     for answer in (
         api.post(f"{root}/Factors", new.enrolment()),

@@ -4,8 +4,8 @@ import pytest
 from django.db import IntegrityError
 from twilio.rest import Client
 
-from django_verify import ratelimits as limits
 from django_verify.api import ratelimits as resource
+from django_verify.limits import counters as limits
 from django_verify.models import Bucket, RateLimit
 from tests.api.test_sdk import Recorder, refusal
 from tests.conftest import OTHER_PHONE, PHONE, Api, make_account, make_service

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 from django.db import connection
 
-from django_verify import phones
+from django_verify.contact import phones
 from django_verify.models import SafeListNumber
 from django_verify.models.safelist import is_safe_listed
 from tests.conftest import PHONE, Api, make_account

@@ -11,8 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from django_verify.api import wire
+from tests.api.test_operations import BODIES, NOT_YET, ROUTES, world, written
 from tests.operations import OPERATIONS
-from tests.test_operations import BODIES, NOT_YET, ROUTES, world, written
 
 pytest.importorskip("drf_spectacular")
 

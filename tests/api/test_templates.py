@@ -9,7 +9,7 @@ from twilio.rest import Client
 from django_verify.models import Account, MessagingConfiguration, Template
 from tests.api.test_sdk import client, credentials, refusal, service  # noqa: F401 - fixtures
 from tests.conftest import PHONE, make_account, make_service
-from tests.test_message_templates import make_template
+from tests.messages.test_templates import make_template
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,11 +6,10 @@ from contextlib import suppress
 import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 
-from django_verify import turns
-from django_verify.db import savepoints
+from django_verify.db import retry, savepoints
 from django_verify.exceptions import NotFound
 from django_verify.models import SpentToken
-from django_verify.onetime import spend
+from django_verify.proofs.single_use import spend
 from tests.cuts import Cut, sever
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -153,7 +152,7 @@ def test_a_rollback_that_was_asked_for_leaves_the_rest():
 
 def test_a_deadlock_in_any_open_transaction_is_its_owners():
     deadlock = OperationalError(1213, "Deadlock found")
-    assert turns.collided(deadlock)
+    assert retry.collided(deadlock)
     with transaction.atomic():
-        assert not turns.collided(deadlock)
-        assert turns.collided(IntegrityError())
+        assert not retry.collided(deadlock)
+        assert retry.collided(IntegrityError())

@@ -9,7 +9,7 @@ import pytest
 from django.db import connections
 from django.test import Client
 
-from django_verify import entities, passkeys
+from django_verify.factors import entities, passkeys
 from django_verify.models import Challenge, Factor
 from example_project.management.commands.serve import allow_passkeys
 from tests.conftest import make_service

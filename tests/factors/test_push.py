@@ -5,8 +5,8 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from django_verify import challenges, entities, exceptions
-from django_verify.factors import push
+from django_verify import exceptions
+from django_verify.factors import challenges, entities, push
 from django_verify.models import Challenge, Factor
 from tests.device import Phone
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_verify import codes, entities, exceptions
-from django_verify.factors import totp
+from django_verify import exceptions
+from django_verify.crypto import codes
+from django_verify.factors import entities, totp
 from django_verify.models import Factor
 
 SEEDS = {

@@ -11,7 +11,9 @@ import time_machine
 from django.apps import AppConfig
 from django.conf import settings
 
-from django_verify import codes, signals, transport
+from django_verify import signals
+from django_verify.crypto import codes
+from django_verify.net import client
 from tests.faults.senders import now, tell
 
 logger = logging.getLogger(__name__)
@@ -36,15 +38,15 @@ class Faults(AppConfig):
 
 def limit():
     """Time-outs of providers as short as a cell asks for, or so long that a busy machine changes
-    nothing; and loopback as a public address. tests/test_transport.py has those that are in force.
+    nothing; and loopback as a public address. tests/net/test_client.py has those that are in force.
     """
-    real = transport.call
+    real = client.call
 
     def call(*args, **options):
         patience = {"read": now.patience, "total": 2 * now.patience}
         return real(*args, **{**patience, **options, "public": False})
 
-    transport.call = call
+    client.call = call
 
 
 def clock():

@@ -57,7 +57,7 @@ def configured(provider, **values):
     return {
         "SENDERS": senders,
         "ROUTES": {"sms": ["first", "second"]},
-        "DISPATCH": "tests.test_delivery.nobody",
+        "DISPATCH": "tests.delivery.test_attempts.nobody",
         # Several cells fail at once, and no sender shall be passed over for that.
         "BREAKER_FAILURES": 1000,
         **values,

@@ -9,7 +9,8 @@ import time_machine
 from django.db import connection
 from django.utils import timezone
 
-from django_verify import dispatch, verifications
+from django_verify import verifications
+from django_verify.delivery import dispatch
 from django_verify.models import EventSink, VerificationAttempt, WebhookDelivery
 from tests.conftest import make_service
 from tests.faults.conftest import ended, holds, the_attempt

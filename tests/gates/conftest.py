@@ -4,8 +4,9 @@ from functools import partial
 
 import pytest
 
-from django_verify import gates, transport
+from django_verify import gates
 from django_verify.gates import memory
+from django_verify.net import client
 from tests.gates.fakes import IP, PHONE
 from tests.senders.fakes import fake  # noqa: F401 - a fixture
 
@@ -38,7 +39,7 @@ def gate_of(settings):
 @pytest.fixture
 def quick(monkeypatch):
     """Calls that give up soon."""
-    monkeypatch.setattr(transport, "call", partial(transport.call, read=0.2, total=0.4))
+    monkeypatch.setattr(client, "call", partial(client.call, read=0.2, total=0.4))
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from django_verify.exceptions import GateRefused
-from django_verify.gates import app_attest, envelope
+from django_verify.gates import app_attest, app_tokens
 from django_verify.gates.app_attest import AppAttestGate
 from tests.gates import attestations
 from tests.gates.attestations import APP, Apple, Device, apple
@@ -288,7 +288,7 @@ def test_the_root_is_apples_by_default():
 
 def test_the_digest_is_the_documented_one():
     page = (Path(__file__).parents[2] / "docs/gates.md").read_text(encoding="utf-8")
-    ours = envelope.digest("start", SUBJECT, 1_700_000_000)
+    ours = app_tokens.digest("start", SUBJECT, 1_700_000_000)
     assert f"`{ours.hex()}`" in page
     assert attestations.digest("start", SUBJECT, 1_700_000_000) == ours
 

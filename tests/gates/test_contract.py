@@ -26,7 +26,7 @@ from tests.gates.conftest import CLASSES, backend, judge
 from tests.gates.fakes import HOST, IP, PHONE, SECRET
 
 #: Modules that gates share.
-SHARED = {"base", "envelope", "siteverify"}
+SHARED = {"admission", "app_tokens", "base", "siteverify"}
 REASONS = {
     *("missing", "invalid", "expired", "used", "wrong_host", "wrong_site", "wrong_action"),
     *("wrong_subject", "wrong_app", "wrong_device", "low_score"),

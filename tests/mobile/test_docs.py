@@ -12,7 +12,6 @@ from django.urls import include, path
 
 import django_verify
 from django_verify import conf, exceptions
-from django_verify.clients import ClientsNotServed, ResendTooSoon, VerificationOver
 from django_verify.exceptions import GateRefused, GateUnavailable, TooManyRequests, VerifyError
 from django_verify.mobile import wire
 from django_verify.mobile.serializers import (
@@ -24,6 +23,7 @@ from django_verify.mobile.serializers import (
 )
 from django_verify.models import Verification
 from django_verify.users import verified_phones
+from django_verify.verifications.clients import ClientsNotServed, ResendTooSoon, VerificationOver
 from tests.conftest import PHONE, code_in, make_service
 from tests.mobile.pages import DOCS, MOBILE, blocks, names, refusals, rows
 from tests.mobile.test_views import App
@@ -74,7 +74,7 @@ def sources():
     every = {
         found.name for found in pkgutil.walk_packages(django_verify.__path__, "django_verify.")
     }
-    left, reached = ["django_verify.clients", "django_verify.mobile.views"], {}
+    left, reached = ["django_verify.verifications.clients", "django_verify.mobile.views"], {}
     while left:
         name = left.pop()
         if name in reached or name.startswith("django_verify.exceptions"):

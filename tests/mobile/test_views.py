@@ -10,10 +10,13 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from django_verify import breakers, clients, phones, proofs
+from django_verify import proofs
+from django_verify.contact import phones
+from django_verify.delivery import circuit_breakers
 from django_verify.models import ClientVerification, Verification
 from django_verify.signals import verification_starting
 from django_verify.users import verified_phones
+from django_verify.verifications import clients
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_service, wrong
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -379,7 +382,7 @@ def test_a_forbidden_number_cannot_be_told_from_another(outbox, clock):
 
     def shape(to, ip):
         app = App(ip)
-        breakers.forget()
+        circuit_breakers.forget()
         with CaptureQueriesContext(connection) as queries:
             answer = app.start(to)
         masked = {**answer.data, "id": 0, "client_secret": 0, "to": 0}

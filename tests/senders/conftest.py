@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from django_verify import senders, transport
+from django_verify import senders
+from django_verify.net import client
 from tests.senders.apis import Asked
 from tests.senders.providers import HOSTS, PROVIDERS
 
@@ -32,13 +33,13 @@ class Network:
             raise self.outcome
         status, body, *headers = self.outcome or HOSTS[asked.host].api(asked)
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return transport.Answer(status, *headers, body=raw)
+        return client.Answer(status, *headers, body=raw)
 
 
 @pytest.fixture(autouse=True)
 def network(monkeypatch):
     """Put the fakes where their hosts would be; any other host is reached as always."""
-    net, real = Network(), transport.call
+    net, real = Network(), client.call
 
     def call(method, url, *, form=None, json=None, headers=None, auth=None, **more):
         if urlsplit(url).netloc not in HOSTS:
@@ -48,7 +49,7 @@ def network(monkeypatch):
         request = requests.Request(method, url, headers, data=form, json=json, auth=auth)
         return net.answer(Asked(request.prepare()))
 
-    monkeypatch.setattr(transport, "call", call)
+    monkeypatch.setattr(client, "call", call)
     return net
 
 

@@ -20,8 +20,10 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail.backends import locmem as locmem_mail
 
-from django_verify import channels, senders, transport
+from django_verify import senders
+from django_verify.messages import channels
 from django_verify.models import VerificationAttempt
+from django_verify.net import client
 from django_verify.senders import Message, Receipt, Sender, SendError, TemporarySendError
 from tests.senders import fakes
 from tests.senders.providers import PROVIDERS
@@ -63,13 +65,13 @@ def over_http(provider):
                     raise answer
                 return answer
 
-            monkeypatch.setattr(transport, "call", call)
+            monkeypatch.setattr(client, "call", call)
 
         return arrange
 
     def said(status, body=None, **headers):
         echo = f"{PHONE} {CODE}".encode()
-        return outcome(transport.Answer(status, headers, echo if body is None else body))
+        return outcome(client.Answer(status, headers, echo if body is None else body))
 
     status, body, error, _ = provider.refusals[0]
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -77,8 +79,8 @@ def over_http(provider):
         options=lambda tmp_path: provider.options,
         waits=False,
         failures=(
-            Failure("unreachable", outcome(transport.NotSent("ConnectionError"))),
-            Failure("silent", outcome(transport.NotAnswered("no answer in time"))),
+            Failure("unreachable", outcome(client.NotSent("ConnectionError"))),
+            Failure("silent", outcome(client.NotAnswered("no answer in time"))),
             Failure("refused", said(status, body), error),
             Failure("unauthorized", said(401)),
             Failure("throttled", said(429, **{"retry-after": "7"})),
@@ -156,8 +158,8 @@ def served(kind, permanent, busy, *, options=lambda url: {"base_url": url}, **mo
     def fails(fault):
         def arrange(monkeypatch, tmp_path, sender):
             monkeypatch.setattr(fakes.running(kind), "fault", fault)
-            quick = partial(transport.call, read=0.2, total=0.4)
-            monkeypatch.setattr(transport, "call", quick)
+            quick = partial(client.call, read=0.2, total=0.4)
+            monkeypatch.setattr(client, "call", quick)
 
         return arrange
 
@@ -389,7 +391,7 @@ def test_its_file_says_what_it_is_for(name):
 def test_it_imports_no_sibling_no_settings_and_no_models(name):
     siblings = {f"{senders.__name__}.{other}" for other in SENDERS if other != name}
     forbidden = siblings | {"django.conf", "django.db", "django_verify.conf"}
-    forbidden |= {"django_verify.models", "django_verify.codes", "random"}
+    forbidden |= {"django_verify.models", "django_verify.crypto.codes", "random"}
     assert not forbidden & set(imported(name))
 
 

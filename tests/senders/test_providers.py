@@ -6,7 +6,7 @@ import logging
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from django_verify import transport
+from django_verify.net import client
 from django_verify.senders import Message, Receipt, SendError, TemporarySendError
 from tests.senders.apis import CALLBACK, PHONE, ed25519_pem
 from tests.senders.conftest import told_of
@@ -232,9 +232,9 @@ def test_an_acceptance_that_cannot_be_read_is_uncertain(name, body, sender_of, n
 @pytest.mark.parametrize(
     ("error", "uncertain"),
     [
-        (transport.NotSent("refused"), False),
-        (transport.AddressRefused("private"), False),
-        (transport.NotAnswered("timeout"), True),
+        (client.NotSent("refused"), False),
+        (client.AddressRefused("private"), False),
+        (client.NotAnswered("timeout"), True),
     ],
     ids=lambda value: type(value).__name__,
 )

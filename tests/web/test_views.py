@@ -11,9 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 from django.views.debug import ExceptionReporter
 
-from django_verify import clients, exceptions, phones, verifications
+from django_verify import exceptions, verifications
+from django_verify.contact import phones
 from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.users import verified_phones
+from django_verify.verifications import clients
 from django_verify.web.sentences import duration
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_service, wrong
 from tests.web.conftest import Visitor

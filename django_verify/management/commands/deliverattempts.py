@@ -9,7 +9,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_verify import delivery, health, notifications
+from django_verify import delivery, health
+from django_verify.factors import notifications
 from django_verify.management import loops
 
 NAME = "deliverattempts"

@@ -8,7 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_verify import health, webhooks
+from django_verify import health
+from django_verify.events import outbox
 from django_verify.management import loops
 
 NAME = "deliverwebhooks"
@@ -23,7 +24,7 @@ class Command(BaseCommand):
         """Without `--loop`, one run tries at most `--limit` deliveries."""
         parser.add_argument("--limit", type=int, default=1000)
         parser.add_argument(
-            "--workers", type=int, default=webhooks.WORKERS, help="receivers served at a time"
+            "--workers", type=int, default=outbox.WORKERS, help="receivers served at a time"
         )
         parser.add_argument("--loop", action="store_true", help="go on until SIGTERM or SIGINT")
         parser.add_argument(
@@ -39,7 +40,7 @@ class Command(BaseCommand):
             return
         total = 0
         while total < options["limit"]:
-            done = webhooks.sweep(min(options["limit"] - total, 100), options["workers"])
+            done = outbox.sweep(min(options["limit"] - total, 100), options["workers"])
             if not done:
                 break
             total += done
@@ -48,5 +49,5 @@ class Command(BaseCommand):
 
     def _loop(self, interval: float, workers: int) -> None:
         """Post until a signal ends it; the requests under way are finished first."""
-        with loops.until_signal() as stop, webhooks.Poster(workers) as poster:
+        with loops.until_signal() as stop, outbox.Poster(workers) as poster:
             loops.run(NAME, partial(poster.look, interval), stop, interval=interval)

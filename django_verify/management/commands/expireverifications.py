@@ -7,7 +7,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from django_verify import health, onetime, ratelimits, tokens, verifications, webhooks
+from django_verify import health, verifications
+from django_verify.events import outbox
+from django_verify.factors import access_tokens
+from django_verify.limits import counters
+from django_verify.proofs import single_use
 
 
 class Command(BaseCommand):
@@ -24,10 +28,10 @@ class Command(BaseCommand):
         batch = max(options["batch"], 1)
         for verb, said in (
             (verifications.expire, "verifications expired"),
-            (ratelimits.sweep, "rate limit counts deleted"),
-            (webhooks.purge, "webhook deliveries deleted"),
-            (tokens.expire, "access tokens deleted"),
-            (onetime.purge, "spent tokens deleted"),
+            (counters.sweep, "rate limit counts deleted"),
+            (outbox.purge, "webhook deliveries deleted"),
+            (access_tokens.expire, "access tokens deleted"),
+            (single_use.purge, "spent tokens deleted"),
         ):
             total = 0
             while True:

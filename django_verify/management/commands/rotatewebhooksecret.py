@@ -10,7 +10,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from django_verify import sids, webhooks
+from django_verify import sids
+from django_verify.events import outbox
 from django_verify.models import EventSink, Webhook
 
 
@@ -39,7 +40,7 @@ class Command(BaseCommand):
             raise CommandError("--overlap: 0–720 hours.")
         overlap = dt.timedelta(hours=options["overlap"])
         try:
-            secret = webhooks.rotate_secret(receiver, options["secret"], overlap)
+            secret = outbox.rotate_secret(receiver, options["secret"], overlap)
         except ValidationError as error:
             raise CommandError(f"--secret: {error.messages[0]}") from None
         self.stdout.write(json.dumps({"sid": receiver.sid, "signing_secret": secret}))

@@ -17,7 +17,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from django_verify import codes
+from django_verify.crypto import codes
 from django_verify.models import Account, VerifyService
 from example_project import visitor
 

@@ -1,0 +1,43 @@
+"""Where a guess may be charged: never inside a transaction whose rollback would take it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.db import connections, transaction
+
+from django_verify.db import queries
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class AtomicBlockError(RuntimeError):
+    """A check ran where its charge could be rolled back."""
+
+
+def outside_atomic_requests(view: View) -> View:
+    """Return a view that the host's ATOMIC_REQUESTS leaves alone, on every database."""
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
+
+
+def refuse_open_transaction(verb: str) -> None:
+    """Raise AtomicBlockError inside a transaction; `verb` names the caller in the message."""
+    using = queries.database()
+    connection = transaction.get_connection(using)
+    if connection.get_autocommit():
+        return
+    message = (
+        f"{verb}() charges a guess that must not be rolled back: call it outside"
+        " transaction.atomic(), and mark views with transaction.non_atomic_requests."
+    )
+    if not connection.in_atomic_block:
+        raise AtomicBlockError(message)
+    try:
+        # Django decides: inside TestCase's own transaction a durable block is allowed.
+        with transaction.atomic(using=using, durable=True):  # noqa: TID251 - it writes nothing
+            pass
+    except RuntimeError:
+        raise AtomicBlockError(message) from None

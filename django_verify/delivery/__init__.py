@@ -1,0 +1,20 @@
+"""How a message leaves: attempts are claimed, sent, recorded, and reported on by providers.
+
+What a message says is in `messages`; one provider's API is a file in `senders`.
+"""
+
+from django_verify.delivery.attempts import (
+    deliver,
+    requeue,
+    route,
+    sweep,
+    take,
+)
+
+__all__ = [
+    "deliver",
+    "requeue",
+    "route",
+    "sweep",
+    "take",
+]

@@ -1,0 +1,521 @@
+"""From an attempt row to a sent message and back: claim, compose, send, record.
+
+The row is the queue. No transaction is open while a provider is called; each message is counted
+on the row before it may leave, so that whatever dies, one attempt costs two messages at most; the
+statement that counts it looks at the verification again, so that none leaves after its end. The
+outcome is accepted only from the holder of the lease. When that process dies, the lease lapses and
+another one takes over. Who calls `take` and `sweep`, and when, is not decided here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify import conf, senders, signals
+from django_verify.db import queries, reconnect
+from django_verify.delivery import circuit_breakers
+from django_verify.delivery.circuit_breakers import Step
+from django_verify.events import cloudevents
+from django_verify.messages import compose
+from django_verify.models import Verification, VerificationAttempt, VerifyService
+from django_verify.models.messaging import EVERYWHERE
+
+logger = logging.getLogger("django_verify")
+
+MESSAGES_PER_ATTEMPT = 2
+# Seconds before the second try; each further wait is twice as long, up to the longest.
+FIRST_WAIT = 5
+LONGEST_WAIT = 300
+# Seconds for which the outcome of a message waits for a database that has gone: without its outcome
+# the message is sent once more.
+PATIENCE = 3.0
+
+_Status = VerificationAttempt.MessageStatus
+# A row that is due in one of these has been sent, and its message is taken for lost.
+_LOST = (_Status.SENT, _Status.UNDELIVERED, _Status.FAILED)
+_AWAITED = (_Status.QUEUED, _Status.SENDING)
+
+
+def route(service: VerifyService, channel: str, country: str = "") -> list[str]:
+    """Return the sender aliases that a service's message to a country would try, in order.
+
+    The country's messaging service comes first, then the one for all, then the service's own
+    senders, then the site's. A SID that names no messaging service stands for the service's own,
+    and so does a messaging service none of whose senders is configured any longer.
+    """
+    countries = service.messaging_routes.get(channel, {})
+    chosen = countries.get(country, countries.get(EVERYWHERE, ()))
+    if chosen:
+        if usable := senders.route(channel, chosen):
+            return usable
+        logger.warning("%s: no sender of its messaging service is configured", service.sid)
+    return senders.route(channel, service.senders.get(channel, ()), country)
+
+
+def lease(now: dt.datetime) -> dict[str, object]:
+    """Return the fields that make the caller the one who may send an attempt from now on."""
+    until = now + dt.timedelta(seconds=conf.current().DELIVERY_LEASE)
+    return {"lease": secrets.token_hex(16), "due_at": until, "message_status": _Status.SENDING}
+
+
+def hold(attempt: VerificationAttempt, now: dt.datetime) -> None:
+    """Lease a row to the caller before it is written, its first message counted already."""
+    _set(attempt, _claimed(attempt, _plan(attempt), now))
+
+
+def queue(attempt: VerificationAttempt, now: dt.datetime) -> None:
+    """Make a row due at once, for whoever comes, before it is written."""
+    _set(attempt, {"message_status": _Status.QUEUED, "due_at": now})
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What became of the senders that one turn has tried."""
+
+    used: int
+    trail: list[dict[str, str]]
+    error: dict[str, str] = field(default_factory=dict)
+    temporary: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    wait: int = 0
+    over: bool = False
+
+    def may_go_on(self, channel: str) -> bool:
+        """Whether a further message, by this channel, is allowed and makes sense."""
+        left = self.used < MESSAGES_PER_ATTEMPT and not self.over
+        return left and channel not in self.refused
+
+    def note(self, step: Step, error: Exception) -> None:
+        """Learn from what a sender raised."""
+        channel, alias = step
+        uncertain = getattr(error, "uncertain", not isinstance(error, senders.SendError))
+        if isinstance(error, senders.SendError):
+            told = {"error_code": error.code, "error_message": str(error)}
+        else:
+            # A provider's bug must not lose the row; its text may hold the message, so only the
+            # type is told. The message may have left before it.
+            told = {"error_code": "", "error_message": f"{type(error).__name__} in the sender"}
+            self.over = True
+        self.error = {"sender": alias, "via_channel": channel, **told}
+        if isinstance(error, senders.TemporarySendError):
+            self.temporary.add(channel)
+            asked = error.retry_after if isinstance(error.retry_after, int) else 0
+            self.wait = max(self.wait, min(asked, LONGEST_WAIT))
+        else:
+            self.refused.add(channel)
+        if uncertain:
+            self.used += 1
+            self.trail.append(_entry(alias, channel))
+
+
+@sensitive_variables()
+def deliver(attempt: VerificationAttempt, *, claimed_before: bool = False) -> bool:
+    """Send an attempt whose lease the caller holds, and record what became of it.
+
+    `claimed_before` is for a lease that was not taken just now: the row is looked at again before
+    its first message. Tries the route's senders in order while they fail temporarily; when all of
+    them have, the row is due again later, as long as its code lives. Never raises for what a
+    sender does; returns whether the message was accepted.
+    """
+    tries = _Tries(attempt.messages - bool(attempt.sender), list(attempt.trail))
+    if attempt.withheld:
+        outcome = {"error_message": f"withheld: {attempt.withheld}"}
+        return _finish(attempt, _Status.CANCELED, tries.used, tries.trail, outcome, None)
+    if claimed_before and not _renew(attempt):
+        return _end_early(attempt, tries)
+    tries.error = {"error_message": "no sender serves this channel"}
+    for step in _plan(attempt, probe=True):
+        if not tries.may_go_on(step[0]):
+            continue
+        try:
+            message = compose.of(attempt, *step)
+        except reconnect.FAILURES:
+            raise
+        except Exception as error:  # noqa: BLE001 - the row must end, and its text may hold anything
+            return _fail(attempt, tries, {"error_message": _not_composed(error)})
+        if not _count(attempt, step, tries):
+            return _end_early(attempt, tries)
+        try:
+            receipt = _receipt(senders.get(step[1]).send(message), step[1])
+        except Exception as failure:  # noqa: BLE001 - told apart by what a try notes
+            told = _as_send_error(failure)
+            tries.note(step, told)
+            _tell_breaker(attempt, step[1], told)
+        else:
+            accepted = _accepted(attempt, tries, receipt, awaited=bool(message.callback_url))
+            _tell_breaker(attempt, step[1])
+            return accepted
+    return _not_sent(attempt, tries)
+
+
+def _as_send_error(failure: Exception) -> Exception:
+    """Return a failure of a sender's own database as what it is: the next sender may do."""
+    if isinstance(failure, reconnect.FAILURES):
+        return senders.TemporarySendError("the sender's database failed", uncertain=True)
+    return failure
+
+
+def _renew(attempt: VerificationAttempt) -> bool:
+    """Take the lease anew, if it is still the caller's and the message still wanted."""
+    now = timezone.now()
+    until = now + dt.timedelta(seconds=conf.current().DELIVERY_LEASE)
+    held = _held(attempt).filter(_wanted(now), message_status=_Status.SENDING)
+    return held.update(due_at=until) > 0
+
+
+def _tell_breaker(attempt: VerificationAttempt, alias: str, error: Exception | None = None) -> None:
+    """Count a sender's success or failure; a database that fails here must not stop the message."""
+    try:
+        if isinstance(error, senders.TemporarySendError):
+            circuit_breakers.failed(alias, str(error))
+        elif error is None or isinstance(error, senders.SendError):
+            circuit_breakers.answered(alias, _service(attempt))
+    except reconnect.FAILURES as failure:
+        logger.error("the sender %r was not counted: %s", alias, type(failure).__name__)  # noqa: TRY400
+
+
+def _not_composed(error: Exception) -> str:
+    if isinstance(error, LookupError):
+        return "the key of the code has left the ring, so the code is lost"
+    return f"{type(error).__name__} while the message was composed"
+
+
+def _receipt(answer: object, alias: str) -> senders.Receipt:
+    """Return the receipt; a sender that returned something else has sent, and says no more."""
+    if isinstance(answer, senders.Receipt):
+        return answer
+    logger.warning("the sender %r returned no Receipt", alias)
+    return senders.Receipt()
+
+
+def _plan(attempt: VerificationAttempt, *, probe: bool = False) -> list[Step]:
+    """Return channel and sender of each message that may be tried, in order.
+
+    The fallback's come after the channel's own. What was sent and got lost is not sent again by
+    the same sender; failing senders come last.
+    """
+    service = _service(attempt)
+    names = [name for name in (attempt.channel, attempt.fallback_channel) if name]
+    steps = [(name, alias) for name in names for alias in route(service, name, attempt.country)]
+    lost = {(row["channel"], row["sender"]) for row in attempt.trail if row["status"] != "unknown"}
+    left = [step for step in steps if step not in lost]
+    ordered: list[Step] = []
+    for name in names:
+        own = [step for step in left if step[0] == name]
+        ordered += circuit_breakers.in_order(own, service, probe=probe and not ordered)
+    # What is withheld has asked the database no less than what is sent.
+    return [] if attempt.withheld else ordered
+
+
+def _entry(alias: str, channel: str, provider_sid: str = "", status: str = "unknown") -> Any:
+    return {"sender": alias, "channel": channel, "provider_sid": provider_sid, "status": status}
+
+
+def take(sid: str, *, woken: bool = False) -> bool:
+    """Send one attempt if it is due and nobody else has taken it; return whether it was ours.
+
+    Any number of processes may call it for the same attempt. `woken` is for the job of a queue
+    engine: it may come before the row's own moment by the clock of its machine.
+    """
+    now = timezone.now()
+    rows = queries.attempts().select_related("verification__service")
+    attempt = rows.filter(sid=sid).first()
+    if attempt is None or not _is_due(attempt, now, woken):
+        return False
+    if reason := _obsolete(attempt, now):
+        return _drop(attempt, reason, now)
+    before = _as_read(attempt)
+    if attempt.message_status == _Status.SENDING and attempt.sender:
+        attempt.trail = [*attempt.trail, _entry(attempt.sender, attempt.via_channel)]
+    elif attempt.message_status in _LOST:
+        lost = (attempt.sender, attempt.via_channel, attempt.provider_sid, attempt.message_status)
+        attempt.trail = [*attempt.trail, _entry(*lost)]
+    steps = _plan(attempt)
+    changes = {**_claimed(attempt, steps, now), "trail": attempt.trail, "provider_sid": ""}
+    if not queries.attempts().filter(_wanted(now), **before).update(**changes):
+        return False  # another process has it, or its verification has just ended
+    _set(attempt, changes)
+    deliver(attempt)
+    return True
+
+
+def _as_read(attempt: VerificationAttempt) -> dict[str, Any]:
+    """Return the condition of an update that must find the row as it was read."""
+    names = ("sid", "message_status", "lease", "due_at", "messages")
+    return {name: getattr(attempt, name) for name in names}
+
+
+def _claimed(
+    attempt: VerificationAttempt, steps: list[Step], now: dt.datetime
+) -> dict[str, object]:
+    """Return what a claim writes: the lease, and the first message as if it had left already."""
+    channel, alias = steps[0] if steps else ("", "")
+    return {
+        **lease(now),
+        "tries": attempt.tries + 1,
+        "messages": attempt.messages + bool(steps),
+        "sender": alias,
+        "via_channel": channel,
+    }
+
+
+def _set(attempt: VerificationAttempt, changes: dict[str, Any]) -> None:
+    for name, value in changes.items():
+        setattr(attempt, name, value)
+
+
+def _wanted(now: dt.datetime) -> Exists:
+    """Return the condition of the attempts whose verification still waits for its code.
+
+    A subquery and no join, which MySQL would run as a statement of its own before the update.
+    """
+    pending = queries.verifications().filter(
+        sid=OuterRef("verification_id"),
+        status=Verification.Status.PENDING,
+        expires_at__gt=now,
+        service__isnull=False,
+    )
+    return Exists(pending)
+
+
+def _is_due(attempt: VerificationAttempt, now: dt.datetime, woken: bool) -> bool:
+    if attempt.due_at is None:
+        return False
+    status = attempt.message_status
+    if woken and status in {_Status.UNDELIVERED, _Status.FAILED}:
+        return True
+    first = woken and status == _Status.QUEUED and not attempt.tries
+    return attempt.due_at <= now or first or (status in _AWAITED and attempt.due_at > _far(now))
+
+
+def _far(now: dt.datetime) -> dt.datetime:
+    """Return what no wait and no lease reaches: later rows are of a clock that has gone back."""
+    return now + dt.timedelta(seconds=4 * LONGEST_WAIT + conf.current().DELIVERY_LEASE)
+
+
+def due(now: dt.datetime) -> Q:
+    """Return the condition of the rows that a sweep looks at."""
+    # Most rows have no time, and no plan of a database may walk through them.
+    early = Q(due_at__lte=now) | Q(message_status__in=_AWAITED, due_at__gt=_far(now))
+    return early & Q(due_at__isnull=False)
+
+
+def sweep(limit: int = 100, *, stop: Callable[[], bool] = lambda: False) -> int:
+    """Send what is due, the longest waiting first; return how many attempts were taken.
+
+    Each is claimed by one conditional update, so any number of sweepers may run. A row that
+    raises is put off and stops nobody; only a database that fails is told to the caller.
+    """
+    rows = queries.attempts().filter(due(timezone.now())).order_by("due_at", "sid")
+    taken = 0
+    for sid in list(rows.values_list("sid", flat=True)[:limit]):
+        if stop():
+            break
+        try:
+            taken += take(sid)
+        except reconnect.FAILURES:
+            raise
+        except Exception as error:  # noqa: BLE001 - one row must not stop the others
+            logger.error("%s was put off: %s", sid, type(error).__name__)  # noqa: TRY400
+            later = timezone.now() + dt.timedelta(seconds=LONGEST_WAIT)
+            queries.attempts().filter(sid=sid, due_at__isnull=False).update(due_at=later)
+    return taken
+
+
+def requeue(attempt: VerificationAttempt) -> bool:
+    """Make a failed attempt due at once, while its code lives and a message is left to it."""
+    now = timezone.now()
+    failed = queries.attempts().filter(
+        sid=attempt.sid,
+        message_status=_Status.FAILED,
+        due_at=None,
+        messages__lt=MESSAGES_PER_ATTEMPT,
+        verification__status=Verification.Status.PENDING,
+        verification__expires_at__gt=now,
+        verification__service__isnull=False,
+    )
+    chosen = list(failed.values_list("sid", flat=True))  # MySQL joins no table in this update
+    # A job that is woken takes what nobody has tried.
+    again = {"message_status": _Status.QUEUED, "tries": 0, "due_at": now, "date_updated": now}
+    unchanged = queries.attempts().filter(sid__in=chosen, message_status=_Status.FAILED)
+    return unchanged.filter(due_at=None).update(**again) > 0
+
+
+def may_send_again(attempt: VerificationAttempt, now: dt.datetime) -> bool:
+    """Whether a message that got lost may be followed by one of another sender."""
+    verification = attempt.verification
+    return (
+        attempt.messages < MESSAGES_PER_ATTEMPT
+        and verification.service is not None
+        and verification.current_status(now) == Verification.Status.PENDING
+    )
+
+
+def _obsolete(attempt: VerificationAttempt, now: dt.datetime) -> str:
+    """Return why an attempt that is due is not to be sent, or nothing."""
+    verification = attempt.verification
+    if verification.service is None:
+        return "the service was deleted before the message was sent"
+    status = verification.current_status(now)
+    if status == Verification.Status.EXPIRED:
+        return "dropped: the code was over before the message was sent"
+    if status != Verification.Status.PENDING:
+        return "the verification was over before the message was sent"
+    if attempt.messages >= MESSAGES_PER_ATTEMPT:
+        return "given up: two messages may have left, and neither has an answer"
+    if attempt.message_status in _LOST and not _others(attempt):
+        return "no other sender"
+    return ""
+
+
+def _others(attempt: VerificationAttempt) -> Iterable[Step]:
+    """Return the steps that are left after the sender whose message got lost."""
+    return [step for step in _plan(attempt) if step != (attempt.via_channel, attempt.sender)]
+
+
+def _drop(attempt: VerificationAttempt, reason: str, now: dt.datetime) -> bool:
+    """End an attempt that is not to be sent; what a provider has said of it stays."""
+    before = _as_read(attempt)
+    if attempt.message_status in _LOST:
+        return queries.attempts().filter(**before).update(due_at=None) > 0
+    changes = {
+        "message_status": _Status.FAILED,
+        "error_code": "",
+        "error_message": reason,
+        "lease": "",
+        "due_at": None,
+        "date_updated": now,
+    }
+    if not cloudevents.update_message(attempt, queries.attempts().filter(**before), changes):
+        return False
+    _set(attempt, changes)
+    logger.warning("%s was not sent: %s", attempt.sid, reason)
+    signals.attempt_failed.send_robust(sender=VerificationAttempt, attempt=attempt)
+    return True
+
+
+def _service(attempt: VerificationAttempt) -> VerifyService:
+    service = attempt.verification.service
+    assert service is not None  # noqa: S101 - a start has one, and _obsolete looks for it
+    return service
+
+
+def _count(attempt: VerificationAttempt, step: Step, tries: _Tries) -> bool:
+    """Write down the message that is about to leave; False when it must not.
+
+    The first one of a turn was counted by the insert or the claim, and costs no statement. Before
+    any other the verification is looked at again: while a sender kept silent, its message may have
+    arrived and its code may have been entered.
+    """
+    channel, alias = step
+    counted = {"sender": alias, "via_channel": channel, "messages": tries.used + 1}
+    if all(getattr(attempt, name) == value for name, value in counted.items()):
+        return True
+    changes: dict[str, object] = {**counted, "trail": tries.trail}
+
+    def write() -> int:
+        held = _held(attempt).filter(_wanted(timezone.now()), message_status=_Status.SENDING)
+        return held.update(**changes)
+
+    if not _persist(write):
+        return False
+    _set(attempt, changes)
+    return True
+
+
+def _end_early(attempt: VerificationAttempt, tries: _Tries) -> bool:
+    """End an attempt before its next message, unless a report or another process was faster."""
+    outcome = {"error_message": "the verification was over before another sender was tried"}
+    return _finish(attempt, _Status.FAILED, tries.used, tries.trail, outcome, None)
+
+
+def _held(attempt: VerificationAttempt) -> QuerySet[VerificationAttempt]:
+    return queries.attempts().filter(sid=attempt.sid, lease=attempt.lease)
+
+
+def _persist(write: Callable[[], int]) -> int:
+    return reconnect.persist(write, using=queries.database(), patience=PATIENCE)
+
+
+def _accepted(
+    attempt: VerificationAttempt, tries: _Tries, receipt: senders.Receipt, *, awaited: bool
+) -> bool:
+    timeout = conf.current().RECEIPT_TIMEOUT if awaited else None
+    outcome = {
+        "provider_sid": receipt.provider_sid,
+        "price_value": receipt.price_value,
+        "price_currency": receipt.price_currency,
+        "error_code": "",
+        "error_message": "",
+    }
+    later = timezone.now() + dt.timedelta(seconds=timeout) if timeout else None
+    return _finish(attempt, _Status.SENT, tries.used + 1, tries.trail, outcome, later)
+
+
+def _not_sent(attempt: VerificationAttempt, tries: _Tries) -> bool:
+    """Put the attempt off, or end it where another try cannot help or the code would be over."""
+    if tries.temporary - tries.refused and tries.may_go_on(""):
+        later = timezone.now() + dt.timedelta(seconds=_wait(attempt.tries, tries.wait))
+        if later < attempt.verification.expires_at:
+            return _finish(attempt, _Status.QUEUED, tries.used, tries.trail, tries.error, later)
+    return _fail(attempt, tries, tries.error)
+
+
+def _fail(attempt: VerificationAttempt, tries: _Tries, outcome: dict[str, str]) -> bool:
+    logger.warning("%s was not sent: %s", attempt.sid, outcome["error_message"])
+    return _finish(attempt, _Status.FAILED, tries.used, tries.trail, outcome, None)
+
+
+def _wait(tries: int, asked: int) -> float:
+    """Return the seconds until the next try: growing, up to half longer by chance, or as asked."""
+    base = min(FIRST_WAIT << min(max(tries - 1, 0), 16), LONGEST_WAIT)
+    return max(base, asked) * (1 + secrets.randbelow(500) / 1000)
+
+
+def _finish(
+    attempt: VerificationAttempt,
+    status: str,
+    messages: int,
+    trail: list[dict[str, str]],
+    outcome: dict[str, str],
+    later: dt.datetime | None,
+) -> bool:
+    """Record the outcome if the lease is still ours, and tell the listeners.
+
+    Where a report has come before it, the report's word on the status stands.
+    """
+    # Providers put anything into their answers; a NUL would not be stored.
+    texts = {name: str(value).replace("\0", "")[: _width(name)] for name, value in outcome.items()}
+    now = timezone.now()
+    changes: dict[str, Any] = {**texts, "lease": "", "date_updated": now}
+    state = {"message_status": status, "messages": messages, "trail": trail, "due_at": later}
+    held = _held(attempt)
+    ours = held.filter(message_status=_Status.SENDING)
+    if _persist(partial(cloudevents.update_message, attempt, ours, {**changes, **state})):
+        _set(attempt, {**changes, **state})
+    else:
+        facts = {name: text for name, text in texts.items() if text and "error" not in name}
+        if not _persist(partial(held.update, **facts, lease="")):
+            logger.warning("%s: the lease was lost before the outcome was known", attempt.sid)
+            return False
+        attempt.refresh_from_db(fields=["message_status", *facts])
+    if status == _Status.SENT:
+        signals.attempt_sent.send_robust(sender=VerificationAttempt, attempt=attempt)
+    elif attempt.message_status == _Status.FAILED:
+        signals.attempt_failed.send_robust(sender=VerificationAttempt, attempt=attempt)
+    return status == _Status.SENT
+
+
+def _width(name: str) -> int | None:
+    field_ = VerificationAttempt._meta.get_field(name)  # noqa: SLF001 - a documented API
+    return getattr(field_, "max_length", None)

@@ -1,0 +1,155 @@
+"""Circuit breakers: a sender that keeps failing comes last in every route until a probe succeeds.
+
+The state is in the database, for all processes and the admin; each process keeps a copy for a
+second. A healthy site reads it only where it has no better news, and writes it never.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from django.core.signals import setting_changed
+from django.db import IntegrityError
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from django_verify import conf
+from django_verify.db import queries, savepoints
+from django_verify.models import SenderState, VerifyService
+
+logger = logging.getLogger("django_verify")
+
+# How long a process goes by what it read.
+COPY = dt.timedelta(seconds=1)
+
+Step = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a process knows of one sender."""
+
+    failures: int
+    open_until: dt.datetime | None
+
+    def is_open(self, now: dt.datetime) -> bool:
+        """Whether the sender is passed over; one that a clock's jump would hold longer is not."""
+        longest = dt.timedelta(seconds=conf.current().BREAKER_SECONDS)
+        return self.open_until is not None and now < self.open_until <= now + longest
+
+    def is_half_open(self, now: dt.datetime) -> bool:
+        """Whether one message may probe the sender."""
+        return self.open_until is not None and not self.is_open(now)
+
+
+class _Copy:
+    """This process's copy of the table; replaced as a whole, so that threads need no lock."""
+
+    content: tuple[dt.datetime, dict[str, State]] | None = None
+
+
+def states() -> dict[str, State]:
+    """Return the senders that fail, from the table or from a copy of this second."""
+    now = timezone.now()
+    if _Copy.content is None or not abs(now - _Copy.content[0]) < COPY:
+        rows = _rows().filter(failures__gt=0).values_list("alias", "failures", "open_until")
+        _Copy.content = now, {alias: State(count, until) for alias, count, until in rows}
+    return _Copy.content[1]
+
+
+def forget(*, setting: str = "", **_: object) -> None:
+    """Read the table anew: also the receiver of Django's `setting_changed`."""
+    if setting in {"", "DJANGO_VERIFY", "DATABASES"}:
+        _Copy.content = None
+
+
+def in_order(steps: Sequence[Step], service: VerifyService, *, probe: bool = False) -> list[Step]:
+    """Return channel and sender of each step, those whose sender is passed over at the end.
+
+    With `probe` the first step may be taken by a half-open sender, if no other process probes it.
+    """
+    if not _may_fail(service):
+        return list(steps)
+    known, now = states(), timezone.now()
+    out = {alias: known[alias] for _, alias in steps if alias in known and known[alias].open_until}
+    left = [step for step in steps if step[1] not in out]
+    for step in steps if probe else ():
+        state = out.get(step[1])
+        if state is None:
+            break
+        if state.is_half_open(now) and _claim(step[1], state, now):
+            left.insert(0, step)
+            break
+    return left + [step for step in steps if step not in left]
+
+
+def _may_fail(service: VerifyService) -> bool:
+    """Whether the copy must be asked; a service read for a start knows whether any sender fails."""
+    return bool(getattr(service, "senders_fail", True))
+
+
+def _claim(alias: str, state: State, now: dt.datetime) -> bool:
+    """Take the one probe by moving the moment on; a probe that dies is followed by another."""
+    until = now + dt.timedelta(seconds=conf.current().BREAKER_SECONDS)
+    unchanged = _rows().filter(alias=alias, open_until=state.open_until)
+    won = unchanged.update(open_until=until, date_updated=now) > 0
+    forget()
+    return won
+
+
+def failed(alias: str, text: str) -> None:
+    """Count a temporary failure, and pass the sender over once there are enough in a row."""
+    settings, now = conf.current(), timezone.now()
+    window = dt.timedelta(seconds=settings.BREAKER_WINDOW)
+    rows = _rows().filter(alias=alias)
+    told = {"last_error": text.replace("\0", "")[:255], "date_updated": now}
+    counted = {"failures_total": F("failures_total") + 1, **told}
+    recent = rows.filter(failing_since__gt=now - window)
+    if not recent.update(failures=F("failures") + 1, **counted):
+        # Of several processes, one begins the run, and the others count on.
+        first = {"failures": 1, "failing_since": now}
+        stale = rows.filter(Q(failing_since=None) | Q(failing_since__lte=now - window))
+        if not stale.update(**first, **counted):
+            create = partial(_rows().create, alias=alias, failures_total=1, **first, **told)
+            if savepoints.tolerate(create, using=queries.database(), ignore=IntegrityError):
+                rows.update(failures=F("failures") + 1, **counted)
+    closed = Q(open_until=None) | Q(open_until__lte=now)
+    until = now + dt.timedelta(seconds=settings.BREAKER_SECONDS)
+    enough = rows.filter(closed, failures__gte=settings.BREAKER_FAILURES)
+    if enough.update(open_until=until, openings=F("openings") + 1):
+        logger.warning("the sender %r keeps failing and comes last now", alias)
+    forget()
+
+
+def answered(alias: str, service: VerifyService) -> None:
+    """Put a sender that works again back in its place; writes nothing for one that did not fail."""
+    if _may_fail(service) and alias in states():
+        close(alias)
+
+
+def close(alias: str) -> bool:
+    """Forget a sender's failures in a row; return whether there were any."""
+    failing = _rows().filter(alias=alias, failures__gt=0)
+    now = timezone.now()
+    closed = failing.update(failures=0, failing_since=None, open_until=None, date_updated=now)
+    forget()
+    if closed:
+        logger.info("the sender %r is back in its place", alias)
+    return closed > 0
+
+
+def passed_over() -> list[str]:
+    """Return the aliases whose breaker is open or half-open, for the health check."""
+    rows = _rows().filter(open_until__isnull=False).order_by("alias")
+    return list(rows.values_list("alias", flat=True))
+
+
+def _rows() -> QuerySet[SenderState]:
+    return SenderState.objects.using(queries.database())
+
+
+setting_changed.connect(forget)

@@ -1,0 +1,249 @@
+"""The life of a verification as CloudEvents for the event sinks: built and recorded, not sent.
+
+An event is written in the transaction of the change it tells of, and `outbox` delivers it. A
+verification reports for as long as it lives when its service did so at its start. An event that
+cannot be written is logged and takes nothing back: least of all the charge of a guess. If the
+connection dies while an event is written, the change is undone with it, and the error goes up.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify.db import queries, retry, savepoints
+from django_verify.events import outbox
+from django_verify.models import EventSink, Verification, VerificationAttempt, WebhookDelivery
+
+logger = logging.getLogger("django_verify")
+
+FAMILY = "com.twilio.accountsecurity.verify"
+SCHEMAS = "https://events-schemas.twilio.com/AccountSecurity"
+# The last guess ends a verification before it is compared, and may still win it: the end is told
+# this much later, unless the approval takes it back.
+HOLD = dt.timedelta(seconds=10)
+
+_Status = Verification.Status
+_MESSAGES = frozenset({"sent", "delivered", "undelivered", "failed", "read"})
+_NAMESPACE = uuid.UUID("5d6b5f0e-6b1c-4d0e-9f57-9c1b6a3f0c52")
+
+
+def started(row: Verification, attempt: VerificationAttempt) -> None:
+    """Record that a verification exists; called in the transaction that writes it."""
+    if row.reports:
+        _record(partial(_tell_status, row, _Status.PENDING, [attempt]))
+
+
+def update(
+    rows: QuerySet[Any], changes: Mapping[str, object], event: Callable[[], None] | None
+) -> int:
+    """Run a conditional update, with the event of its success in the same transaction, if any."""
+    return rows.update(**changes) if event is None else _update(rows, changes, event)
+
+
+@retry.taken
+def _update(rows: QuerySet[Any], changes: Mapping[str, object], event: Callable[[], None]) -> int:
+    with savepoints.atomic(queries.database()):
+        hit = rows.update(**changes)
+        if hit:
+            _record(event)
+    return hit
+
+
+def of_status(
+    row: Verification, status: str, *, checks: int = 0, result: str = ""
+) -> Callable[[], None] | None:
+    """Return what records a verification's new status; None where it reports nothing.
+
+    `checks` is how many codes were tried by then, and `result` what became of the last of them.
+    """
+    if not row.reports:
+        return None
+    return partial(_tell_status, row, status, (), checks=checks or row.checks, result=result)
+
+
+def update_message(
+    attempt: VerificationAttempt,
+    rows: QuerySet[VerificationAttempt],
+    changes: Mapping[str, object],
+) -> int:
+    """Run a conditional update of an attempt, with the event of the status that it brings."""
+    status = str(changes.get("message_status", ""))
+    if status not in _MESSAGES or not attempt.verification.reports:
+        return rows.update(**changes)
+    code = str(changes.get("error_code", ""))
+    return update(rows, changes, partial(_tell_message, attempt, status, code))
+
+
+def _record(event: Callable[[], None]) -> None:
+    # A fault of the event alone must not undo the change, and a dead transaction must not hide it.
+    error = savepoints.tolerate(event, using=queries.database(), ignore=Exception)
+    if error is not None:
+        # The text of a database error may hold the row.
+        logger.error("an event was not recorded: %s", type(error).__name__)
+
+
+@sensitive_variables()
+def _tell_status(
+    row: Verification,
+    status: str,
+    attempts: Sequence[VerificationAttempt],
+    *,
+    checks: int = 0,
+    result: str = "",
+) -> None:
+    now = timezone.now()
+    if status == _Status.APPROVED and row.checks >= row.max_checks:
+        _withdraw(_id(row.sid, _Status.MAX_ATTEMPTS_REACHED))
+    sinks = _sinks(row)
+    if not sinks:
+        return
+    if not attempts:
+        sent = VerificationAttempt.objects.using(queries.database()).filter(verification=row)
+        attempts = list(sent.order_by("date_created", "sid"))
+    checked = [{"time": _time(now), "status": result}] if result else []
+    data = _facts(row, status, attempts, now)
+    data["check_attempts"] = {"count": checks, "attempts": checked}
+    kind = f"verification.{status.replace('_', '-')}"
+    source = f"/v1/Accounts/{row.account_id}{_path(row)}"
+    event = _event(_id(row.sid, status), kind, source, "VerifyEventStreamEvent/3", data, now)
+    held = status == _Status.MAX_ATTEMPTS_REACHED
+    _enqueue(sinks, event, now + HOLD if held else now)
+
+
+def _facts(
+    row: Verification, status: str, attempts: Sequence[VerificationAttempt], now: dt.datetime
+) -> dict[str, Any]:
+    service = row.service
+    data: dict[str, Any] = {
+        "account_sid": row.account_id,
+        "service_sid": row.service_id or "",
+        "verification_sid": row.sid,
+        "friendly_name": service.friendly_name if service else "",
+        "custom_friendly_name": attempts[-1].custom_friendly_name if attempts else "",
+        "custom_code_enabled": bool(service and service.custom_code_enabled),
+        "created_at": _time(row.date_created),
+        "expired_at": _time(row.expires_at),
+        "to": row.to,
+        "verification_status": status.upper(),
+        "country": row.country,
+        "code_length": None if row.sealed_code else row.code_length,
+        "send_code_attempts": {"count": len(attempts), "attempts": [_sent(a) for a in attempts]},
+    }
+    if status == _Status.APPROVED:
+        data["verified_at"] = _time(now)
+    if row.is_test:
+        data["is_test"] = True  # ours: an approval that proves nothing must be told from others
+    return data
+
+
+def _sent(attempt: VerificationAttempt) -> dict[str, Any]:
+    return {
+        "time": _time(attempt.date_created),
+        "channel": attempt.channel.upper(),
+        "attempt_sid": attempt.sid,
+        "locale": attempt.locale,
+        "tags": attempt.tags,
+    }
+
+
+@sensitive_variables()
+def _tell_message(attempt: VerificationAttempt, status: str, error_code: str) -> None:
+    row, now = attempt.verification, timezone.now()
+    sinks = _sinks(row)
+    if not sinks:
+        return
+    carrier = (row.lookup or {}).get("carrier") or {}
+    data = {
+        "account_sid": row.account_id,
+        "service_sid": row.service_id or "",
+        "verification_sid": row.sid,
+        "attempt_sid": attempt.sid,
+        "channel": attempt.channel.upper(),
+        "to": row.to,
+        "message_status": status.upper(),
+        "error_code": error_code,
+        "mcc": carrier.get("mobile_country_code") or "",
+        "mnc": carrier.get("mobile_network_code") or "",
+        "number_segments": None,
+        "has_fallback": bool(attempt.fallback_channel),
+        "is_fallback": False,
+        "created_at": _time(attempt.date_created),
+        "tags": attempt.tags,
+    }
+    source = f"/v2{_path(row)}/Attempts/{attempt.sid}"
+    event_id = _id(attempt.sid, status)
+    event = _event(event_id, f"message.{status}", source, "MessageStatusEvent/2", data, now)
+    _enqueue(sinks, event, now)
+
+
+def _path(row: Verification) -> str:
+    """Return where a verification is in its account; its service may be gone."""
+    of_service = f"/Services/{row.service_id}" if row.service_id else ""
+    return f"{of_service}/Verifications/{row.sid}"
+
+
+def _sinks(row: Verification) -> list[str]:
+    mine = Q(service__isnull=True)
+    if row.service_id:
+        mine |= Q(service_id=row.service_id)
+    enabled = EventSink.objects.using(queries.database()).filter(
+        mine, account_id=row.account_id, status=EventSink.Status.ENABLED
+    )
+    return list(enabled.order_by().values_list("sid", flat=True))
+
+
+def _event(
+    event_id: uuid.UUID,
+    kind: str,
+    source: str,
+    schema: str,
+    data: Mapping[str, Any],
+    now: dt.datetime,
+) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "type": f"{FAMILY}.{kind}",
+        "source": source,
+        "id": str(event_id),
+        "dataschema": f"{SCHEMAS}.{schema}",
+        "datacontenttype": "application/json",
+        "time": _time(now),
+        "data": data,
+    }
+
+
+def _enqueue(sinks: Sequence[str], event: dict[str, Any], due_at: dt.datetime) -> None:
+    outbox.enqueue(
+        WebhookDelivery(
+            sink_id=sid,
+            event_id=uuid.UUID(event["id"]),
+            event_type=event["type"],
+            payload=event,
+            due_at=due_at,
+        )
+        for sid in sinks
+    )
+
+
+def _withdraw(event_id: uuid.UUID) -> None:
+    held = WebhookDelivery.objects.using(queries.database()).filter(event_id=event_id, tries=0)
+    held.filter(status=WebhookDelivery.Status.PENDING).delete()
+
+
+def _id(sid: str, status: str) -> uuid.UUID:
+    """Return an event's id: a state is reached once, so it can be told twice under one id only."""
+    return uuid.uuid5(_NAMESPACE, f"{sid} {status}")
+
+
+def _time(moment: dt.datetime) -> str:
+    text = moment.astimezone(dt.UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

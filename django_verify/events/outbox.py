@@ -1,0 +1,384 @@
+"""Events of factors and challenges to the webhooks of a service: recorded, signed, delivered.
+
+An event is recorded with what it tells of, in the caller's transaction, as one row for each
+webhook that asks for it; it is posted after the commit, by `sweep`, and never in a request. The
+events of verifications, for the sinks, take the same road from `cloudevents`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import secrets
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
+from typing import Any, Literal, Self, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db import connections, router
+from django.db.models import Count, F, Min, Q, QuerySet
+from django.utils import timezone
+
+from django_verify import conf, signals
+from django_verify.db import reconnect, retry
+from django_verify.events import post, signatures
+from django_verify.models import Challenge, EventSink, Factor, Webhook, WebhookDelivery
+from django_verify.models.webhooks import Receiver
+
+logger = logging.getLogger("django_verify")
+
+# Seconds from a failed try to the next one; after the last of them a delivery is given up.
+RETRIES = (5, 300, 1800, 7200, 18_000, 36_000, 36_000, 50_400, 72_000, 86_400)
+# Renewed before each post. A receiver whose worker has died is left alone for as long.
+LEASE = dt.timedelta(seconds=2 * post.TIMEOUT)
+# Seconds for which the outcome of a post waits for a database that has gone: without its outcome
+# the event is posted once more, and its receiver gets no other event until the lease is over.
+PATIENCE = 8.0
+# How long nothing but failures is borne before the receiver is disabled.
+ENDURANCE = dt.timedelta(days=5)
+# How long a replaced secret still signs, next to the new one.
+OVERLAP = dt.timedelta(hours=24)
+# Receivers that one sweep serves at a time, and deliveries of one receiver in its turn.
+WORKERS = 8
+TURN = 20
+TURN_TIME = dt.timedelta(seconds=post.TIMEOUT)
+
+_Status = WebhookDelivery.Status
+Result = TypeVar("Result")
+
+
+def record(service_sid: str, event_type: str, params: Mapping[str, str]) -> int:
+    """Write an event for each enabled webhook that asks for it; return how many.
+
+    Call it inside the transaction that makes the event true: the rows stand and fall with it. The
+    parameter `uuid` is the event's id, the same on every try. One query where no webhook asks.
+    """
+    using = router.db_for_write(Webhook)
+    enabled = Webhook.objects.using(using).filter(
+        service_id=service_sid, status=Webhook.Status.ENABLED
+    )
+    asked = [
+        sid
+        for sid, names in enabled.order_by().values_list("sid", "event_types")
+        if "*" in names or event_type in names
+    ]
+    event_id = uuid.UUID(params["uuid"]) if "uuid" in params else uuid.uuid4()
+    named = {"uuid": str(event_id), "type": event_type, **params}
+    pairs = [[name, value] for name, value in named.items()]
+    return enqueue(
+        WebhookDelivery(webhook_id=sid, event_id=event_id, event_type=event_type, payload=pairs)
+        for sid in asked
+    )
+
+
+def enqueue(deliveries: Iterable[WebhookDelivery]) -> int:
+    """Write deliveries, for a sweep to find once they are committed; return how many."""
+    rows = list(deliveries)
+    if rows:
+        WebhookDelivery.objects.using(router.db_for_write(WebhookDelivery)).bulk_create(rows)
+    return len(rows)
+
+
+def factor_event(kind: Literal["created", "verified", "deleted"], factor: Factor) -> int:
+    """Record what became of a factor, as `record` does; return how many webhooks will be told."""
+    return record(factor.service_id, f"factor.{kind}", _told_of(factor))
+
+
+def challenge_event(kind: Literal["approved", "denied"], challenge: Challenge) -> int:
+    """Record the answer to a challenge, as `record` does; return how many webhooks will be told."""
+    factor = challenge.factor
+    assert factor is not None  # noqa: S101 - an answer names who has given it
+    params = {
+        **_told_of(factor),
+        "challenge_sid": challenge.sid,
+        "challenge_details": _as_json(challenge.details),
+        "challenge_hidden_details": _as_json(challenge.hidden_details),
+        "challenge_metadata": _as_json(challenge.metadata),
+    }
+    return record(factor.service_id, f"challenge.{kind}", params)
+
+
+def _told_of(factor: Factor) -> dict[str, str]:
+    return {
+        "account_sid": factor.account_id,
+        "service_sid": factor.service_id,
+        "entity_identity": factor.entity.identity,
+        "factor_sid": factor.sid,
+        "factor_type": factor.factor_type,
+        "factor_friendly_name": factor.friendly_name,
+    }
+
+
+def _as_json(value: Mapping[str, Any] | None) -> str:
+    return "" if value is None else json.dumps(value)
+
+
+def rotate_secret(receiver: Receiver, secret: str = "", overlap: dt.timedelta = OVERLAP) -> str:
+    """Give a webhook or a sink a new signing secret and return it, the only time it is shown.
+
+    The old one goes on signing beside it for a while. A given `secret` is one that the receiver
+    knows already. Raises ValidationError for one that cannot sign.
+    """
+    if secret and not signatures.is_secret(secret):
+        raise ValidationError("A signing secret is whsec_… or 24–128 ASCII characters.")
+    secret = secret or signatures.new_secret()
+    receiver.refresh_from_db(fields=["sealed_secret"])
+    receiver.sealed_old_secret = receiver.sealed_secret
+    receiver.old_secret_until = timezone.now() + overlap if receiver.sealed_secret else None
+    receiver.sealed_secret = receiver.seal_secret(secret)
+    receiver.save(
+        update_fields=["sealed_secret", "sealed_old_secret", "old_secret_until", "date_updated"]
+    )
+    return secret
+
+
+def replay(rows: QuerySet[WebhookDelivery]) -> int:
+    """Make given-up deliveries due again, with all their tries; return how many were."""
+    now = timezone.now()
+    return rows.filter(status=_Status.DEAD).update(
+        status=_Status.PENDING, tries=0, due_at=now, date_updated=now
+    )
+
+
+def backlog(now: dt.datetime) -> tuple[int, float]:
+    """Return how many deliveries are overdue, and since how many seconds the oldest of them is."""
+    found = _due(now).aggregate(count=Count("pk"), oldest=Min("due_at"))
+    oldest = found["oldest"]
+    return found["count"], max((now - oldest).total_seconds(), 0) if oldest else 0
+
+
+def purge(limit: int = 1000) -> int:
+    """Delete deliveries that ended WEBHOOK_RETENTION_DAYS ago, up to `limit`; return how many."""
+    before = timezone.now() - dt.timedelta(days=conf.current().WEBHOOK_RETENTION_DAYS)
+    ended = _deliveries().filter(status__in=(_Status.DELIVERED, _Status.DEAD), due_at__lt=before)
+    batch = list(ended.values_list("sid", flat=True)[:limit])
+    return _deliveries().filter(sid__in=batch).delete()[0] if batch else 0
+
+
+def sweep(limit: int = 100, workers: int = WORKERS) -> int:
+    """Post what is due, up to `limit` deliveries in all; return how many were tried.
+
+    Any number of sweepers may run. Each receiver has one request at a time. Several workers are
+    threads, each with its own database connection.
+    """
+    waiting = _waiting(timezone.now())[:limit]
+    if not waiting:
+        return 0
+    share = min(max(limit // len(waiting), 1), TURN)
+    if len(waiting) == 1 or workers == 1:
+        return sum(_turn(model, sid, share) for model, sid in waiting)
+    with ThreadPoolExecutor(min(workers, len(waiting))) as pool:
+        turns = [pool.submit(_turn_in_thread, *who, share) for who in waiting]
+        return sum(turn.result() for turn in turns)
+
+
+class Poster:
+    """Posts what is due from threads, each with a receiver of its own; use it in a `with` block.
+
+    A receiver that takes long has one worker, while the others go on serving everybody else. The
+    end of the block waits for the requests under way.
+    """
+
+    def __init__(self, workers: int = WORKERS) -> None:
+        self._workers = workers
+        self._pool = ThreadPoolExecutor(workers)
+        self._busy: set[Future[int]] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown()
+
+    def look(self, patience: float) -> bool:
+        """Give the receivers that wait to idle workers; return whether to look again at once.
+
+        Waits up to `patience` seconds for one of the busy. Raises what the database raised.
+        """
+        idle = self._workers - len(self._busy)
+        waiting = _waiting(timezone.now())[:idle] if idle else []
+        self._busy |= {self._pool.submit(_turn_in_thread, *who, TURN) for who in waiting}
+        if waiting or not idle:
+            wait(self._busy, timeout=patience, return_when=FIRST_COMPLETED)
+        return self._collect() and bool(waiting or not idle)
+
+    def _collect(self) -> bool:
+        """Take out what is done; return False where a turn broke off for a fault of its own."""
+        done = {turn for turn in self._busy if turn.done()}
+        self._busy -= done
+        faults = [fault for turn in done if (fault := turn.exception())]
+        for fault in faults:
+            if isinstance(fault, reconnect.FAILURES) and not retry.is_deadlock(fault):
+                raise fault
+            # The text of an error may hold the row.
+            logger.error("a turn of deliveries broke off: %s", type(fault).__name__)
+        return not faults
+
+
+def _deliveries() -> QuerySet[WebhookDelivery]:
+    return WebhookDelivery.objects.using(router.db_for_write(WebhookDelivery)).order_by()
+
+
+def _due(now: dt.datetime) -> QuerySet[WebhookDelivery]:
+    return _deliveries().filter(
+        Q(status=_Status.PENDING, due_at__lte=now) | Q(status=_Status.SENDING, lease_until__lt=now)
+    )
+
+
+def _waiting(now: dt.datetime) -> list[tuple[type[Receiver], str]]:
+    """Return the receivers with something due and nobody at it, the longest waiting first."""
+    due = _due(now).exclude(webhook__turn_until__gt=now).exclude(sink__turn_until__gt=now)
+    found = due.values_list("webhook_id", "sink_id").annotate(first=Min("due_at"))
+    return [
+        (Webhook, webhook) if webhook else (EventSink, str(sink))
+        for webhook, sink, _ in found.order_by("first")
+    ]
+
+
+def _turn_in_thread(model: type[Receiver], sid: str, share: int) -> int:
+    try:
+        return _turn(model, sid, share)
+    finally:
+        connections.close_all()
+
+
+def _turn(model: type[Receiver], sid: str, share: int) -> int:
+    """Post a receiver's deliveries, oldest first, until one fails; return how many were tried."""
+    started, turn = timezone.now(), secrets.token_hex(16)
+    rows = post.receivers(model).filter(pk=sid)
+    field = "webhook" if model is Webhook else "sink"
+    free = Q(turn_until__isnull=True) | Q(turn_until__lte=started)
+    try:
+        taken = rows.filter(free).update(turn=turn, turn_until=started + LEASE)
+    except reconnect.FAILURES:
+        _free(rows, turn)  # the turn may have been taken, and only the answer lost
+        raise
+    if not taken:
+        if not rows.exists():
+            _deliveries().filter(**{field: sid}).delete()
+        return 0
+    due = _due(started).filter(**{field: sid})
+    done, rest = 0, 0
+    try:
+        for delivery in list(due.order_by("due_at", "date_created").values_list("sid")[:share]):
+            now = timezone.now()
+            # A turn that took too long has been taken over, or makes room for other receivers.
+            mine = rows.filter(turn=turn).update(turn_until=now + LEASE)
+            receiver = rows.first()
+            if not mine or receiver is None or now - started > TURN_TIME:
+                break
+            if receiver.status != Receiver.Status.ENABLED:
+                done += _give_up(due, "the receiver is disabled")
+                break
+            outcome = _deliver(*delivery, receiver)
+            done += outcome is not None
+            if outcome is not None and not outcome.accepted:
+                rest = outcome.rest
+                break
+    finally:
+        _free(rows, turn, rest)
+    return done
+
+
+def _free(rows: QuerySet[Receiver], turn: str, rest: int = 0) -> None:
+    """Give a turn up; the receiver is left alone for `rest` seconds."""
+    until = timezone.now() + dt.timedelta(seconds=rest) if rest else None
+    _persist(partial(rows.filter(turn=turn).update, turn="", turn_until=until))
+
+
+def _persist(write: Callable[[], Result]) -> Result:
+    using = router.db_for_write(WebhookDelivery)
+    return reconnect.persist(write, using=using, patience=PATIENCE)
+
+
+def _give_up(rows: QuerySet[WebhookDelivery], reason: str) -> int:
+    now = timezone.now()
+    return rows.update(
+        status=_Status.DEAD, error=reason, lease="", lease_until=None, date_updated=now
+    )
+
+
+def _deliver(sid: str, receiver: Receiver) -> post.Outcome | None:
+    """Claim one delivery, post it and record the outcome; None when somebody else has it."""
+    now, lease = timezone.now(), secrets.token_hex(16)
+    claim = {"lease": lease, "lease_until": now + LEASE, "status": _Status.SENDING}
+    try:
+        if not _due(now).filter(sid=sid).update(tries=F("tries") + 1, date_updated=now, **claim):
+            return None
+        row = _deliveries().filter(sid=sid).first()
+        if row is None:
+            return None  # deleted with its receiver
+        outcome = _post(row, receiver, now)
+    except reconnect.FAILURES:  # before anything was posted
+        _persist(partial(_give_back, sid, lease))
+        raise
+    _finish(row, outcome)
+    if not outcome.ours:
+        _persist(partial(_examine, receiver, outcome))
+    return outcome
+
+
+def _post(row: WebhookDelivery, receiver: Receiver, now: dt.datetime) -> post.Outcome:
+    if row.tries > len(RETRIES) + 1:
+        error = "given up after several interrupted tries"
+        return post.Outcome(error=error, final=True, ours=True)
+    return post.post(row, receiver, now)
+
+
+def _give_back(sid: str, lease: str) -> int:
+    """Make a claimed delivery due again, as if nobody had taken it."""
+    free = {"status": _Status.PENDING, "lease": "", "lease_until": None, "tries": F("tries") - 1}
+    return _deliveries().filter(sid=sid, lease=lease).update(**free)
+
+
+def _examine(receiver: Receiver, outcome: post.Outcome) -> None:
+    """Note how the receiver is, and disable one that is gone or has failed for too long."""
+    now = timezone.now()
+    row = post.receivers(type(receiver)).filter(pk=receiver.pk)
+    if outcome.accepted:
+        if receiver.failing_since:
+            row.update(failing_since=None)
+        return
+    row.filter(failing_since__isnull=True).update(failing_since=now)
+    failing_since = receiver.failing_since or now
+    if outcome.final:
+        reason = Receiver.DisabledReason.GONE
+    elif now - failing_since >= ENDURANCE:
+        reason = Receiver.DisabledReason.FAILING
+    else:
+        return
+    changes = {"status": Receiver.Status.DISABLED, "disabled_reason": reason}
+    changed = row.filter(status=Receiver.Status.ENABLED).update(
+        failing_since=None, date_updated=now, **changes
+    )
+    if changed:
+        logger.warning("%s was disabled: %s", receiver.pk, reason.label)
+        receiver.refresh_from_db()
+        signals.webhook_disabled.send_robust(
+            sender=type(receiver), receiver=receiver, reason=reason.value
+        )
+
+
+def _finish(row: WebhookDelivery, outcome: post.Outcome) -> None:
+    """Record the outcome if the lease is still ours."""
+    now = timezone.now()
+    changes: dict[str, object] = {"response_status": outcome.status, "error": outcome.error}
+    if outcome.accepted:
+        changes |= {"status": _Status.DELIVERED, "delivered_at": now, "payload": []}
+    elif outcome.final or row.tries > len(RETRIES):
+        changes["status"] = _Status.DEAD
+        logger.warning("%s was given up: %s", row.sid, outcome.error)
+    else:
+        pause = max(_jittered(RETRIES[row.tries - 1]), outcome.rest)
+        changes |= {"status": _Status.PENDING, "due_at": now + dt.timedelta(seconds=pause)}
+    held = _deliveries().filter(sid=row.sid, lease=row.lease)
+    if not _persist(partial(held.update, lease="", lease_until=None, date_updated=now, **changes)):
+        logger.warning("%s: the lease was lost before the outcome was known", row.sid)
+
+
+def _jittered(seconds: int) -> float:
+    """Return up to a tenth more, so that what failed together does not come back together."""
+    return seconds + secrets.randbelow(seconds * 100 + 1) / 1000

@@ -1,0 +1,149 @@
+"""One try to post one event: signed, sent to a public address, judged by the status of the answer.
+
+Nothing is recorded here, and nothing of the answer is kept but its status.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.db import router
+from django.db.models import QuerySet
+from django.utils.http import parse_http_date_safe
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify.crypto import codes
+from django_verify.events import signatures
+from django_verify.models import Webhook, WebhookDelivery
+from django_verify.models.webhooks import Receiver
+from django_verify.net import client
+
+TIMEOUT = 15
+# The longest that a receiver's Retry-After is heeded.
+PATIENCE = 86_400
+
+# What the older form of a report has: these, and the challenge's own SID.
+V1 = (
+    *("uuid", "type", "account_sid", "service_sid", "entity_identity"),
+    *("factor_sid", "factor_type", "challenge_sid"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one try.
+
+    `rest` is how many seconds the receiver asks to be left alone, `final` that it never wants to
+    hear of it again, and `ours` that it was not even asked.
+    """
+
+    accepted: bool = False
+    status: int | None = None
+    error: str = ""
+    rest: int = 0
+    final: bool = False
+    ours: bool = False
+
+
+def receivers(model: type[Receiver]) -> QuerySet[Receiver]:
+    """Return all webhooks, or all event sinks, in no order."""
+    return model._default_manager.using(router.db_for_write(model)).order_by()  # noqa: SLF001
+
+
+def _mint(receiver: Receiver) -> None:
+    """Give a receiver its first secret, which nobody has seen, unless it has got one meanwhile."""
+    sealed = receiver.seal_secret(signatures.new_secret())
+    rows = receivers(type(receiver)).filter(pk=receiver.pk)
+    rows.filter(sealed_secret="").update(sealed_secret=sealed)
+    receiver.refresh_from_db()
+
+
+@sensitive_variables()
+def _seal_anew(receiver: Receiver, secret: str) -> None:
+    """Move a secret to the newest key of the ring, so that the old key can be dropped one day."""
+    if not receiver.sealed_secret.startswith(f"{codes.current_key_id()}$"):
+        rows = receivers(type(receiver)).filter(sealed_secret=receiver.sealed_secret)
+        rows.filter(pk=receiver.pk).update(sealed_secret=receiver.seal_secret(secret))
+
+
+@sensitive_variables()
+def post(row: WebhookDelivery, receiver: Receiver, now: dt.datetime) -> Outcome:
+    """Sign and post; nothing of the answer but its status is kept."""
+    try:
+        if not receiver.sealed_secret:
+            _mint(receiver)
+        keys = receiver.open_secrets(now)
+        _seal_anew(receiver, keys[0])
+    except LookupError:
+        error = "the key that opens the signing secret has left the ring"
+        return Outcome(error=error, ours=True)
+    url, body, headers = _signed(row, receiver, keys, now)
+    try:
+        answer = client.call(
+            "POST",
+            url,
+            body=body,
+            headers=headers,
+            public=True,
+            connect=5,
+            read=TIMEOUT,
+            total=TIMEOUT,
+            max_bytes=0,
+        )
+    except client.AddressRefused:
+        return Outcome(error="its URL, or an address of its host, is not allowed")
+    except client.NotSent:
+        return Outcome(error="it could not be reached")
+    except client.TransportError:
+        return Outcome(error="it did not answer in time")
+    except Exception as fault:  # noqa: BLE001 - a turn must end, whatever happens
+        return Outcome(error=f"{type(fault).__name__} while it was called")
+    if 200 <= answer.status < 300:
+        return Outcome(accepted=True, status=answer.status)
+    rest = 0
+    if answer.status in {429, 503}:
+        rest = _seconds(answer.headers.get("retry-after", ""), now)
+    said = f"it answered {answer.status}"
+    return Outcome(status=answer.status, error=said, rest=rest, final=answer.status == 410)
+
+
+@sensitive_variables()
+def _signed(
+    row: WebhookDelivery, receiver: Receiver, keys: list[str], now: dt.datetime
+) -> tuple[str, bytes, dict[str, str]]:
+    """Return URL, body and headers of one try."""
+    timestamp = int(now.timestamp())
+    if isinstance(receiver, Webhook):
+        old = receiver.version == Webhook.Version.V1
+        # Some form parsers drop empty values, and would then compute another signature.
+        pairs = [(n, v) for n, v in row.payload if v and (not old or n in V1)]
+        url = signatures.canonical_url(receiver.address)
+        body, content_type = urlencode(pairs).encode(), "application/x-www-form-urlencoded"
+    else:
+        pairs = []
+        body, content_type = json.dumps([row.payload]).encode(), "application/json"
+        url = signatures.with_body_hash(signatures.canonical_url(receiver.address), body)
+    event_id = str(row.event_id)
+    return (
+        url,
+        body,
+        {
+            "content-type": content_type,
+            "x-twilio-signature": signatures.url_signature(keys[0], url, pairs),
+            "webhook-id": event_id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": signatures.standard_signature(keys, event_id, timestamp, body),
+        },
+    )
+
+
+def _seconds(retry_after: str, now: dt.datetime) -> int:
+    """Return the seconds that a Retry-After names, either as such or as a date; bounded."""
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return min(int(text[:9]), PATIENCE)
+    moment = parse_http_date_safe(text)
+    return min(max(moment - int(now.timestamp()), 0), PATIENCE) if moment else 0

@@ -1,0 +1,281 @@
+"""Challenges put to a verified factor: create, fetch, answer.
+
+A guess is charged before it is looked at; the answer counts by two conditional updates in one
+transaction, of the factor and of the challenge.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from django.db import DatabaseError, transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify import exceptions, factors, signals
+from django_verify.db import queries, retry, savepoints
+from django_verify.db.autocommit import refuse_open_transaction
+from django_verify.events import outbox
+from django_verify.exceptions import InvalidFactorParameter, NotFound
+from django_verify.factors import Proof
+from django_verify.models import Challenge, Entity, Factor
+
+LIFETIME = dt.timedelta(minutes=5)
+MAX_LIFETIME = dt.timedelta(minutes=60)
+CHECKS = 5
+GUESSES_PER_DAY = 20
+# How often a creation or a charge reads again after losing to another one.
+TURNS = 20
+
+_DAY = dt.timedelta(hours=24)
+_Status = Challenge.Status
+
+
+def rows() -> QuerySet[Challenge]:
+    """Return all challenges of the database that is written, with entity and factor, unordered."""
+    together = Challenge.objects.select_related("entity", "factor__entity")
+    return together.using(queries.database()).order_by()
+
+
+def fetch(entity: Entity, sid: str) -> Challenge:
+    """Return a challenge of an entity. Raises NotFound."""
+    found = rows().filter(sid=sid, entity_id=entity.sid).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def narrowed(found: QuerySet[Challenge], status: str, now: dt.datetime) -> QuerySet[Challenge]:
+    """Return the challenges of a status, where what has run out counts as expired."""
+    over = Q(status=_Status.PENDING, expiration_date__lte=now)
+    if status == _Status.EXPIRED:
+        return found.filter(over | Q(status=_Status.EXPIRED))
+    return found.filter(Q(status=status) & ~over)
+
+
+def guesses_made(factor: Factor, now: dt.datetime) -> int:
+    """Return how many guesses at a factor's challenges count in its running day."""
+    since = factor.guesses_since
+    return factor.guesses if since is not None and since > now - _DAY else 0
+
+
+@sensitive_variables()
+def create(
+    factor: Factor,
+    *,
+    expiration_date: dt.datetime | None = None,
+    details: Mapping[str, Any] | None = None,
+    hidden_details: Mapping[str, str] | None = None,
+    auth_payload: str = "",
+) -> Challenge:
+    """Ask a factor; with a payload it is answered in the same breath.
+
+    Raises FactorUnverified, TooManyChallenges, and InvalidFactorParameter for an expiration that
+    has passed or lies more than an hour ahead, or for what this kind of factor cannot be asked.
+    """
+    if auth_payload:
+        refuse_open_transaction("challenges.create")
+    kind = factors.get(factor.factor_type)
+    if not factor.is_verified:
+        raise exceptions.FactorUnverified
+    if auth_payload:
+        if not kind.guessable:
+            raise InvalidFactorParameter("auth_payload", "only a totp factor has one here")
+        kind.read(factor, auth_payload)
+    for _ in range(TURNS):
+        now = timezone.now()
+        challenge = Challenge(
+            account_id=factor.account_id,
+            service_id=factor.service_id,
+            entity=factor.entity,
+            factor=factor,
+            factor_type=factor.factor_type,
+            serial=_next_serial(factor, now),
+            details=details,
+            hidden_details=hidden_details,
+            date_created=now,
+            date_updated=now,
+            expiration_date=_expiration(expiration_date, now),
+        )
+        kind.pose(challenge, factor, now)
+        try:
+            with savepoints.atomic(queries.database()):
+                challenge.save(using=queries.database(), force_insert=True)
+                kind.posed(challenge, factor)
+        except DatabaseError as error:
+            if not retry.collided(error):
+                raise
+            if not _factors().filter(sid=factor.sid).exists():
+                raise NotFound from None
+            continue
+        return answer(challenge, auth_payload) if auth_payload else challenge
+    raise exceptions.Conflict
+
+
+@sensitive_variables()
+def answer(
+    challenge: Challenge, payload: str = "", *, metadata: Mapping[str, str] | None = None
+) -> Challenge:
+    """Take a payload for an answer; the challenge's status tells what became of it.
+
+    A wrong code is no error: the challenge stays pending. Raises ChallengeAnswered,
+    ChallengeExpired, MaxChallengeChecksReached, ChallengeVerificationFailed for a signature that
+    is wrong, and AtomicBlockError inside a transaction.
+    """
+    refuse_open_transaction("challenges.answer")
+    if not payload:
+        return _note(challenge, metadata)
+    factor = challenge.factor
+    if factor is None:
+        raise InvalidFactorParameter("auth_payload", "a passkey answers at Passkeys")
+    kind = factors.get(factor.factor_type)
+    kind.read(factor, payload)
+    _refuse_over(challenge, timezone.now())
+    if kind.guessable:
+        charge(challenge)
+        factor = _charge_factor(factor)
+    now = timezone.now()
+    proof = kind.prove(factor, payload, now, challenge)
+    if proof is None or not settle(challenge, factor, proof, metadata=metadata):
+        return fetch(factor.entity, challenge.sid)
+    return challenge
+
+
+@retry.taken
+def settle(
+    challenge: Challenge, factor: Factor, proof: Proof, *, metadata: Mapping[str, str] | None = None
+) -> bool:
+    """Let a proof count, once; False when it was used before.
+
+    Raises what `answer` raises when the challenge was over first.
+    """
+    using = queries.database()
+    now = timezone.now()
+    changes: dict[str, Any] = {
+        "status": proof.status,
+        "date_responded": now,
+        "date_updated": now,
+        "entity": factor.entity,
+        "factor": factor,
+    }
+    if metadata is not None:
+        changes["metadata"] = metadata
+    with savepoints.atomic(using):
+        still = _factors().filter(sid=factor.sid, status=Factor.Status.VERIFIED, **proof.where)
+        # An update of something, so that its row count tells, also where nothing changes.
+        if not still.update(date_updated=F("date_updated"), **proof.changes):
+            return False
+        pending = rows().filter(sid=challenge.sid, status=_Status.PENDING, expiration_date__gt=now)
+        if not pending.update(**changes):
+            # Raised inside, so that the proof is not used up.
+            raise _why_over(challenge, now)
+        for name, value in changes.items():
+            setattr(challenge, name, value)
+        _tell(challenge)
+    return True
+
+
+def _tell(challenge: Challenge) -> None:
+    """Queue the webhooks of an answer, and send its signal after the commit."""
+    approved = challenge.status == _Status.APPROVED
+    outbox.challenge_event("approved" if approved else "denied", challenge)
+    signal = signals.challenge_approved if approved else signals.challenge_denied
+    told = partial(signal.send_robust, sender=Challenge, challenge=challenge)
+    transaction.on_commit(told, using=queries.database())
+
+
+def _factors() -> QuerySet[Factor]:
+    return Factor.objects.using(queries.database()).order_by()
+
+
+def _expiration(wanted: dt.datetime | None, now: dt.datetime) -> dt.datetime:
+    if wanted is None:
+        return now + LIFETIME
+    if not now < wanted <= now + MAX_LIFETIME:
+        raise InvalidFactorParameter("expiration_date", "it must be in the next 60 minutes")
+    return wanted
+
+
+def _next_serial(factor: Factor, now: dt.datetime) -> int:
+    """Return the number of a new challenge. Raises TooManyChallenges.
+
+    The limit of an hour is kept by looking at the challenge so many numbers back: it must be
+    older than that.
+    """
+    mine = Challenge.objects.using(queries.database()).filter(factor_id=factor.sid)
+    newest = mine.order_by("-serial").values_list("serial", flat=True).first()
+    serial = (newest or 0) + 1
+    for count, time in factors.get(factor.factor_type).challenge_limits(factor):
+        before = mine.filter(serial=serial - count).values_list("date_created", flat=True).first()
+        if before is not None and (left := before + time - now) > dt.timedelta(0):
+            raise exceptions.TooManyChallenges(retry_after=math.ceil(left.total_seconds()))
+    return serial
+
+
+def _note(challenge: Challenge, metadata: Mapping[str, str] | None) -> Challenge:
+    """Keep what a device says about itself, while the challenge is pending."""
+    if metadata is None:
+        raise InvalidFactorParameter("auth_payload", "this parameter is required")
+    now = timezone.now()
+    pending = rows().filter(sid=challenge.sid, status=_Status.PENDING, expiration_date__gt=now)
+    if not pending.update(metadata=metadata, date_updated=now):
+        raise _why_over(challenge, now)
+    challenge.metadata, challenge.date_updated = dict(metadata), now
+    return challenge
+
+
+def charge(challenge: Challenge, most: int = CHECKS) -> None:
+    """Take one of the guesses of a challenge, committed. Raises what `answer` raises."""
+    now = timezone.now()
+    left = rows().filter(
+        sid=challenge.sid, status=_Status.PENDING, expiration_date__gt=now, checks__lt=most
+    )
+    if not left.update(checks=F("checks") + 1, date_updated=now):
+        raise _why_over(challenge, now)
+
+
+def _charge_factor(factor: Factor) -> Factor:
+    """Take one of the day's guesses of a factor, committed, and return the row anew.
+
+    A right code gives its guess back, so the owner's own log-ins do not use the day up.
+    """
+    mine = _factors().filter(sid=factor.sid)
+    now = timezone.now()
+    in_day = mine.filter(guesses__lt=GUESSES_PER_DAY, guesses_since__gt=now - _DAY)
+    over = mine.filter(Q(guesses_since=None) | Q(guesses_since__lte=now - _DAY))
+    one_more = {"guesses": F("guesses") + 1}
+    charged = (
+        in_day.update(**one_more)
+        or over.update(guesses=1, guesses_since=now)
+        or in_day.update(**one_more)  # another guess has just begun the day
+    )
+    row = mine.select_related("entity").first()
+    if row is None:
+        raise NotFound
+    if not charged:
+        left = (row.guesses_since or now) + _DAY - now
+        retry_after = max(math.ceil(left.total_seconds()), 1)
+        raise exceptions.MaxChallengeChecksReached(retry_after=retry_after)
+    return row
+
+
+def _refuse_over(challenge: Challenge, now: dt.datetime) -> None:
+    if challenge.current_status(now) != _Status.PENDING:
+        raise _why_over(challenge, now)
+
+
+def _why_over(challenge: Challenge, now: dt.datetime) -> exceptions.VerifyError:
+    row = rows().filter(sid=challenge.sid).first()
+    if row is None:
+        return NotFound()
+    status = row.current_status(now)
+    if status == _Status.PENDING:
+        return exceptions.MaxChallengeChecksReached()
+    if status == _Status.EXPIRED:
+        return exceptions.ChallengeExpired()
+    return exceptions.ChallengeAnswered()

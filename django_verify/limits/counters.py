@@ -1,0 +1,343 @@
+"""Buckets and status reads: fixed windows, consumed atomically, one key per window.
+
+Windows are aligned to the epoch. The counts are in the database, or in Redis where the site says
+so; what a limit is stands in the models, who hears of a refusal in the faces.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+from django.db import IntegrityError, router, transaction
+from django.db.models import Case, F, IntegerField, Model, Q, QuerySet, When
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify import conf
+from django_verify.crypto import codes
+from django_verify.db import reconnect, savepoints
+from django_verify.exceptions import (
+    InvalidParameter,
+    ServiceUnavailable,
+    TooManyEntities,
+    TooManyRequests,
+)
+from django_verify.models import BucketCount, RateLimit, StatusReadCount, VerifyService
+from django_verify.models.services import UNIQUE_NAME
+
+logger = logging.getLogger("django_verify")
+
+# Of one start.
+NAMES = 20
+VALUE_LENGTH = 256
+# The vendor's limits on reading one verification's status: seconds, reads.
+READS = {"minute": (60, 60), "hour": (3600, 180), "day": (86_400, 250)}
+# The vendor's limit on the new entities of one account: seconds, creations.
+ENTITIES = (1, 40)
+# How often a store looks again at counts that changed while it looked.
+TURNS = 4
+# How long a count is kept after its window, for processes whose clocks are behind.
+KEPT = dt.timedelta(hours=1)
+# The same in Redis, in seconds, where they take memory.
+REDIS_KEPT = 60
+# Seconds; a start waits no longer for Redis.
+REDIS_TIMEOUT = 2
+
+# Counts one in every key, or in none: KEYS with, for each, its maximum and its seconds to live.
+_CONSUME = """
+local full = {}
+for i, key in ipairs(KEYS) do
+  if tonumber(redis.call('GET', key) or '0') >= tonumber(ARGV[2 * i - 1]) then
+    full[#full + 1] = i
+  end
+end
+if #full == 0 then
+  for i, key in ipairs(KEYS) do
+    redis.call('INCR', key)
+    redis.call('EXPIRE', key, ARGV[2 * i])
+  end
+end
+return full
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """One bucket of a limit that a start names, and a digest of the value it is metered by."""
+
+    limit: str
+    bucket: str
+    digest: str
+    max: int
+    interval: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """The interval of a meter that a moment falls into; `ends` is in seconds of the epoch."""
+
+    key: str
+    max: int
+    number: int
+    ends: int
+    limit: str = ""
+
+    @property
+    def ends_at(self) -> dt.datetime:
+        return conf.stored(dt.datetime.fromtimestamp(self.ends, dt.UTC))
+
+
+@sensitive_variables()
+def meters(service: VerifyService, rate_limits: Mapping[str, Any] | None) -> list[Meter]:
+    """Return the buckets of the limits that a start names; none costs no query.
+
+    Raises InvalidParameter for a name that the service has not, and for a value that is no text.
+    """
+    if not rate_limits:
+        return []
+    values = _read(rate_limits)
+    limits = RateLimit.objects.filter(service_id=service.sid, unique_name__in=list(values))
+    columns = ("unique_name", "buckets__sid", "buckets__max", "buckets__interval")
+    rows = list(limits.order_by().values_list(*columns))
+    known = {row[0] for row in rows}
+    for name in values:
+        # Compared here as well: some databases take upper for lower case.
+        if name not in known:
+            raise InvalidParameter("rate_limits", f"there is no rate limit named {name!r}")
+    return [
+        Meter(name, sid, codes.fingerprint(sid, values[name]), most, interval)
+        for name, sid, most, interval in rows
+        if sid is not None and name in values
+    ]
+
+
+def consume(metered: Sequence[Meter]) -> None:
+    """Count one start in every meter, or in none.
+
+    Raises TooManyRequests, which names a full limit and the seconds until all have room, and
+    ServiceUnavailable when the store does not answer.
+    """
+    if not metered:
+        return
+    now = timezone.now().timestamp()
+    # Sorted, so that starts with the same meters never wait for each other in a circle.
+    windows = sorted(
+        _window(f"{m.bucket}.{m.interval}", m.digest, m.interval, m.max, now, m.limit)
+        for m in metered
+    )
+    in_redis = conf.current().RATE_LIMIT_STORE
+    full = _consume_in_redis(windows, now) if in_redis else _consume_in_database(windows)
+    if full:
+        last = max(full, key=lambda window: window.ends)
+        raise TooManyRequests(retry_after=_seconds(last, now), limit=last.limit)
+
+
+def count_read(verification_sid: str) -> None:
+    """Count one status read of a verification. Raises TooManyRequests; never while DEBUG is on.
+
+    A store that does not answer stops no reads: they send nothing.
+    """
+    if conf.debug():
+        return
+    now = timezone.now().timestamp()
+    windows = {
+        name: _window(f"read.{verification_sid}", name, interval, most, now)
+        for name, (interval, most) in READS.items()
+    }
+    if conf.current().RATE_LIMIT_STORE:
+        try:
+            full = _consume_in_redis(list(windows.values()), now)
+        except ServiceUnavailable:
+            return
+    else:
+        full = _read_in_database(verification_sid, windows)
+    if full:
+        raise TooManyRequests(retry_after=max(_seconds(window, now) for window in full))
+
+
+def count_entity(account_sid: str) -> None:
+    """Count one new entity of an account. Raises TooManyEntities.
+
+    A store that does not answer stops nobody: nothing is sent.
+    """
+    now = timezone.now().timestamp()
+    interval, most = ENTITIES
+    window = _window("entities", account_sid, interval, most, now)
+    if conf.current().RATE_LIMIT_STORE:
+        try:
+            full = _consume_in_redis([window], now)
+        except ServiceUnavailable:
+            return
+    else:
+        full = _consume_in_database([window])
+    if full:
+        raise TooManyEntities(retry_after=_seconds(window, now))
+
+
+def sweep(limit: int = 1000) -> int:
+    """Delete counts whose windows are over, up to `limit` of each kind; return how many."""
+    over = timezone.now() - KEPT
+    models: tuple[type[Model], ...] = (BucketCount, StatusReadCount)
+    done = 0
+    for model in models:
+        rows = _rows(model)
+        batch = list(rows.filter(ends_at__lt=over).values_list("pk", flat=True)[:limit])
+        done += rows.filter(pk__in=batch).delete()[0] if batch else 0
+    return done
+
+
+@sensitive_variables()
+def _read(rate_limits: Mapping[Any, Any]) -> dict[str, str]:
+    if len(rate_limits) > NAMES:
+        raise InvalidParameter("rate_limits", f"at most {NAMES} names")
+    values = {}
+    for name, value in rate_limits.items():
+        if not (isinstance(name, str) and UNIQUE_NAME.match(name) and len(name) <= 256):
+            shown = str(name)[:64]
+            raise InvalidParameter("rate_limits", f"there is no rate limit named {shown!r}")
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = json.dumps(value)
+        if not isinstance(value, str) or len(value) > VALUE_LENGTH:
+            reason = f"the value of {name!r} must be a text of at most {VALUE_LENGTH} characters"
+            raise InvalidParameter("rate_limits", reason)
+        values[name] = value
+    return values
+
+
+def _window(
+    subject: str, detail: str, interval: int, most: int, now: float, limit: str = ""
+) -> Window:
+    number = int(now // interval)
+    ends = (number + 1) * interval
+    return Window(f"{subject}.{number}.{detail}", most, number, ends, limit)
+
+
+def _seconds(window: Window, now: float) -> int:
+    return max(math.ceil(window.ends - now), 1)
+
+
+def _rows(model: type[Model]) -> QuerySet[Any]:
+    return model._default_manager.using(router.db_for_write(model)).order_by()  # noqa: SLF001
+
+
+def _consume_in_database(windows: list[Window]) -> list[Window]:
+    """Count one in every window, or return the full ones.
+
+    Rows are made before the transaction that counts: an insert that meets another's row inside
+    it would hold a lock that the update of a third waits for.
+    """
+    rows = _rows(BucketCount)
+    for _ in range(TURNS):
+        found = rows.filter(key__in=[window.key for window in windows])
+        counts: dict[str, int] = dict(found.values_list("key", "count"))
+        full = [window for window in windows if counts.get(window.key, 0) >= window.max]
+        if full:
+            return full
+        absent = [
+            BucketCount(key=window.key, count=0, ends_at=window.ends_at)
+            for window in windows
+            if window.key not in counts
+        ]
+        if absent:
+            rows.bulk_create(absent, ignore_conflicts=True)
+        if _count_all(windows):
+            return []
+    return windows
+
+
+def _count_all(windows: list[Window]) -> bool:
+    rows = _rows(BucketCount)
+    with savepoints.atomic(rows.db):
+        for window in windows:
+            room = rows.filter(key=window.key, count__lt=window.max)
+            if not room.update(count=F("count") + 1):
+                transaction.set_rollback(True, using=rows.db)
+                return False
+    return True
+
+
+def _read_in_database(sid: str, windows: dict[str, Window]) -> list[Window]:
+    """Count one in the three windows of a row by one update, or return the full ones."""
+    rows = _rows(StatusReadCount).filter(verification_sid=sid)
+    room, changes = _step(windows)
+    for _ in range(TURNS):
+        if rows.filter(room).update(**changes):
+            return []
+        row = rows.values().first()
+        if row is None:
+            if _first_read(sid, windows):
+                return []
+            continue
+        full = [
+            window
+            for name, window in windows.items()
+            if row[name] >= window.number and row[f"in_{name}"] >= window.max
+        ]
+        if full:
+            return full
+    return list(windows.values())
+
+
+def _step(windows: dict[str, Window]) -> tuple[Q, dict[str, Any]]:
+    """Return what a row with room in every window is like, and what one more read changes.
+
+    A number only grows, so that a process whose clock is behind does not begin a window again.
+    """
+    room, counts, numbers = Q(), {}, {}
+    number = IntegerField()
+    for name, window in windows.items():
+        is_past = Q(**{f"{name}__lt": window.number})
+        room &= is_past | Q(**{f"in_{name}__lt": window.max})
+        more = F(f"in_{name}") + 1
+        counts[f"in_{name}"] = Case(When(is_past, then=1), default=more, output_field=number)
+        newest = When(is_past, then=window.number)
+        numbers[name] = Case(newest, default=F(name), output_field=number)
+    # Counts before numbers: MySQL lets an assignment see those to its left.
+    return room, {**counts, **numbers, "ends_at": windows["day"].ends_at}
+
+
+def _first_read(sid: str, windows: dict[str, Window]) -> bool:
+    rows = _rows(StatusReadCount)
+    numbers = {name: window.number for name, window in windows.items()}
+    counts = dict.fromkeys([f"in_{name}" for name in windows], 1)
+    ends_at = windows["day"].ends_at
+    create = partial(rows.create, verification_sid=sid, ends_at=ends_at, **numbers, **counts)
+    return savepoints.tolerate(create, using=rows.db, ignore=IntegrityError) is None
+
+
+def _consume_in_redis(windows: list[Window], now: float) -> list[Window]:
+    """Count one in every window, or return the full ones. Raises ServiceUnavailable."""
+    import redis  # noqa: PLC0415 - of the optional extra `limits`
+
+    script = _script(conf.current().RATE_LIMIT_STORE)
+    arguments = [n for w in windows for n in (w.max, _seconds(w, now) + REDIS_KEPT)]
+    try:
+        full = script(keys=[f"django_verify:{w.key}" for w in windows], args=arguments)
+    except redis.RedisError as error:
+        logger.error("The store of the rate limits did not answer: %s", type(error).__name__)  # noqa: TRY400 - the trace tells nothing more
+        raise ServiceUnavailable(retry_after=reconnect.RETRY_AFTER) from None
+    return [windows[place - 1] for place in full]
+
+
+@lru_cache(maxsize=4)
+def _script(url: str) -> Any:
+    """Return the callable script of a Redis; its connections are pooled and shared by threads."""
+    from limits.storage import storage_from_string  # noqa: PLC0415 - of the extra `limits`
+    from redis.backoff import NoBackoff  # noqa: PLC0415 - of the extra `limits`
+    from redis.retry import Retry  # noqa: PLC0415 - of the extra `limits`
+
+    options: dict[str, Any] = {
+        "socket_timeout": REDIS_TIMEOUT,
+        "socket_connect_timeout": REDIS_TIMEOUT,
+        # A script whose answer was lost may have counted already.
+        "retry": Retry(NoBackoff(), 0),
+    }
+    storage: Any = storage_from_string(url, **options)
+    return storage.get_connection().register_script(_CONSUME)

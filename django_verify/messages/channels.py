@@ -1,0 +1,359 @@
+"""The table of channels: how a code reaches a person, in whose words and language.
+
+To add a channel: one row in `CHANNELS`. How the message leaves the machine is a sender's matter.
+"""
+
+from __future__ import annotations
+
+import gettext
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django_verify import conf
+from django_verify.contact import emails, phones
+from django_verify.exceptions import (
+    ChannelDisabled,
+    EmailNotConfigured,
+    InvalidParameter,
+    LocaleNotSpoken,
+    VerifyError,
+    WhatsappNotConfigured,
+)
+from django_verify.senders import Message
+from django_verify.text import confusables, placeholders
+from django_verify.text.placeholders import Wording
+
+TEXT_LOCALES = tuple(
+    "af ar ca cs da de el en es et fi fr he hi hr hu id it ja kn ko lt mr ms nb nl pl pt pt-BR"
+    " ro ru sk sv te th tl tr uk vi zh zh-HK".split()
+)
+SPEECH_LOCALES = tuple(
+    "ca da de en en-GB es fi fr it ja ko nb nl pl pt pt-BR ru sv zh zh-HK".split()
+)
+
+# Calling code to the locale used when a start names none; the longest prefix wins, else English.
+CALLING_CODE_LOCALES = {
+    **dict.fromkeys(
+        "54 591 56 57 506 53 1809 593 503 502 504 52 505 507 595 51 34 598 58".split(), "es"
+    ),
+    **dict.fromkeys(("43", "49", "352", "41"), "de"),
+    **dict.fromkeys(("32", "33", "377"), "fr"),
+    **dict.fromkeys(("39", "378", "379"), "it"),
+    **dict.fromkeys(("55", "351"), "pt"),
+    **dict.fromkeys(("20", "965", "968", "966", "971"), "ar"),
+    "86": "zh",
+    "357": "el",
+    "372": "et",
+    "370": "lt",
+    "48": "pl",
+    "421": "sk",
+    "380": "uk",
+    "84": "vi",
+    "81": "ja",
+    "62": "id",
+    "27": "af",
+    "44": "en-GB",
+    "91": "en",
+    "40": "ro",
+}
+# Tags that name a script or region of Chinese rather than one of our catalogues.
+_CHINESE = {"zh-cn": "zh", "zh-hans": "zh", "zh-tw": "zh-HK", "zh-mo": "zh-HK"} | {
+    "zh-hant": "zh-HK"
+}
+# What ends a sentence where it is not a full stop.
+_STOPS = {"ja": "。", "zh": "。", "zh-HK": "。", "th": ""}
+_LONGEST_CALLING_CODE = max(map(len, CALLING_CODE_LOCALES))
+# Longest text that Android's SMS Retriever looks at.
+SMS_RETRIEVER_BYTES = 140
+_LOCALE_DIR = Path(__file__).parents[1] / "locale"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A destination: as given, the key its budgets are counted under, its ISO 3166 country."""
+
+    to: str = field(repr=False)
+    key: str = field(repr=False)
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """All that a message is composed from; `repr` shows neither code nor address."""
+
+    attempt_sid: str
+    to: str = field(repr=False)
+    code: str = field(repr=False)
+    friendly_name: str
+    locale: str
+    minutes: int
+    amount: str | None = field(default=None, repr=False)
+    payee: str | None = field(default=None, repr=False)
+    app_hash: str = ""
+    autofill_domain: str = ""
+    send_digits: str = ""
+    tts_name: str = ""
+    ask_for_key: bool = False
+    warn: bool = False
+    configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    wording: Wording | None = None
+
+    @property
+    def language(self) -> str:
+        """The locale of the text, which a template may have and our catalogues not."""
+        return self.wording.locale if self.wording else self.locale
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One row: its address rule, the locales it speaks, how it composes its message.
+
+    `unrouted` is raised when no sender serves it. A channel without `compose` carries no code;
+    `is_offered` tells whether the site has what it needs instead. `template_kind` is the word by
+    which templates name the channel; empty for one that takes none.
+    """
+
+    name: str
+    parse: Callable[[str], Address]
+    locales: tuple[str, ...] = TEXT_LOCALES
+    compose: Callable[[Draft], Message] | None = None
+    unrouted: type[VerifyError] = ChannelDisabled
+    bad_locale: type[VerifyError] | None = None
+    is_offered: Callable[[], bool] = bool
+    template_kind: str = ""
+
+
+def get(name: str) -> Channel:
+    """Return the channel.
+
+    Raises InvalidParameter for one that does not exist, or that needs a provider and has none.
+    """
+    channel = CHANNELS.get(name)
+    if channel is None or not (channel.compose or channel.is_offered()):
+        raise InvalidParameter("channel", "not an available channel")
+    return channel
+
+
+def parse_address(to: str) -> Address:
+    """Read an address whose channel is not told: e-mail if it has an `@`, else a phone number.
+
+    Raises InvalidParameter.
+    """
+    return _email(to) if "@" in to else _phone(to)
+
+
+def mask(to: str) -> str:
+    """Hide most of an address, for lists and logs."""
+    return emails.mask(to) if "@" in to else phones.mask(to)
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two addresses name one destination."""
+    return one == other or ("@" in one and emails.same(one, other))
+
+
+def choose_locale(channel: Channel, requested: str, to: str) -> str:
+    """Return the tag of the catalogue to use.
+
+    A requested tag is matched without regard to case or `_`, and falls back to its language;
+    without one the calling code decides, and then English. Raises InvalidParameter or
+    LocaleNotSpoken for a request that no catalogue answers.
+    """
+    if requested:
+        tag = match_locale(channel.locales, requested)
+        if tag is None:
+            if channel.bad_locale:
+                raise channel.bad_locale
+            raise InvalidParameter("locale", "not a supported locale")
+        return tag
+    return match_locale(channel.locales, locale_of(to)) or "en"
+
+
+def locale_of(to: str) -> str:
+    """Return the locale that an address's calling code suggests."""
+    digits = to[1:] if to.startswith("+") else ""
+    for length in range(min(_LONGEST_CALLING_CODE, len(digits)), 0, -1):
+        if tag := CALLING_CODE_LOCALES.get(digits[:length]):
+            return tag
+    return "en"
+
+
+def match_locale(locales: tuple[str, ...], requested: str) -> str | None:
+    """Return the one of these locales that answers a request, or its language's."""
+    wanted = requested.replace("_", "-").lower()
+    chinese = {alias: tag for alias, tag in _CHINESE.items() if tag in locales}
+    known = chinese | {tag.lower(): tag for tag in locales}
+    while wanted and wanted not in known:
+        wanted = wanted.rpartition("-")[0]
+    return known.get(wanted)
+
+
+def spoken(code: str) -> str:
+    """Return a code with its characters set apart, so that each is read alone."""
+    return ", ".join(code)
+
+
+@cache
+def _catalogue(tag: str) -> gettext.NullTranslations:
+    return gettext.translation(
+        "messages", _LOCALE_DIR, languages=[tag.replace("-", "_")], fallback=tag == "en"
+    )
+
+
+def _say(draft: Draft, context: str, text: str, **values: str) -> str:
+    brand = confusables.shown(draft.friendly_name)
+    names = {"friendly_name": brand, "code": draft.code} | values
+    return _catalogue(draft.locale).pgettext(context, text) % names
+
+
+def _text(draft: Draft) -> str:
+    """Return the template's text, or the sentence with the code, which tells of a payment."""
+    if draft.wording:
+        return _fill(draft, draft.wording, draft.code)
+    if draft.amount is None or draft.payee is None:
+        return _say(draft, "sms", "Your %(friendly_name)s verification code is: %(code)s")
+    return _say(
+        draft,
+        "sms",
+        "%(code)s is your %(friendly_name)s code to approve the payment of %(amount)s"
+        " to %(payee)s.",
+        amount=draft.amount,
+        payee=draft.payee,
+    )
+
+
+def _fill(draft: Draft, template: Wording, code: str) -> str:
+    return placeholders.fill(
+        template.text,
+        code=code,
+        brand=draft.friendly_name,
+        minutes=draft.minutes,
+        values=template.substitutions,
+    )
+
+
+def _warning(draft: Draft) -> str:
+    text = "Don't share this code with anyone. Our staff will never ask for it."
+    return _say(draft, "sms", text)
+
+
+def _sms(draft: Draft) -> Message:
+    """Compose the text, in the form that Android's SMS Retriever or a browser reads.
+
+    Both want the last line for themselves, so an app hash leaves no place for the domain.
+    """
+    text = _text(draft)
+    body = _join([text, _warning(draft)], draft.locale) if draft.warn else text
+    if draft.app_hash:
+        form = "<#> {}\n" + draft.app_hash
+        fits = len(form.format(body).encode()) <= SMS_RETRIEVER_BYTES
+        # The reader on the phone drops a longer text; without the warning there is room.
+        body = form.format(body if fits else text)
+    elif draft.autofill_domain:
+        body = f"{body}\n@{draft.autofill_domain} #{draft.code}"
+    return Message("sms", draft.to, body, draft.attempt_sid, draft.language, code=draft.code)
+
+
+def _whatsapp(draft: Draft) -> Message:
+    body = _join([_text(draft), _warning(draft)], draft.locale)
+    return Message("whatsapp", draft.to, body, draft.attempt_sid, draft.locale, code=draft.code)
+
+
+def _mail(draft: Draft) -> Message:
+    subject = _say(draft, "email", "Your %(friendly_name)s verification code")
+    minutes = str(draft.minutes)
+    parts = [
+        _text(draft),
+        _say(draft, "email", "This code is valid for %(minutes)s min.", minutes=minutes),
+        _say(draft, "email", "If you did not ask for it, you can ignore this message."),
+    ]
+    body = "\n\n".join(parts) + "\n"
+    chosen = draft.configuration
+    return Message(
+        "email",
+        draft.to,
+        body,
+        draft.attempt_sid,
+        draft.locale,
+        code=draft.code,
+        subject=subject,
+        from_email=chosen.get("from", ""),
+        from_name=chosen.get("from_name", ""),
+        template_id=chosen.get("template_id", ""),
+        substitutions=chosen.get("substitutions", {}),
+    )
+
+
+def _call(draft: Draft) -> Message:
+    """Compose the speech, which says the code twice; a template says it as it is written."""
+    code = spoken(draft.code)
+    greeting = _say(draft, "call", "Hello. This is a call from %(friendly_name)s.")
+    prompt = _say(draft, "call", "Press any key to hear your verification code.")
+    body = [
+        _say(draft, "call", "Your verification code is: %(code)s.", code=code),
+        _say(draft, "call", "Once more, your code is: %(code)s.", code=code),
+        _say(draft, "call", "Goodbye."),
+    ]
+    if draft.wording:
+        body = [_fill(draft, draft.wording, code)]
+    return Message(
+        "call",
+        draft.to,
+        " ".join(body if draft.ask_for_key or draft.wording else [greeting, *body]),
+        draft.attempt_sid,
+        draft.language,
+        code=draft.code,
+        prompt=f"{greeting} {prompt}" if draft.ask_for_key else "",
+        send_digits=draft.send_digits,
+        tts_name=draft.tts_name,
+    )
+
+
+def _join(sentences: list[str], locale: str) -> str:
+    """Put sentences on one line; one that ends with the code gets its full stop."""
+    *head, tail = sentences
+    stop = _STOPS.get(locale, ".")
+    return " ".join([*(s if s[-1] in ".。।!?！？…" else s + stop for s in head), tail])
+
+
+def _has_sna() -> bool:
+    return conf.current().SNA is not None
+
+
+def _phone(to: str) -> Address:
+    try:
+        phone = phones.parse(to)
+    except ValueError as error:
+        raise InvalidParameter("to", str(error)) from None
+    return Address(phone.number, phone.key, phone.region)
+
+
+def _email(to: str) -> Address:
+    try:
+        email = emails.parse(to)
+    except ValueError as error:
+        raise InvalidParameter("to", str(error)) from None
+    return Address(email.address, email.key)
+
+
+CHANNELS = {
+    channel.name: channel
+    for channel in (
+        Channel("sms", _phone, compose=_sms, template_kind="sms"),
+        Channel(
+            "call",
+            _phone,
+            SPEECH_LOCALES,
+            compose=_call,
+            bad_locale=LocaleNotSpoken,
+            template_kind="voice",
+        ),
+        Channel("whatsapp", _phone, compose=_whatsapp, unrouted=WhatsappNotConfigured),
+        Channel("email", _email, compose=_mail, unrouted=EmailNotConfigured),
+        Channel("sna", _phone, is_offered=_has_sna),
+        Channel("auto", _phone, is_offered=_has_sna),
+    )
+}

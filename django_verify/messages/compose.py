@@ -1,0 +1,68 @@
+"""What an attempt says: its message by one channel, with the address where a provider may report.
+
+The code is in clear from here to the sender; nothing is written or sent here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify import conf, senders
+from django_verify.crypto import codes
+from django_verify.messages import channels
+from django_verify.messages.channels import Draft
+from django_verify.models import VerificationAttempt
+from django_verify.text.placeholders import Wording
+
+
+def of(attempt: VerificationAttempt, channel: str, alias: str) -> senders.Message:
+    """Return the message for a channel and the sender that takes it."""
+    return replace(compose(attempt, channel), callback_url=_callback_url(attempt, alias))
+
+
+@sensitive_variables()
+def compose(attempt: VerificationAttempt, channel: str) -> senders.Message:
+    """Return the message for a channel. Raises LookupError when the code's key is gone."""
+    verification = attempt.verification
+    service, composed = verification.service, channels.get(channel).compose
+    assert service is not None  # noqa: S101 - a start has one, and what is due is looked at for it
+    assert composed is not None  # noqa: S101 - channels.get offers no other
+    draft = Draft(
+        attempt_sid=attempt.sid,
+        to=verification.to,
+        code=codes.reveal(verification),
+        friendly_name=attempt.custom_friendly_name or service.friendly_name,
+        locale=attempt.locale,
+        minutes=max(math.ceil((verification.expires_at - timezone.now()).total_seconds() / 60), 1),
+        amount=verification.amount,
+        payee=verification.payee,
+        app_hash=attempt.app_hash,
+        autofill_domain=attempt.autofill_domain,
+        send_digits=attempt.send_digits,
+        tts_name=service.tts_name,
+        ask_for_key=service.dtmf_input_required,
+        warn=service.do_not_share_warning_enabled,
+        configuration=attempt.channel_configuration,
+        wording=Wording(**attempt.template) if attempt.template else None,
+    )
+    return composed(draft)
+
+
+def _callback_url(attempt: VerificationAttempt, alias: str) -> str:
+    """Return where the provider may report; empty where it cannot, or the site takes no reports.
+
+    It names the attempt, because a report may come before the provider's id is on the row.
+    """
+    base = conf.current().BASE_URL.rstrip("/")
+    if not (base and senders.get(alias).reporting):
+        return ""
+    try:
+        path = reverse("verify_site:callback", args=[alias])
+    except NoReverseMatch:
+        return ""
+    return f"{base}{path}?attempt={attempt.sid}"

@@ -1,0 +1,24 @@
+"""Proofs of an approval: signed tokens, the keys that sign them, and their single use.
+
+Who is given a proof, and when, is decided in `verifications`.
+"""
+
+from django_verify.proofs.tokens import (
+    REASONS,
+    Proof,
+    ProofRefused,
+    issue,
+    read,
+    redeem,
+    spend,
+)
+
+__all__ = [
+    "REASONS",
+    "Proof",
+    "ProofRefused",
+    "issue",
+    "read",
+    "redeem",
+    "spend",
+]

@@ -1,0 +1,38 @@
+"""What works once: a token is used up by the rows that its digests make."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import partial
+
+from django.db import IntegrityError, router
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify import conf
+from django_verify.crypto import codes
+from django_verify.db import savepoints
+from django_verify.models import SpentToken
+
+
+@sensitive_variables()
+def spend(kind: str, token: str, expires_at: dt.datetime) -> bool:
+    """Use a token up; False where it was used before. At most one of any number of callers wins.
+
+    Inside a transaction of the caller's it counts once that commits, and comes back with a
+    rollback. `expires_at`, aware, is when the token would no longer be taken anyway.
+    """
+    using = router.db_for_write(SpentToken)
+    # A row by every key of the ring: while keys rotate, machines differ in their newest one.
+    # Sorted, so that two who meet never wait for each other in a circle.
+    keys = sorted(codes.fingerprints("spent", kind, token))
+    rows = [SpentToken(key=key, expires_at=conf.stored(expires_at)) for key in keys]
+    write = partial(SpentToken.objects.using(using).bulk_create, rows)
+    return savepoints.tolerate(write, using=using, ignore=IntegrityError) is None
+
+
+def purge(limit: int = 1000) -> int:
+    """Delete what has run out by itself, up to `limit` rows; return how many."""
+    rows = SpentToken.objects.using(router.db_for_write(SpentToken)).order_by()
+    over = list(rows.filter(expires_at__lt=timezone.now()).values_list("pk", flat=True)[:limit])
+    return rows.filter(pk__in=over).delete()[0] if over else 0

@@ -1,0 +1,4 @@
+"""What `api` and `mobile` share of REST framework: bodies, negotiation, rendering.
+
+Nothing here knows a resource.
+"""

@@ -1,0 +1,416 @@
+"""The verbs of a caller without credentials: start, resend, check and fetch what is its own.
+
+An app or a page may call them by way of a face. Each client has a verification of its own and a
+secret that opens it; without the secret nothing is charged and nothing is told. No verb sees a
+request: who asks is a `Caller`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify import conf, proofs, sids, signals
+from django_verify.contact import phones
+from django_verify.crypto import codes
+from django_verify.db import queries
+from django_verify.db.autocommit import refuse_open_transaction
+from django_verify.exceptions import (
+    ChannelDisabled,
+    InvalidParameter,
+    MaxChecksReached,
+    MaxSendsReached,
+    NotFound,
+    ServiceUnavailable,
+    TooManyRequests,
+)
+from django_verify.gates import admission
+from django_verify.limits import counters
+from django_verify.limits.counters import Meter
+from django_verify.messages import channels
+from django_verify.models import ClientVerification, Verification, VerifyService
+from django_verify.models.clients import NONCE_LENGTH
+from django_verify.net import client_ip
+from django_verify.verifications import verbs
+from django_verify.verifications.guess_budget import seconds_until
+
+logger = logging.getLogger("django_verify")
+
+#: What a gate is told that the caller is about to do.
+START = "start"
+
+#: What the log says of a site that is not set up; a caller is told nothing of it.
+_NONE_OPEN = (
+    "Nothing can be verified by apps and pages: no service is open to clients (in the admin, 'Apps"
+    " and pages' of a Verify service), or DJANGO_VERIFY['CLIENT_SERVICE'] names none that is."
+)
+_SEVERAL_OPEN = (
+    "Nothing can be verified by apps and pages: several services are open to clients. Name one in"
+    " DJANGO_VERIFY['CLIENT_SERVICE'] by its SID."
+)
+
+_Status = Verification.Status
+
+
+class ClientsNotServed(ServiceUnavailable):
+    """No service, or more than one, is open to callers without credentials."""
+
+    message = "No verifications can be started here"
+
+
+class ResendTooSoon(TooManyRequests):
+    """The client has to wait before it asks for the next message; `retry_after` says how long."""
+
+    message = "Wait before you ask for another code"
+
+
+class VerificationOver(NotFound):
+    """The client's own verification has ended; `ending` is its status."""
+
+    message = "The verification is over"
+
+    def __init__(self, ending: str = "") -> None:
+        super().__init__()
+        self.ending = ending
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as far as a face can tell.
+
+    `ip` is its address as `client_ip` reads it, `device_id` the caller's own word, and `user`
+    whoever is logged in.
+    """
+
+    ip: str = ""
+    device_id: str = field(default="", repr=False)
+    user: Any = None
+
+    @property
+    def network(self) -> str:
+        """What its address counts under."""
+        return client_ip.network_of(self.ip)
+
+    @property
+    def user_key(self) -> str:
+        """The primary key of the user as text; empty for nobody."""
+        known = self.user is not None and self.user.is_authenticated
+        return str(self.user.pk) if known else ""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a client may know of its verification; `secret` is told once, at the start.
+
+    `channels` are the others on offer, `next_send_at` is None when no further message may be sent.
+    `proof` is there from the approval until it would have run out; it works once. `refused` tells
+    why the address was not kept for the user who is logged in, and `is_test` that an operator knows
+    the code: an approval proves nothing then.
+    """
+
+    sid: str
+    to: str = field(repr=False)
+    channel: str
+    purpose: str
+    status: str
+    expires_at: dt.datetime
+    next_send_at: dt.datetime | None
+    sends_left: int
+    checks_left: int
+    channels: Sequence[str]
+    secret: str = field(default="", repr=False)
+    proof: str = field(default="", repr=False)
+    refused: Sequence[str] = ()
+    is_test: bool = False
+
+    @property
+    def valid(self) -> bool:
+        """Whether the right code was given."""
+        return self.status == _Status.APPROVED
+
+
+def offered() -> VerifyService:
+    """Return the service that clients use. Raises ClientsNotServed where the site has none."""
+    found = queries.client_services(conf.current().CLIENT_SERVICE)
+    if len(found) != 1:
+        logger.warning(_SEVERAL_OPEN if found else _NONE_OPEN)
+        raise ClientsNotServed
+    return found[0]
+
+
+def channels_on_offer(service: VerifyService, to: str = "") -> list[str]:
+    """Return the channels that a client may name, the preferred one first; for one address."""
+    wanted = service.client_channels or list(channels.CHANNELS)
+    return [
+        name
+        for name in wanted
+        if name in service.channels
+        and channels.CHANNELS[name].compose is not None
+        and (not to or ("@" in to) == (name == "email"))
+    ]
+
+
+@sensitive_variables()
+def start(
+    service: VerifyService,
+    to: str,
+    channel: str = "",
+    *,
+    caller: Caller,
+    region: str = "",
+    purpose: str = "",
+    nonce: str = "",
+    gate_token: str = "",
+    locale: str = "",
+    app_hash: str = "",
+    autofill_domain: str | None = None,
+) -> State:
+    """Send a code to an address for one client, whose secret is in the answer.
+
+    A number may have any spelling, a national one with its `region` (ISO 3166). The gate is asked
+    before anything is written or sent. Answers alike whoever has the address, and where the host
+    forbids it. Raises the family of `exceptions`; TooManyRequests names the limit and says when
+    it has room.
+    """
+    secret = codes.new_secret()
+    client = _new(service, secret, caller, purpose, nonce)
+    given, to = to, _address(to, region)
+    channel = _channel(service, to, channel)
+    _refuse_strange_app(app_hash)
+    meters = _meters(to, caller)
+    admission.admit(gate_token, remote_ip=caller.ip, action=START, subject=given)
+    row = verbs.start(
+        service,
+        to,
+        channel,
+        locale=locale,
+        app_hash=app_hash,
+        autofill_domain=autofill_domain,
+        meters=meters,
+        client=client,
+    )
+    return replace(_state(client, row), secret=secret)
+
+
+@sensitive_variables()
+def resend(
+    sid: str,
+    secret: str,
+    channel: str = "",
+    *,
+    caller: Caller,
+    locale: str = "",
+    app_hash: str = "",
+    autofill_domain: str | None = None,
+) -> State:
+    """Send the same code once more, by the same or another channel.
+
+    The wait grows with every message: ResendTooSoon says how long it is. Raises NotFound without
+    the secret, VerificationOver when it has ended, MaxSendsReached.
+    """
+    asked_at = timezone.now()
+    client = _mine(sid, secret, caller)
+    row = client.verification
+    _refuse_strange_app(app_hash)
+    _refuse_over(row, asked_at)
+    wait = _next_send_at(row)
+    if wait is None:
+        raise MaxSendsReached(retry_after=seconds_until(row.expires_at, asked_at))
+    if wait > asked_at:
+        raise ResendTooSoon(retry_after=seconds_until(wait, asked_at))
+    row = verbs.start(
+        client.service,
+        row.to,
+        _channel(client.service, row.to, channel or row.channel),
+        locale=locale,
+        app_hash=app_hash,
+        autofill_domain=autofill_domain,
+        meters=_meters(row.to, caller),
+        client=client,
+        asked_at=asked_at,
+    )
+    return _state(client, row)
+
+
+@sensitive_variables()
+def check(sid: str, secret: str, code: str, *, caller: Caller) -> State:
+    """Compare a code once; a wrong one is an answer, whose `checks_left` says what is left.
+
+    Raises NotFound, uncharged, without the secret; VerificationOver when it has ended and
+    MaxChecksReached when the guesses are used up; AtomicBlockError inside a transaction.
+    """
+    refuse_open_transaction("clients.check")
+    client = _mine(sid, secret, caller)
+    if not code:
+        raise InvalidParameter("code", "it has 4–10 characters")
+    _refuse_over(client.verification, timezone.now())
+    counters.consume(_windows("checks", caller.network))
+    try:
+        row = verbs.check(client.service, code, verification_sid=client.verification_id)
+    except NotFound:
+        row = queries.verifications().get(sid=client.verification_id)
+        _refuse_over(row, timezone.now())
+        raise
+    if row.status != _Status.APPROVED:
+        return _state(client, row)
+    return replace(_state(client, row), refused=_tell(client, row, caller))
+
+
+@sensitive_variables()
+def fetch(sid: str, secret: str, *, caller: Caller) -> State:
+    """Return how a verification stands. Raises NotFound without the secret."""
+    client = _mine(sid, secret, caller)
+    counters.count_read(client.verification_id)
+    return _state(client, client.verification)
+
+
+@sensitive_variables()
+def _new(
+    service: VerifyService, secret: str, caller: Caller, purpose: str, nonce: str
+) -> ClientVerification:
+    """Return a client that is not written yet. Raises what the service does not offer."""
+    if not service.client_enabled:
+        raise ClientsNotServed
+    purpose = purpose or service.purposes[0]
+    if purpose not in service.purposes:
+        raise InvalidParameter("purpose", "not a purpose of this site")
+    if len(nonce) > NONCE_LENGTH or not nonce.isprintable():
+        raise InvalidParameter("nonce", f"at most {NONCE_LENGTH} printable characters")
+    return ClientVerification(
+        service=service,
+        purpose=purpose,
+        nonce=nonce,
+        user_key=caller.user_key,
+        secret_hash=codes.hash_secret(secret),
+    )
+
+
+def _address(to: str, region: str) -> str:
+    """Return an e-mail address as it is, and a number of any spelling in E.164."""
+    if "@" in to:
+        return to
+    try:
+        return phones.read(to, region).number
+    except ValueError as error:
+        raise InvalidParameter("to", str(error)) from None
+
+
+@sensitive_variables()
+def _mine(sid: str, secret: str, caller: Caller) -> ClientVerification:
+    """Return what the secret opens; whatever is wrong is one and the same NotFound."""
+    rows = ClientVerification.objects.using(queries.database())
+    # What cannot be a SID may hold what a database refuses to look for.
+    found = rows.select_related("verification", "service").filter(sid=sid).order_by()
+    row = found.first() if sids.is_sid("CV", sid) else None
+    stored = row.secret_hash if row else ""
+    if not codes.secret_matches(stored, secret) or row is None:
+        raise NotFound
+    if row.user_key and row.user_key != caller.user_key:
+        raise NotFound
+    return row
+
+
+def _channel(service: VerifyService, to: str, name: str) -> str:
+    fitting = channels_on_offer(service, to)
+    if not fitting:
+        raise ChannelDisabled
+    if name and name not in fitting:
+        raise InvalidParameter("channel", f"one of {', '.join(fitting)}")
+    return name or fitting[0]
+
+
+def _refuse_strange_app(app_hash: str) -> None:
+    """Refuse a hash that is none of the site's apps: it would hand the code to another app."""
+    if app_hash and app_hash not in conf.current().CLIENT_APP_HASHES:
+        raise InvalidParameter("app_hash", "not the hash of an app of this site")
+
+
+def _meters(to: str, caller: Caller) -> list[Meter]:
+    """Return what one message counts against. Raises InvalidParameter for no address."""
+    address = channels.parse_address(to)
+    return [
+        *_windows("number", address.key),
+        *_windows("network", caller.network),
+        *(_windows("device", caller.device_id) if caller.device_id else ()),
+        *(_windows("prefix", phones.prefix(address.to)) if address.to.startswith("+") else ()),
+    ]
+
+
+def _windows(name: str, value: str) -> list[Meter]:
+    digest = codes.fingerprint("client", name, value)
+    windows = conf.client_limits()[name]
+    return [Meter(name, f"client.{name}", digest, most, seconds) for most, seconds in windows]
+
+
+def _refuse_over(row: Verification, now: dt.datetime) -> None:
+    status = row.current_status(now)
+    if status == _Status.MAX_ATTEMPTS_REACHED:
+        raise MaxChecksReached(retry_after=seconds_until(row.expires_at, now))
+    if status != _Status.PENDING:
+        raise VerificationOver(str(status))
+
+
+def _state(client: ClientVerification, row: Verification) -> State:
+    now = timezone.now()
+    status = row.current_status(now)
+    if status == _Status.PENDING and row.checks >= row.max_checks:
+        status = _Status.MAX_ATTEMPTS_REACHED  # by the guess in hand, which the row does not tell
+    pending = status == _Status.PENDING
+    others = channels_on_offer(client.service, row.to)
+    return State(
+        sid=client.sid,
+        to=row.to,
+        channel=row.channel,
+        purpose=client.purpose,
+        status=str(status),
+        expires_at=row.expires_at,
+        next_send_at=_next_send_at(row) if pending else None,
+        sends_left=row.max_sends - row.sends if pending else 0,
+        checks_left=row.max_checks - row.checks if pending else 0,
+        channels=[name for name in others if name != row.channel],
+        proof=_proof(client, row, now) if status == _Status.APPROVED else "",
+        is_test=row.is_test,
+    )
+
+
+def _proof(client: ClientVerification, row: Verification, now: dt.datetime) -> str:
+    """Return the proof of an approval while it lasts: written anew each time, it works once."""
+    approved_at = row.date_updated
+    if now >= approved_at + dt.timedelta(seconds=conf.current().PROOF_LIFETIME):
+        return ""
+    return proofs.issue(
+        sid=client.sid,
+        subject=row.to,
+        channel=row.channel,
+        service_sid=client.service_id,
+        purpose=client.purpose,
+        nonce=client.nonce,
+        test=row.is_test,
+        approved_at=approved_at,
+    )
+
+
+def _next_send_at(row: Verification) -> dt.datetime | None:
+    """Return when the next message may be asked for; None when all have been sent."""
+    if row.sends >= row.max_sends:
+        return None
+    waits = conf.current().CLIENT_RESEND_WAITS
+    return row.sent_at + dt.timedelta(seconds=waits[min(row.sends, len(waits)) - 1])
+
+
+def _tell(client: ClientVerification, row: Verification, caller: Caller) -> list[str]:
+    """Tell the receivers, and return the reasons of those that did not keep the address."""
+    answers = signals.client_approved.send_robust(
+        sender=ClientVerification,
+        client=client,
+        verification=row,
+        user=caller.user if caller.user_key else None,
+    )
+    given = [answer for _, answer in answers]
+    return [answer.reason for answer in given if isinstance(answer, signals.NotRecorded)]

@@ -1,0 +1,414 @@
+"""The verbs of a verification: start, check, fetch, approve, cancel, expire.
+
+Every face (the HTTP API, the admin, commands, a host's own code) calls these; none of them sees
+a request. Changes of state are single conditional updates whose row count decides who won.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from django_verify import exceptions, sids, signals
+from django_verify.crypto import codes
+from django_verify.db import queries
+from django_verify.db.autocommit import refuse_open_transaction
+from django_verify.delivery import dispatch
+from django_verify.events import cloudevents
+from django_verify.exceptions import InvalidParameter, NotFound
+from django_verify.limits import counters
+from django_verify.limits.counters import Meter
+from django_verify.messages import channels
+from django_verify.models import (
+    ClientVerification,
+    Verification,
+    VerificationAttempt,
+    VerifyService,
+)
+from django_verify.verifications import guess_budget, request, sna, store
+from django_verify.verifications.request import Order
+
+logger = logging.getLogger("django_verify")
+
+# How long a canceled or used-up verification can still be fetched after its lifetime.
+READABLE_AFTER = dt.timedelta(hours=24)
+
+_Status = Verification.Status
+
+
+@sensitive_variables()
+def start(
+    service: VerifyService,
+    to: str,
+    channel: str = "sms",
+    *,
+    locale: str = "",
+    custom_friendly_name: str = "",
+    custom_code: str = "",
+    amount: str = "",
+    payee: str = "",
+    app_hash: str = "",
+    autofill_domain: str | None = None,
+    send_digits: str = "",
+    device_ip: str = "",
+    tags: Mapping[str, str] | None = None,
+    template_sid: str = "",
+    template_custom_substitutions: Mapping[str, str] | None = None,
+    channel_configuration: Mapping[str, Any] | None = None,
+    enable_sna_client_token: bool = False,
+    rate_limits: Mapping[str, str] | None = None,
+    meters: Sequence[Meter] = (),
+    client: ClientVerification | None = None,
+    asked_at: dt.datetime | None = None,
+) -> Verification:
+    """Send a code to an address, by the service's rules, and return its verification.
+
+    While one is pending for the address, this is a resend: same SID, same code, any channel. A
+    start that another one has overtaken since `asked_at` (by default, since now) sends nothing.
+    `rate_limits` names limits of the service, each with the value that this start counts for;
+    `meters` are limits of the caller's own. `autofill_domain` binds the code of an SMS to a site:
+    the service's (the default), one below it, or "" for none. With a `client` the verification is
+    that client's alone, and starts of others do not join it; where the host forbids its start, that
+    is written all the same and nothing is sent. Nothing is sent for a test number either, whose
+    verification tells that `is_test`.
+    The message leaves after the current transaction commits; whether the provider took it is
+    told by the attempt, not by an exception. Raises the family of `exceptions`.
+    """
+    order = request.accept(
+        service,
+        to,
+        channel,
+        locale=locale,
+        custom_friendly_name=custom_friendly_name,
+        custom_code=custom_code,
+        amount=amount,
+        payee=payee,
+        app_hash=app_hash,
+        autofill_domain=autofill_domain,
+        send_digits=send_digits,
+        device_ip=device_ip,
+        tags=tags or {},
+        configuration=channel_configuration or {},
+        sna_client_token=enable_sna_client_token,
+        client=client,
+        template_sid=template_sid,
+        template_custom_substitutions=template_custom_substitutions or {},
+    )
+    metered = [*meters, *counters.meters(service, rate_limits)]
+    order = _ask_host(order)
+    asked_at = asked_at or timezone.now()
+    counters.consume(metered)
+    order = request.look_up(order)
+    sends = order.channel.compose is not None
+    sna_url = "" if sends else sna.mint(order.attempt_sid, order.address.to)
+    attempt = store.write(order, sna_url, asked_at)
+    if sends:
+        dispatch.after_commit(attempt)
+    return attempt.verification
+
+
+@sensitive_variables()
+def check(
+    service: VerifyService,
+    code: str = "",
+    *,
+    to: str = "",
+    verification_sid: str = "",
+    amount: str = "",
+    payee: str = "",
+    sna_client_token: str = "",
+) -> Verification:
+    """Compare a code once; the answer's `status` is `approved` or `pending`.
+
+    Without a code it asks what silent network authentication found, where that was the channel.
+    The guess is charged and committed before the code is looked at. Raises NotFound when there
+    is nothing to check, MaxChecksReached when the guesses are used up, and AtomicBlockError
+    inside a transaction, whose rollback could take the charge back.
+    """
+    refuse_open_transaction("verifications.check")
+    if code and not 4 <= len(code) <= 10:
+        raise InvalidParameter("code", "it has 4–10 characters")
+    if not (to or verification_sid):
+        raise exceptions.CheckTargetMissing
+    row = _to_check(service, to, verification_sid, amount, payee)
+    if not code:
+        return _check_sna(row, sna_client_token)
+    if row.amount is not None and not (amount and payee):
+        raise exceptions.TransactionRequired
+    row = _charge(row)
+    last = row.checks >= row.max_checks
+    transaction_is_right = row.amount is None or (row.amount, row.payee) == (amount, payee)
+    if not (_is_right(row, code) and transaction_is_right):
+        if last:
+            signals.verification_failed.send_robust(sender=Verification, verification=row)
+        return row
+    # The last guess has ended the verification when it was charged, and may still win it.
+    charged_as = _Status.MAX_ATTEMPTS_REACHED if last else _Status.PENDING
+    if not _move(row, _Status.APPROVED, confirmed=True, where={"status": charged_as}):
+        raise _why_not(_again(row), timezone.now())
+    signals.verification_approved.send_robust(sender=Verification, verification=row)
+    return row
+
+
+def fetch(service: VerifyService, sid_or_to: str) -> Verification:
+    """Return a verification by SID or address.
+
+    Approved and expired ones are gone; canceled and used-up ones stay readable for a day.
+    Raises NotFound.
+    """
+    now = timezone.now()
+    readable = [row for row in _located(service, sid_or_to) if _is_readable(row, now)]
+    if not readable:
+        raise NotFound
+    return next((row for row in readable if row.status == _Status.PENDING), readable[0])
+
+
+def approve(service: VerifyService, sid_or_to: str) -> Verification:
+    """Approve a pending verification whose code the site compared by itself. Raises NotFound."""
+    return _end(service, sid_or_to, _Status.APPROVED, (_Status.PENDING,))
+
+
+def cancel(service: VerifyService, sid_or_to: str) -> Verification:
+    """End a verification, so that the next start makes a new code. Raises NotFound.
+
+    One whose guesses are used up can be canceled too; the guesses stay counted.
+    """
+    return _end(
+        service, sid_or_to, _Status.CANCELED, (_Status.PENDING, _Status.MAX_ATTEMPTS_REACHED)
+    )
+
+
+def release(row: Verification) -> int:
+    """Forgive the wrong guesses of a row's address within its account; return how many rows.
+
+    For an operator who knows that the owner of the address asks: nothing else ends a run of 100
+    wrong codes but an approval. What is live stays reserved.
+    """
+    counted = queries.verifications().filter(
+        account_id=row.account_id, address_key=row.address_key, forgiven=False
+    )
+    return counted.exclude(status=_Status.PENDING).update(forgiven=True)
+
+
+def expire(limit: int = 1000) -> int:
+    """Mark what has run out and wipe its sealed codes, up to `limit` rows; return how many.
+
+    No verb depends on it: a pending row past its lifetime counts as expired everywhere.
+    """
+    now = timezone.now()
+    over = queries.verifications().filter(status=_Status.PENDING, expires_at__lte=now)
+    batch = list(over.values_list("sid", "reports")[:limit])
+    changes = {"status": _Status.EXPIRED, "sealed_code": "", "date_updated": now}
+    quiet = [sid for sid, reports in batch if not reports]
+    done = over.filter(sid__in=quiet).update(**changes) if quiet else 0
+    # Each of the others has an event of its own, in a transaction with its change.
+    loud = [sid for sid, reports in batch if reports]
+    for row in over.filter(sid__in=loud):
+        event = cloudevents.of_status(row, _Status.EXPIRED)
+        done += cloudevents.update(over.filter(sid=row.sid), changes, event)
+    return done
+
+
+def _ask_host(order: Order) -> Order:
+    """Let the host's receivers refuse; their VerifyError goes to the caller as it is.
+
+    A client without credentials does not learn that an address is forbidden: its start goes on,
+    and its message is withheld.
+    """
+    try:
+        signals.verification_starting.send(
+            sender=VerifyService,
+            service=order.service,
+            to=order.address.to,
+            channel=order.channel.name,
+        )
+    except PermissionDenied as error:
+        if order.client is None:
+            raise exceptions.Forbidden(str(error)) from None
+        return replace(order, withheld=VerificationAttempt.Withheld.BLOCKED)
+    return order
+
+
+@sensitive_variables()
+def _to_check(
+    service: VerifyService, to: str, verification_sid: str, amount: str, payee: str
+) -> Verification:
+    """Return the row that a check names; when it names it twice, both must agree."""
+    if verification_sid:
+        found = _by_sid(service, verification_sid)
+        if to:
+            address = channels.parse_address(to)
+            found = [row for row in found if channels.same_address(row.to, address.to)]
+    else:
+        now = timezone.now()
+        found = [row for row in _by_address(service, to) if store.is_live(row, now)]
+        if amount and payee:
+            found = [r for r in found if r.amount is None or (r.amount, r.payee) == (amount, payee)]
+    if not found:
+        raise NotFound
+    return found[0]
+
+
+def _check_sna(row: Verification, client_token: str) -> Verification:
+    """Approve a live verification whose carrier has confirmed the number; charges no guess."""
+    if row.channel != "sna":
+        raise InvalidParameter("code", "it has 4–10 characters")
+    now = timezone.now()
+    if not (row.status == _Status.PENDING and store.is_live(row, now)):
+        raise _why_not(row, now)
+    if sna.is_matched(row.sid, row.to, client_token):
+        if not _move(row, _Status.APPROVED, where={"status": _Status.PENDING}):
+            raise _why_not(_again(row), now)
+        signals.verification_approved.send_robust(sender=Verification, verification=row)
+    return row
+
+
+def _charge(row: Verification) -> Verification:
+    """Take the next guess of a row, committed, and return the row as it was just before that.
+
+    Only its `checks` tell the guess taken. Naming the count that was read makes each guess a
+    numbered ticket: a lost turn means that somebody else took it, or that a resend came between.
+    """
+    for _ in range(row.max_checks + row.max_sends + 1):
+        now = timezone.now()
+        if not (row.status == _Status.PENDING and store.is_live(row, now)):
+            raise _why_not(row, now)
+        ticket = row.checks + 1
+        last = ticket >= row.max_checks
+        # `sends` too: a resend may have replaced the code that the row in hand would open.
+        unchanged = queries.verifications().filter(
+            sid=row.sid,
+            status=_Status.PENDING,
+            checks=row.checks,
+            sends=row.sends,
+            expires_at__gt=now,
+        )
+        changes: dict[str, object] = {"checks": ticket, "date_updated": now}
+        if last:
+            # Only the row in hand can still open a sealed code, for this comparison.
+            changes |= {"status": _Status.MAX_ATTEMPTS_REACHED, "sealed_code": ""}
+        event = None
+        if last:
+            event = cloudevents.of_status(
+                row, _Status.MAX_ATTEMPTS_REACHED, checks=ticket, result="FAILURE"
+            )
+        if cloudevents.update(unchanged, changes, event):
+            row.checks, row.date_updated = ticket, now
+            return row
+        row = _again(row)
+    raise _why_not(row, timezone.now())
+
+
+def _again(row: Verification) -> Verification:
+    try:
+        return queries.verifications().get(sid=row.sid)
+    except Verification.DoesNotExist:
+        raise NotFound from None
+
+
+def _why_not(row: Verification, now: dt.datetime) -> exceptions.VerifyError:
+    if row.status == _Status.MAX_ATTEMPTS_REACHED and not row.is_over(now):
+        return exceptions.MaxChecksReached(
+            retry_after=guess_budget.seconds_until(row.expires_at, now)
+        )
+    return NotFound()
+
+
+@sensitive_variables()
+def _is_right(row: Verification, code: str) -> bool:
+    try:
+        expected = codes.reveal(row)
+    except LookupError:
+        logger.exception("%s: its key is not in the ring, so no code can be right", row.sid)
+        return False
+    return codes.matches(expected, code)
+
+
+def _located(service: VerifyService, sid_or_to: str) -> list[Verification]:
+    if sids.is_sid("VE", sid_or_to):
+        return _by_sid(service, sid_or_to)
+    try:
+        return _by_address(service, sid_or_to)
+    except InvalidParameter:
+        raise NotFound from None
+
+
+def _by_sid(service: VerifyService, sid: str) -> list[Verification]:
+    found = queries.verification(sids.canonical(sid), service.sid, service.account_id)
+    return [found] if found else []
+
+
+def _by_address(service: VerifyService, to: str) -> list[Verification]:
+    """Return the service's latest verifications of an address, newest first; no client's own."""
+    address = channels.parse_address(to)
+    rows = queries.of_address_and_service(service.account_id, address.key, service.sid)
+    if len(rows) == queries.HISTORY:
+        # A live one may stand behind many newer rows of other spellings.
+        older = queries.verifications().filter(
+            account_id=service.account_id,
+            address_key=address.key,
+            service_id=service.sid,
+            status__in=(_Status.PENDING, _Status.MAX_ATTEMPTS_REACHED),
+            expires_at__gt=timezone.now(),
+            serial__lt=rows[-1].serial,
+            client="",
+        )
+        rows += older.order_by("-serial")[: queries.HISTORY]
+    return [row for row in rows if not row.client and channels.same_address(row.to, address.to)]
+
+
+def _is_readable(row: Verification, now: dt.datetime) -> bool:
+    if row.status in {_Status.CANCELED, _Status.MAX_ATTEMPTS_REACHED}:
+        return not row.is_over(now - READABLE_AFTER)
+    return row.current_status(now) == _Status.PENDING
+
+
+def _end(
+    service: VerifyService, sid_or_to: str, status: str, from_statuses: tuple[str, ...]
+) -> Verification:
+    now = timezone.now()
+    for row in _located(service, sid_or_to):
+        if row.status in from_statuses and not row.is_over(now):
+            break
+    else:
+        raise NotFound
+    where = {"status__in": from_statuses, "expires_at__gt": now}
+    if not _move(row, status, where=where):
+        raise NotFound
+    signal = (
+        signals.verification_approved
+        if status == _Status.APPROVED
+        else signals.verification_canceled
+    )
+    transaction.on_commit(
+        partial(signal.send_robust, sender=Verification, verification=row),
+        using=queries.database(),
+    )
+    return row
+
+
+def _move(
+    row: Verification, status: str, *, where: Mapping[str, object], confirmed: bool = False
+) -> bool:
+    """Change the status if the row is still as told, and wipe a sealed code; False if it is not."""
+    changes = {
+        "status": status,
+        "sealed_code": "",
+        "confirmed": confirmed,
+        "date_updated": timezone.now(),
+    }
+    event = cloudevents.of_status(row, status, result="SUCCESS" if confirmed else "")
+    if not cloudevents.update(queries.verifications().filter(sid=row.sid, **where), changes, event):
+        return False
+    for name, value in changes.items():
+        setattr(row, name, value)
+    return True

@@ -1,0 +1,161 @@
+"""The breaker of a sender: opens, is probed once, closes, and costs a healthy site nothing."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from django_verify import delivery, verifications
+from django_verify.db import queries
+from django_verify.delivery import circuit_breakers
+from django_verify.models import SenderState, VerifyService
+from django_verify.senders import SendError, TemporarySendError
+from tests.conftest import PHONE, THREADS
+from tests.scripted import BUSY, Scripted, configured
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NUMBERS = [f"+1415555{number}" for number in range(2600, 2699)]
+
+
+@pytest.fixture(autouse=True)
+def senders(settings, monkeypatch):
+    monkeypatch.setattr(Scripted, "script", {})
+    monkeypatch.setattr(Scripted, "asked", [])
+    settings.DJANGO_VERIFY = configured(aliases="ab", BREAKER_FAILURES=3)
+    return Scripted
+
+
+@pytest.fixture
+def asks(service, senders):
+    """`asks()` starts a verification and returns the senders that were asked, in order."""
+    numbers = iter(NUMBERS)
+
+    def start():
+        senders.asked.clear()
+        verifications.start(VerifyService.objects.get(), next(numbers))
+        return "".join(senders.asked)
+
+    return start
+
+
+def state(alias="a"):
+    return SenderState.objects.get(alias=alias)
+
+
+@pytest.fixture
+def opened(asks, senders, clock):
+    """Sender `a` has failed three times in a row, and its breaker is open."""
+    senders.script = {"a": BUSY}
+    assert [asks() for _ in range(4)] == ["ab", "ab", "ab", "b"]
+    assert (state().failures, state().openings, state().last_error) == (3, 1, "busy")
+    return clock
+
+
+def test_an_open_breaker_is_probed_by_one_message_and_closed_by_its_success(opened, asks, senders):
+    opened.shift(29)
+    assert asks() == "b"
+    opened.shift(2)
+    assert asks() == "ab"  # the probe fails
+    assert asks() == "b"
+    senders.script = {}
+    opened.shift(31)
+    assert [asks(), asks()] == ["a", "a"]
+    assert (state().failures, state().open_until, state().failures_total) == (0, None, 4)
+
+
+def test_a_refusal_for_good_is_an_answer_too(opened, asks, senders):
+    senders.script = {"a": SendError("no such number")}
+    opened.shift(31)
+    assert asks() == "a"
+    assert state().open_until is None
+
+
+def test_failures_must_be_in_a_row_and_in_time(asks, senders, clock):
+    for _ in range(4):
+        senders.script = {"a": BUSY}
+        assert [asks(), asks()] == ["ab", "ab"]
+        senders.script = {}
+        assert asks() == "a"
+    assert (state().failures, state().openings) == (0, 0)
+    senders.script = {"a": BUSY}
+    for _ in range(4):
+        assert [asks(), asks()] == ["ab", "ab"]
+        clock.shift(61)
+    assert (state().failures, state().openings) == (2, 0)
+
+
+def test_when_all_are_open_the_first_is_tried_all_the_same(asks, senders, clock):
+    senders.script = {"a": BUSY, "b": BUSY}
+    assert {asks() for _ in range(5)} == {"ab"}
+    assert (state("a").openings, state("b").openings) == (1, 1)
+
+
+def test_a_clock_that_goes_back_holds_no_breaker_open(opened, asks, senders):
+    senders.script = {}
+    opened.shift(-7200)
+    assert asks() == "a"
+
+
+def test_an_operator_closes_it(opened, asks, senders):
+    assert circuit_breakers.close("a")
+    assert not circuit_breakers.close("a")
+    assert asks() == "ab"
+
+
+def test_the_bounds_of_an_error_text(senders):
+    circuit_breakers.failed("a", "x\0" * 400)
+    assert state().last_error == "x" * 255
+
+
+def statements(call):
+    with CaptureQueriesContext(connection) as captured:
+        call()
+    return [query["sql"] for query in captured if "senderstate" in query["sql"]]
+
+
+def test_a_healthy_site_asks_with_the_service_and_writes_nothing(service, senders, clock):
+    def start():
+        loaded = queries.service(service.sid, service.account_id)
+        verifications.start(loaded, PHONE)
+
+    (found,) = statements(start)
+    assert "verifyservice" in found
+    circuit_breakers.failed("a", "busy")
+    clock.shift(2)
+    healthier = statements(start)
+    assert [sql.split()[0] for sql in healthier] == ["SELECT", "SELECT", "UPDATE"]
+    assert state().failures == 0
+
+
+def test_a_process_reads_once_a_second(service, senders, clock):
+    circuit_breakers.failed("b", "busy")
+    assert len(statements(lambda: [circuit_breakers.states() for _ in range(3)])) == 1
+    clock.shift(2)
+    assert len(statements(lambda: [circuit_breakers.states() for _ in range(3)])) == 1
+
+
+def test_one_probe_of_fifty(service, senders, aligned):
+    now = circuit_breakers.timezone.now()
+    past = now - circuit_breakers.dt.timedelta(seconds=1)
+    SenderState.objects.create(alias="a", failures=3, failing_since=past, open_until=past)
+    steps = [("sms", "a"), ("sms", "b")]
+
+    def first():
+        circuit_breakers.forget()
+        return circuit_breakers.in_order(steps, service, probe=True)[0][1]
+
+    assert sorted(aligned([first] * THREADS)) == ["a"] + ["b"] * (THREADS - 1)
+
+
+def test_fifty_failures_are_fifty_and_one_opening(senders, aligned):
+    aligned([lambda: circuit_breakers.failed("a", "busy")] * THREADS)
+    assert (state().failures, state().failures_total, state().openings) == (THREADS, THREADS, 1)
+
+
+def test_an_unsure_answer_counts_against_the_sender_and_the_attempt(service, senders, clock):
+    senders.script = {"a": TemporarySendError("slow", uncertain=True)}
+    row = verifications.start(service, PHONE)
+    attempt = row.attempts.get()
+    assert (attempt.message_status, attempt.sender, attempt.messages) == ("sent", "b", 2)
+    assert (attempt.trail[0]["sender"], state().failures) == ("a", 1)
+    assert delivery.sweep() == 0

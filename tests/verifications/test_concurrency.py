@@ -1,0 +1,165 @@
+"""The laws of the check and the start under aligned parallel requests, over the wire.
+
+Each thread has a warm connection of its own and waits at a barrier; a plain burst would pass
+broken code. Every round starts afresh, and the worst one is asserted on.
+"""
+
+import pytest
+from django.db import connections
+
+from django_verify import signals, verifications
+from django_verify.crypto import codes
+from django_verify.models import Verification, VerificationAttempt
+from tests.conftest import (
+    OTHER_PHONE,
+    PHONE,
+    THREADS,
+    Api,
+    code_in,
+    make_account,
+    make_service,
+    wrong,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROUNDS = 4
+
+
+@pytest.fixture(params=[False, True], ids=["autocommit", "atomic_requests"])
+def atomic_requests(request):
+    options = connections.settings["default"]
+    before = options["ATOMIC_REQUESTS"]
+    options["ATOMIC_REQUESTS"] = request.param
+    yield request.param
+    options["ATOMIC_REQUESTS"] = before
+
+
+@pytest.fixture
+def compared(monkeypatch):
+    """Every comparison of a code, as a list that grows."""
+    seen = []
+    real = codes.matches
+
+    def counting(expected, given):
+        seen.append(given)
+        return real(expected, given)
+
+    monkeypatch.setattr(codes, "matches", counting)
+    return seen
+
+
+@pytest.fixture
+def account_api(atomic_requests):
+    account = make_account()
+    return account, [Api(account.sid, account.token) for _ in range(THREADS)]
+
+
+def test_fifty_wrong_guesses_compare_five(account_api, outbox, compared, aligned):
+    account, apis = account_api
+    for _ in range(ROUNDS):
+        service = make_service(account)
+        row = verifications.start(service, PHONE)
+        code = code_in(outbox[-1])
+        compared.clear()
+        path = f"Services/{service.sid}/VerificationCheck"
+        answers = aligned(
+            [
+                lambda api=api, n=n: api.post(path, {"To": PHONE, "Code": wrong(code, n + 1)})
+                for n, api in enumerate(apis)
+            ]
+        )
+        assert len(compared) == 5
+        assert sorted(a.status for a in answers) == [200] * 5 + [429] * 45
+        assert {a.data["code"] for a in answers if a.status == 429} == {60202}
+        assert Verification.objects.get(sid=row.sid).status == "max_attempts_reached"
+        verifications.cancel(service, row.sid)
+        # Another round may compare five more only because this one's guesses are forgotten.
+        Verification.objects.all().delete()
+
+
+def test_fifty_right_guesses_approve_once(account_api, outbox, compared, aligned):
+    account, apis = account_api
+    heard = []
+
+    def receiver(verification, **kwargs):
+        heard.append(verification.sid)
+
+    signals.verification_approved.connect(receiver)
+    try:
+        for _ in range(ROUNDS):
+            service = make_service(account)
+            row = verifications.start(service, PHONE)
+            code = code_in(outbox[-1])
+            compared.clear()
+            heard.clear()
+            path = f"Services/{service.sid}/VerificationCheck"
+            form = {"VerificationSid": row.sid, "Code": code}
+            answers = aligned([lambda api=api: api.post(path, form) for api in apis])
+            statuses = [a.data["status"] for a in answers]
+            assert statuses.count("approved") == 1
+            assert heard == [row.sid]
+            assert len(compared) <= 5
+            assert {a.status for a in answers} <= {200, 404, 429}
+            assert Verification.objects.get(sid=row.sid).status == "approved"
+    finally:
+        signals.verification_approved.disconnect(receiver)
+
+
+def test_fifty_starts_send_once(account_api, outbox, aligned):
+    account, apis = account_api
+    for _ in range(ROUNDS):
+        service = make_service(account)
+        outbox.clear()
+        path = f"Services/{service.sid}/Verifications"
+        form = {"To": PHONE, "Channel": "sms"}
+        answers = aligned([lambda api=api: api.post(path, form) for api in apis])
+        created = [a for a in answers if a.status == 201]
+        refused = {a.data["code"] for a in answers if a.status != 201}
+        rows = Verification.objects.filter(service=service)
+        sends = rows.get().sends
+        # A thread that the machine held back past the others' commit is a resend of its own.
+        assert len(created) == len(outbox) == sends <= 5
+        assert VerificationAttempt.objects.filter(verification__service=service).count() == sends
+        assert refused <= {60212, 60203}
+        Verification.objects.all().delete()
+
+
+def test_starts_of_many_services_share_the_reserve(account_api, aligned):
+    account, apis = account_api
+    for _ in range(ROUNDS):
+        services = [make_service(account) for _ in range(THREADS)]
+        answers = aligned(
+            [
+                lambda api=api, service=service: api.post(
+                    f"Services/{service.sid}/Verifications", {"To": OTHER_PHONE, "Channel": "sms"}
+                )
+                for api, service in zip(apis, services, strict=True)
+            ]
+        )
+        rows = Verification.objects.filter(service__in=services)
+        assert sum(row.max_checks for row in rows) <= 20
+        assert len([a for a in answers if a.status == 201]) == rows.count()
+        assert {a.data["code"] for a in answers if a.status != 201} <= {60203, 60212}
+        Verification.objects.all().delete()
+
+
+def test_starts_guesses_and_cancels_in_parallel(account_api, outbox, compared, aligned):
+    """Fifty attackers start, guess and cancel on one number through four services."""
+    account, apis = account_api
+    services = [make_service(account) for _ in range(4)]
+
+    def attack(api, number):
+        root = f"Services/{services[number % 4].sid}"
+        for turn in range(3):
+            started = api.post(f"{root}/Verifications", {"To": PHONE, "Channel": "sms"})
+            for guess in range(4):
+                form = {"To": PHONE, "Code": f"{number:02d}{turn}{guess}zz"}
+                assert api.post(f"{root}/VerificationCheck", form).status in {200, 404, 429}
+            if started.status == 201:
+                path = f"{root}/Verifications/{started.data['sid']}"
+                api.post(path, {"Status": "canceled"})
+
+    aligned([lambda api=api, n=n: attack(api, n) for n, api in enumerate(apis)])
+    assert 5 <= len(compared) <= 20
+    assert sum(Verification.objects.values_list("checks", flat=True)) == len(compared)
