@@ -282,17 +282,6 @@ def stored(moment: dt.datetime) -> dt.datetime:
     return moment if django_settings.USE_TZ else moment.astimezone().replace(tzinfo=None)
 
 
-def default_route(channel: str, country: str = "") -> Sequence[str] | None:
-    """Return the site's sender aliases for a channel, or None where ROUTES does not say."""
-    routes = current().ROUTES
-    if routes is None:
-        return None
-    route = routes.get(channel, ())
-    if isinstance(route, Mapping):
-        return route.get(country, route.get(ELSEWHERE, ()))
-    return route
-
-
 def forget(*, setting: str = "", **_: object) -> None:
     """Read the settings anew: the receiver of Django's `setting_changed`."""
     if setting in {"", "DJANGO_VERIFY", "SECRET_KEY", "SECRET_KEY_FALLBACKS"}:

@@ -314,26 +314,6 @@ def test_another_setting_forgets_nothing():
 
 
 @pytest.mark.parametrize(
-    ("routes", "answer"),
-    [(None, None), ({}, ()), ({"sms": ["a", "b"]}, ["a", "b"]), ({"call": ["a"]}, ())],
-    ids=str,
-)
-def test_the_default_route_of_a_channel(routes, answer, settings):
-    use(settings, ROUTES=routes)
-    assert conf.default_route("sms") == answer
-
-
-def test_a_route_may_depend_on_the_country(settings):
-    use(settings, ROUTES={"sms": {"US": ["a"], "*": ["b"]}, "call": {"US": ["a"]}})
-    assert [conf.default_route("sms", country) for country in ("US", "FR", "")] == [
-        ["a"],
-        ["b"],
-        ["b"],
-    ]
-    assert conf.default_route("call", "FR") == ()
-
-
-@pytest.mark.parametrize(
     "module",
     [
         "",

@@ -171,7 +171,7 @@ def test_error_mail_shows_no_code(account, outbox, monkeypatch, rf, where):
             attempt = VerificationAttempt.objects.get()
             attempt.lease = ""
             monkeypatch.setattr(compose, "Draft", boom)
-            compose.compose(attempt, "sms")
+            compose.message(attempt, "sms")
     except ZeroDivisionError as error:
         request = rf.post("/")
         request.sensitive_post_parameters = "__ALL__"

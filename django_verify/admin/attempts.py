@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from django_verify import delivery
 from django_verify.admin.verifications import (
     AttemptServiceFilter,
     ChannelFilter,
@@ -18,7 +19,6 @@ from django_verify.admin.verifications import (
     RecordAdmin,
     sees_addresses,
 )
-from django_verify.delivery import dispatch
 from django_verify.messages import channels
 from django_verify.models import VerificationAttempt
 
@@ -120,7 +120,7 @@ class VerificationAttemptAdmin(RecordAdmin):
         """Make each due at once, where its code lives and it has a message left."""
         sent = left = 0
         for row in queryset:
-            if dispatch.requeue(row):
+            if delivery.requeue(row):
                 sent += 1
                 self.log_change(request, row, gettext("Queued again."))
             else:

@@ -253,7 +253,12 @@ class ServiceResource(Resource):
 
     def loaded_service(self) -> VerifyService:
         """Return the service that the path names. Raises NotFound."""
-        found = queries.service(self.service.sid, self.account.sid)
+        sid = self.kwargs["service_sid"]
+        found = (
+            queries.service(sids.canonical(sid), self.account.sid)
+            if sids.is_sid("VA", sid)
+            else None
+        )
         if found is None:
             raise NotFound
         return found

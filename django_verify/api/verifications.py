@@ -20,7 +20,7 @@ from django_verify.exceptions import InvalidParameter
 from django_verify.limits import counters
 from django_verify.models import Verification
 from django_verify.rest import bodies
-from django_verify.verifications import sna
+from django_verify.verifications import StartRequest, sna
 
 
 class Substitutions(wire.JSONObject):
@@ -118,13 +118,12 @@ class VerificationViewSet(Create, Fetch, Update, ServiceResource):
     update_parameters = StatusParameters
     answer = VerificationAnswer
 
-    def perform_create(self, **values: Any) -> Verification:
+    def create(self, request: Request, **kwargs: str) -> Response:
         """Start, or send again."""
-        service = self.loaded_service()
+        service, values = self.loaded_service(), self.read(self.parameters)
         _refuse_unavailable(values)
-        return verifications.start(
-            service, values.pop("to"), values.pop("channel"), asked_at=self.asked_at, **values
-        )
+        row = verifications.start(service, StartRequest(asked_at=self.asked_at, **values))
+        return Response(self.represent(row), status=self.created)
 
     def retrieve(self, request: Request, **kwargs: str) -> Response:
         """Answer a verification by SID or address; as often as the vendor lets it be read."""

@@ -4,7 +4,9 @@ What a message says is in `messages`; one provider's API is a file in `senders`.
 """
 
 from django_verify.delivery.attempts import (
+    after_commit,
     deliver,
+    prepare,
     requeue,
     route,
     sweep,
@@ -12,7 +14,9 @@ from django_verify.delivery.attempts import (
 )
 
 __all__ = [
+    "after_commit",
     "deliver",
+    "prepare",
     "requeue",
     "route",
     "sweep",

@@ -12,18 +12,20 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf, senders, signals
 from django_verify.db import queries, reconnect
-from django_verify.delivery import circuit_breakers
+from django_verify.delivery import circuit_breakers, dispatch
 from django_verify.delivery.circuit_breakers import Step
 from django_verify.events import cloudevents
 from django_verify.messages import compose
@@ -68,14 +70,31 @@ def lease(now: dt.datetime) -> dict[str, object]:
     return {"lease": secrets.token_hex(16), "due_at": until, "message_status": _Status.SENDING}
 
 
-def hold(attempt: VerificationAttempt, now: dt.datetime) -> None:
-    """Lease a row to the caller before it is written, its first message counted already."""
-    _set(attempt, _claimed(attempt, _plan(attempt), now))
+def prepare(attempt: VerificationAttempt, now: dt.datetime) -> None:
+    """Give a row that is about to be written to this process, or to any worker, by `DISPATCH`.
+
+    This process leases it, with its first message counted already; for workers it is due at once.
+    """
+    if conf.current().DISPATCH == dispatch.INLINE:
+        attempt.tries = attempt.messages = 0  # it may be prepared again, after a conflict
+        _set(attempt, _claimed(attempt, _plan(attempt), now))
+    else:
+        _set(attempt, {"message_status": _Status.QUEUED, "due_at": now})
 
 
-def queue(attempt: VerificationAttempt, now: dt.datetime) -> None:
-    """Make a row due at once, for whoever comes, before it is written."""
-    _set(attempt, {"message_status": _Status.QUEUED, "due_at": now})
+def after_commit(attempt: VerificationAttempt) -> None:
+    """Have a new attempt sent once its row is committed; a rollback takes row and message along.
+
+    A caller's transaction, and the receivers of `verification_started`, may end the verification
+    before its message leaves, so it is looked at again.
+    """
+    using = queries.database()
+    call: Callable[[], Any] = partial(dispatch.wake, attempt.sid)
+    if attempt.message_status != _Status.QUEUED:
+        late = transaction.get_connection(using).in_atomic_block
+        late = late or signals.verification_started.has_listeners(Verification)
+        call = partial(deliver, attempt, claimed_before=late, contained=True)
+    transaction.on_commit(call, using=using, robust=True)
 
 
 @dataclass(slots=True)
@@ -119,43 +138,60 @@ class _Tries:
 
 
 @sensitive_variables()
-def deliver(attempt: VerificationAttempt, *, claimed_before: bool = False) -> bool:
+def deliver(
+    attempt: VerificationAttempt, *, claimed_before: bool = False, contained: bool = False
+) -> bool:
     """Send an attempt whose lease the caller holds, and record what became of it.
 
     `claimed_before` is for a lease that was not taken just now: the row is looked at again before
     its first message. Tries the route's senders in order while they fail temporarily; when all of
     them have, the row is due again later, as long as its code lives. Never raises for what a
-    sender does; returns whether the message was accepted.
+    sender does, and for nothing else if it is `contained`. Returns whether the message was
+    accepted.
     """
-    tries = _Tries(attempt.messages - bool(attempt.sender), list(attempt.trail))
-    if attempt.withheld:
-        outcome = {"error_message": f"withheld: {attempt.withheld}"}
-        return _finish(attempt, _Status.CANCELED, tries.used, tries.trail, outcome, None)
-    if claimed_before and not _renew(attempt):
-        return _end_early(attempt, tries)
-    tries.error = {"error_message": "no sender serves this channel"}
-    for step in _plan(attempt, probe=True):
-        if not tries.may_go_on(step[0]):
-            continue
-        try:
-            message = compose.of(attempt, *step)
-        except reconnect.FAILURES:
-            raise
-        except Exception as error:  # noqa: BLE001 - the row must end, and its text may hold anything
-            return _fail(attempt, tries, {"error_message": _not_composed(error)})
-        if not _count(attempt, step, tries):
+    with _contained(attempt, contained):
+        tries = _Tries(attempt.messages - bool(attempt.sender), list(attempt.trail))
+        if attempt.withheld:
+            outcome = {"error_message": f"withheld: {attempt.withheld}"}
+            return _finish(attempt, _Status.CANCELED, tries.used, tries.trail, outcome, None)
+        if claimed_before and not _renew(attempt):
             return _end_early(attempt, tries)
-        try:
-            receipt = _receipt(senders.get(step[1]).send(message), step[1])
-        except Exception as failure:  # noqa: BLE001 - told apart by what a try notes
-            told = _as_send_error(failure)
-            tries.note(step, told)
-            _tell_breaker(attempt, step[1], told)
-        else:
-            accepted = _accepted(attempt, tries, receipt, awaited=bool(message.callback_url))
-            _tell_breaker(attempt, step[1])
-            return accepted
-    return _not_sent(attempt, tries)
+        tries.error = {"error_message": "no sender serves this channel"}
+        for step in _plan(attempt, probe=True):
+            if not tries.may_go_on(step[0]):
+                continue
+            try:
+                message = compose.message(attempt, *step)
+            except reconnect.FAILURES:
+                raise
+            except Exception as error:  # noqa: BLE001 - the row must end, and its text may hold anything
+                return _fail(attempt, tries, {"error_message": _not_composed(error)})
+            if not _count(attempt, step, tries):
+                return _end_early(attempt, tries)
+            try:
+                receipt = _receipt(senders.get(step[1]).send(message), step[1])
+            except Exception as failure:  # noqa: BLE001 - told apart by what a try notes
+                told = _as_send_error(failure)
+                tries.note(step, told)
+                _tell_breaker(attempt, step[1], told)
+            else:
+                accepted = _accepted(attempt, tries, receipt, awaited=bool(message.callback_url))
+                _tell_breaker(attempt, step[1])
+                return accepted
+        return _not_sent(attempt, tries)
+    return False
+
+
+@contextmanager
+def _contained(attempt: VerificationAttempt, contained: bool) -> Iterator[None]:
+    """Log an error of the block instead of raising it, where the caller's answer stands anyway."""
+    try:
+        yield
+    except Exception as error:
+        if not contained:
+            raise
+        # The row is written: its lease lapses, and a sweep takes it over.
+        logger.error("%s was interrupted: %s", attempt.sid, type(error).__name__)  # noqa: TRY400
 
 
 def _as_send_error(failure: Exception) -> Exception:
@@ -206,7 +242,11 @@ def _plan(attempt: VerificationAttempt, *, probe: bool = False) -> list[Step]:
     """
     service = _service(attempt)
     names = [name for name in (attempt.channel, attempt.fallback_channel) if name]
-    steps = [(name, alias) for name in names for alias in route(service, name, attempt.country)]
+    steps = attempt.steps
+    if steps is None:
+        steps = [(name, alias) for name in names for alias in route(service, name, attempt.country)]
+    elif not (attempt.trail or getattr(service, "senders_fail", True)):
+        return [] if attempt.withheld else list(steps)
     lost = {(row["channel"], row["sender"]) for row in attempt.trail if row["status"] != "unknown"}
     left = [step for step in steps if step not in lost]
     ordered: list[Step] = []
@@ -333,7 +373,10 @@ def sweep(limit: int = 100, *, stop: Callable[[], bool] = lambda: False) -> int:
 
 
 def requeue(attempt: VerificationAttempt) -> bool:
-    """Make a failed attempt due at once, while its code lives and a message is left to it."""
+    """Make a failed attempt due at once, and wake a worker; False where it cannot be sent any more.
+
+    It can while its code lives and a message is left to it.
+    """
     now = timezone.now()
     failed = queries.attempts().filter(
         sid=attempt.sid,
@@ -348,7 +391,11 @@ def requeue(attempt: VerificationAttempt) -> bool:
     # A job that is woken takes what nobody has tried.
     again = {"message_status": _Status.QUEUED, "tries": 0, "due_at": now, "date_updated": now}
     unchanged = queries.attempts().filter(sid__in=chosen, message_status=_Status.FAILED)
-    return unchanged.filter(due_at=None).update(**again) > 0
+    if not unchanged.filter(due_at=None).update(**again):
+        return False
+    wake = partial(dispatch.wake, attempt.sid)
+    transaction.on_commit(wake, using=queries.database(), robust=True)
+    return True
 
 
 def may_send_again(attempt: VerificationAttempt, now: dt.datetime) -> bool:

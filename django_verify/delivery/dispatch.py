@@ -1,4 +1,4 @@
-"""Who sends a message, and when: in the request after its commit, or a worker that is woken then.
+"""Queue engines: how a worker is woken that sends an attempt, by the setting `DISPATCH`.
 
 The attempt's row is the queue in every case, and `attempts` sends it. A queue engine is no more
 than a wake-up call that carries the attempt's SID: one that is lost, or comes twice, harms nothing.
@@ -6,23 +6,17 @@ than a wake-up call that carries the attempt's SID: one that is lost, or comes t
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
 from django.utils.module_loading import import_string
 
-from django_verify import conf, signals
-from django_verify.db import queries
-from django_verify.delivery import attempts
-from django_verify.models import Verification, VerificationAttempt
+from django_verify import conf
 
 logger = logging.getLogger("django_verify")
 
@@ -33,28 +27,6 @@ _ENGINES = {"tasks": "django_verify.delivery.django_tasks", "celery": "django_ve
 # no start of this process asks it meanwhile, and the sweeper sends.
 SLOW = 0.8
 REST = 30.0
-
-
-def prepare(attempt: VerificationAttempt, now: dt.datetime) -> None:
-    """Give a row that is about to be written to this process, or to whoever comes."""
-    if conf.current().DISPATCH == INLINE:
-        attempts.hold(attempt, now)
-    else:
-        attempts.queue(attempt, now)
-
-
-def after_commit(attempt: VerificationAttempt) -> None:
-    """Have a new attempt sent once its row is committed; a rollback takes row and message along.
-
-    A caller's transaction, and the receivers of `verification_started`, may end the verification
-    before its message leaves, so it is looked at again.
-    """
-    in_another = transaction.get_connection(queries.database()).in_atomic_block
-    heard = signals.verification_started.has_listeners(Verification)
-    call = partial(_send, attempt, claimed_before=in_another or heard)
-    if attempt.message_status == VerificationAttempt.MessageStatus.QUEUED:
-        call = partial(wake, attempt.sid)
-    transaction.on_commit(call, using=queries.database(), robust=True)
 
 
 class _Resting:
@@ -78,14 +50,6 @@ def wake(sid: str) -> None:
         if time.monotonic() - began > SLOW:
             _Resting.until = time.monotonic() + REST
             logger.error("the engine is not asked for %d seconds", REST)  # noqa: TRY400
-
-
-def requeue(attempt: VerificationAttempt) -> bool:
-    """Queue a failed attempt again, and wake a worker; False where it cannot be sent any more."""
-    queued = attempts.requeue(attempt)
-    if queued:
-        transaction.on_commit(partial(wake, attempt.sid), using=queries.database(), robust=True)
-    return queued
 
 
 def waker() -> Callable[[str], Any]:
@@ -113,11 +77,3 @@ def waker() -> Callable[[str], Any]:
 
 def _ignore(sid: str) -> None:
     """There is no worker but the sweeper."""
-
-
-def _send(attempt: VerificationAttempt, *, claimed_before: bool) -> None:
-    try:
-        attempts.deliver(attempt, claimed_before=claimed_before)
-    except Exception as error:  # noqa: BLE001 - the caller's answer stands: the row is written
-        # Its lease lapses, and a sweep takes it over.
-        logger.error("%s was interrupted: %s", attempt.sid, type(error).__name__)  # noqa: TRY400

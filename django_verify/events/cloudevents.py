@@ -37,9 +37,8 @@ _NAMESPACE = uuid.UUID("5d6b5f0e-6b1c-4d0e-9f57-9c1b6a3f0c52")
 
 
 def started(row: Verification, attempt: VerificationAttempt) -> None:
-    """Record that a verification exists; called in the transaction that writes it."""
-    if row.reports:
-        _record(partial(_tell_status, row, _Status.PENDING, [attempt]))
+    """Record that a verification exists, in the transaction that writes it; only if it reports."""
+    _record(partial(_tell_status, row, _Status.PENDING, [attempt]))
 
 
 def update(

@@ -204,7 +204,9 @@ def _catalogue(tag: str) -> gettext.NullTranslations:
 
 
 def _say(draft: Draft, context: str, text: str, **values: str) -> str:
-    brand = confusables.shown(draft.friendly_name)
+    brand = draft.friendly_name
+    if not brand.isalpha():  # letters alone stand as they are
+        brand = confusables.shown(brand)
     names = {"friendly_name": brand, "code": draft.code} | values
     return _catalogue(draft.locale).pgettext(context, text) % names
 

@@ -16,31 +16,53 @@ from django_verify import conf, senders
 from django_verify.crypto import codes
 from django_verify.messages import channels
 from django_verify.messages.channels import Draft
-from django_verify.models import VerificationAttempt
+from django_verify.models import VerificationAttempt, VerifyService
 from django_verify.text.placeholders import Wording
 
 
-def of(attempt: VerificationAttempt, channel: str, alias: str) -> senders.Message:
-    """Return the message for a channel and the sender that takes it."""
-    return replace(compose(attempt, channel), callback_url=_callback_url(attempt, alias))
-
-
 @sensitive_variables()
-def compose(attempt: VerificationAttempt, channel: str) -> senders.Message:
-    """Return the message for a channel. Raises LookupError when the code's key is gone."""
+def message(attempt: VerificationAttempt, channel: str, alias: str = "") -> senders.Message:
+    """Return the message for a channel and the sender that takes it.
+
+    Raises LookupError when the key of the code is no longer configured.
+    """
     verification = attempt.verification
     service, composed = verification.service, channels.get(channel).compose
     assert service is not None  # noqa: S101 - a start has one, and what is due is looked at for it
     assert composed is not None  # noqa: S101 - channels.get offers no other
-    draft = Draft(
+    left = verification.expires_at - timezone.now()
+    written = composed(
+        draft(
+            attempt,
+            service,
+            verification.to,
+            codes.reveal(verification),
+            max(math.ceil(left.total_seconds() / 60), 1),
+            amount=verification.amount,
+            payee=verification.payee,
+        )
+    )
+    url = _callback_url(attempt, alias) if alias else ""
+    return replace(written, callback_url=url) if url else written
+
+
+@sensitive_variables()
+def draft(
+    attempt: VerificationAttempt,
+    service: VerifyService,
+    to: str,
+    code: str,
+    minutes: int,
+    **transaction: str | None,
+) -> Draft:
+    """Return what a message is composed from, also for an attempt that is not written yet."""
+    return Draft(
         attempt_sid=attempt.sid,
-        to=verification.to,
-        code=codes.reveal(verification),
+        to=to,
+        code=code,
         friendly_name=attempt.custom_friendly_name or service.friendly_name,
         locale=attempt.locale,
-        minutes=max(math.ceil((verification.expires_at - timezone.now()).total_seconds() / 60), 1),
-        amount=verification.amount,
-        payee=verification.payee,
+        minutes=minutes,
         app_hash=attempt.app_hash,
         autofill_domain=attempt.autofill_domain,
         send_digits=attempt.send_digits,
@@ -49,8 +71,8 @@ def compose(attempt: VerificationAttempt, channel: str) -> senders.Message:
         warn=service.do_not_share_warning_enabled,
         configuration=attempt.channel_configuration,
         wording=Wording(**attempt.template) if attempt.template else None,
+        **transaction,
     )
-    return composed(draft)
 
 
 def _callback_url(attempt: VerificationAttempt, alias: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from django_verify import exceptions, sids
 from django_verify.exceptions import InvalidParameter
 from django_verify.messages import channels
-from django_verify.messages.channels import Channel
+from django_verify.messages.channels import Channel, Draft
 from django_verify.models import Template, TemplateTranslation, VerifyService
 from django_verify.text import confusables, placeholders
 from django_verify.text.placeholders import Wording
@@ -51,13 +51,16 @@ def choose(
     return Wording(template.sid, translation.locale, translation.text, values)
 
 
-def refuse_too_long(
-    wanted: Wording, channel: Channel, *, brand: str, minutes: int, length: int
-) -> None:
-    """Raise MessageTooLong if the text will be too long once a code of this length is in it."""
-    code = channels.spoken("0" * length) if channel.template_kind == "voice" else "0" * length
+def refuse_too_long(draft: Draft, channel: Channel) -> None:
+    """Raise MessageTooLong if the text of a draft's template is too long with the code in it."""
+    if draft.wording is None:
+        return
     text = placeholders.fill(
-        wanted.text, code=code, brand=brand, minutes=minutes, values=wanted.substitutions
+        draft.wording.text,
+        code=channels.spoken(draft.code) if channel.template_kind == "voice" else draft.code,
+        brand=draft.friendly_name,
+        minutes=draft.minutes,
+        values=draft.wording.substitutions,
     )
     if len(text) > placeholders.TEXT_LENGTH:
         raise exceptions.MessageTooLong

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 from django.db import models
 from django.utils import timezone
@@ -223,6 +224,9 @@ class VerificationAttempt(models.Model):
     due_at = models.DateTimeField(_("due"), null=True, blank=True)
     date_created = models.DateTimeField(_("created"), default=timezone.now)
     date_updated = models.DateTimeField(_("updated"), default=timezone.now)
+
+    #: Channel and sender of each message that may be tried, where a start has just resolved them.
+    steps: Sequence[tuple[str, str]] | None = None
 
     class Meta:
         verbose_name = _("verification attempt")

@@ -63,13 +63,14 @@ def route(channel: str, preferred: Sequence[str] = (), country: str = "") -> lis
     A service's own list comes before DJANGO_VERIFY["ROUTES"]; without either, every sender that
     serves the channel. Aliases that are unknown or do not serve the channel are left out.
     """
-    order = preferred or conf.default_route(channel, country)
-    known = configured()
-    return [
-        alias
-        for alias in (known if order is None else order)
-        if alias in known and channel in known[alias].channels
-    ]
+    known, routes = configured(), conf.current().ROUTES
+    order = preferred
+    if not order:
+        listed = list(known) if routes is None else routes.get(channel, ())
+        if isinstance(listed, Mapping):
+            listed = listed.get(country, listed.get(conf.ELSEWHERE, ()))
+        order = listed
+    return [a for a in order if a in known and channel in known[a].channels]
 
 
 def _build(alias: str, entry: Mapping[str, Any]) -> Sender:

@@ -4,6 +4,7 @@ The verbs are in `verbs`; the other modules are what they are made of. How a mes
 written is in `messages`, how it is sent in `delivery`.
 """
 
+from django_verify.verifications.request import StartRequest
 from django_verify.verifications.verbs import (
     approve,
     cancel,
@@ -15,6 +16,7 @@ from django_verify.verifications.verbs import (
 )
 
 __all__ = [
+    "StartRequest",
     "approve",
     "cancel",
     "check",

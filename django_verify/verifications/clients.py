@@ -39,6 +39,7 @@ from django_verify.models.clients import NONCE_LENGTH
 from django_verify.net import client_ip
 from django_verify.verifications import verbs
 from django_verify.verifications.guess_budget import seconds_until
+from django_verify.verifications.request import StartRequest
 
 logger = logging.getLogger("django_verify")
 
@@ -185,16 +186,16 @@ def start(
     _refuse_strange_app(app_hash)
     meters = _meters(to, caller)
     admission.admit(gate_token, remote_ip=caller.ip, action=START, subject=given)
-    row = verbs.start(
-        service,
-        to,
-        channel,
+    request = StartRequest(
+        to=to,
+        channel=channel,
         locale=locale,
         app_hash=app_hash,
         autofill_domain=autofill_domain,
         meters=meters,
         client=client,
     )
+    row = verbs.start(service, request)
     return replace(_state(client, row), secret=secret)
 
 
@@ -224,10 +225,9 @@ def resend(
         raise MaxSendsReached(retry_after=seconds_until(row.expires_at, asked_at))
     if wait > asked_at:
         raise ResendTooSoon(retry_after=seconds_until(wait, asked_at))
-    row = verbs.start(
-        client.service,
-        row.to,
-        _channel(client.service, row.to, channel or row.channel),
+    request = StartRequest(
+        to=row.to,
+        channel=_channel(client.service, row.to, channel or row.channel),
         locale=locale,
         app_hash=app_hash,
         autofill_domain=autofill_domain,
@@ -235,7 +235,7 @@ def resend(
         client=client,
         asked_at=asked_at,
     )
-    return _state(client, row)
+    return _state(client, verbs.start(client.service, request))
 
 
 @sensitive_variables()

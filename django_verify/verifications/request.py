@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import ipaddress
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypedDict
 
 from django.core.exceptions import ValidationError
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import delivery, exceptions, senders, sids
+from django_verify import delivery, exceptions, senders
 from django_verify.contact import emails, phones
 from django_verify.crypto import codes
 from django_verify.exceptions import InvalidParameter
-from django_verify.messages import channels, templates
-from django_verify.messages.channels import Address, Channel, Draft
+from django_verify.limits.counters import Meter
+from django_verify.messages import channels, compose, templates
+from django_verify.messages.channels import Address, Channel
 from django_verify.models import (
     ClientVerification,
     Verification,
@@ -40,184 +42,239 @@ _APP_HASH = re.compile(r"[0-9A-Za-z+/]{11}\Z")
 _SEND_DIGITS = re.compile(r"[0-9wW#*]{1,32}\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A start that the service and the channel offer."""
+class StartOptions(TypedDict, total=False):
+    """The keywords of `verifications.start`, for type checkers; `StartRequest` has them all."""
 
+    locale: str
+    custom_friendly_name: str
+    custom_code: str
+    amount: str
+    payee: str
+    app_hash: str
+    autofill_domain: str | None
+    send_digits: str
+    device_ip: str
+    tags: Mapping[str, str]
+    template_sid: str
+    template_custom_substitutions: Mapping[str, str]
+    channel_configuration: Mapping[str, Any]
+    enable_sna_client_token: bool
+    rate_limits: Mapping[str, str] | None
+    meters: Sequence[Meter]
+    client: ClientVerification | None
+    asked_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """What a caller asks of a start, as it was given; each face builds one."""
+
+    to: str = field(repr=False)
+    channel: str = "sms"
+    locale: str = ""
+    custom_friendly_name: str = ""
+    custom_code: str = field(default="", repr=False)
+    amount: str = field(default="", repr=False)
+    payee: str = field(default="", repr=False)
+    app_hash: str = ""
+    #: The site that the code of an SMS is bound to: None for the service's, "" for none.
+    autofill_domain: str | None = None
+    send_digits: str = ""
+    device_ip: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict, repr=False)
+    template_sid: str = ""
+    template_custom_substitutions: Mapping[str, str] = field(default_factory=dict, repr=False)
+    channel_configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    enable_sna_client_token: bool = False
+    #: Limits of the service by name, each with the value that this start counts for.
+    rate_limits: Mapping[str, str] | None = field(default=None, repr=False)
+    #: Limits of the caller's own.
+    meters: Sequence[Meter] = ()
+    #: The caller without credentials whose verification it is; None for an account's.
+    client: ClientVerification | None = None
+    #: When the caller asked; None for now.
+    asked_at: dt.datetime | None = None
+
+
+@dataclass(slots=True)
+class Start:
+    """A start that the service and the channel offer: the request, and what it comes to.
+
+    `attempt` is not written yet, and has all columns that do not depend on the verification.
+    """
+
+    request: StartRequest
     service: VerifyService
     channel: Channel
-    address: Address
-    locale: str
-    amount: str | None = field(repr=False)
-    payee: str | None = field(repr=False)
+    recipient: Address
+    attempt: VerificationAttempt
     custom_code: str = field(repr=False)
-    custom_friendly_name: str = ""
-    app_hash: str = ""
-    autofill_domain: str = ""
-    send_digits: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict, repr=False)
-    configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    fallback_channel: str = ""
-    lookup: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    sna_client_token: bool = False
-    client: ClientVerification | None = None
     is_test: bool = False
-    withheld: str = ""
-    attempt_sid: str = field(default_factory=sids.attempt)
-    wording: Wording | None = None
+    lookup: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def is_about(self, row: Verification) -> bool:
-        """Whether a row is for the same service, client, address and, under PSD2, transaction."""
+        """Whether a row is for the same service, client, recipient and, under PSD2, transaction."""
         return (
             (row.service_id, row.client) == (self.service.sid, self.client_sid)
             and (row.amount, row.payee) == (self.amount, self.payee)
-            and channels.same_address(row.to, self.address.to)
+            and channels.same_address(row.to, self.recipient.to)
         )
 
     def is_outdated_by(self, live: Verification) -> bool:
-        """Whether the client's own verification has been sent again since this order read it."""
-        return self.client is not None and live.sends != self.client.verification.sends
+        """Whether the client's own verification was sent again since this request read it."""
+        client = self.request.client
+        return client is not None and live.sends != client.verification.sends
+
+    @property
+    def amount(self) -> str | None:
+        """The amount of a PSD2 transaction; None where the service verifies none."""
+        return self.request.amount if self.service.psd2_enabled else None
+
+    @property
+    def payee(self) -> str | None:
+        """The payee of a PSD2 transaction; None where the service verifies none."""
+        return self.request.payee if self.service.psd2_enabled else None
 
     @property
     def client_sid(self) -> str:
-        return self.client.sid if self.client else ""
+        return self.request.client.sid if self.request.client else ""
 
     @property
     def code_length(self) -> int:
         return len(self.custom_code) or self.service.code_length
 
     @property
-    def brand(self) -> str:
-        return self.custom_friendly_name or self.service.friendly_name
+    def sends(self) -> bool:
+        """Whether a message is sent at all; silent network authentication sends none."""
+        return self.channel.compose is not None
 
 
 @sensitive_variables()
-def accept(
-    service: VerifyService,
-    to: str,
-    channel: str,
-    *,
-    locale: str,
-    device_ip: str,
-    amount: str,
-    payee: str,
-    configuration: Mapping[str, Any],
-    custom_friendly_name: str,
-    template_sid: str,
-    template_custom_substitutions: Mapping[str, str],
-    autofill_domain: str | None,
-    **options: Any,
-) -> Order:
-    """Return the order, or raise what is wrong with it."""
-    _refuse_device_ip(device_ip)
-    wishes = _wishes(channel, configuration)
-    if options["app_hash"]:
-        fitting = {"sms"}
-    elif template_sid:
-        fitting = {name for name, other in channels.CHANNELS.items() if other.template_kind}
-    else:
-        fitting = set(channels.CHANNELS)
-    row = _chosen(service, to, channel, device_ip, wishes, fitting)
-    address = row.parse(to)
-    _refuse_unroutable(service, row, address.country)
-    psd2 = service.psd2_enabled
-    wording = templates.choose(
-        service, row, template_sid, template_custom_substitutions, locale=locale, to=to
-    )
-    if psd2:
-        wording = None  # the law asks for a text that names amount and payee
-    order = Order(
+def accept(service: VerifyService, request: StartRequest) -> Start:
+    """Return the start that was asked for, or raise what is wrong with it."""
+    _refuse_device_ip(request.device_ip)
+    wishes = _wishes(request)
+    channel = _chosen(service, request, wishes)
+    recipient = channel.parse(request.to)
+    start = Start(
+        request=request,
         service=service,
-        channel=row,
-        address=address,
-        locale=_catalogue(row, wording, locale, to),
-        amount=amount if psd2 else None,
-        payee=payee if psd2 else None,
-        custom_friendly_name=confusables.normalize(custom_friendly_name),
-        wording=wording,
-        autofill_domain=_autofill_domain(service, autofill_domain),
-        configuration=_mail_options(service, configuration) if row.name == "email" else {},
-        fallback_channel=_fallback(service, row.name, wishes, address.country),
-        **options,
+        channel=channel,
+        recipient=recipient,
+        attempt=_attempt(service, request, channel, recipient, wishes),
+        custom_code=request.custom_code,
     )
-    _refuse_misuse(order)
-    _refuse_malformed(order)
-    _refuse_long(order)
-    return _as_test(order)
+    _refuse_misuse(start)
+    _refuse_malformed(start)
+    _refuse_long(start)
+    if getattr(service, "has_test_numbers", True):
+        _take_test_number(start)
+    return start
 
 
 @sensitive_variables()
-def look_up(order: Order) -> Order:
-    """Return the order with the lookup object; no SMS goes to a landline if the service says so.
+def _attempt(
+    service: VerifyService,
+    request: StartRequest,
+    channel: Channel,
+    recipient: Address,
+    wishes: list[str],
+) -> VerificationAttempt:
+    """Return the attempt with what the caller and the service say of its message."""
+    steps = _steps(service, channel, recipient.country)
+    brand = request.custom_friendly_name
+    wording = None
+    if request.template_sid or (service.default_template_sid and not service.psd2_enabled):
+        wording = templates.choose(
+            service,
+            channel,
+            request.template_sid,
+            request.template_custom_substitutions,
+            locale=request.locale,
+            to=request.to,
+        )
+    if service.psd2_enabled:
+        wording = None  # the law asks for a text that names amount and payee
+    fallback = _fallback(service, channel.name, wishes, recipient.country)
+    is_email = channel.name == "email"
+    attempt = VerificationAttempt(
+        account_id=service.account_id,
+        channel=channel.name,
+        country=recipient.country,
+        locale=_catalogue(channel, wording, request.locale, request.to),
+        custom_friendly_name=brand and confusables.normalize(brand),
+        app_hash=request.app_hash,
+        autofill_domain=_autofill_domain(service, request.autofill_domain),
+        send_digits=request.send_digits if channel.name == "call" else "",
+        template=asdict(wording) if wording else {},
+        tags=dict(request.tags),
+        channel_configuration=_mail_options(service, request) if is_email else {},
+        fallback_channel=fallback[0][0] if fallback else "",
+    )
+    attempt.steps = [*steps, *fallback]
+    return attempt
+
+
+@sensitive_variables()
+def look_up(start: Start) -> None:
+    """Add the lookup object; no SMS goes to a landline if the service says so.
 
     A provider may charge for its answer, and the answer tells about a number: limits come before.
     """
-    service, address = order.service, order.address
-    if not service.lookup_enabled or "@" in address.to:
-        return order
-    carrier = carrier_lookup.look_up(address.to)
-    order = replace(order, lookup=carrier.as_lookup())
+    service, to = start.service, start.recipient.to
+    if not service.lookup_enabled or "@" in to:
+        return
+    carrier = carrier_lookup.look_up(to)
+    start.lookup = carrier.as_lookup()
     if not (service.skip_sms_to_landlines and carrier.type == "landline"):
-        return order
-    if order.channel.name == "sms":
+        return
+    if start.channel.name == "sms":
         raise exceptions.LandlineRefused
-    return replace(order, fallback_channel="")
+    start.attempt.fallback_channel = ""
+    start.attempt.steps = [step for step in start.attempt.steps or () if step[0] != "sms"]
 
 
 @sensitive_variables()
-def _as_test(order: Order) -> Order:
-    """Return the order, for a test number with its fixed code and no message.
+def _take_test_number(start: Start) -> None:
+    """Give the start of a test number its fixed code, and no message.
 
     The operator's pair goes before what the service offers and what the caller has chosen.
     """
-    code = testnumbers.code_of(order.service, order.address.to)
-    if not code:
-        return order
-    withheld = VerificationAttempt.Withheld.TEST
-    return replace(order, is_test=True, custom_code=code, withheld=withheld)
+    if code := testnumbers.code_of(start.service, start.recipient.to):
+        start.is_test, start.custom_code = True, code
+        start.attempt.withheld = VerificationAttempt.Withheld.TEST
 
 
-def _refuse_long(order: Order) -> None:
+def _refuse_long(start: Start) -> None:
     """Refuse a template whose text, with all that is added to it, is too long to be sent."""
-    if order.wording is None or order.channel.compose is None:
+    if not start.attempt.template or start.channel.compose is None:
         return
-    service = order.service
-    minutes, length = service.lifetime // 60, order.code_length
-    templates.refuse_too_long(
-        order.wording, order.channel, brand=order.brand, minutes=minutes, length=length
-    )
-    if order.channel.name == "sms":
-        draft = Draft(
-            attempt_sid=order.attempt_sid,
-            to=order.address.to,
-            code="0" * length,
-            friendly_name=order.brand,
-            locale=order.locale,
-            minutes=minutes,
-            wording=order.wording,
-            app_hash=order.app_hash,
-            autofill_domain=order.autofill_domain,
-            warn=service.do_not_share_warning_enabled,
-        )
-        if len(order.channel.compose(draft).body) > TEXT_LENGTH:
-            raise exceptions.MessageTooLong
+    code = "0" * start.code_length
+    minutes = start.service.lifetime // 60
+    draft = compose.draft(start.attempt, start.service, start.recipient.to, code, minutes)
+    templates.refuse_too_long(draft, start.channel)
+    if start.channel.name == "sms" and len(start.channel.compose(draft).body) > TEXT_LENGTH:
+        raise exceptions.MessageTooLong
 
 
-def _refuse_unroutable(service: VerifyService, row: Channel, country: str) -> None:
-    if row.name not in service.channels:
+def _steps(service: VerifyService, channel: Channel, country: str) -> list[tuple[str, str]]:
+    """Return the channel's senders in order, resolved once. Raises what none of them means."""
+    if channel.name not in service.channels:
         raise exceptions.ChannelDisabled
-    if row.compose is None:
-        return  # its provider is no sender
-    if not delivery.route(service, row.name, country):
-        raise row.unrouted
+    if channel.compose is None:
+        return []  # its provider is no sender
+    aliases = delivery.route(service, channel.name, country)
+    if not aliases:
+        raise channel.unrouted
+    return [(channel.name, alias) for alias in aliases]
 
 
-def _wishes(channel: str, configuration: Mapping[str, Any]) -> list[str]:
+def _wishes(request: StartRequest) -> list[str]:
     """Return the channels that ChannelConfiguration switches on, in its order."""
-    if channel == "email":
+    if request.channel == "email":
         return []
     names = []
-    for name, options in configuration.items():
+    for name, options in request.channel_configuration.items():
         known = name in channels.CHANNELS and name not in {"auto", "email"}
         if not (known and isinstance(options, dict) and isinstance(options.get("enabled"), bool)):
             raise InvalidParameter(
@@ -228,24 +285,24 @@ def _wishes(channel: str, configuration: Mapping[str, Any]) -> list[str]:
     return names
 
 
-def _chosen(
-    service: VerifyService,
-    to: str,
-    channel: str,
-    device_ip: str,
-    wishes: list[str],
-    fitting: set[str],
-) -> Channel:
+def _chosen(service: VerifyService, request: StartRequest, wishes: list[str]) -> Channel:
     """Return the channel to use; `auto` takes the first that fits and is likely to arrive."""
-    if channel != "auto" or not wishes:
-        row = channels.get(channel)
-        if channel != "auto":
+    if request.channel != "auto" or not wishes:
+        row = channels.get(request.channel)
+        if request.channel != "auto":
             return row
-    address = channels.get("sms").parse(to)
+    recipient = channels.get("sms").parse(request.to)
     for name in wishes or AUTO:
-        if name in fitting and _is_usable(service, name, address, device_ip):
+        if _fits(request, name) and _is_usable(service, name, recipient, request.device_ip):
             return channels.get(name)
     raise exceptions.NoUsableChannel
+
+
+def _fits(request: StartRequest, name: str) -> bool:
+    """Whether a channel can carry what the request wants of the message."""
+    if request.app_hash:
+        return name == "sms"
+    return not request.template_sid or bool(channels.CHANNELS[name].template_kind)
 
 
 def _is_usable(service: VerifyService, name: str, address: Address, device_ip: str) -> bool:
@@ -260,14 +317,18 @@ def _is_usable(service: VerifyService, name: str, address: Address, device_ip: s
     return phones.line_type(address.to) != "landline"
 
 
-def _fallback(service: VerifyService, chosen: str, wishes: list[str], country: str) -> str:
-    """Return `sms` where WhatsApp was chosen, SMS is wished for too, and the service has it."""
-    wanted = chosen == "whatsapp" and "sms" in wishes and "sms" in service.channels
-    return "sms" if wanted and delivery.route(service, "sms", country) else ""
+def _fallback(
+    service: VerifyService, chosen: str, wishes: list[str], country: str
+) -> list[tuple[str, str]]:
+    """Return the senders of SMS where WhatsApp was chosen, SMS is wished for too and is offered."""
+    if not (chosen == "whatsapp" and "sms" in wishes and "sms" in service.channels):
+        return []
+    return [("sms", alias) for alias in delivery.route(service, "sms", country)]
 
 
-def _mail_options(service: VerifyService, given: Mapping[str, Any]) -> dict[str, Any]:
+def _mail_options(service: VerifyService, request: StartRequest) -> dict[str, Any]:
     """Return the e-mail channel's configuration; its From must be one that the service allows."""
+    given = request.channel_configuration
     options = {name: value for name, value in given.items() if value not in ("", {}, None)}
     substitutions = options.get("substitutions", {})
     texts = [value for name, value in options.items() if name != "substitutions"]
@@ -321,43 +382,46 @@ def _refuse_unknown_template(service: VerifyService, template_id: str) -> None:
         raise exceptions.EmailTemplateUnknown
 
 
-def _refuse_misuse(order: Order) -> None:
+def _refuse_misuse(start: Start) -> None:
     """Refuse what the service or the channel does not offer."""
-    service, channel = order.service, order.channel.name
-    if order.amount is not None:
-        if not (order.amount and order.payee):
+    service, request, channel = start.service, start.request, start.channel.name
+    if service.psd2_enabled:
+        if not (request.amount and request.payee):
             raise exceptions.TransactionRequired
         if channel == "call":
             raise exceptions.ChannelWithoutPsd2
         if channel == "sna":
             raise exceptions.SnaWithoutPsd2
-    if order.custom_code and not service.custom_code_enabled:
+    if request.custom_code and not service.custom_code_enabled:
         raise exceptions.FeatureDisabled
-    if order.custom_friendly_name and not service.custom_friendly_name_enabled:
+    if request.custom_friendly_name and not service.custom_friendly_name_enabled:
         raise exceptions.FeatureDisabled
-    if order.sna_client_token and channel == "sna":
+    if request.enable_sna_client_token and channel == "sna":
         provider = sna.configured()
         if provider is None or not provider.client_tokens:
             raise exceptions.FeatureDisabled
-    if order.app_hash and channel != "sms":
+    if request.app_hash and channel != "sms":
         raise exceptions.AppHashNeedsSms
 
 
-def _refuse_malformed(order: Order) -> None:
+def _refuse_malformed(start: Start) -> None:
     """Refuse values that could not be stored, or would change the message's shape."""
-    if order.custom_code and not codes.is_custom_code(order.custom_code):
+    request = start.request
+    if request.custom_code and not codes.is_custom_code(request.custom_code):
         raise InvalidParameter("custom_code", "4–10 ASCII letters and digits")
-    if order.app_hash and not _APP_HASH.match(order.app_hash):
+    if request.app_hash and not _APP_HASH.match(request.app_hash):
         raise InvalidParameter("app_hash", "11 characters of the base64 alphabet")
-    if order.send_digits and not _SEND_DIGITS.match(order.send_digits):
+    if request.send_digits and not _SEND_DIGITS.match(request.send_digits):
         raise InvalidParameter("send_digits", "at most 32 of 0–9, w, W, # and *")
-    for name in ("amount", "payee"):
-        value = getattr(order, name) or ""
-        if len(value) > 64 or not value.isprintable() or confusables.poses_as_bound(value):
+    for name, value in (("amount", start.amount), ("payee", start.payee)):
+        if value and (
+            len(value) > 64 or not value.isprintable() or confusables.poses_as_bound(value)
+        ):
             raise InvalidParameter(name, "at most 64 printable characters, and no `@host #code`")
-    if order.custom_friendly_name:
-        _refuse_brand(order.custom_friendly_name)
-    _refuse_malformed_tags(order.tags)
+    if request.custom_friendly_name:
+        _refuse_brand(start.attempt.custom_friendly_name)
+    if request.tags:
+        _refuse_malformed_tags(request.tags)
 
 
 def _refuse_device_ip(device_ip: str) -> None:

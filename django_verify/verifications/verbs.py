@@ -8,34 +8,32 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Unpack
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import exceptions, sids, signals
+from django_verify import delivery, exceptions, sids, signals
 from django_verify.crypto import codes
 from django_verify.db import queries
 from django_verify.db.autocommit import refuse_open_transaction
-from django_verify.delivery import dispatch
 from django_verify.events import cloudevents
 from django_verify.exceptions import InvalidParameter, NotFound
 from django_verify.limits import counters
-from django_verify.limits.counters import Meter
 from django_verify.messages import channels
-from django_verify.models import (
-    ClientVerification,
-    Verification,
-    VerificationAttempt,
-    VerifyService,
+from django_verify.models import Verification, VerificationAttempt, VerifyService
+from django_verify.verifications import guess_budget, sna, store
+from django_verify.verifications.request import (
+    Start,
+    StartOptions,
+    StartRequest,
+    accept,
+    look_up,
 )
-from django_verify.verifications import guess_budget, request, sna, store
-from django_verify.verifications.request import Order
 
 logger = logging.getLogger("django_verify")
 
@@ -48,71 +46,38 @@ _Status = Verification.Status
 @sensitive_variables()
 def start(
     service: VerifyService,
-    to: str,
+    to: str | StartRequest,
     channel: str = "sms",
-    *,
-    locale: str = "",
-    custom_friendly_name: str = "",
-    custom_code: str = "",
-    amount: str = "",
-    payee: str = "",
-    app_hash: str = "",
-    autofill_domain: str | None = None,
-    send_digits: str = "",
-    device_ip: str = "",
-    tags: Mapping[str, str] | None = None,
-    template_sid: str = "",
-    template_custom_substitutions: Mapping[str, str] | None = None,
-    channel_configuration: Mapping[str, Any] | None = None,
-    enable_sna_client_token: bool = False,
-    rate_limits: Mapping[str, str] | None = None,
-    meters: Sequence[Meter] = (),
-    client: ClientVerification | None = None,
-    asked_at: dt.datetime | None = None,
+    **options: Unpack[StartOptions],
 ) -> Verification:
     """Send a code to an address, by the service's rules, and return its verification.
 
-    While one is pending for the address, this is a resend: same SID, same code, any channel. A
-    start that another one has overtaken since `asked_at` (by default, since now) sends nothing.
-    `rate_limits` names limits of the service, each with the value that this start counts for;
-    `meters` are limits of the caller's own. `autofill_domain` binds the code of an SMS to a site:
-    the service's (the default), one below it, or "" for none. With a `client` the verification is
-    that client's alone, and starts of others do not join it; where the host forbids its start, that
-    is written all the same and nothing is sent. Nothing is sent for a test number either, whose
-    verification tells that `is_test`.
+    Takes the address, the channel and the fields of `StartRequest` as keywords; a face that has
+    built the request passes that alone. While one is pending for the address, this is a resend:
+    same SID, same code, any channel. A start that another one has overtaken since `asked_at` (by
+    default, since now) sends nothing. With a `client` the verification is that client's alone, and
+    starts of others do not join it; where the host forbids its start, that is written all the same
+    and nothing is sent. Nothing is sent for a test number either, whose verification tells that
+    `is_test`.
     The message leaves after the current transaction commits; whether the provider took it is
     told by the attempt, not by an exception. Raises the family of `exceptions`.
     """
-    order = request.accept(
-        service,
-        to,
-        channel,
-        locale=locale,
-        custom_friendly_name=custom_friendly_name,
-        custom_code=custom_code,
-        amount=amount,
-        payee=payee,
-        app_hash=app_hash,
-        autofill_domain=autofill_domain,
-        send_digits=send_digits,
-        device_ip=device_ip,
-        tags=tags or {},
-        configuration=channel_configuration or {},
-        sna_client_token=enable_sna_client_token,
-        client=client,
-        template_sid=template_sid,
-        template_custom_substitutions=template_custom_substitutions or {},
-    )
-    metered = [*meters, *counters.meters(service, rate_limits)]
-    order = _ask_host(order)
-    asked_at = asked_at or timezone.now()
-    counters.consume(metered)
-    order = request.look_up(order)
-    sends = order.channel.compose is not None
-    sna_url = "" if sends else sna.mint(order.attempt_sid, order.address.to)
-    attempt = store.write(order, sna_url, asked_at)
-    if sends:
-        dispatch.after_commit(attempt)
+    request = to
+    if not isinstance(request, StartRequest):
+        request = StartRequest(to=request, channel=channel, **options)
+    accepted = accept(service, request)
+    metered = [*request.meters]
+    if request.rate_limits:
+        metered += counters.meters(service, request.rate_limits)
+    _ask_host(accepted)
+    asked_at = request.asked_at or timezone.now()
+    if metered:
+        counters.consume(metered)
+    look_up(accepted)
+    sna_url = "" if accepted.sends else sna.mint(accepted.attempt.sid, accepted.recipient.to)
+    attempt = store.write(accepted, sna_url, asked_at)
+    if accepted.sends:
+        delivery.after_commit(attempt)
     return attempt.verification
 
 
@@ -218,7 +183,7 @@ def expire(limit: int = 1000) -> int:
     return done
 
 
-def _ask_host(order: Order) -> Order:
+def _ask_host(start: Start) -> None:
     """Let the host's receivers refuse; their VerifyError goes to the caller as it is.
 
     A client without credentials does not learn that an address is forbidden: its start goes on,
@@ -227,15 +192,14 @@ def _ask_host(order: Order) -> Order:
     try:
         signals.verification_starting.send(
             sender=VerifyService,
-            service=order.service,
-            to=order.address.to,
-            channel=order.channel.name,
+            service=start.service,
+            to=start.recipient.to,
+            channel=start.channel.name,
         )
     except PermissionDenied as error:
-        if order.client is None:
+        if start.request.client is None:
             raise exceptions.Forbidden(str(error)) from None
-        return replace(order, withheld=VerificationAttempt.Withheld.BLOCKED)
-    return order
+        start.attempt.withheld = VerificationAttempt.Withheld.BLOCKED
 
 
 @sensitive_variables()

@@ -154,14 +154,14 @@ def test_whatever_a_sender_raises_the_row_is_honest(service, senders):
 
 def test_a_slow_sweep_claims_each_attempt_when_it_gets_there(service, outbox, clock, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(attempts, "deliver", lambda attempt: None)
+        patch.setattr(attempts, "deliver", lambda attempt, **options: None)
         for to in ("+14155552671", "+14155552672", "+14155552673"):
             verifications.start(service, to)
     clock.shift(61)
     real = delivery.deliver
     second = []
 
-    def slow(attempt):
+    def slow(attempt, **options):
         clock.shift(50)
         monkeypatch.setattr(attempts, "deliver", real)
         second.append(delivery.sweep())
@@ -192,7 +192,7 @@ def test_a_mail_tells_the_minutes_that_are_left(service, outbox, clock):
 def crashed(service, outbox, monkeypatch, clock):
     """A start whose process died before it sent; returns its attempt."""
     with monkeypatch.context() as patch:
-        patch.setattr(attempts, "deliver", lambda attempt: None)
+        patch.setattr(attempts, "deliver", lambda attempt, **options: None)
         verifications.start(service, PHONE)
     assert not outbox
     return the_attempt()
@@ -216,7 +216,7 @@ def test_a_sweep_drops_what_is_over(crashed, service, outbox, clock):
 
 
 def test_a_sweep_gives_up_in_the_end(crashed, outbox, clock, monkeypatch):
-    monkeypatch.setattr(attempts, "deliver", lambda attempt: None)
+    monkeypatch.setattr(attempts, "deliver", lambda attempt, **options: None)
     for _ in range(attempts.MESSAGES_PER_ATTEMPT):
         clock.shift(61)
         assert delivery.sweep() == 1

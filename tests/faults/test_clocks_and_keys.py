@@ -9,8 +9,7 @@ import time_machine
 from django.db import connection
 from django.utils import timezone
 
-from django_verify import verifications
-from django_verify.delivery import dispatch
+from django_verify import delivery, verifications
 from django_verify.models import EventSink, VerificationAttempt, WebhookDelivery
 from tests.conftest import make_service
 from tests.faults.conftest import ended, holds, the_attempt
@@ -163,7 +162,7 @@ def test_a_worker_that_lacks_the_new_key_fails_visibly_and_the_message_can_be_se
     late.kill()
     worker = brief(site.sweeper(values=both))
     only(worker)
-    assert dispatch.requeue(attempt)
+    assert delivery.requeue(attempt)
     assert ended(phone, worker).message_status == "sent"
     assert holds(provider, service, row.attempts.get()) == ["first"]
 

@@ -261,7 +261,7 @@ class TestStarts:
         verifications.start(service, PHONE, "whatsapp")
         attempt = VerificationAttempt.objects.select_related("verification__service").get()
         assert bound(outbox[0].body) is None
-        assert bound(message_compose.compose(attempt, "sms").body)[0] == HOST
+        assert bound(message_compose.message(attempt, "sms").body)[0] == HOST
 
 
 def wake(sid):
