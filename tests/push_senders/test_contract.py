@@ -12,9 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from django.core.exceptions import ImproperlyConfigured
 
-from django_verify import push_senders
 from django_verify.push_senders import (
     Credential,
     PushError,
@@ -386,24 +384,3 @@ def test_the_base_promises_nothing_by_itself():
     assert (sender.development, list(sender.check())) == (False, [])
     with pytest.raises(NotImplementedError):
         sender.send(message(FCM_TOKEN), None)
-
-
-MEMORY = "django_verify.push_senders.memory.MemorySender"
-
-
-@pytest.mark.parametrize(
-    ("entries", "sentence"),
-    [
-        ({"gcm": {"BACKEND": MEMORY}}, "the platforms are apn and fcm"),
-        ({"none": {"BACKEND": MEMORY}}, "the platforms are apn and fcm"),
-        ({"fcm": {}}, "BACKEND must be a dotted path"),
-        ({"fcm": {"BACKEND": MEMORY, "OPTION": {}}}, r"unknown keys \['OPTION'\]"),
-        ({"fcm": {"BACKEND": MEMORY, "OPTIONS": {"x": 1}}}, "'x'"),
-        ({"fcm": {"BACKEND": "builtins.str"}}, "is no PushSender"),
-        ({"fcm": {"BACKEND": "nowhere.Sender"}}, "No module named 'nowhere'"),
-    ],
-)
-def test_a_configuration_that_is_refused(settings, entries, sentence):
-    settings.DJANGO_VERIFY = {"PUSH_SENDERS": entries}
-    with pytest.raises(ImproperlyConfigured, match=sentence):
-        push_senders.configured()
