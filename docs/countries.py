@@ -4,8 +4,6 @@ The languages are those of Django and of the messages, without the variants that
 language's names; a name that Babel does not have is empty.
 """
 
-from pathlib import Path
-
 from babel import Locale, UnknownLocaleError
 from django.conf.global_settings import LANGUAGES
 from django.utils.translation import to_language, to_locale
