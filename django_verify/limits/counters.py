@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -31,6 +30,7 @@ from django_verify.exceptions import (
 )
 from django_verify.models import BucketCount, RateLimit, StatusReadCount, VerifyService
 from django_verify.models.services import UNIQUE_NAME
+from django_verify.net import times
 
 logger = logging.getLogger("django_verify")
 
@@ -220,7 +220,7 @@ def _window(
 
 
 def _seconds(window: Window, now: float) -> int:
-    return max(math.ceil(window.ends - now), 1)
+    return times.whole_seconds(window.ends - now)
 
 
 def _rows(model: type[Model]) -> QuerySet[Any]:
@@ -322,7 +322,7 @@ def _consume_in_redis(windows: list[Window], now: float) -> list[Window]:
         full = script(keys=[f"django_verify:{w.key}" for w in windows], args=arguments)
     except redis.RedisError as error:
         logger.error("The store of the rate limits did not answer: %s", type(error).__name__)  # noqa: TRY400 - the trace tells nothing more
-        raise ServiceUnavailable(retry_after=reconnect.RETRY_AFTER) from None
+        raise reconnect.unavailable() from None
     return [windows[place - 1] for place in full]
 
 

@@ -5,7 +5,6 @@ The code is in clear from here to the sender; nothing is written or sent here.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from django.urls import NoReverseMatch, reverse
@@ -17,6 +16,7 @@ from django_verify.crypto import codes
 from django_verify.messages import channels
 from django_verify.messages.channels import Draft
 from django_verify.models import VerificationAttempt
+from django_verify.net.times import seconds_until
 from django_verify.text.placeholders import Wording
 
 
@@ -38,7 +38,7 @@ def compose(attempt: VerificationAttempt, channel: str) -> senders.Message:
         code=codes.reveal(verification),
         friendly_name=attempt.custom_friendly_name or service.friendly_name,
         locale=attempt.locale,
-        minutes=max(math.ceil((verification.expires_at - timezone.now()).total_seconds() / 60), 1),
+        minutes=-(-seconds_until(verification.expires_at, timezone.now()) // 60),
         amount=verification.amount,
         payee=verification.payee,
         app_hash=attempt.app_hash,

@@ -13,6 +13,7 @@ import requests
 from django.core.checks import CheckMessage, Error
 from django.views.decorators.debug import sensitive_variables
 
+from django_verify.net.times import read_retry_after
 from django_verify.push_senders.base import (
     Credential,
     PushError,
@@ -20,7 +21,6 @@ from django_verify.push_senders.base import (
     PushSender,
     TemporaryPushError,
     Unregistered,
-    seconds,
 )
 
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
@@ -160,7 +160,9 @@ def _refusal(answer: requests.Response) -> PushError:
     if code == "UNREGISTERED":
         return Unregistered(text)
     if answer.status_code in {401, 408, 429} or answer.status_code >= 500:
-        return TemporaryPushError(text, retry_after=seconds(answer.headers.get("Retry-After")))
+        return TemporaryPushError(
+            text, retry_after=read_retry_after(answer.headers.get("Retry-After"))
+        )
     return PushError(text)
 
 

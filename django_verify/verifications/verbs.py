@@ -34,7 +34,8 @@ from django_verify.models import (
     VerificationAttempt,
     VerifyService,
 )
-from django_verify.verifications import guess_budget, request, sna, store
+from django_verify.net import times
+from django_verify.verifications import request, sna, store
 from django_verify.verifications.request import Order
 
 logger = logging.getLogger("django_verify")
@@ -317,9 +318,7 @@ def _again(row: Verification) -> Verification:
 
 def _why_not(row: Verification, now: dt.datetime) -> exceptions.VerifyError:
     if row.status == _Status.MAX_ATTEMPTS_REACHED and not row.is_over(now):
-        return exceptions.MaxChecksReached(
-            retry_after=guess_budget.seconds_until(row.expires_at, now)
-        )
+        return exceptions.MaxChecksReached(retry_after=times.seconds_until(row.expires_at, now))
     return NotFound()
 
 
