@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from django_verify.net import google as google_accounts
 from django_verify.push_senders import (
     Credential,
     PushError,
@@ -359,7 +360,8 @@ def test_faults_of_a_secret(module, good, bad):
 
 @pytest.mark.parametrize("module", [fcm, apn])
 def test_a_missing_library_is_told(module, monkeypatch):
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    library = google_accounts if module is fcm else apn
+    monkeypatch.setattr(library, "find_spec", lambda name: None)
     kind = fcm.FcmSender if module is fcm else apn.ApnSender
     (error,) = kind("x").check()
     assert error.id == "django_verify.E032"
