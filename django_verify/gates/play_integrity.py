@@ -106,7 +106,7 @@ class PlayIntegrityGate(Gate):
             self._account.forget()
             logger.error("Play Integrity answered %s", answer.status)
             raise GateUnavailable("misconfigured")
-        payload = _object(answer).get("tokenPayloadExternal")
+        payload = answer.object().get("tokenPayloadExternal")
         if not isinstance(payload, dict):
             raise GateUnavailable("unreadable")
         return payload
@@ -126,14 +126,6 @@ class PlayIntegrityGate(Gate):
             logger.error("Google answered %s", answer.status)
             raise GateUnavailable
         return answer
-
-
-def _object(answer: client.Answer) -> dict[str, Any]:
-    try:
-        value = answer.json()
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _part(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -6,9 +6,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterable
-from typing import Any
 
-import requests
 from django.core.checks import CheckMessage, Error
 from django.views.decorators.debug import sensitive_variables
 
@@ -24,7 +22,6 @@ from django_verify.push_senders.base import (
 )
 
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
-TIMEOUT = (5, 15)
 _NEEDED = ("project_id", "client_email", "private_key")
 
 
@@ -80,18 +77,17 @@ class FcmSender(PushSender):
             }
         }
         try:
-            answer = requests.post(
+            answer = client.call(
+                "POST",
                 f"{self._endpoint}/v1/projects/{project}/messages:send",
                 json=body,
                 headers={"Authorization": f"Bearer {token}"},
-                timeout=TIMEOUT,
-                allow_redirects=False,
             )
-        except requests.RequestException as error:
-            raise TemporaryPushError(f"FCM failed: {type(error).__name__}") from None
-        if answer.status_code == 200:
-            return str(_object(answer).get("name", ""))[:255]
-        if answer.status_code == 401:
+        except client.TransportError as error:
+            raise TemporaryPushError(f"FCM failed: {error}") from None
+        if answer.status == 200:
+            return str(answer.object().get("name", ""))[:255]
+        if answer.status == 401:
             with self._lock:
                 self._known.pop(digest, None)
         raise _refusal(answer)
@@ -140,25 +136,16 @@ class FcmSender(PushSender):
         return account.project, token
 
 
-def _refusal(answer: requests.Response) -> PushError:
+def _refusal(answer: client.Answer) -> PushError:
     """Return the error of an answer; the code is Google's own, its text may quote the message."""
-    error = _object(answer).get("error")
+    error = answer.object().get("error")
     error = error if isinstance(error, dict) else {}
     told = [d.get("errorCode") for d in error.get("details") or () if isinstance(d, dict)]
     code = next((c for c in told if isinstance(c, str)), "") or str(error.get("status", ""))
-    text = f"FCM answered {answer.status_code} {code[:64]}".strip()
+    text = f"FCM answered {answer.status} {code[:64]}".strip()
     if code == "UNREGISTERED":
         return Unregistered(text)
-    if answer.status_code in {401, 408, 429} or answer.status_code >= 500:
-        return TemporaryPushError(
-            text, retry_after=read_retry_after(answer.headers.get("Retry-After"))
-        )
+    if answer.status in {401, 408, 429} or answer.status >= 500:
+        pause = read_retry_after(answer.headers.get("retry-after"))
+        return TemporaryPushError(text, retry_after=pause)
     return PushError(text)
-
-
-def _object(answer: requests.Response) -> dict[str, Any]:
-    try:
-        value = answer.json()
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
