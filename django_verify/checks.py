@@ -24,7 +24,7 @@ from django_verify.messages import channels
 from django_verify.models import TestNumber, VerifyService
 from django_verify.models.testnumbers import LONGEST
 from django_verify.proofs import keys
-from django_verify.verifications import sna
+from django_verify.verifications import carrier_lookup, sna
 
 
 @register(Tags.compatibility)
@@ -38,6 +38,7 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
         configured = senders.configured()
         push_senders.configured()
         sna.configured()
+        carrier_lookup.configured()
         gate = gates.configured()
         for path in _paths(settings):
             import_string(path)
@@ -50,7 +51,6 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
 
 def _paths(settings: conf.Settings) -> Iterable[str]:
     """Return the dotted paths that are first needed when somebody is waiting for an answer."""
-    yield settings.CARRIER_LOOKUP
     yield from settings.MOBILE_AUTHENTICATION
     if "." in settings.USERS_CLAIMED_NUMBER:
         yield settings.USERS_CLAIMED_NUMBER

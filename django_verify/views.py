@@ -43,7 +43,7 @@ def callback(request: HttpRequest, alias: str) -> HttpResponse:
         return HttpResponse(status=403)
     except Exception as error:  # noqa: BLE001 - a provider is never shown a page of ours
         logger.error("a callback of %r failed: %s", alias, type(error).__name__)  # noqa: TRY400
-        return HttpResponse(status=503, headers={"Retry-After": str(reconnect.RETRY_AFTER)})
+        return HttpResponse(status=503, headers=reconnect.unavailable().headers)
     return answer
 
 

@@ -1,7 +1,7 @@
 """Counts what a reader steps through: `python -m tests.stepping` prints it for a start and a check.
 
 Counted are calls of functions in the files of `django_verify`, comprehensions and lambdas left out,
-from the view's method to the return of the sender's `send` (of a start) or of the view (of a check).
+from the view's method to the sender's `send` (of a start, itself left out) or to the end (of a check).
 """
 
 import os
@@ -60,11 +60,12 @@ class Stepper:
             self.running = True
         if not self.running:
             return
+        if name == self.last:
+            self.steps.frames = self._stack(frame)
+            return
         self.steps.calls += 1
         self.steps.functions.add(name)
         self.steps.files.add(name.partition(":")[0])
-        if name == self.last:
-            self.steps.frames = self._stack(frame)
 
     def _stack(self, frame):
         found = []

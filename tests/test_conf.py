@@ -12,7 +12,7 @@ from django.test import override_settings
 
 from django_verify import conf
 
-ROOT = Path(conf.__file__).resolve().parent.parent
+ROOT = Path(conf.__file__).resolve().parents[2]
 SECRET = "a secret of the ring, long enough for anyone to be content"
 DEFAULTS = {
     "BASE_URL": "",
@@ -42,7 +42,7 @@ DEFAULTS = {
     "MAX_BODY": 262_144,
     "SNA": None,
     "PUSH_SENDERS": {},
-    "CARRIER_LOOKUP": "django_verify.verifications.carrier_lookup.offline",
+    "CARRIER_LOOKUP": None,
     "USERS_CLAIMED_NUMBER": "deny",
     "USERS_PHONES": 5,
     "USERS_VERIFY_URL": "",
@@ -83,7 +83,7 @@ OTHERS = {
     "MAX_BODY": 1024,
     "SNA": {"BACKEND": "django_verify.verifications.sna.Simulator"},
     "PUSH_SENDERS": {"fcm": {"BACKEND": "django_verify.push_senders.memory.MemorySender"}},
-    "CARRIER_LOOKUP": "shop.carriers.look_up",
+    "CARRIER_LOOKUP": {"BACKEND": "shop.carriers.Lookup"},
     "USERS_CLAIMED_NUMBER": "transfer",
     "USERS_PHONES": 1,
     "USERS_VERIFY_URL": "/phone/",
@@ -347,4 +347,4 @@ def test_the_settings_have_one_reader():
         if "migrations" not in path.parts
         and "django.conf import settings" in path.read_text(encoding="utf-8")
     }
-    assert readers == {"conf.py", "users/models.py"}
+    assert readers == {"conf/__init__.py", "users/models.py"}

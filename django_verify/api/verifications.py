@@ -165,15 +165,12 @@ class SnaUrlView(View):
     def get(self, request: HttpRequest, attempt_sid: str, token: str) -> HttpResponse:
         """Answer one line of URL-encoded fields, as the carriers' gateways do."""
         try:
-            text, status = sna.serve(attempt_sid, token), 200
+            text, status, headers = sna.serve(attempt_sid, token), 200, {}
         except reconnect.FAILURES as error:
             refusal = bodies.database_failure(error)
-            text, status = refusal.message, refusal.status
-        response = HttpResponse(text, content_type="text/plain", status=status)
-        response["Cache-Control"] = "no-store"
-        if status != 200:
-            response["Retry-After"] = str(reconnect.RETRY_AFTER)
-        return response
+            text, status, headers = refusal.message, refusal.status, refusal.headers
+        headers["Cache-Control"] = "no-store"
+        return HttpResponse(text, content_type="text/plain", status=status, headers=headers)
 
     post = get
 

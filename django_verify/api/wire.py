@@ -26,6 +26,7 @@ from rest_framework.settings import api_settings
 
 from django_verify import exceptions
 from django_verify.exceptions import InvalidParameter, MalformedRequest, VerifyError
+from django_verify.net import times
 from django_verify.rest import bodies
 from django_verify.rest.bodies import MAX_PARAMETERS, Values
 
@@ -37,7 +38,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,9}\Z")
 
 def timestamp(moment: dt.datetime) -> str:
     """Return a moment as the SDKs parse it: UTC, whole seconds, `Z`."""
-    return bodies.timestamp(moment)
+    return times.timestamp(moment)
 
 
 def wire_name(name: str) -> str:
@@ -236,9 +237,8 @@ def error_response(error: VerifyError, parameters: Parameters | None = None) -> 
             "status": error.status,
         },
         status=error.status,
+        headers=error.headers,
     )
-    if error.retry_after is not None:
-        response["Retry-After"] = str(error.retry_after)
     if isinstance(error, exceptions.TooManyRequests) and error.limit:
         response["Twilio-Reached-Rate-Limit"] = error.limit
     if isinstance(error, exceptions.AuthenticationRequired):

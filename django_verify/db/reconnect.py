@@ -9,6 +9,8 @@ from typing import TypeVar
 from django.db import InterfaceError, InternalError, OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from django_verify.exceptions import ServiceUnavailable
+
 #: What Django raises when a database cannot be reached, or gives a statement up. PostgreSQL's
 #: InternalError is that of a server that has become read-only, or has ended an idle transaction.
 FAILURES = (OperationalError, InterfaceError, InternalError)
@@ -19,6 +21,11 @@ RETRY_AFTER = 5
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
 Result = TypeVar("Result")
+
+
+def unavailable() -> ServiceUnavailable:
+    """Return what a caller is answered whose request found no database or no store."""
+    return ServiceUnavailable(retry_after=RETRY_AFTER)
 
 
 def persist(write: Callable[[], Result], *, using: str, patience: float = 0.0) -> Result:

@@ -12,7 +12,6 @@ from urllib.parse import urlencode
 
 from django.db import router
 from django.db.models import QuerySet
-from django.utils.http import parse_http_date_safe
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify.crypto import codes
@@ -20,6 +19,7 @@ from django_verify.events import signatures
 from django_verify.models import Webhook, WebhookDelivery
 from django_verify.models.webhooks import Receiver
 from django_verify.net import client
+from django_verify.net.times import read_retry_after
 
 TIMEOUT = 15
 # The longest that a receiver's Retry-After is heeded.
@@ -105,7 +105,7 @@ def post(row: WebhookDelivery, receiver: Receiver, now: dt.datetime) -> Outcome:
         return Outcome(accepted=True, status=answer.status)
     rest = 0
     if answer.status in {429, 503}:
-        rest = _seconds(answer.headers.get("retry-after", ""), now)
+        rest = read_retry_after(answer.headers.get("retry-after"), PATIENCE) or 0
     said = f"it answered {answer.status}"
     return Outcome(status=answer.status, error=said, rest=rest, final=answer.status == 410)
 
@@ -138,12 +138,3 @@ def _signed(
             "webhook-signature": signatures.standard_signature(keys, event_id, timestamp, body),
         },
     )
-
-
-def _seconds(retry_after: str, now: dt.datetime) -> int:
-    """Return the seconds that a Retry-After names, either as such or as a date; bounded."""
-    text = retry_after.strip()
-    if text.isascii() and text.isdigit():
-        return min(int(text[:9]), PATIENCE)
-    moment = parse_http_date_safe(text)
-    return min(max(moment - int(now.timestamp()), 0), PATIENCE) if moment else 0

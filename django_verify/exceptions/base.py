@@ -6,7 +6,7 @@ from __future__ import annotations
 class VerifyError(Exception):
     """Base of the family: `code` is the wire's number, `status` the HTTP status.
 
-    `retry_after` is in seconds; the API sends it as the `Retry-After` header.
+    `retry_after` is in seconds; every face sends it as the `Retry-After` header.
     """
 
     code = 20500
@@ -17,6 +17,11 @@ class VerifyError(Exception):
         self.message = message or self.message
         self.retry_after = retry_after
         super().__init__(self.message)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The HTTP headers that every face sends with it."""
+        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
 
 class AuthenticationRequired(VerifyError):

@@ -7,7 +7,6 @@ transaction, of the factor and of the challenge.
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -24,6 +23,7 @@ from django_verify.events import outbox
 from django_verify.exceptions import InvalidFactorParameter, NotFound
 from django_verify.factors import Proof
 from django_verify.models import Challenge, Entity, Factor
+from django_verify.net.times import seconds_until
 
 LIFETIME = dt.timedelta(minutes=5)
 MAX_LIFETIME = dt.timedelta(minutes=60)
@@ -212,8 +212,8 @@ def _next_serial(factor: Factor, now: dt.datetime) -> int:
     serial = (newest or 0) + 1
     for count, time in factors.get(factor.factor_type).challenge_limits(factor):
         before = mine.filter(serial=serial - count).values_list("date_created", flat=True).first()
-        if before is not None and (left := before + time - now) > dt.timedelta(0):
-            raise exceptions.TooManyChallenges(retry_after=math.ceil(left.total_seconds()))
+        if before is not None and before + time > now:
+            raise exceptions.TooManyChallenges(retry_after=seconds_until(before + time, now))
     return serial
 
 
@@ -258,9 +258,8 @@ def _charge_factor(factor: Factor) -> Factor:
     if row is None:
         raise NotFound
     if not charged:
-        left = (row.guesses_since or now) + _DAY - now
-        retry_after = max(math.ceil(left.total_seconds()), 1)
-        raise exceptions.MaxChallengeChecksReached(retry_after=retry_after)
+        over_at = (row.guesses_since or now) + _DAY
+        raise exceptions.MaxChallengeChecksReached(retry_after=seconds_until(over_at, now))
     return row
 
 

@@ -26,6 +26,7 @@ from django_verify.exceptions import InvalidFactorParameter, NotFound
 from django_verify.factors import FactorKind, Proof, access_tokens
 from django_verify.limits import counters
 from django_verify.models import AccessToken, Entity, Factor, VerifyService
+from django_verify.net.times import seconds_until
 
 ENROLMENTS_PER_DAY = 100
 FAILURES = 5
@@ -261,9 +262,9 @@ def _refuse_malformed(identity: str) -> None:
 
 def _refuse_too_many(entity: Entity, kind: FactorKind, now: dt.datetime) -> None:
     if entity.day_began and entity.enrolments_in_day >= ENROLMENTS_PER_DAY:
-        left = (entity.day_began + _DAY - now).total_seconds()
-        if left > 0:
-            raise exceptions.TooManyEnrolments(retry_after=int(left) + 1)
+        over_at = entity.day_began + _DAY
+        if over_at > now:
+            raise exceptions.TooManyEnrolments(retry_after=seconds_until(over_at, now))
     if rows().filter(entity_id=entity.sid, factor_type=kind.name).count() >= kind.limit:
         raise exceptions.TooManyFactors
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import itertools
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -27,6 +26,7 @@ from django_verify.exceptions import (
 from django_verify.factors import notifications
 from django_verify.factors.base import FactorKind, Proof
 from django_verify.models import Challenge, Entity, Factor
+from django_verify.net import times
 
 ANSWER_LENGTH = 5456
 PLATFORMS = ("apn", "fcm", "none")
@@ -116,7 +116,7 @@ class Push(FactorKind):
         if not details.get("message"):
             raise MissingFactorParameter("details_message", "this parameter is required")
         if factor.service.push_include_date:
-            challenge.details = {**details, "date": _timestamp(now)}
+            challenge.details = {**details, "date": times.timestamp(now)}
         _refuse_fatigue(factor, now)
 
     def posed(self, challenge: Challenge, factor: Factor) -> None:
@@ -173,13 +173,9 @@ def _signed(challenge: Challenge) -> dict[str, Any]:
         "factor_type": challenge.factor_type,
         "details": challenge.details,
         "hidden_details": challenge.hidden_details,
-        "date_created": _timestamp(challenge.date_created),
-        "expiration_date": _timestamp(challenge.expiration_date),
+        "date_created": times.timestamp(challenge.date_created),
+        "expiration_date": times.timestamp(challenge.expiration_date),
     }
-
-
-def _timestamp(moment: dt.datetime) -> str:
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _token(platform: str, token: str) -> str | None:
@@ -214,5 +210,5 @@ def _refuse_fatigue(factor: Factor, now: dt.datetime) -> None:
         # Each further denial makes the wait twice as long.
         wait = min(FIRST_WAIT * 2 ** min(number - 1, 10), LONGEST_WAIT)
         waits.append(max(denied) + dt.timedelta(seconds=wait))
-    if waits and (left := max(waits) - now) > dt.timedelta(0):
-        raise exceptions.TooManyChallenges(retry_after=math.ceil(left.total_seconds()))
+    if waits and max(waits) > now:
+        raise exceptions.TooManyChallenges(retry_after=times.seconds_until(max(waits), now))

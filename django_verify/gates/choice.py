@@ -8,7 +8,7 @@ from typing import Any
 from django.core.checks import CheckMessage
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import gates
+from django_verify.conf.backends import load
 from django_verify.exceptions import GateRefused
 from django_verify.gates.base import Gate, Verdict
 
@@ -23,7 +23,7 @@ class ChoiceGate(Gate):
         super().__init__()
         if not gates:
             raise ValueError("gates is empty")
-        self.gates = {name: _built(name, entry) for name, entry in gates.items()}
+        self.gates = {name: load(entry, repr(name), Gate) for name, entry in gates.items()}
         self.development = any(gate.development for gate in self.gates.values())
 
     @sensitive_variables()
@@ -51,7 +51,3 @@ class ChoiceGate(Gate):
         """Return what is wrong with the options of each."""
         for gate in self.gates.values():
             yield from gate.check()
-
-
-def _built(name: str, entry: Mapping[str, Any]) -> Gate:
-    return gates.build(entry, repr(name))

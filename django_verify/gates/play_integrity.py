@@ -1,37 +1,26 @@
-"""Judges tokens of Google's Play Integrity API, standard or classic."""
+"""Judges tokens of Google's Play Integrity API, standard or classic; needs the extra
+`playintegrity`."""
 
 from __future__ import annotations
 
 import base64
-import json
 import logging
-import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name of it
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify.exceptions import GateRefused, GateUnavailable
 from django_verify.gates import app_tokens
 from django_verify.gates.base import Gate, Verdict
-from django_verify.net import client
+from django_verify.net import client, google
 
 logger = logging.getLogger("django_verify")
 
 SCOPE = "https://www.googleapis.com/auth/playintegrity"
-GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _BUSY = 429
-# Seconds for which an assertion, and before the end of which an access token, is not used.
-_ASSERTION_LIFE, _EARLY = 600, 60
 
 
 class PlayIntegrityGate(Gate):
@@ -64,7 +53,9 @@ class PlayIntegrityGate(Gate):
         self.package_name, self.device, self.max_age = package_name, device, max_age
         self.certificates = frozenset(one.rstrip("=") for one in certificates)
         self._url = f"{endpoint}/v1/{quote(package_name, safe='')}:decodeIntegrityToken"
-        self._account = _Account(service_account)
+        if not google.available():
+            raise ValueError("it needs google-auth: install django-verify[playintegrity]")
+        self._account = google.ServiceAccount(google.read_key(service_account), SCOPE)
 
     @sensitive_variables()
     def judge(self, token: str, *, remote_ip: str, action: str, subject: str) -> Verdict:
@@ -108,91 +99,33 @@ class PlayIntegrityGate(Gate):
     @sensitive_variables()
     def _decode(self, token: str) -> Mapping[str, Any]:
         """Have Google decrypt a token; an access token that was refused is forgotten."""
-        headers = {"Authorization": f"Bearer {self._account.access_token()}"}
-        answer = _post(self._url, json={"integrity_token": token}, headers=headers)
+        answer = self._post({"integrity_token": token})
         if answer.status == 400:
             raise GateRefused("invalid")
         if answer.status != 200:
             self._account.forget()
             logger.error("Play Integrity answered %s", answer.status)
             raise GateUnavailable("misconfigured")
-        payload = _object(answer).get("tokenPayloadExternal")
+        payload = answer.object().get("tokenPayloadExternal")
         if not isinstance(payload, dict):
             raise GateUnavailable("unreadable")
         return payload
 
-
-class _Account:
-    """A service account of Google, and the access token that it has at the moment."""
-
     @sensitive_variables()
-    def __init__(self, given: str) -> None:
-        text = given if given.lstrip().startswith("{") else Path(given).read_text("utf-8")
+    def _post(self, content: Mapping[str, str]) -> client.Answer:
         try:
-            info = json.loads(text)
-            key = load_pem_private_key(info["private_key"].encode(), password=None)
-            self._email, self._uri = str(info["client_email"]), str(info["token_uri"])
-            self._key_id = str(info.get("private_key_id", ""))
-        except (ValueError, TypeError, KeyError, AttributeError, UnsupportedAlgorithm):
-            key = None
-        if not isinstance(key, RSAPrivateKey):
-            # Raised out here, for the error in hand would bring the key along.
-            raise ValueError("service_account is not the JSON key of a service account")  # noqa: TRY004 - a text, of the right type
-        self._key = key
-        self._lock = threading.Lock()
-        self._token, self._good_until = "", 0.0
-
-    @sensitive_variables()
-    def access_token(self) -> str:
-        """Return one that holds for a while yet; threads that meet may each fetch theirs."""
-        now = time.time()
-        with self._lock:
-            if self._token and now < self._good_until:
-                return self._token
-        answer = _post(self._uri, form={"grant_type": GRANT, "assertion": self._assertion(now)})
-        data = _object(answer)
-        token, life = data.get("access_token"), data.get("expires_in")
-        if answer.status != 200 or not isinstance(token, str) or type(life) is not int:
-            logger.error("Google's token endpoint answered %s", answer.status)
-            raise GateUnavailable("misconfigured")
-        with self._lock:
-            self._token, self._good_until = token, now + life - _EARLY
-        return token
-
-    def forget(self) -> None:
-        """Fetch another access token next time."""
-        with self._lock:
-            self._token = ""
-
-    @sensitive_variables()
-    def _assertion(self, now: float) -> str:
-        head = {"alg": "RS256", "typ": "JWT", "kid": self._key_id}
-        claims = {"iss": self._email, "scope": SCOPE, "aud": self._uri, "iat": int(now)}
-        claims["exp"] = int(now) + _ASSERTION_LIFE
-        text = ".".join(_base64url(json.dumps(part).encode()) for part in (head, claims))
-        signature = self._key.sign(text.encode(), PKCS1v15(), SHA256())
-        return f"{text}.{_base64url(signature)}"
-
-
-@sensitive_variables()
-def _post(url: str, **content: Any) -> client.Answer:
-    try:
-        answer = client.call("POST", url, **content)
-    except client.TransportError as error:
-        logger.error("Google did not answer: %s", error)  # noqa: TRY400 - the trace tells nothing more
-        raise GateUnavailable from None
-    if answer.status >= 500 or answer.status == _BUSY:
-        logger.error("Google answered %s", answer.status)
-        raise GateUnavailable
-    return answer
-
-
-def _object(answer: client.Answer) -> dict[str, Any]:
-    try:
-        value = answer.json()
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+            headers = {"Authorization": f"Bearer {self._account.access_token()}"}
+            answer = client.call("POST", self._url, json=content, headers=headers)
+        except client.TransportError as error:
+            logger.error("Google did not answer: %s", error)  # noqa: TRY400 - the trace tells nothing more
+            raise GateUnavailable from None
+        except ValueError:
+            logger.error("Google refused the service account")  # noqa: TRY400 - the same
+            raise GateUnavailable("misconfigured") from None
+        if answer.status >= 500 or answer.status == _BUSY:
+            logger.error("Google answered %s", answer.status)
+            raise GateUnavailable
+        return answer
 
 
 def _part(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:

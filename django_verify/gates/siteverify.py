@@ -97,7 +97,7 @@ class SiteVerifyGate(Gate):
         if answer.status >= 500 or answer.status == _BUSY:
             logger.error("The gate %s answered %s", self.name, answer.status)
             raise GateUnavailable
-        data = _decoded(answer)
+        data = answer.object()
         if answer.status not in {200, 400} or not isinstance(data.get("success"), bool):
             logger.error("The gate %s gave an answer that cannot be read", self.name)
             raise GateUnavailable("unreadable")
@@ -113,14 +113,6 @@ class SiteVerifyGate(Gate):
             raise GateUnavailable
         reasons = [self.refusals[code] for code in codes if code in self.refusals]
         raise GateRefused(reasons[0] if reasons else "invalid")
-
-
-def _decoded(answer: client.Answer) -> Mapping[str, Any]:
-    try:
-        data = answer.json()
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}
 
 
 def named(sitekey: str) -> str:

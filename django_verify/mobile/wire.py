@@ -24,6 +24,7 @@ from rest_framework.response import Response
 
 from django_verify import exceptions
 from django_verify.exceptions import GateRefused, GateUnavailable, InvalidParameter, VerifyError
+from django_verify.net import times
 from django_verify.rest import bodies
 from django_verify.verifications.clients import State, VerificationOver
 
@@ -41,8 +42,8 @@ def state(found: State) -> dict[str, Any]:
         "purpose": found.purpose,
         "status": found.status,
         "valid": found.valid,
-        "expires_at": bodies.timestamp(found.expires_at),
-        "next_send_at": bodies.timestamp(found.next_send_at) if found.next_send_at else None,
+        "expires_at": times.timestamp(found.expires_at),
+        "next_send_at": times.timestamp(found.next_send_at) if found.next_send_at else None,
         "sends_left": found.sends_left,
         "checks_left": found.checks_left,
         "proof": found.proof or None,
@@ -69,12 +70,11 @@ def refusal(error: VerifyError) -> Response:
     body: dict[str, Any] = {"reason": reason_of(error), "message": error.message}
     if isinstance(error, InvalidParameter):
         body |= {"parameter": error.parameter, "message": error.reason}
-    response = Response(body, status=GONE if isinstance(error, VerificationOver) else error.status)
     if error.retry_after is not None:
         at = timezone.now() + dt.timedelta(seconds=error.retry_after)
-        body |= {"retry_after": error.retry_after, "retry_at": bodies.timestamp(at)}
-        response["Retry-After"] = str(error.retry_after)
-    return response
+        body |= {"retry_after": error.retry_after, "retry_at": times.timestamp(at)}
+    status = GONE if isinstance(error, VerificationOver) else error.status
+    return Response(body, status=status, headers=error.headers)
 
 
 def as_refusal(error: Exception) -> Response:

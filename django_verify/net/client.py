@@ -53,6 +53,14 @@ class Answer:
         except RecursionError:
             raise ValueError("nested too deeply") from None
 
+    def object(self) -> dict[str, Any]:
+        """Return the JSON object in the body; an empty one where there is none."""
+        try:
+            value = self.json()
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
 
 class TransportError(Exception):
     """There is no answer; the text names no address and no content."""

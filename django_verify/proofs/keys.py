@@ -34,6 +34,8 @@ from django_verify.crypto import codes, jose
 # Seconds for which readers of proofs may keep the published keys.
 PUBLISHED_FOR = 300
 
+# Each algorithm is one call of cryptography. A JOSE library would bring its own reader of tokens,
+# and joserfc's takes repeated names and NaN, so `crypto.jose` would have to read them first anyway.
 _PEM = "-----BEGIN "
 _HALF = 32
 

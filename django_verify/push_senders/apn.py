@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.core.checks import CheckMessage, Error
 from django.views.decorators.debug import sensitive_variables
 
+from django_verify.net.times import read_retry_after
 from django_verify.push_senders.base import (
     Credential,
     PushError,
@@ -28,7 +29,6 @@ from django_verify.push_senders.base import (
     PushSender,
     TemporaryPushError,
     Unregistered,
-    seconds,
 )
 
 HOST, SANDBOX = "https://api.push.apple.com", "https://api.sandbox.push.apple.com"
@@ -181,5 +181,7 @@ def _refusal(answer: Any, reason: str) -> PushError:
     if answer.status_code == 410 or reason in _GONE:
         return Unregistered(text)
     if answer.status_code in {408, 429} or answer.status_code >= 500 or reason in _STALE:
-        return TemporaryPushError(text, retry_after=seconds(answer.headers.get("retry-after")))
+        return TemporaryPushError(
+            text, retry_after=read_retry_after(answer.headers.get("retry-after"))
+        )
     return PushError(text)

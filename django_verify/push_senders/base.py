@@ -73,12 +73,6 @@ class TemporaryPushError(PushError):
         self.retry_after = retry_after
 
 
-def seconds(header: str | None) -> int | None:
-    """Return the seconds of a Retry-After header; a date in it is not worth a parser."""
-    text = (header or "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
-
-
 class PushSender:
     """One configured push service.
 

@@ -6,13 +6,12 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterable
-from importlib.util import find_spec
-from typing import Any
 
-import requests
 from django.core.checks import CheckMessage, Error
 from django.views.decorators.debug import sensitive_variables
 
+from django_verify.net import client, google
+from django_verify.net.times import read_retry_after
 from django_verify.push_senders.base import (
     Credential,
     PushError,
@@ -20,11 +19,9 @@ from django_verify.push_senders.base import (
     PushSender,
     TemporaryPushError,
     Unregistered,
-    seconds,
 )
 
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
-TIMEOUT = (5, 15)
 _NEEDED = ("project_id", "client_email", "private_key")
 
 
@@ -61,7 +58,7 @@ class FcmSender(PushSender):
         super().__init__(platform)
         self._service_account = service_account
         self._endpoint, self._token_uri = endpoint, token_uri
-        self._known: dict[str, Any] = {}
+        self._known: dict[str, google.ServiceAccount] = {}
         self._lock = threading.Lock()
 
     @sensitive_variables()
@@ -80,25 +77,24 @@ class FcmSender(PushSender):
             }
         }
         try:
-            answer = requests.post(
+            answer = client.call(
+                "POST",
                 f"{self._endpoint}/v1/projects/{project}/messages:send",
                 json=body,
                 headers={"Authorization": f"Bearer {token}"},
-                timeout=TIMEOUT,
-                allow_redirects=False,
             )
-        except requests.RequestException as error:
-            raise TemporaryPushError(f"FCM failed: {type(error).__name__}") from None
-        if answer.status_code == 200:
-            return str(_object(answer).get("name", ""))[:255]
-        if answer.status_code == 401:
+        except client.TransportError as error:
+            raise TemporaryPushError(f"FCM failed: {error}") from None
+        if answer.status == 200:
+            return str(answer.object().get("name", ""))[:255]
+        if answer.status == 401:
             with self._lock:
                 self._known.pop(digest, None)
         raise _refusal(answer)
 
     def check(self) -> Iterable[CheckMessage]:
         """Report a missing library, and a key that is none."""
-        if not find_spec("google.auth"):
+        if not google.available():
             yield Error(
                 "The push sender of FCM needs google-auth, which is not installed.",
                 hint="Install django-verify[fcm].",
@@ -114,59 +110,42 @@ class FcmSender(PushSender):
 
     @sensitive_variables()
     def _own(self) -> str:
-        given = self._service_account
-        if not given or given.lstrip().startswith("{"):
-            return given
         try:
-            with open(given, encoding="utf-8") as file:  # noqa: PTH123 - as Google's own library
-                return file.read()
+            return google.read_key(self._service_account) if self._service_account else ""
         except (OSError, ValueError):
             raise PushError("the file of the service account cannot be read") from None
 
     @sensitive_variables()
     def _access(self, digest: str, secret: str) -> tuple[str, str]:
         """Return the project and a valid access token, which is fetched at most once an hour."""
-        from google.auth import exceptions  # noqa: PLC0415 - an extra
-        from google.auth.transport.requests import Request  # noqa: PLC0415 - an extra
-        from google.oauth2.service_account import Credentials  # noqa: PLC0415 - an extra
-
         with self._lock:
-            known = self._known.get(digest)
+            account = self._known.get(digest)
+        if account is None:
+            try:
+                account = google.ServiceAccount(secret, SCOPE, token_uri=self._token_uri)
+            except ValueError:
+                raise PushError("the service account cannot be read") from None
         try:
-            if known is None:
-                info = {**json.loads(secret), "token_uri": self._token_uri}
-                known = Credentials.from_service_account_info(info, scopes=[SCOPE])
-            if not known.valid:
-                known.refresh(Request())
-        except exceptions.TransportError:
+            token = account.access_token()
+        except client.TransportError:
             raise TemporaryPushError("Google's token endpoint failed") from None
-        except exceptions.RefreshError as error:
-            kind = TemporaryPushError if getattr(error, "retryable", False) else PushError
-            raise kind("Google refused the service account") from None
-        except (exceptions.GoogleAuthError, ValueError, TypeError, KeyError):
-            raise PushError("the service account cannot be read") from None
+        except ValueError:
+            raise PushError("Google refused the service account") from None
         with self._lock:
-            self._known[digest] = known
-        return str(known.project_id), str(known.token)
+            self._known[digest] = account
+        return account.project, token
 
 
-def _refusal(answer: requests.Response) -> PushError:
+def _refusal(answer: client.Answer) -> PushError:
     """Return the error of an answer; the code is Google's own, its text may quote the message."""
-    error = _object(answer).get("error")
+    error = answer.object().get("error")
     error = error if isinstance(error, dict) else {}
     told = [d.get("errorCode") for d in error.get("details") or () if isinstance(d, dict)]
     code = next((c for c in told if isinstance(c, str)), "") or str(error.get("status", ""))
-    text = f"FCM answered {answer.status_code} {code[:64]}".strip()
+    text = f"FCM answered {answer.status} {code[:64]}".strip()
     if code == "UNREGISTERED":
         return Unregistered(text)
-    if answer.status_code in {401, 408, 429} or answer.status_code >= 500:
-        return TemporaryPushError(text, retry_after=seconds(answer.headers.get("Retry-After")))
+    if answer.status in {401, 408, 429} or answer.status >= 500:
+        pause = read_retry_after(answer.headers.get("retry-after"))
+        return TemporaryPushError(text, retry_after=pause)
     return PushError(text)
-
-
-def _object(answer: requests.Response) -> dict[str, Any]:
-    try:
-        value = answer.json()
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -5,7 +5,6 @@ Nothing here knows a resource, or the spelling of its parameters.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import logging
 import re
@@ -30,11 +29,6 @@ MAX_PARAMETERS = 200
 Values = dict[str, list[str]]
 
 _NUMBERS = re.compile(r"\d{4,}|\S+@\S+")
-
-
-def timestamp(moment: dt.datetime) -> str:
-    """Return a moment in UTC with whole seconds and `Z`, whatever the host's settings say."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Negotiation(BaseContentNegotiation):
@@ -258,4 +252,4 @@ def database_failure(error: Exception) -> exceptions.VerifyError:
     if retry.is_deadlock(error):
         return exceptions.Conflict()
     logger.error("The database failed: %s", _without_numbers(error))
-    return exceptions.ServiceUnavailable(retry_after=reconnect.RETRY_AFTER)
+    return reconnect.unavailable()

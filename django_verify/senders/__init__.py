@@ -6,14 +6,9 @@ One provider is one file in this package; this one holds only the look-up.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any
-
-from django.core.exceptions import ImproperlyConfigured
-from django.core.signals import setting_changed
-from django.utils.module_loading import import_string
 
 from django_verify import conf
+from django_verify.conf.backends import Backends
 from django_verify.senders.base import (
     Callback,
     CallbackRefused,
@@ -40,21 +35,20 @@ __all__ = [
 ]
 
 
-@lru_cache(maxsize=1)
+_backends = Backends("SENDERS", Sender)
+
+
 def configured() -> dict[str, Sender]:
     """Return every sender of DJANGO_VERIFY["SENDERS"] by alias.
 
     Raises ImproperlyConfigured for a backend that does not import or options it does not know.
     """
-    return {alias: _build(alias, entry) for alias, entry in conf.current().SENDERS.items()}
+    return _backends.by_alias
 
 
 def get(alias: str) -> Sender:
     """Return one sender. Raises ImproperlyConfigured for an unknown alias."""
-    try:
-        return configured()[alias]
-    except KeyError:
-        raise ImproperlyConfigured(f"DJANGO_VERIFY['SENDERS'] has no {alias!r}.") from None
+    return _backends.by_alias.get(alias) or _backends[alias]
 
 
 def route(channel: str, preferred: Sequence[str] = (), country: str = "") -> list[str]:
@@ -63,7 +57,7 @@ def route(channel: str, preferred: Sequence[str] = (), country: str = "") -> lis
     A service's own list comes before DJANGO_VERIFY["ROUTES"]; without either, every sender that
     serves the channel. Aliases that are unknown or do not serve the channel are left out.
     """
-    known, routes = configured(), conf.current().ROUTES
+    known, routes = _backends.by_alias, conf.current().ROUTES
     order = preferred
     if not order:
         listed = list(known) if routes is None else routes.get(channel, ())
@@ -71,29 +65,3 @@ def route(channel: str, preferred: Sequence[str] = (), country: str = "") -> lis
             listed = listed.get(country, listed.get(conf.ELSEWHERE, ()))
         order = listed
     return [a for a in order if a in known and channel in known[a].channels]
-
-
-def _build(alias: str, entry: Mapping[str, Any]) -> Sender:
-    if unknown := set(entry) - {"BACKEND", "OPTIONS"}:
-        raise ImproperlyConfigured(f"Sender {alias!r}: unknown keys {sorted(unknown)}.")
-    if "BACKEND" not in entry:
-        raise ImproperlyConfigured(f"Sender {alias!r} has no BACKEND.")
-    if not isinstance(entry["BACKEND"], str):
-        raise ImproperlyConfigured(f"Sender {alias!r}: BACKEND must be a dotted path.")
-    try:
-        backend = import_string(entry["BACKEND"])
-        sender = backend(alias, **entry.get("OPTIONS", {}))
-    except Exception as error:
-        raise ImproperlyConfigured(f"Sender {alias!r}: {error}") from error
-    if not isinstance(sender, Sender):
-        raise ImproperlyConfigured(f"Sender {alias!r}: {backend!r} is no Sender.")
-    return sender
-
-
-def forget(*, setting: str = "", **_: object) -> None:
-    """Build the senders anew: the receiver of Django's `setting_changed`."""
-    if setting in {"", "DJANGO_VERIFY"}:
-        configured.cache_clear()
-
-
-setting_changed.connect(forget)

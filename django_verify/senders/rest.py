@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django_verify.net import client
+from django_verify.net.times import read_retry_after
 from django_verify.senders.base import (
     Callback,
     CallbackRefused,
@@ -57,7 +58,6 @@ _PHONE_LIKE = re.compile(r"\d{7}")
 _AMOUNT = re.compile(r"-?\d{1,6}(?:\.\d{1,8})?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _NUMBER = re.compile(r"\+?[0-9]{3,15}")
-_SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class RestSender(Sender):
             "the provider did not take the message for now",
             code=shown,
             uncertain=answer.status >= 500 and answer.status != _UNAVAILABLE,
-            retry_after=pause(answer.headers.get("retry-after", "")),
+            retry_after=read_retry_after(answer.headers.get("retry-after"), LONGEST_PAUSE),
         )
 
 
@@ -176,11 +176,6 @@ def money(amount: str = "", currency: str = "") -> tuple[str, str]:
     if not _AMOUNT.fullmatch(amount):
         return "", ""
     return amount, currency if _CURRENCY.fullmatch(currency) else ""
-
-
-def pause(header: str) -> int | None:
-    """Read a Retry-After in seconds, an hour at most; a date, or anything else, is no answer."""
-    return min(int(header), LONGEST_PAUSE) if _SECONDS.fullmatch(header.strip()) else None
 
 
 def parsed(body: bytes) -> object:

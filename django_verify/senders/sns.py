@@ -7,6 +7,7 @@ from functools import cached_property
 from importlib.util import find_spec
 from typing import Any
 
+from django_verify.net.times import read_retry_after
 from django_verify.senders import rest
 from django_verify.senders.base import Message, Receipt, Sender, SendError, TemporarySendError
 
@@ -108,5 +109,5 @@ def _refusal(response: Any) -> SendError:
         "AWS did not take the message for now",
         code=code or status,
         uncertain=status.startswith("5") and status != "503",
-        retry_after=rest.pause(pause),
+        retry_after=read_retry_after(pause, rest.LONGEST_PAUSE),
     )

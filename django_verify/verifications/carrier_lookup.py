@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from typing import Any
 
-from django.utils.module_loading import import_string
-
-from django_verify import conf
+from django_verify.conf.backends import Backends
 from django_verify.contact import phones
 from django_verify.exceptions import Noted
 
@@ -34,18 +31,40 @@ class Carrier:
         return {"carrier": asdict(self)}
 
 
-def offline(number: str) -> Carrier:
-    """Answer from libphonenumber's data: the type, and with the extra `carrier` the name.
+class CarrierLookup:
+    """One source of carriers; its options are the keyword parameters of its `__init__`."""
+
+    def carrier(self, number: str) -> Carrier:
+        """Return the carrier of a number in E.164; may raise whatever it likes."""
+        raise NotImplementedError
+
+
+class OfflineLookup(CarrierLookup):
+    """Answers from libphonenumber's data: the type, and with the extra `carrier` the name.
 
     The data tell whom a block of numbers was given to; a ported number keeps its first carrier.
     """
-    return Carrier(name=phones.carrier_name(number), type=phones.line_type(number))
+
+    def carrier(self, number: str) -> Carrier:
+        """Ask nobody."""
+        return Carrier(name=phones.carrier_name(number), type=phones.line_type(number))
+
+
+_backends = Backends("CARRIER_LOOKUP", CarrierLookup)
+
+
+def configured() -> CarrierLookup:
+    """Return the look-up of DJANGO_VERIFY["CARRIER_LOOKUP"], or the one that works offline.
+
+    Raises ImproperlyConfigured.
+    """
+    return _backends.single or OfflineLookup()
 
 
 def look_up(number: str) -> Carrier:
     """Ask the configured provider; a failure is an answer with an error code."""
     try:
-        found = _provider(conf.current().CARRIER_LOOKUP)(number)
+        found = configured().carrier(number)
         if not isinstance(found, Carrier):
             raise TypeError("the look-up returned no Carrier")  # noqa: TRY301 - told like the rest
     except Exception as error:  # noqa: BLE001 - enrichment must not stop a verification
@@ -53,8 +72,3 @@ def look_up(number: str) -> Carrier:
         logger.warning("the carrier look-up failed: %s", type(error).__name__)
         return Carrier(error_code=Noted.LOOKUP_FAILED)
     return found
-
-
-@lru_cache(maxsize=8)
-def _provider(path: str) -> Any:
-    return import_string(path)

@@ -37,8 +37,8 @@ from django_verify.messages import channels
 from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.models.clients import NONCE_LENGTH
 from django_verify.net import client_ip
+from django_verify.net.times import seconds_until
 from django_verify.verifications import verbs
-from django_verify.verifications.guess_budget import seconds_until
 from django_verify.verifications.request import StartRequest
 
 logger = logging.getLogger("django_verify")

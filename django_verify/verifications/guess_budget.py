@@ -9,7 +9,6 @@ makes two reservations of one address take turns.
 from __future__ import annotations
 
 import datetime as dt
-import math
 from dataclasses import dataclass
 
 from django.db.models import Case, F, IntegerField, Max, QuerySet, Sum, When
@@ -18,6 +17,7 @@ from django_verify import conf
 from django_verify.db.queries import HISTORY, of_address, verifications
 from django_verify.exceptions import MaxSendsReached, TooManyRequests
 from django_verify.models import Verification
+from django_verify.net.times import seconds_until
 
 _DAY = dt.timedelta(hours=24)
 _Status = Verification.Status
@@ -104,11 +104,6 @@ def spent(row: Verification, now: dt.datetime) -> int:
     if row.forgiven:
         return 0
     return row.checks - 1 if row.confirmed else row.checks
-
-
-def seconds_until(moment: dt.datetime, now: dt.datetime) -> int:
-    """Return whole seconds, at least one, for `Retry-After`."""
-    return max(math.ceil((moment - now).total_seconds()), 1)
 
 
 def _nothing_left(day: list[Verification], now: dt.datetime) -> MaxSendsReached:

@@ -10,17 +10,14 @@ import datetime as dt
 import logging
 import secrets
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
-from django.core.exceptions import ImproperlyConfigured
-from django.core.signals import setting_changed
 from django.db import router
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
-from django_verify import conf, sids
+from django_verify import sids
+from django_verify.conf.backends import Backends
 from django_verify.crypto import codes
 from django_verify.exceptions import Noted, SnaFailed
 from django_verify.models import VerificationAttempt
@@ -100,19 +97,12 @@ class Simulator(Provider):
         return self.errors.get(number, MATCH)
 
 
-@lru_cache(maxsize=1)
+_backends = Backends("SNA", Provider)
+
+
 def configured() -> Provider | None:
-    """Return the provider of DJANGO_VERIFY["SNA"], or None."""
-    entry = conf.current().SNA
-    if entry is None:
-        return None
-    try:
-        provider = import_string(entry["BACKEND"])(**entry.get("OPTIONS", {}))
-    except Exception as error:
-        raise ImproperlyConfigured(f"DJANGO_VERIFY['SNA']: {error!r}") from error
-    if not isinstance(provider, Provider):
-        raise ImproperlyConfigured("DJANGO_VERIFY['SNA']: BACKEND is no sna.Provider.")
-    return provider
+    """Return the provider of DJANGO_VERIFY["SNA"], or None. Raises ImproperlyConfigured."""
+    return _backends.single
 
 
 def mint(attempt_sid: str, number: str) -> str:
@@ -214,12 +204,3 @@ def _attempts() -> Any:
 
 def _line(code: int, description: str, **fields: str) -> str:
     return urlencode({"ErrorCode": int(code), "ErrorDescription": description, **fields})
-
-
-def forget(*, setting: str = "", **_: object) -> None:
-    """Build the provider anew: the receiver of Django's `setting_changed`."""
-    if setting in {"", "DJANGO_VERIFY"}:
-        configured.cache_clear()
-
-
-setting_changed.connect(forget)

@@ -17,6 +17,7 @@ from django_verify.db import queries, retry, savepoints
 from django_verify.events import cloudevents
 from django_verify.exceptions import NotFound
 from django_verify.models import Verification, VerificationAttempt, VerifyService
+from django_verify.net import times
 from django_verify.verifications import guess_budget, sna
 from django_verify.verifications.guess_budget import History
 from django_verify.verifications.request import Start
@@ -181,7 +182,7 @@ def _complete(start: Start, row: Verification, now: dt.datetime) -> Verification
 
 
 def _sent(attempt: VerificationAttempt) -> dict[str, str]:
-    time = attempt.date_created.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    time = times.timestamp(attempt.date_created)
     return {"time": time, "channel": attempt.channel, "attempt_sid": attempt.sid}
 
 
@@ -193,6 +194,4 @@ def is_live(row: Verification, now: dt.datetime) -> bool:
 
 def _refuse_exhausted(row: Verification, now: dt.datetime) -> None:
     if row.status == _Status.MAX_ATTEMPTS_REACHED or row.sends >= row.max_sends:
-        raise exceptions.MaxSendsReached(
-            retry_after=guess_budget.seconds_until(row.expires_at, now)
-        )
+        raise exceptions.MaxSendsReached(retry_after=times.seconds_until(row.expires_at, now))

@@ -26,7 +26,8 @@ from django_verify.exceptions import InvalidParameter, NotFound
 from django_verify.limits import counters
 from django_verify.messages import channels
 from django_verify.models import Verification, VerificationAttempt, VerifyService
-from django_verify.verifications import guess_budget, sna, store
+from django_verify.net import times
+from django_verify.verifications import sna, store
 from django_verify.verifications.request import (
     Start,
     StartOptions,
@@ -281,9 +282,7 @@ def _again(row: Verification) -> Verification:
 
 def _why_not(row: Verification, now: dt.datetime) -> exceptions.VerifyError:
     if row.status == _Status.MAX_ATTEMPTS_REACHED and not row.is_over(now):
-        return exceptions.MaxChecksReached(
-            retry_after=guess_budget.seconds_until(row.expires_at, now)
-        )
+        return exceptions.MaxChecksReached(retry_after=times.seconds_until(row.expires_at, now))
     return NotFound()
 
 

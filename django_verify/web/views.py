@@ -30,6 +30,7 @@ from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.exceptions import MaxChecksReached, NotFound, VerifyError
 from django_verify.messages import channels
 from django_verify.models import Verification, VerifyService
+from django_verify.net.times import seconds_until
 from django_verify.verifications import clients
 from django_verify.verifications.clients import ClientsNotServed, State, VerificationOver
 from django_verify.web import captchas, sentences, sessions
@@ -70,9 +71,7 @@ class Page(TemplateView):
             logger.error("a page found no database: %s", type(error).__name__)  # noqa: TRY400
             # Neither the session nor the site's own templates, which may need the database too.
             page = render_to_string("django_verify/web/unavailable.html")
-            return HttpResponse(
-                page, status=503, headers={"Retry-After": str(reconnect.RETRY_AFTER)}
-            )
+            return HttpResponse(page, status=503, headers=reconnect.unavailable().headers)
 
     def get_service(self) -> VerifyService:
         """Return the service. Raises ClientsNotServed where there is none to use."""
@@ -372,7 +371,7 @@ def _wait(state: State) -> dict[str, Any]:
     """Return how long the next message has to wait, in seconds and in words."""
     if state.next_send_at is None:
         return {"may_resend": False}
-    left = (state.next_send_at - timezone.now()).total_seconds()
-    seconds = max(int(-(-left // 1)), 0)
+    now = timezone.now()
+    seconds = seconds_until(state.next_send_at, now) if state.next_send_at > now else 0
     words = format_html("<span data-verify-left>{}</span>", sentences.duration(seconds))
     return {"may_resend": True, "wait": seconds, "duration": words}

@@ -158,7 +158,7 @@ class Google(Fake):
         said = json.loads(base64.urlsafe_b64decode(claims + "=="))
         assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
         assert said["iss"] == self.email
-        assert said["aud"] == f"{self.url}/token"
+        assert said["aud"] == "https://oauth2.googleapis.com/token"
         assert said["scope"] == "https://www.googleapis.com/auth/playintegrity"
         assert said["iat"] <= time.time() < said["exp"] <= said["iat"] + 3600
         return 200, {"access_token": self.access, "expires_in": 3599, "token_type": "Bearer"}

@@ -8,6 +8,7 @@ import time_machine
 from django.core.exceptions import ImproperlyConfigured
 
 from django_verify.exceptions import GateRefused, GateUnavailable
+from django_verify.net import google as google_accounts
 from tests.gates.conftest import judge
 from tests.gates.fakes import PHONE, Google
 from tests.senders.fakes import FAULTS
@@ -203,9 +204,9 @@ def test_without_an_answer_nobody_is_let_in(fault, found, front, google, caplog)
         ((500, b""), "unavailable"),
         ((400, {"error": "invalid_grant"}), "misconfigured"),
         ((200, b"x"), "misconfigured"),
-        ((200, {"access_token": "x"}), "misconfigured"),
-        ((200, {"access_token": 7, "expires_in": 3599}), "misconfigured"),
-        ((200, {"access_token": "x", "expires_in": "3599"}), "misconfigured"),
+        ((200, []), "misconfigured"),
+        ((200, {"expires_in": 3599}), "misconfigured"),
+        ((200, {"access_token": "x", "expires_in": "soon"}), "misconfigured"),
     ],
     ids=str,
 )
@@ -243,6 +244,12 @@ def test_the_account_may_be_a_file(front, google, tmp_path):
 def test_impossible_options(options, front):
     with pytest.raises(ImproperlyConfigured, match=r"DJANGO_VERIFY\['GATE'\]"):
         front(**options)
+
+
+def test_without_the_library_it_is_not_built(front, monkeypatch):
+    monkeypatch.setattr(google_accounts, "find_spec", lambda name: None)
+    with pytest.raises(ImproperlyConfigured, match=r"install django-verify\[playintegrity\]"):
+        front()
 
 
 def test_an_account_that_cannot_be_read_is_not_shown(front, google):

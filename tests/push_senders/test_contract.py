@@ -12,9 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from django.core.exceptions import ImproperlyConfigured
 
-from django_verify import push_senders
+from django_verify.net import google as google_accounts
 from django_verify.push_senders import (
     Credential,
     PushError,
@@ -361,7 +360,8 @@ def test_faults_of_a_secret(module, good, bad):
 
 @pytest.mark.parametrize("module", [fcm, apn])
 def test_a_missing_library_is_told(module, monkeypatch):
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    library = google_accounts if module is fcm else apn
+    monkeypatch.setattr(library, "find_spec", lambda name: None)
     kind = fcm.FcmSender if module is fcm else apn.ApnSender
     (error,) = kind("x").check()
     assert error.id == "django_verify.E032"
@@ -386,24 +386,3 @@ def test_the_base_promises_nothing_by_itself():
     assert (sender.development, list(sender.check())) == (False, [])
     with pytest.raises(NotImplementedError):
         sender.send(message(FCM_TOKEN), None)
-
-
-MEMORY = "django_verify.push_senders.memory.MemorySender"
-
-
-@pytest.mark.parametrize(
-    ("entries", "sentence"),
-    [
-        ({"gcm": {"BACKEND": MEMORY}}, "the platforms are apn and fcm"),
-        ({"none": {"BACKEND": MEMORY}}, "the platforms are apn and fcm"),
-        ({"fcm": {}}, "BACKEND must be a dotted path"),
-        ({"fcm": {"BACKEND": MEMORY, "OPTION": {}}}, r"unknown keys \['OPTION'\]"),
-        ({"fcm": {"BACKEND": MEMORY, "OPTIONS": {"x": 1}}}, "'x'"),
-        ({"fcm": {"BACKEND": "builtins.str"}}, "is no PushSender"),
-        ({"fcm": {"BACKEND": "nowhere.Sender"}}, "No module named 'nowhere'"),
-    ],
-)
-def test_a_configuration_that_is_refused(settings, entries, sentence):
-    settings.DJANGO_VERIFY = {"PUSH_SENDERS": entries}
-    with pytest.raises(ImproperlyConfigured, match=sentence):
-        push_senders.configured()

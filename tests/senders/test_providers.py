@@ -189,7 +189,7 @@ HTTP = [
     (429, {"retry_after": "999999"}, TemporarySendError, False, 3600),
     (429, {"retry_after": "-1"}, TemporarySendError, False, None),
     (429, {"retry_after": "٣"}, TemporarySendError, False, None),
-    (429, {"retry_after": "Wed, 21 Oct 2026 07:28:00 GMT"}, TemporarySendError, False, None),
+    (429, {"retry_after": "Wed, 21 Oct 2015 07:28:00 GMT"}, TemporarySendError, False, 0),
     (503, {"retry_after": "30"}, TemporarySendError, False, 30),
     (500, {}, TemporarySendError, True, None),
     (502, {}, TemporarySendError, True, None),

@@ -1,7 +1,6 @@
 """The look-up of senders: by alias, by channel, and in which order."""
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 
 from django_verify import delivery, senders
 from django_verify.models import VerifyService
@@ -28,15 +27,6 @@ def test_senders_are_known_by_alias():
     assert isinstance(senders.get("first"), LocmemSender)
     assert isinstance(senders.get("mail"), EmailSender)
     assert senders.get("second").alias == "second"
-
-
-def test_a_sender_is_built_once():
-    assert senders.get("first") is senders.get("first")
-
-
-def test_an_unknown_alias_is_a_configuration_error():
-    with pytest.raises(ImproperlyConfigured, match="has no 'third'"):
-        senders.get("third")
 
 
 @pytest.mark.parametrize(
@@ -107,22 +97,3 @@ def test_an_override_is_seen_at_once(settings):
     assert senders.route("sms") == ["only"]
     settings.DJANGO_VERIFY = {"SENDERS": {}}
     assert senders.route("sms") == []
-
-
-@pytest.mark.parametrize(
-    ("entry", "sentence"),
-    [
-        ({}, "has no BACKEND"),
-        ({"OPTIONS": {}}, "has no BACKEND"),
-        (MEMORY | {"options": {}}, r"unknown keys \['options'\]"),
-        ({"BACKEND": "nowhere.Sender"}, "nowhere"),
-        ({"BACKEND": "Sender"}, "Sender"),
-        ({"BACKEND": "django_verify.senders.base.Receipt"}, "is no Sender"),
-        (EMAIL | {"OPTIONS": {"from": "x"}}, "'from'"),
-    ],
-    ids=str,
-)
-def test_a_sender_that_cannot_be_built_is_a_configuration_error(entry, sentence, settings):
-    settings.DJANGO_VERIFY = {"SENDERS": {"bad": entry}}
-    with pytest.raises(ImproperlyConfigured, match=f"'bad'.*{sentence}"):
-        senders.configured()

@@ -6,18 +6,28 @@ from django_verify import exceptions, verifications
 from django_verify.contact import phones
 from django_verify.exceptions import Noted
 from django_verify.verifications import carrier_lookup
-from django_verify.verifications.carrier_lookup import Carrier
+from django_verify.verifications.carrier_lookup import Carrier, CarrierLookup
 from tests.conftest import PHONE, make_service
 
 LANDLINE, MOBILE, VOIP = "+442071838750", "+447911123456", "+33949123456"
 
 
-def refuses(number):
-    raise ConnectionError(f"cannot look up {number}")
+class Refuses(CarrierLookup):
+    def carrier(self, number):
+        raise ConnectionError(f"cannot look up {number}")
 
 
-def finds(number):
-    return Carrier("310", "150", "Example Mobile", "mobile")
+class Finds(CarrierLookup):
+    def __init__(self, *, name="Example Mobile"):
+        self.name = name
+
+    def carrier(self, number):
+        return Carrier("310", "150", self.name, "mobile")
+
+
+class Forgets(CarrierLookup):
+    def carrier(self, number):
+        return None
 
 
 @pytest.mark.parametrize(
@@ -37,17 +47,18 @@ def test_the_carriers_name_needs_the_extra():
 
 
 def test_a_provider_of_the_host(settings):
-    settings.DJANGO_VERIFY = {"CARRIER_LOOKUP": f"{__name__}.finds"}
-    assert carrier_lookup.look_up(PHONE).name == "Example Mobile"
+    settings.DJANGO_VERIFY = {
+        "CARRIER_LOOKUP": {"BACKEND": f"{__name__}.Finds", "OPTIONS": {"name": "Other Mobile"}}
+    }
+    assert carrier_lookup.look_up(PHONE).name == "Other Mobile"
 
 
-def forgets(number):
-    return None
-
-
-@pytest.mark.parametrize("path", [f"{__name__}.refuses", f"{__name__}.forgets", "nowhere.at_all"])
+@pytest.mark.parametrize(
+    "path",
+    [f"{__name__}.Refuses", f"{__name__}.Forgets", f"{__name__}.CarrierLookup", "nowhere.Lookup"],
+)
 def test_a_failure_is_an_answer(settings, caplog, path):
-    settings.DJANGO_VERIFY = {"CARRIER_LOOKUP": path}
+    settings.DJANGO_VERIFY = {"CARRIER_LOOKUP": {"BACKEND": path}}
     assert carrier_lookup.look_up(PHONE) == Carrier(error_code=Noted.LOOKUP_FAILED)
     assert PHONE not in caplog.text
 

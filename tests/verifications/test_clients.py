@@ -275,7 +275,7 @@ class TestLimits(Limits):
         options = {"lookup_enabled": True, "skip_sms_to_landlines": True}
         service = make_service(account, client_enabled=True, **options)
         asked = []
-        answer = carrier_lookup.offline
+        answer = carrier_lookup.OfflineLookup().carrier
         monkeypatch.setattr(carrier_lookup, "look_up", lambda n: asked.append(n) or answer(n))
         for number in range(10):
             with pytest.raises(exceptions.LandlineRefused):

@@ -3,7 +3,6 @@
 from urllib.parse import parse_qs
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
 from django_verify import exceptions, signals, verifications
@@ -174,15 +173,6 @@ def test_a_gateway_that_is_down(api, root, settings, caplog):
     assert (answer.status, answer.data["code"]) == (503, 60510)
     assert not Verification.objects.exists()
     assert PHONE not in caplog.text
-
-
-@pytest.mark.parametrize(
-    "entry", [{}, {"BACKEND": "nowhere.X"}, {"BACKEND": "django_verify.verifications.sna.serve"}]
-)
-def test_a_provider_that_cannot_be_built(settings, entry):
-    settings.DJANGO_VERIFY = {"SNA": entry}
-    with pytest.raises(ImproperlyConfigured):
-        sna.configured()
 
 
 def test_refusals(api, root, account, simulator):

@@ -9,7 +9,7 @@ import datetime as dt
 import difflib
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any
@@ -47,7 +47,7 @@ class Settings:
     # Key id (1–16 characters) to secret, newest first: derives and seals codes, hashes secrets.
     # Empty: SECRET_KEY and SECRET_KEY_FALLBACKS. Rotate by putting a new key in front.
     KEYS: Mapping[str, str] = field(default_factory=dict, repr=False)
-    # Alias to {"BACKEND": dotted path, "OPTIONS": {…}}.
+    # Alias to {"BACKEND": dotted path, "OPTIONS": {…}}; the path alone where there are no options.
     SENDERS: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: CONSOLE, repr=False)
     # Channel to the aliases tried in order, for services that name none, or to country ("US", or
     # "*" for the others) to aliases; None: every sender that serves the channel, in the order of
@@ -65,9 +65,9 @@ class Settings:
     # Provider of silent network authentication, {"BACKEND": dotted path, "OPTIONS": {…}}; None: the
     # sna channel is not available.
     SNA: Mapping[str, Any] | None = field(default=None, repr=False)
-    # Dotted path of a function from a number (E.164) to its `carrier_lookup.Carrier`, for services
-    # with the lookup enabled; the default answers offline, from libphonenumber's data.
-    CARRIER_LOOKUP: str = "django_verify.verifications.carrier_lookup.offline"
+    # Who knows a number's carrier, {"BACKEND": dotted path, "OPTIONS": {…}}, for services with the
+    # lookup enabled; None: libphonenumber's data, offline.
+    CARRIER_LOOKUP: Mapping[str, Any] | None = field(default=None, repr=False)
     # Guesses of one address in 24 hours, over all services of an account.
     ADDRESS_GUESSES_PER_DAY: int = 20
     # The same where codes have four or five characters.
@@ -238,10 +238,16 @@ def current() -> Settings:
     known = [f.name for f in fields(Settings)]
     for key in given:
         if key not in known:
-            near = difflib.get_close_matches(str(key).upper(), known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(key, known)
             raise ImproperlyConfigured(f"DJANGO_VERIFY has no key {key!r}.{hint}")
     return Settings(**given)
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Return the end of a sentence about an unknown name: the nearest known one, if any is near."""
+    spelled = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(str(name).lower(), spelled, n=1)
+    return f" Did you mean {spelled[near[0]]!r}?" if near else ""
 
 
 @lru_cache(maxsize=1)
