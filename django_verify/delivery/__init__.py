@@ -5,16 +5,16 @@ What a message says is in `messages`; one provider's API is a file in `senders`.
 
 from django_verify.delivery.attempts import (
     deliver,
+    deliver_due,
     requeue,
     route,
-    sweep,
     take,
 )
 
 __all__ = [
     "deliver",
+    "deliver_due",
     "requeue",
     "route",
-    "sweep",
     "take",
 ]
