@@ -90,6 +90,8 @@ class Leases:
 
     def held(self, row: Any) -> QuerySet[Any]:
         """Return the row, if it is being worked on and the lease is still the caller's."""
+        if not row.lease:
+            return self.rows().none()  # what is free is nobody's
         working = {self.status: self.working} if self.status else {}
         return self.rows().filter(pk=row.pk, lease=row.lease, **working)
 
