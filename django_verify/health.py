@@ -80,7 +80,7 @@ def database() -> Check:
 def queue() -> Check:
     """Look for how long the message waits that should have been sent first."""
     now = timezone.now()
-    due = queries.attempts().filter(attempts.due(now))
+    due = queries.attempts().filter(attempts.LEASES.due(now))
     oldest = due.order_by("due_at").values_list("due_at", flat=True).first()
     age = max(math.floor((now - oldest).total_seconds()), 0) if oldest else 0
     late = age > conf.current().HEALTH_QUEUE_AGE

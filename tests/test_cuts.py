@@ -6,6 +6,7 @@ on, until it ends without meeting the cut. Events are on, and so are webhooks.
 
 import itertools
 from contextlib import suppress
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -664,7 +665,7 @@ def site(settings, monkeypatch):
         aliases=("a",), reporting="a", BASE_URL=URL, CLIENT_LIMITS=LIMITS, SNA=SIMULATOR
     )
     for module in (delivery_attempts, notifications):
-        monkeypatch.setattr(module, "PATIENCE", 0)
+        monkeypatch.setattr(module, "LEASES", replace(module.LEASES, patience=0))
 
 
 @pytest.mark.parametrize("way", WAYS)

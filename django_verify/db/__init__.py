@@ -1,4 +1,4 @@
-"""How this package uses a database: transactions, connections, retries, and the hottest queries.
+"""How this package uses a database: transactions, connections, retries, leases, hot queries.
 
 The tables are in `models`.
 """

@@ -6,19 +6,19 @@ What a message says is in `messages`; one provider's API is a file in `senders`.
 from django_verify.delivery.attempts import (
     after_commit,
     deliver,
+    deliver_due,
     prepare,
     requeue,
     route,
-    sweep,
     take,
 )
 
 __all__ = [
     "after_commit",
     "deliver",
+    "deliver_due",
     "prepare",
     "requeue",
     "route",
-    "sweep",
     "take",
 ]

@@ -3,28 +3,27 @@
 The row is the queue. No transaction is open while a provider is called; each message is counted
 on the row before it may leave, so that whatever dies, one attempt costs two messages at most; the
 statement that counts it looks at the verification again, so that none leaves after its end. The
-outcome is accepted only from the holder of the lease. When that process dies, the lease lapses and
-another one takes over. Who calls `take` and `sweep`, and when, is not decided here.
+outcome is accepted only from the holder of the lease, as `db.leases` has it: when that process
+dies, another one takes over. Who calls `take` and `deliver_due`, and when, is not decided here.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
-import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf, senders, signals
-from django_verify.db import queries, reconnect
+from django_verify.db import leases, queries, reconnect
 from django_verify.delivery import circuit_breakers, dispatch
 from django_verify.delivery.circuit_breakers import Step
 from django_verify.events import cloudevents
@@ -35,17 +34,24 @@ from django_verify.models.messaging import EVERYWHERE
 logger = logging.getLogger("django_verify")
 
 MESSAGES_PER_ATTEMPT = 2
-# Seconds before the second try; each further wait is twice as long, up to the longest.
-FIRST_WAIT = 5
-LONGEST_WAIT = 300
-# Seconds for which the outcome of a message waits for a database that has gone: without its outcome
-# the message is sent once more.
-PATIENCE = 3.0
 
 _Status = VerificationAttempt.MessageStatus
 # A row that is due in one of these has been sent, and its message is taken for lost.
 _LOST = (_Status.SENT, _Status.UNDELIVERED, _Status.FAILED)
-_AWAITED = (_Status.QUEUED, _Status.SENDING)
+
+LONGEST_WAIT = 300
+LEASES = leases.Leases(
+    rows=queries.attempts,
+    seconds=lambda: conf.current().DELIVERY_LEASE,
+    waits=(5, 10, 20, 40, 80, 160, LONGEST_WAIT),
+    far=4 * LONGEST_WAIT,
+    jitter=0.5,
+    status="message_status",
+    waiting=_Status.QUEUED,
+    working=_Status.SENDING,
+    late=_LOST,
+    counted=("tries", "messages"),
+)
 
 
 def route(service: VerifyService, channel: str, country: str = "") -> list[str]:
@@ -64,12 +70,6 @@ def route(service: VerifyService, channel: str, country: str = "") -> list[str]:
     return senders.route(channel, service.senders.get(channel, ()), country)
 
 
-def lease(now: dt.datetime) -> dict[str, object]:
-    """Return the fields that make the caller the one who may send an attempt from now on."""
-    until = now + dt.timedelta(seconds=conf.current().DELIVERY_LEASE)
-    return {"lease": secrets.token_hex(16), "due_at": until, "message_status": _Status.SENDING}
-
-
 def prepare(attempt: VerificationAttempt, now: dt.datetime) -> None:
     """Give a row that is about to be written to this process, or to any worker, by `DISPATCH`.
 
@@ -77,9 +77,9 @@ def prepare(attempt: VerificationAttempt, now: dt.datetime) -> None:
     """
     if conf.current().DISPATCH == dispatch.INLINE:
         attempt.tries = attempt.messages = 0  # it may be prepared again, after a conflict
-        _set(attempt, _claimed(attempt, _plan(attempt), now))
+        leases.assign(attempt, {**LEASES.leased(now), **_counted(attempt, _plan(attempt))})
     else:
-        _set(attempt, {"message_status": _Status.QUEUED, "due_at": now})
+        leases.assign(attempt, {"message_status": _Status.QUEUED, "due_at": now})
 
 
 def after_commit(attempt: VerificationAttempt) -> None:
@@ -154,7 +154,7 @@ def deliver(
         if attempt.withheld:
             outcome = {"error_message": f"withheld: {attempt.withheld}"}
             return _finish(attempt, _Status.CANCELED, tries.used, tries.trail, outcome, None)
-        if claimed_before and not _renew(attempt):
+        if claimed_before and not LEASES.renew(attempt, _wanted(timezone.now())):
             return _end_early(attempt, tries)
         tries.error = {"error_message": "no sender serves this channel"}
         for step in _plan(attempt, probe=True):
@@ -201,14 +201,6 @@ def _as_send_error(failure: Exception) -> Exception:
     return failure
 
 
-def _renew(attempt: VerificationAttempt) -> bool:
-    """Take the lease anew, if it is still the caller's and the message still wanted."""
-    now = timezone.now()
-    until = now + dt.timedelta(seconds=conf.current().DELIVERY_LEASE)
-    held = _held(attempt).filter(_wanted(now), message_status=_Status.SENDING)
-    return held.update(due_at=until) > 0
-
-
 def _tell_breaker(attempt: VerificationAttempt, alias: str, error: Exception | None = None) -> None:
     """Count a sender's success or failure; a database that fails here must not stop the message."""
     try:
@@ -234,20 +226,22 @@ def _receipt(answer: object, alias: str) -> senders.Receipt:
     return senders.Receipt()
 
 
-def _plan(attempt: VerificationAttempt, *, probe: bool = False) -> list[Step]:
+def _plan(
+    attempt: VerificationAttempt, *, trail: list[Any] | None = None, probe: bool = False
+) -> list[Step]:
     """Return channel and sender of each message that may be tried, in order.
 
     The fallback's come after the channel's own. What was sent and got lost is not sent again by
-    the same sender; failing senders come last.
+    the same sender; failing senders come last. `trail` stands for the row's, before it is written.
     """
     service = _service(attempt)
     names = [name for name in (attempt.channel, attempt.fallback_channel) if name]
-    steps = attempt.steps
+    steps, earlier = attempt.steps, attempt.trail if trail is None else trail
     if steps is None:
         steps = [(name, alias) for name in names for alias in route(service, name, attempt.country)]
-    elif not (attempt.trail or getattr(service, "senders_fail", True)):
+    elif not (earlier or getattr(service, "senders_fail", True)):
         return [] if attempt.withheld else list(steps)
-    lost = {(row["channel"], row["sender"]) for row in attempt.trail if row["status"] != "unknown"}
+    lost = {(row["channel"], row["sender"]) for row in earlier if row["status"] != "unknown"}
     left = [step for step in steps if step not in lost]
     ordered: list[Step] = []
     for name in names:
@@ -268,50 +262,44 @@ def take(sid: str, *, woken: bool = False) -> bool:
     engine: it may come before the row's own moment by the clock of its machine.
     """
     now = timezone.now()
+    due = LEASES.due(now)
+    if woken:
+        unsent = Q(message_status=_Status.QUEUED, tries=0)
+        lost = Q(message_status__in=(_Status.UNDELIVERED, _Status.FAILED))
+        due |= (unsent | lost) & Q(due_at__isnull=False)
     rows = queries.attempts().select_related("verification__service")
-    attempt = rows.filter(sid=sid).first()
-    if attempt is None or not _is_due(attempt, now, woken):
+    attempt = rows.filter(due, sid=sid).first()
+    if attempt is None:
         return False
     if reason := _obsolete(attempt, now):
         return _drop(attempt, reason, now)
-    before = _as_read(attempt)
-    if attempt.message_status == _Status.SENDING and attempt.sender:
-        attempt.trail = [*attempt.trail, _entry(attempt.sender, attempt.via_channel)]
-    elif attempt.message_status in _LOST:
-        lost = (attempt.sender, attempt.via_channel, attempt.provider_sid, attempt.message_status)
-        attempt.trail = [*attempt.trail, _entry(*lost)]
-    steps = _plan(attempt)
-    changes = {**_claimed(attempt, steps, now), "trail": attempt.trail, "provider_sid": ""}
-    if not queries.attempts().filter(_wanted(now), **before).update(**changes):
+    trail = _trail(attempt)
+    changes = {**_counted(attempt, _plan(attempt, trail=trail)), "trail": trail, "provider_sid": ""}
+    if not LEASES.claim(attempt, now, _wanted(now), **changes):
         return False  # another process has it, or its verification has just ended
-    _set(attempt, changes)
     deliver(attempt)
     return True
 
 
-def _as_read(attempt: VerificationAttempt) -> dict[str, Any]:
-    """Return the condition of an update that must find the row as it was read."""
-    names = ("sid", "message_status", "lease", "due_at", "messages")
-    return {name: getattr(attempt, name) for name in names}
+def _trail(attempt: VerificationAttempt) -> Any:
+    """Return the earlier messages, with one that may have left as the row was read."""
+    if attempt.message_status in _LOST:
+        lost = (attempt.sender, attempt.via_channel, attempt.provider_sid, attempt.message_status)
+        return [*attempt.trail, _entry(*lost)]
+    if attempt.message_status == _Status.SENDING and attempt.sender:
+        return [*attempt.trail, _entry(attempt.sender, attempt.via_channel)]
+    return attempt.trail
 
 
-def _claimed(
-    attempt: VerificationAttempt, steps: list[Step], now: dt.datetime
-) -> dict[str, object]:
-    """Return what a claim writes: the lease, and the first message as if it had left already."""
+def _counted(attempt: VerificationAttempt, steps: list[Step]) -> dict[str, Any]:
+    """Return what a claim counts: the try, and the first message as if it had left already."""
     channel, alias = steps[0] if steps else ("", "")
     return {
-        **lease(now),
         "tries": attempt.tries + 1,
         "messages": attempt.messages + bool(steps),
         "sender": alias,
         "via_channel": channel,
     }
-
-
-def _set(attempt: VerificationAttempt, changes: dict[str, Any]) -> None:
-    for name, value in changes.items():
-        setattr(attempt, name, value)
 
 
 def _wanted(now: dt.datetime) -> Exists:
@@ -328,48 +316,13 @@ def _wanted(now: dt.datetime) -> Exists:
     return Exists(pending)
 
 
-def _is_due(attempt: VerificationAttempt, now: dt.datetime, woken: bool) -> bool:
-    if attempt.due_at is None:
-        return False
-    status = attempt.message_status
-    if woken and status in {_Status.UNDELIVERED, _Status.FAILED}:
-        return True
-    first = woken and status == _Status.QUEUED and not attempt.tries
-    return attempt.due_at <= now or first or (status in _AWAITED and attempt.due_at > _far(now))
-
-
-def _far(now: dt.datetime) -> dt.datetime:
-    """Return what no wait and no lease reaches: later rows are of a clock that has gone back."""
-    return now + dt.timedelta(seconds=4 * LONGEST_WAIT + conf.current().DELIVERY_LEASE)
-
-
-def due(now: dt.datetime) -> Q:
-    """Return the condition of the rows that a sweep looks at."""
-    # Most rows have no time, and no plan of a database may walk through them.
-    early = Q(due_at__lte=now) | Q(message_status__in=_AWAITED, due_at__gt=_far(now))
-    return early & Q(due_at__isnull=False)
-
-
-def sweep(limit: int = 100, *, stop: Callable[[], bool] = lambda: False) -> int:
+def deliver_due(limit: int = 100, *, stop: Callable[[], bool] = lambda: False) -> int:
     """Send what is due, the longest waiting first; return how many attempts were taken.
 
-    Each is claimed by one conditional update, so any number of sweepers may run. A row that
-    raises is put off and stops nobody; only a database that fails is told to the caller.
+    Any number of processes may run it. A row that raises is put off and stops nobody; only a
+    database that fails is raised.
     """
-    rows = queries.attempts().filter(due(timezone.now())).order_by("due_at", "sid")
-    taken = 0
-    for sid in list(rows.values_list("sid", flat=True)[:limit]):
-        if stop():
-            break
-        try:
-            taken += take(sid)
-        except reconnect.FAILURES:
-            raise
-        except Exception as error:  # noqa: BLE001 - one row must not stop the others
-            logger.error("%s was put off: %s", sid, type(error).__name__)  # noqa: TRY400
-            later = timezone.now() + dt.timedelta(seconds=LONGEST_WAIT)
-            queries.attempts().filter(sid=sid, due_at__isnull=False).update(due_at=later)
-    return taken
+    return LEASES.deliver_due(take, limit, stop)
 
 
 def requeue(attempt: VerificationAttempt) -> bool:
@@ -420,21 +373,16 @@ def _obsolete(attempt: VerificationAttempt, now: dt.datetime) -> str:
         return "the verification was over before the message was sent"
     if attempt.messages >= MESSAGES_PER_ATTEMPT:
         return "given up: two messages may have left, and neither has an answer"
-    if attempt.message_status in _LOST and not _others(attempt):
+    if attempt.message_status in _LOST and not _plan(attempt, trail=_trail(attempt)):
         return "no other sender"
     return ""
 
 
-def _others(attempt: VerificationAttempt) -> Iterable[Step]:
-    """Return the steps that are left after the sender whose message got lost."""
-    return [step for step in _plan(attempt) if step != (attempt.via_channel, attempt.sender)]
-
-
 def _drop(attempt: VerificationAttempt, reason: str, now: dt.datetime) -> bool:
     """End an attempt that is not to be sent; what a provider has said of it stays."""
-    before = _as_read(attempt)
+    unchanged = LEASES.unchanged(attempt)
     if attempt.message_status in _LOST:
-        return queries.attempts().filter(**before).update(due_at=None) > 0
+        return unchanged.update(due_at=None) > 0
     changes = {
         "message_status": _Status.FAILED,
         "error_code": "",
@@ -443,9 +391,9 @@ def _drop(attempt: VerificationAttempt, reason: str, now: dt.datetime) -> bool:
         "due_at": None,
         "date_updated": now,
     }
-    if not cloudevents.update_message(attempt, queries.attempts().filter(**before), changes):
+    if not cloudevents.update_message(attempt, unchanged, changes):
         return False
-    _set(attempt, changes)
+    leases.assign(attempt, changes)
     logger.warning("%s was not sent: %s", attempt.sid, reason)
     signals.attempt_failed.send_robust(sender=VerificationAttempt, attempt=attempt)
     return True
@@ -471,12 +419,11 @@ def _count(attempt: VerificationAttempt, step: Step, tries: _Tries) -> bool:
     changes: dict[str, object] = {**counted, "trail": tries.trail}
 
     def write() -> int:
-        held = _held(attempt).filter(_wanted(timezone.now()), message_status=_Status.SENDING)
-        return held.update(**changes)
+        return LEASES.held(attempt).filter(_wanted(timezone.now())).update(**changes)
 
-    if not _persist(write):
+    if not LEASES.persist(write):
         return False
-    _set(attempt, changes)
+    leases.assign(attempt, changes)
     return True
 
 
@@ -484,14 +431,6 @@ def _end_early(attempt: VerificationAttempt, tries: _Tries) -> bool:
     """End an attempt before its next message, unless a report or another process was faster."""
     outcome = {"error_message": "the verification was over before another sender was tried"}
     return _finish(attempt, _Status.FAILED, tries.used, tries.trail, outcome, None)
-
-
-def _held(attempt: VerificationAttempt) -> QuerySet[VerificationAttempt]:
-    return queries.attempts().filter(sid=attempt.sid, lease=attempt.lease)
-
-
-def _persist(write: Callable[[], int]) -> int:
-    return reconnect.persist(write, using=queries.database(), patience=PATIENCE)
 
 
 def _accepted(
@@ -512,7 +451,7 @@ def _accepted(
 def _not_sent(attempt: VerificationAttempt, tries: _Tries) -> bool:
     """Put the attempt off, or end it where another try cannot help or the code would be over."""
     if tries.temporary - tries.refused and tries.may_go_on(""):
-        later = timezone.now() + dt.timedelta(seconds=_wait(attempt.tries, tries.wait))
+        later = LEASES.later(attempt.tries, tries.wait)
         if later < attempt.verification.expires_at:
             return _finish(attempt, _Status.QUEUED, tries.used, tries.trail, tries.error, later)
     return _fail(attempt, tries, tries.error)
@@ -521,12 +460,6 @@ def _not_sent(attempt: VerificationAttempt, tries: _Tries) -> bool:
 def _fail(attempt: VerificationAttempt, tries: _Tries, outcome: dict[str, str]) -> bool:
     logger.warning("%s was not sent: %s", attempt.sid, outcome["error_message"])
     return _finish(attempt, _Status.FAILED, tries.used, tries.trail, outcome, None)
-
-
-def _wait(tries: int, asked: int) -> float:
-    """Return the seconds until the next try: growing, up to half longer by chance, or as asked."""
-    base = min(FIRST_WAIT << min(max(tries - 1, 0), 16), LONGEST_WAIT)
-    return max(base, asked) * (1 + secrets.randbelow(500) / 1000)
 
 
 def _finish(
@@ -543,16 +476,12 @@ def _finish(
     """
     # Providers put anything into their answers; a NUL would not be stored.
     texts = {name: str(value).replace("\0", "")[: _width(name)] for name, value in outcome.items()}
-    now = timezone.now()
-    changes: dict[str, Any] = {**texts, "lease": "", "date_updated": now}
-    state = {"message_status": status, "messages": messages, "trail": trail, "due_at": later}
-    held = _held(attempt)
-    ours = held.filter(message_status=_Status.SENDING)
-    if _persist(partial(cloudevents.update_message, attempt, ours, {**changes, **state})):
-        _set(attempt, {**changes, **state})
-    else:
+    changes: dict[str, Any] = {**texts, "messages": messages, "trail": trail, "due_at": later}
+    changes |= {"message_status": status, "date_updated": timezone.now()}
+    if not LEASES.finish(attempt, changes, partial(cloudevents.update_message, attempt)):
         facts = {name: text for name, text in texts.items() if text and "error" not in name}
-        if not _persist(partial(held.update, **facts, lease="")):
+        reported = queries.attempts().filter(sid=attempt.sid, lease=attempt.lease)
+        if not LEASES.persist(partial(reported.update, **facts, lease="")):
             logger.warning("%s: the lease was lost before the outcome was known", attempt.sid)
             return False
         attempt.refresh_from_db(fields=["message_status", *facts])

@@ -1,7 +1,7 @@
 """Events of factors and challenges to the webhooks of a service: recorded, signed, delivered.
 
 An event is recorded with what it tells of, in the caller's transaction, as one row for each
-webhook that asks for it; it is posted after the commit, by `sweep`, and never in a request. The
+webhook that asks for it; it is posted after the commit, by `deliver_due`, never in a request. The
 events of verifications, for the sinks, take the same road from `cloudevents`.
 """
 
@@ -10,20 +10,20 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
-import secrets
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 from django.core.exceptions import ValidationError
 from django.db import connections, router
-from django.db.models import Count, F, Min, Q, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from django_verify import conf, signals
-from django_verify.db import reconnect, retry
+from django_verify.db import leases, reconnect, retry
 from django_verify.events import post, signatures
 from django_verify.models import Challenge, EventSink, Factor, Webhook, WebhookDelivery
 from django_verify.models.webhooks import Receiver
@@ -32,22 +32,41 @@ logger = logging.getLogger("django_verify")
 
 # Seconds from a failed try to the next one; after the last of them a delivery is given up.
 RETRIES = (5, 300, 1800, 7200, 18_000, 36_000, 36_000, 50_400, 72_000, 86_400)
-# Renewed before each post. A receiver whose worker has died is left alone for as long.
-LEASE = dt.timedelta(seconds=2 * post.TIMEOUT)
-# Seconds for which the outcome of a post waits for a database that has gone: without its outcome
-# the event is posted once more, and its receiver gets no other event until the lease is over.
-PATIENCE = 8.0
+# Seconds; renewed before each post. A receiver whose worker has died is left alone for as long.
+LEASE = 2 * post.TIMEOUT
 # How long nothing but failures is borne before the receiver is disabled.
 ENDURANCE = dt.timedelta(days=5)
 # How long a replaced secret still signs, next to the new one.
 OVERLAP = dt.timedelta(hours=24)
-# Receivers that one sweep serves at a time, and deliveries of one receiver in its turn.
+# Receivers that are served at a time, and deliveries of one receiver in its turn.
 WORKERS = 8
 TURN = 20
 TURN_TIME = dt.timedelta(seconds=post.TIMEOUT)
 
 _Status = WebhookDelivery.Status
-Result = TypeVar("Result")
+
+
+def _deliveries() -> QuerySet[WebhookDelivery]:
+    return WebhookDelivery.objects.using(router.db_for_write(WebhookDelivery)).order_by()
+
+
+LEASES = leases.Leases(
+    rows=_deliveries,
+    seconds=lambda: LEASE,
+    waits=RETRIES,
+    far=2 * (post.PATIENCE + RETRIES[-1]),
+    jitter=0.1,
+    # Without its outcome an event is posted once more, and its receiver gets no other meanwhile.
+    patience=8.0,
+    waiting=_Status.PENDING,
+    working=_Status.SENDING,
+)
+_MODELS: tuple[type[Receiver], ...] = (Webhook, EventSink)
+# A receiver has one request at a time: whoever posts to it leases it first.
+_RECEIVERS = {
+    model: replace(LEASES, rows=partial(post.receivers, model), status="", counted=())
+    for model in _MODELS
+}
 
 
 def record(service_sid: str, event_type: str, params: Mapping[str, str]) -> int:
@@ -75,7 +94,7 @@ def record(service_sid: str, event_type: str, params: Mapping[str, str]) -> int:
 
 
 def enqueue(deliveries: Iterable[WebhookDelivery]) -> int:
-    """Write deliveries, for a sweep to find once they are committed; return how many."""
+    """Write deliveries, for `deliver_due` to find once they are committed; return how many."""
     rows = list(deliveries)
     if rows:
         WebhookDelivery.objects.using(router.db_for_write(WebhookDelivery)).bulk_create(rows)
@@ -145,7 +164,7 @@ def replay(rows: QuerySet[WebhookDelivery]) -> int:
 
 def backlog(now: dt.datetime) -> tuple[int, float]:
     """Return how many deliveries are overdue, and since how many seconds the oldest of them is."""
-    found = _due(now).aggregate(count=Count("pk"), oldest=Min("due_at"))
+    found = _deliveries().filter(LEASES.due(now)).aggregate(count=Count("pk"), oldest=Min("due_at"))
     oldest = found["oldest"]
     return found["count"], max((now - oldest).total_seconds(), 0) if oldest else 0
 
@@ -158,10 +177,10 @@ def purge(limit: int = 1000) -> int:
     return _deliveries().filter(sid__in=batch).delete()[0] if batch else 0
 
 
-def sweep(limit: int = 100, workers: int = WORKERS) -> int:
+def deliver_due(limit: int = 100, workers: int = WORKERS) -> int:
     """Post what is due, up to `limit` deliveries in all; return how many were tried.
 
-    Any number of sweepers may run. Each receiver has one request at a time. Several workers are
+    Any number of processes may run it. Each receiver has one request at a time. Several workers are
     threads, each with its own database connection.
     """
     waiting = _waiting(timezone.now())[:limit]
@@ -218,19 +237,12 @@ class Poster:
         return not faults
 
 
-def _deliveries() -> QuerySet[WebhookDelivery]:
-    return WebhookDelivery.objects.using(router.db_for_write(WebhookDelivery)).order_by()
-
-
-def _due(now: dt.datetime) -> QuerySet[WebhookDelivery]:
-    return _deliveries().filter(
-        Q(status=_Status.PENDING, due_at__lte=now) | Q(status=_Status.SENDING, lease_until__lt=now)
-    )
-
-
 def _waiting(now: dt.datetime) -> list[tuple[type[Receiver], str]]:
     """Return the receivers with something due and nobody at it, the longest waiting first."""
-    due = _due(now).exclude(webhook__turn_until__gt=now).exclude(sink__turn_until__gt=now)
+    due = _deliveries().filter(LEASES.due(now))
+    for path, model in (("webhook__", Webhook), ("sink__", EventSink)):
+        # A delivery has one of the two, and perhaps no more: its receiver may have been deleted.
+        due = due.filter(_RECEIVERS[model].due(now, path) | Q((f"{path}lease__isnull", True)))
     found = due.values_list("webhook_id", "sink_id").annotate(first=Min("due_at"))
     return [
         (Webhook, webhook) if webhook else (EventSink, str(sink))
@@ -247,77 +259,58 @@ def _turn_in_thread(model: type[Receiver], sid: str, share: int) -> int:
 
 def _turn(model: type[Receiver], sid: str, share: int) -> int:
     """Post a receiver's deliveries, oldest first, until one fails; return how many were tried."""
-    started, turn = timezone.now(), secrets.token_hex(16)
-    rows = post.receivers(model).filter(pk=sid)
-    field = "webhook" if model is Webhook else "sink"
-    free = Q(turn_until__isnull=True) | Q(turn_until__lte=started)
-    try:
-        taken = rows.filter(free).update(turn=turn, turn_until=started + LEASE)
-    except reconnect.FAILURES:
-        _free(rows, turn)  # the turn may have been taken, and only the answer lost
-        raise
-    if not taken:
+    started, turns = timezone.now(), _RECEIVERS[model]
+    rows = turns.rows().filter(pk=sid)
+    deliveries = _deliveries().filter(**{"webhook" if model is Webhook else "sink": sid})
+    receiver = rows.filter(turns.due(started)).first()
+    before = turns.claim(receiver, started) if receiver else None
+    if receiver is None or before is None:
         if not rows.exists():
-            _deliveries().filter(**{field: sid}).delete()
+            deliveries.delete()
         return 0
-    due = _due(started).filter(**{field: sid})
+    due = deliveries.filter(LEASES.due(started))
     done, rest = 0, 0
     try:
-        for delivery in list(due.order_by("due_at", "date_created").values_list("sid")[:share]):
-            now = timezone.now()
+        for row in list(due.order_by("due_at", "date_created")[:share]):
             # A turn that took too long has been taken over, or makes room for other receivers.
-            mine = rows.filter(turn=turn).update(turn_until=now + LEASE)
-            receiver = rows.first()
-            if not mine or receiver is None or now - started > TURN_TIME:
+            mine, latest = turns.renew(receiver), rows.first()
+            if not mine or latest is None or timezone.now() - started > TURN_TIME:
                 break
-            if receiver.status != Receiver.Status.ENABLED:
+            if latest.status != Receiver.Status.ENABLED:
                 done += _give_up(due, "the receiver is disabled")
                 break
-            outcome = _deliver(*delivery, receiver)
+            outcome = _deliver(row, latest)
             done += outcome is not None
             if outcome is not None and not outcome.accepted:
                 rest = outcome.rest
                 break
     finally:
-        _free(rows, turn, rest)
+        if rest:
+            turns.finish(receiver, {"due_at": timezone.now() + dt.timedelta(seconds=rest)})
+        else:
+            turns.give_back(receiver, before)
     return done
-
-
-def _free(rows: QuerySet[Receiver], turn: str, rest: int = 0) -> None:
-    """Give a turn up; the receiver is left alone for `rest` seconds."""
-    until = timezone.now() + dt.timedelta(seconds=rest) if rest else None
-    _persist(partial(rows.filter(turn=turn).update, turn="", turn_until=until))
-
-
-def _persist(write: Callable[[], Result]) -> Result:
-    using = router.db_for_write(WebhookDelivery)
-    return reconnect.persist(write, using=using, patience=PATIENCE)
 
 
 def _give_up(rows: QuerySet[WebhookDelivery], reason: str) -> int:
     now = timezone.now()
-    return rows.update(
-        status=_Status.DEAD, error=reason, lease="", lease_until=None, date_updated=now
-    )
+    return rows.update(status=_Status.DEAD, error=reason, lease="", due_at=now, date_updated=now)
 
 
-def _deliver(sid: str, receiver: Receiver) -> post.Outcome | None:
+def _deliver(row: WebhookDelivery, receiver: Receiver) -> post.Outcome | None:
     """Claim one delivery, post it and record the outcome; None when somebody else has it."""
-    now, lease = timezone.now(), secrets.token_hex(16)
-    claim = {"lease": lease, "lease_until": now + LEASE, "status": _Status.SENDING}
+    now = timezone.now()
+    before = LEASES.claim(row, now, tries=row.tries + 1, date_updated=now)
+    if before is None:
+        return None  # or it was deleted with its receiver
     try:
-        if not _due(now).filter(sid=sid).update(tries=F("tries") + 1, date_updated=now, **claim):
-            return None
-        row = _deliveries().filter(sid=sid).first()
-        if row is None:
-            return None  # deleted with its receiver
         outcome = _post(row, receiver, now)
     except reconnect.FAILURES:  # before anything was posted
-        _persist(partial(_give_back, sid, lease))
+        LEASES.give_back(row, before)
         raise
     _finish(row, outcome)
     if not outcome.ours:
-        _persist(partial(_examine, receiver, outcome))
+        LEASES.persist(partial(_examine, receiver, outcome))
     return outcome
 
 
@@ -326,12 +319,6 @@ def _post(row: WebhookDelivery, receiver: Receiver, now: dt.datetime) -> post.Ou
         error = "given up after several interrupted tries"
         return post.Outcome(error=error, final=True, ours=True)
     return post.post(row, receiver, now)
-
-
-def _give_back(sid: str, lease: str) -> int:
-    """Make a claimed delivery due again, as if nobody had taken it."""
-    free = {"status": _Status.PENDING, "lease": "", "lease_until": None, "tries": F("tries") - 1}
-    return _deliveries().filter(sid=sid, lease=lease).update(**free)
 
 
 def _examine(receiver: Receiver, outcome: post.Outcome) -> None:
@@ -366,19 +353,13 @@ def _finish(row: WebhookDelivery, outcome: post.Outcome) -> None:
     """Record the outcome if the lease is still ours."""
     now = timezone.now()
     changes: dict[str, object] = {"response_status": outcome.status, "error": outcome.error}
+    changes |= {"due_at": now, "date_updated": now}
     if outcome.accepted:
         changes |= {"status": _Status.DELIVERED, "delivered_at": now, "payload": []}
     elif outcome.final or row.tries > len(RETRIES):
         changes["status"] = _Status.DEAD
         logger.warning("%s was given up: %s", row.sid, outcome.error)
     else:
-        pause = max(_jittered(RETRIES[row.tries - 1]), outcome.rest)
-        changes |= {"status": _Status.PENDING, "due_at": now + dt.timedelta(seconds=pause)}
-    held = _deliveries().filter(sid=row.sid, lease=row.lease)
-    if not _persist(partial(held.update, lease="", lease_until=None, date_updated=now, **changes)):
+        changes |= {"status": _Status.PENDING, "due_at": LEASES.later(row.tries, outcome.rest)}
+    if not LEASES.finish(row, changes):
         logger.warning("%s: the lease was lost before the outcome was known", row.sid)
-
-
-def _jittered(seconds: int) -> float:
-    """Return up to a tenth more, so that what failed together does not come back together."""
-    return seconds + secrets.randbelow(seconds * 100 + 1) / 1000

@@ -131,7 +131,7 @@ def spend(row: AccessToken, now: dt.datetime) -> None:
         raise AuthenticationRequired
 
 
-def expire(batch: int = 1000) -> int:
+def purge(batch: int = 1000) -> int:
     """Delete access tokens whose time is over; return how many, at most `batch`."""
     over = rows().filter(expires_at__lte=timezone.now())
     sids_ = list(over.values_list("sid", flat=True)[:batch])

@@ -1,7 +1,7 @@
 """Notifications that a push challenge waits: asked for, queued with it, sent after the commit.
 
-The row is the outbox. No transaction is open while a push service is called; a row is claimed by
-one conditional update with a lease, and another process takes it over when the lease has lapsed.
+The row is the outbox, and leased by `db.leases`. No transaction is open while a push service is
+called, and another process takes a row over when its lease has lapsed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import logging
-import secrets
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -21,7 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf, exceptions, push_senders
 from django_verify.crypto import codes
-from django_verify.db import queries, reconnect, retry, savepoints
+from django_verify.db import leases, queries, reconnect, retry, savepoints
 from django_verify.exceptions import InvalidFactorParameter, NotFound
 from django_verify.models import Challenge, Factor, Notification, PushCredential
 from django_verify.push_senders import Credential, PushError, PushMessage
@@ -31,17 +30,22 @@ logger = logging.getLogger("django_verify")
 LONGEST_TTL = 300
 #: Notifications that may be asked for, besides the one that comes with the challenge.
 ASKED = 3
-# Seconds before the second try; each further wait is twice as long, up to the longest.
-FIRST_WAIT, LONGEST_WAIT = 2, 60
-# Seconds for which an outcome waits for a database that has gone.
-PATIENCE = 3.0
-
 _Status = Notification.Status
 
 
 def rows() -> QuerySet[Notification]:
     """Return all notifications of the database that is written, in no order."""
     return Notification.objects.using(queries.database()).order_by()
+
+
+LEASES = leases.Leases(
+    rows=rows,
+    seconds=lambda: conf.current().DELIVERY_LEASE,
+    waits=(2, 4, 8, 16, 32, 60),
+    far=2 * LONGEST_TTL,
+    waiting=_Status.PENDING,
+    working=_Status.SENDING,
+)
 
 
 @retry.taken
@@ -105,24 +109,13 @@ def wake(sid: str) -> None:
         logger.error("%s was interrupted: %s", sid, type(error).__name__)  # noqa: TRY400
 
 
-def sweep(limit: int = 100, *, stop: Callable[[], bool] = lambda: False) -> int:
-    """Send what is due, the longest waiting first; return how many notifications were taken.
+def deliver_due(limit: int = 100, *, stop: Callable[[], bool] = lambda: False) -> int:
+    """Send what is due, the longest waiting first; return how many notifications were claimed.
 
-    Any number of sweepers may run. Only a database that fails is told to the caller.
+    Any number of processes may run it. A row that raises is put off and stops nobody; only a
+    database that fails is raised.
     """
-    due = rows().filter(due_at__lte=timezone.now()).order_by("due_at", "sid")
-    taken = 0
-    for sid in list(due.values_list("sid", flat=True)[:limit]):
-        if stop():
-            break
-        try:
-            taken += deliver(sid)
-        except reconnect.FAILURES:
-            raise
-        except Exception as error:  # noqa: BLE001 - one row must not stop the others
-            # Its lease lapses, and a later sweep takes it over.
-            logger.error("%s was interrupted: %s", sid, type(error).__name__)  # noqa: TRY400
-    return taken
+    return LEASES.deliver_due(deliver, limit, stop)
 
 
 @sensitive_variables()
@@ -133,8 +126,8 @@ def deliver(sid: str) -> bool:
     """
     now = timezone.now()
     together = rows().select_related("challenge__service", "challenge__factor")
-    row = together.filter(sid=sid, due_at__lte=now).first()
-    if row is None or not _claim(row, now):
+    row = together.filter(LEASES.due(now), sid=sid).first()
+    if row is None or not LEASES.claim(row, now, tries=row.tries + 1, date_updated=now):
         return False
     factor, reason = row.challenge.factor, _obsolete(row, now)
     if reason or factor is None:
@@ -158,44 +151,19 @@ def deliver(sid: str) -> bool:
     return True
 
 
-def _claim(row: Notification, now: dt.datetime) -> bool:
-    """Take the lease of a row as it was read; False when somebody else was first."""
-    unchanged = rows().filter(
-        sid=row.sid, status=row.status, lease=row.lease, due_at=row.due_at, tries=row.tries
-    )
-    changes: dict[str, Any] = {
-        "status": _Status.SENDING,
-        "lease": secrets.token_hex(16),
-        "due_at": now + dt.timedelta(seconds=conf.current().DELIVERY_LEASE),
-        "tries": row.tries + 1,
-        "date_updated": now,
-    }
-    if not unchanged.update(**changes):
-        return False
-    row.lease, row.tries = changes["lease"], changes["tries"]
-    return True
-
-
-def _finish(row: Notification, status: str, *, error: str = "", provider_id: str = "") -> None:
+def _finish(row: Notification, status: str, *, error: str = "", **changes: Any) -> None:
     """Record the outcome, if the lease is still ours."""
-    _record(row, status=status, due_at=None, error=error[:128], provider_id=provider_id)
+    changes |= {"status": status, "error": error[:128], "date_updated": timezone.now()}
+    LEASES.finish(row, changes)
 
 
 def _put_off(row: Notification, error: push_senders.TemporaryPushError) -> None:
     """Let the row be due again later, or end it where its time would be over by then."""
-    wait = min(FIRST_WAIT * 2 ** (row.tries - 1), LONGEST_WAIT)
-    due = timezone.now() + dt.timedelta(seconds=max(wait, error.retry_after or 0))
-    if due >= row.expires_at:
+    due_at = LEASES.later(row.tries, error.retry_after or 0)
+    if due_at < row.expires_at:
+        _finish(row, _Status.PENDING, error=str(error), due_at=due_at)
+    else:
         _finish(row, _Status.FAILED, error=str(error))
-        return
-    _record(row, status=_Status.PENDING, due_at=due, error=str(error)[:128])
-
-
-def _record(row: Notification, **changes: object) -> None:
-    """Write an outcome, if the lease is still ours, on a new connection where the old one died."""
-    mine = rows().filter(sid=row.sid, lease=row.lease, status=_Status.SENDING)
-    write = partial(mine.update, date_updated=timezone.now(), **changes)
-    reconnect.persist(write, using=queries.database(), patience=PATIENCE)
 
 
 def _obsolete(row: Notification, now: dt.datetime) -> str:

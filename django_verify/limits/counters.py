@@ -181,7 +181,7 @@ def count_entity(account_sid: str) -> None:
         raise TooManyEntities(retry_after=_seconds(window, now))
 
 
-def sweep(limit: int = 1000) -> int:
+def purge(limit: int = 1000) -> int:
     """Delete counts whose windows are over, up to `limit` of each kind; return how many."""
     over = timezone.now() - KEPT
     models: tuple[type[Model], ...] = (BucketCount, StatusReadCount)

@@ -60,8 +60,8 @@ def validate_event_types(value: Any) -> None:
 class Receiver(models.Model):
     """An address that events are posted to, with its signing secret and its state of health.
 
-    Whoever posts to it holds `turn` until `turn_until`, so that one receiver has one request at a
-    time; with no turn taken, `turn_until` is how long the receiver has asked to be left alone.
+    Whoever posts to it holds `lease` until `due_at`, so that one receiver has one request at a
+    time; with no lease, `due_at` is how long the receiver has asked to be left alone.
     """
 
     class Status(models.TextChoices):
@@ -93,8 +93,8 @@ class Receiver(models.Model):
     sealed_secret = models.CharField(max_length=255, blank=True, editable=False)
     sealed_old_secret = models.CharField(max_length=255, blank=True, editable=False)
     old_secret_until = models.DateTimeField(null=True, blank=True, editable=False)
-    turn = models.CharField(max_length=32, blank=True, editable=False)
-    turn_until = models.DateTimeField(null=True, blank=True, editable=False)
+    lease = models.CharField(max_length=32, blank=True, editable=False)
+    due_at = models.DateTimeField(default=timezone.now, editable=False)
     date_created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     date_updated = models.DateTimeField(_("updated"), auto_now=True)
 
@@ -216,12 +216,12 @@ class EventSink(Receiver):
 class WebhookDelivery(models.Model):
     """One event on its way to one receiver: the outbox row, written with what it tells of.
 
-    Whoever posts it holds `lease` until `lease_until`; a finish is accepted only from the holder,
-    and a lapsed lease may be taken over. `event_id` is the same on every try. The payload is kept
-    until it is delivered, or as long as the row where it never is.
+    `due_at` is when it is to be posted; while it is being posted, when its lease lapses and another
+    process may take it over; in the end, when it ended. `event_id` is the same on every try. The
+    payload is kept until it is delivered, or as long as the row where it never is.
 
     The database does not enforce the two references: a receiver that is deleted at this moment must
-    not make the change fail that its event tells of. The sweep drops what has lost its receiver.
+    not make the change fail that its event tells of. What has lost its receiver is dropped.
     """
 
     class Status(models.TextChoices):
@@ -262,7 +262,6 @@ class WebhookDelivery(models.Model):
     )
     due_at = models.DateTimeField(_("due"), default=timezone.now)
     lease = models.CharField(max_length=32, blank=True, editable=False)
-    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
     response_status = models.PositiveSmallIntegerField(_("answer"), null=True, blank=True)
     error = models.CharField(_("error"), max_length=128, blank=True)

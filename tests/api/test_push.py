@@ -577,7 +577,7 @@ def test_an_access_token(api, service, issued, clock):
     assert Phone(through(Client()), service.sid, WHO).enrol(token).status == 401
     clock.shift(120)
     refused(api.get(f"{issued}/{sid}"), 404, 20404)
-    assert access_tokens.expire() == 1
+    assert access_tokens.purge() == 1
     assert not AccessToken.objects.exists()
 
 

@@ -36,7 +36,7 @@ def test_a_code_outlives_the_rotation(keys, outbox, custom_code):
     keys(OLD, **QUEUED)
     verifications.start(service, PHONE, custom_code=custom_code)
     keys(NEW, OLD)
-    assert delivery.sweep() == 1  # queued before, composed after
+    assert delivery.deliver_due() == 1  # queued before, composed after
     verifications.start(service, PHONE)
     verifications.start(service, OTHER_PHONE)
     texts = [message.code for message in outbox]
@@ -52,7 +52,7 @@ def test_a_queued_message_whose_key_is_gone_ends_honestly(keys, outbox, custom_c
     keys(OLD, **QUEUED)
     row = verifications.start(service, PHONE, custom_code=custom_code)
     keys(NEW)
-    assert [delivery.sweep(), delivery.sweep()] == [1, 0]
+    assert [delivery.deliver_due(), delivery.deliver_due()] == [1, 0]
     attempt = row.attempts.get()
     assert (attempt.message_status, attempt.messages, attempt.due_at) == ("failed", 0, None)
     assert "left the ring" in attempt.error_message

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from django_verify import delivery, signals, verifications
 from django_verify.crypto import codes
+from django_verify.db.leases import Leases
 from django_verify.delivery import attempts
 from django_verify.models import Verification, VerificationAttempt
 from django_verify.senders import Receipt, SendError, TemporarySendError
@@ -164,19 +165,19 @@ def test_a_slow_sweep_claims_each_attempt_when_it_gets_there(service, outbox, cl
     def slow(attempt, **options):
         clock.shift(50)
         monkeypatch.setattr(attempts, "deliver", real)
-        second.append(delivery.sweep())
+        second.append(delivery.deliver_due())
         monkeypatch.setattr(attempts, "deliver", slow)
         return real(attempt)
 
     monkeypatch.setattr(attempts, "deliver", slow)
-    delivery.sweep()
+    delivery.deliver_due()
     assert len(outbox) == len({message.attempt_sid for message in outbox}) == 3
 
 
 def test_an_attempt_of_a_deleted_service(crashed, service, outbox, clock):
     service.delete()
     clock.shift(61)
-    assert delivery.sweep() == 1
+    assert delivery.deliver_due() == 1
     assert "deleted" in the_attempt().error_message
 
 
@@ -199,17 +200,17 @@ def crashed(service, outbox, monkeypatch, clock):
 
 
 def test_a_sweep_sends_what_a_crash_left(crashed, service, outbox, clock):
-    assert delivery.sweep() == 0
+    assert delivery.deliver_due() == 0
     clock.shift(61)
-    assert delivery.sweep() == 1
-    assert delivery.sweep() == 0
+    assert delivery.deliver_due() == 1
+    assert delivery.deliver_due() == 0
     assert (the_attempt().message_status, the_attempt().tries) == ("sent", 2)
     assert verifications.check(service, code_in(outbox[0]), to=PHONE).valid
 
 
 def test_a_sweep_drops_what_is_over(crashed, service, outbox, clock):
     clock.shift(601)
-    assert delivery.sweep() == 1
+    assert delivery.deliver_due() == 1
     assert not outbox
     assert the_attempt().message_status == "failed"
     assert "over before" in the_attempt().error_message
@@ -219,37 +220,37 @@ def test_a_sweep_gives_up_in_the_end(crashed, outbox, clock, monkeypatch):
     monkeypatch.setattr(attempts, "deliver", lambda attempt, **options: None)
     for _ in range(attempts.MESSAGES_PER_ATTEMPT):
         clock.shift(61)
-        assert delivery.sweep() == 1
+        assert delivery.deliver_due() == 1
     assert the_attempt().message_status == "failed"
     assert "given up" in the_attempt().error_message
     clock.shift(61)
-    assert delivery.sweep() == 0
+    assert delivery.deliver_due() == 0
 
 
 def test_two_sweepers_take_it_once(crashed, outbox, clock, monkeypatch):
     clock.shift(61)
-    real = attempts.lease
+    real = Leases.claim
 
-    def overtaken(now):
-        monkeypatch.setattr(attempts, "lease", real)
-        assert delivery.sweep() == 1
-        return real(now)
+    def overtaken(*args, **changes):
+        monkeypatch.setattr(Leases, "claim", real)
+        assert delivery.deliver_due() == 1
+        return real(*args, **changes)
 
-    monkeypatch.setattr(attempts, "lease", overtaken)
-    assert delivery.sweep() == 0
+    monkeypatch.setattr(Leases, "claim", overtaken)
+    assert delivery.deliver_due() == 0
     assert len(outbox) == 1
 
 
 def test_the_lease_follows_its_setting(settings, clock):
     settings.DJANGO_VERIFY = {"DELIVERY_LEASE": 7}
     now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    assert attempts.lease(now)["due_at"] == now + dt.timedelta(seconds=7)
+    assert attempts.LEASES.leased(now)["due_at"] == now + dt.timedelta(seconds=7)
 
 
 def test_no_sender_left_when_it_is_time_to_send(crashed, settings, clock):
     settings.DJANGO_VERIFY = {"SENDERS": {}}
     clock.shift(61)
-    delivery.sweep()
+    delivery.deliver_due()
     assert the_attempt().error_message == "no sender serves this channel"
 
 
@@ -268,8 +269,8 @@ def nobody(sid):
 
 def test_a_queued_start_waits_for_a_sweep(due, service, senders, outbox):
     assert (due.message_status, due.messages, due.tries, due.lease) == ("queued", 0, 0, "")
-    assert delivery.sweep() == 1
-    assert delivery.sweep() == 0
+    assert delivery.deliver_due() == 1
+    assert delivery.deliver_due() == 0
     attempt = the_attempt()
     assert (attempt.message_status, attempt.messages, attempt.tries) == ("sent", 1, 1)
     assert (attempt.sender, attempt.via_channel, attempt.due_at) == ("a", "sms", None)
@@ -281,8 +282,8 @@ def test_it_is_tried_again_and_again_with_growing_waits(due, service, senders, o
     waits = []
     while the_attempt().message_status == "queued":
         now = timezone.now()
-        assert delivery.sweep() == 1
-        assert delivery.sweep() == 0
+        assert delivery.deliver_due() == 1
+        assert delivery.deliver_due() == 0
         if (attempt := the_attempt()).due_at:
             waits.append((attempt.due_at - now).total_seconds())
             clock.shift(waits[-1])
@@ -302,19 +303,19 @@ def test_a_provider_may_ask_for_patience(due, senders, asked, least, most):
     busy = TemporarySendError("busy", retry_after=asked)
     senders.script = {"a": busy, "b": BUSY, "c": BUSY}
     now = timezone.now()
-    delivery.sweep()
+    delivery.deliver_due()
     assert least <= (the_attempt().due_at - now).total_seconds() <= most
 
 
 def test_an_answer_that_never_came_counts_as_a_message(due, senders, outbox, clock):
     senders.script = {"a": LATE, "b": BUSY, "c": BUSY}
-    delivery.sweep()
+    delivery.deliver_due()
     attempt = the_attempt()
     assert (attempt.message_status, attempt.messages) == ("queued", 1)
     senders.script = {"a": LATE}
     clock.shift(10)
     senders.asked.clear()
-    assert delivery.sweep() == 1
+    assert delivery.deliver_due() == 1
     attempt = the_attempt()
     assert senders.asked == ["a"]
     assert (attempt.message_status, attempt.messages) == ("failed", 2)
@@ -339,10 +340,10 @@ def test_whoever_dies_in_the_middle_costs_two_messages_at_most(due, senders, clo
     senders.script = {"a": die}
     for _ in range(2):
         with pytest.raises(Killed):
-            delivery.sweep()
-        assert delivery.sweep() == 0
+            delivery.deliver_due()
+        assert delivery.deliver_due() == 0
         clock.shift(61)
-    assert delivery.sweep() == 1
+    assert delivery.deliver_due() == 1
     attempt = the_attempt()
     assert senders.asked == ["a", "a"]
     assert (attempt.message_status, attempt.messages) == ("failed", 2)
@@ -355,7 +356,7 @@ def test_a_holder_that_lost_its_lease_asks_no_further_sender(due, senders, caplo
         return BUSY
 
     senders.script = {"a": overtaken}
-    delivery.sweep()
+    delivery.deliver_due()
     assert senders.asked == ["a"]
     assert "lease was lost" in caplog.text
 
@@ -387,7 +388,7 @@ def test_no_message_leaves_after_the_end(end, fault, queued, service, senders, o
     senders.script = {"a": stall}
     verifications.start(service, PHONE)
     if queued:
-        assert delivery.sweep() == 1
+        assert delivery.deliver_due() == 1
     assert senders.asked == ["a"]
     assert outbox == []
     attempt = the_attempt()
@@ -477,9 +478,9 @@ def test_a_verification_that_ends_between_look_and_claim_is_not_sent(
         return real(attempt, **options)
 
     monkeypatch.setattr(attempts, "_plan", plan)
-    assert delivery.sweep() == 0
+    assert delivery.deliver_due() == 0
     monkeypatch.setattr(attempts, "_plan", real)
-    assert delivery.sweep() == 1
+    assert delivery.deliver_due() == 1
     assert (senders.asked, outbox) == ([], [])
     assert the_attempt().error_message == "the verification was over before the message was sent"
 
@@ -522,15 +523,15 @@ def test_a_job_does_not_cut_a_wait_short(due, senders, clock):
 
 def test_a_clock_that_goes_back_holds_nothing_up(due, senders, outbox, clock):
     clock.shift(-7200)
-    assert delivery.sweep() == 1
+    assert delivery.deliver_due() == 1
     assert len(outbox) == 1
 
 
 def test_a_claim_from_before_the_clock_went_back_holds_nothing_up(crashed, outbox, clock):
     clock.shift(-1000)
-    assert delivery.sweep() == 0
+    assert delivery.deliver_due() == 0
     clock.shift(-1000)
-    assert delivery.sweep() == 1
+    assert delivery.deliver_due() == 1
     assert (the_attempt().message_status, the_attempt().messages) == ("sent", 2)
 
 
@@ -546,15 +547,15 @@ def test_a_row_that_raises_stops_nobody(
     monkeypatch.setattr(
         attempts, "_obsolete", lambda row, now: 1 / 0 if row.sid == poison else real(row, now)
     )
-    assert [delivery.sweep(1), delivery.sweep(1), delivery.sweep(1)] == [0, 1, 0]
+    assert [delivery.deliver_due(1), delivery.deliver_due(1), delivery.deliver_due(1)] == [0, 1, 0]
     assert [message.to for message in outbox] == [OTHER_PHONE]
     assert "ZeroDivisionError" in caplog.text
 
 
 def test_a_key_that_left_the_ring_ends_the_attempt(due, senders, settings):
     settings.DJANGO_VERIFY = configured(KEYS={"other": "x" * 40})
-    assert delivery.sweep() == 1
-    assert delivery.sweep() == 0
+    assert delivery.deliver_due() == 1
+    assert delivery.deliver_due() == 0
     assert (the_attempt().message_status, the_attempt().messages) == ("failed", 0)
     assert "left the ring" in the_attempt().error_message
 
@@ -563,11 +564,11 @@ def test_a_failed_attempt_is_queued_again_while_its_code_lives(
     due, service, senders, outbox, clock
 ):
     senders.script = {"a": SendError("refused")}
-    delivery.sweep()
+    delivery.deliver_due()
     senders.script = {}
     assert delivery.requeue(the_attempt())
     assert not delivery.requeue(the_attempt())
-    assert delivery.sweep() == 1
+    assert delivery.deliver_due() == 1
     assert len(outbox) == 1
     VerificationAttempt.objects.update(message_status="failed", messages=2)
     assert not delivery.requeue(the_attempt())
@@ -581,7 +582,9 @@ def test_fifty_sweepers_send_one_message(service, senders, outbox, settings, ali
     for _ in range(2):
         row = verifications.start(service, PHONE)
         sid = row.send_code_attempts[-1]["attempt_sid"]
-        calls = [delivery.sweep, lambda sid=sid: delivery.take(sid, woken=True)] * (THREADS // 2)
+        calls = [delivery.deliver_due, lambda sid=sid: delivery.take(sid, woken=True)] * (
+            THREADS // 2
+        )
         assert sum(aligned(calls)) == 1
         assert len(outbox) == 1
         outbox.clear()

@@ -158,4 +158,4 @@ def test_an_unsure_answer_counts_against_the_sender_and_the_attempt(service, sen
     attempt = row.attempts.get()
     assert (attempt.message_status, attempt.sender, attempt.messages) == ("sent", "b", 2)
     assert (attempt.trail[0]["sender"], state().failures) == ("a", 1)
-    assert delivery.sweep() == 0
+    assert delivery.deliver_due() == 0

@@ -90,7 +90,7 @@ def test_an_engine_that_fails_harms_nothing(api, service, engine, outbox, caplog
     assert start(api, service).status == 201
     assert "no worker was woken: ConnectionError" in caplog.text
     assert "planted" not in caplog.text
-    assert delivery.sweep() == 1
+    assert delivery.deliver_due() == 1
     assert len(outbox) == 1
 
 
@@ -103,7 +103,7 @@ def test_what_breaks_after_the_commit_is_left_to_the_sweeper(
     assert "was interrupted: ZeroDivisionError" in caplog.text
     assert VerificationAttempt.objects.get().messages == 1
     clock.shift(61)
-    assert delivery.sweep() == 1
+    assert delivery.deliver_due() == 1
     assert VerificationAttempt.objects.get().messages == 2
     assert len(outbox) == 2
 
@@ -240,7 +240,7 @@ def test_a_broker_that_refuses_is_asked_once(
     assert "no worker was woken: OperationalError" in caplog.text
     # What failed at once costs nothing, and may work the next time.
     assert dispatch._Resting.until == 0
-    assert delivery.sweep() == 1
+    assert delivery.deliver_due() == 1
 
 
 def test_a_broker_that_keeps_silent_is_left_alone_for_a_while(
@@ -254,7 +254,7 @@ def test_a_broker_that_keeps_silent_is_left_alone_for_a_while(
     assert "the engine is not asked for 30 seconds" in caplog.text
     assert start(api, service).status == 201
     assert broker.connections() == 0
-    assert delivery.sweep() == 2
+    assert delivery.deliver_due() == 2
     assert len(outbox) == 2
     dispatch._Resting.until = 0
     assert start(api, service).status == 201
@@ -281,7 +281,7 @@ def test_no_provider_is_called_in_a_request_whose_site_has_a_queue(
     assert set(VerificationAttempt.objects.values_list("message_status", "messages")) == {
         ("queued", 0)
     }
-    assert delivery.sweep() == 2
+    assert delivery.deliver_due() == 2
 
 
 @pytest.mark.skipif(not os.environ.get("REDIS_URL"), reason="needs a Redis (REDIS_URL)")

@@ -132,13 +132,13 @@ def test_a_report_proves_that_a_dead_process_has_sent(service, senders, clock, o
     assert (attempt.message_status, attempt.sender, attempt.messages) == ("sending", "a", 1)
     assert report("sent", attempt=attempt.sid) == 1
     clock.shift(61)
-    assert delivery.sweep() == 0
+    assert delivery.deliver_due() == 0
     assert report("delivered") == 1
 
 
 def test_what_did_not_arrive_is_sent_again_by_the_next_sender(sent, service, senders, outbox, told):
     report("undelivered", code="30008")
-    assert delivery.sweep() == 1
+    assert delivery.deliver_due() == 1
     attempt = the_attempt()
     assert senders.asked == ["a", "b"]
     assert (attempt.message_status, attempt.sender, attempt.provider_sid) == ("sent", "b", "SM2")
@@ -148,7 +148,7 @@ def test_what_did_not_arrive_is_sent_again_by_the_next_sender(sent, service, sen
     ]
     assert len({code_in(message) for message in outbox}) == 1
     report("undelivered", "SM2", "b")
-    assert delivery.sweep() == 0  # two messages are enough
+    assert delivery.deliver_due() == 0  # two messages are enough
     assert (the_attempt().message_status, the_attempt().due_at) == ("undelivered", None)
     assert report("delivered", attempt=attempt.sid) == 1  # the first one, late
     assert told == ["undelivered", "sent", "undelivered", "delivered"]
@@ -157,7 +157,7 @@ def test_what_did_not_arrive_is_sent_again_by_the_next_sender(sent, service, sen
 def test_a_late_word_on_the_first_message_ends_the_search(sent, senders):
     senders.script |= {"b": BUSY, "c": BUSY}
     report("undelivered")
-    assert delivery.sweep() == 1
+    assert delivery.deliver_due() == 1
     assert (the_attempt().message_status, the_attempt().messages) == ("queued", 1)
     assert report("undelivered", attempt=sent.sid) == 0
     assert report("delivered", attempt=sent.sid) == 1
@@ -183,8 +183,8 @@ def test_it_is_not_sent_again_where_that_is_no_use(sent, service, senders, clock
     elif end in {"canceled", "approved"}:
         getattr(verbs, {"canceled": "cancel", "approved": "approve"}[end])(service, PHONE)
     before = Verification.objects.values().get()
-    assert delivery.sweep() == 1
-    assert delivery.sweep() == 0
+    assert delivery.deliver_due() == 1
+    assert delivery.deliver_due() == 0
     assert senders.asked == ["a"]
     assert (the_attempt().message_status, the_attempt().due_at) == ("undelivered", None)
     assert Verification.objects.values().get() == before
@@ -194,9 +194,9 @@ def test_no_report_within_the_timeout(service, senders, settings, clock):
     settings.DJANGO_VERIFY = configured(reporting="a", BASE_URL=URL, RECEIPT_TIMEOUT=45)
     verifications.start(service, PHONE)
     clock.shift(44)
-    assert delivery.sweep() == 0
+    assert delivery.deliver_due() == 0
     clock.shift(2)
-    assert delivery.sweep() == 1
+    assert delivery.deliver_due() == 1
     assert senders.asked == ["a", "b"]
     assert (the_attempt().trail[0]["status"], the_attempt().due_at) == ("sent", None)
 
@@ -206,7 +206,7 @@ def test_a_report_in_time(service, senders, settings, clock):
     verifications.start(service, PHONE)
     report("delivered")
     clock.shift(46)
-    assert delivery.sweep() == 0
+    assert delivery.deliver_due() == 0
     assert senders.asked == ["a"]
 
 
@@ -252,6 +252,6 @@ def test_fifty_reports_send_one_message_again(service, senders, aligned):
         senders.asked.clear()
         calls = [lambda sid=sid: report("undelivered", attempt=sid)] * THREADS
         assert sum(aligned(calls)) == 1
-        assert sum(aligned([delivery.sweep] * THREADS)) == 1
+        assert sum(aligned([delivery.deliver_due] * THREADS)) == 1
         assert senders.asked == ["b"]
         verifications.cancel(service, PHONE)

@@ -297,7 +297,7 @@ def test_a_takeover_that_is_obsolete_is_told_as_failed(service, sink, clock):
         verifications.start(service, PHONE)
         transaction.get_connection().run_on_commit.clear()
     clock.shift(601)
-    assert delivery.sweep() == 1
+    assert delivery.deliver_due() == 1
     assert told(sink) == sorted(["verification.pending", "message.failed"])
 
 

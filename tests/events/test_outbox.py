@@ -74,7 +74,7 @@ def test_a_webhook_that_is_deleted_at_this_moment_takes_nothing_back(service):
         rows = Webhook.objects.filter(sid=hook.sid)
         rows._raw_delete(rows.db)
     assert WebhookDelivery.objects.count() == 1
-    assert outbox.sweep() == 0
+    assert outbox.deliver_due() == 0
     assert not WebhookDelivery.objects.exists()
 
 
@@ -91,12 +91,12 @@ def test_a_delivery_has_one_receiver(service):
 def test_a_delivered_row_keeps_no_payload(service, receiver):
     make_webhook(service, webhook_url=receiver.url)
     tell(service)
-    assert outbox.sweep() == 1
+    assert outbox.deliver_due() == 1
     row = the_row()
     assert (row.status, row.payload, row.response_status, row.tries) == ("delivered", [], 200, 1)
     assert row.delivered_at
-    assert (row.lease, row.lease_until, row.error) == ("", None, "")
-    assert outbox.sweep() == 0
+    assert (row.lease, row.error) == ("", "")
+    assert outbox.deliver_due() == 0
 
 
 def test_a_receiver_that_is_down_for_an_hour(service, receiver, clock):
@@ -105,7 +105,7 @@ def test_a_receiver_that_is_down_for_an_hour(service, receiver, clock):
     receiver.answers = [(500, {})] * 4
     due = []
     for _ in range(20):
-        outbox.sweep()
+        outbox.deliver_due()
         row = the_row()
         if row.status == "delivered":
             break
@@ -113,7 +113,7 @@ def test_a_receiver_that_is_down_for_an_hour(service, receiver, clock):
         due.append((row.due_at - timezone.now()).total_seconds())
         hook.refresh_from_db()
         assert hook.failing_since
-        assert outbox.sweep() == 0
+        assert outbox.deliver_due() == 0
         clock.shift(due[-1] + 0.001)
     for seconds, at_least in zip(due, (5, 300, 1800, 7200), strict=True):
         assert at_least <= seconds <= at_least * 1.1
@@ -130,7 +130,7 @@ def test_it_is_given_up_after_the_last_try_and_can_be_replayed(service, receiver
     event_id = the_row().event_id
     receiver.answers = [(301, {"location": receiver.url})] * 11
     for _ in range(20):
-        outbox.sweep()
+        outbox.deliver_due()
         clock.shift((the_row().due_at - timezone.now()).total_seconds() + 0.001)
         if the_row().status == "dead":
             break
@@ -140,7 +140,7 @@ def test_it_is_given_up_after_the_last_try_and_can_be_replayed(service, receiver
     assert row.payload
     assert outbox.replay(WebhookDelivery.objects.all()) == 1
     assert outbox.replay(WebhookDelivery.objects.all()) == 0
-    assert outbox.sweep() == 1
+    assert outbox.deliver_due() == 1
     row = the_row()
     assert (row.status, row.tries, row.event_id) == ("delivered", 1, event_id)
 
@@ -162,11 +162,11 @@ def test_gone_disables_the_webhook(api, service, receiver, disabled):
     for _ in range(3):
         tell(service)
     receiver.answers = [(410, {})]
-    assert outbox.sweep() == 1
+    assert outbox.deliver_due() == 1
     hook.refresh_from_db()
     assert (hook.status, hook.disabled_reason) == ("disabled", "gone")
     assert disabled == [(hook.pk, "disabled", "gone")]
-    assert outbox.sweep() == 2
+    assert outbox.deliver_due() == 2
     errors = WebhookDelivery.objects.filter(status="dead").values_list("error", flat=True)
     assert sorted(errors) == ["it answered 410", *["the receiver is disabled"] * 2]
     assert len(receiver.requests) == 1
@@ -186,7 +186,7 @@ def test_five_days_of_failures_disable_it(service, receiver, clock, disabled):
         WebhookDelivery.objects.all().delete()
         assert tell(service) == 1
         assert disabled == []
-        outbox.sweep()
+        outbox.deliver_due()
     assert disabled == [(hook.pk, "disabled", "failing")]
     hook.refresh_from_db()
     assert (hook.disabled_reason, hook.failing_since) == ("failing", None)
@@ -210,14 +210,14 @@ def test_a_receiver_may_ask_for_rest(service, receiver, clock, status, retry_aft
     make_webhook(service, webhook_url=receiver.url)
     tell(service)
     receiver.answers = [(status, {"retry-after": retry_after})]
-    outbox.sweep()
+    outbox.deliver_due()
     wait = (the_row().due_at - timezone.now()).total_seconds()
     assert seconds <= wait <= seconds * 1.1
     # What is new waits too.
     tell(service)
-    assert outbox.sweep() == (seconds == 5)
+    assert outbox.deliver_due() == (seconds == 5)
     clock.shift(wait + 0.001)
-    while outbox.sweep():
+    while outbox.deliver_due():
         pass
     assert set(WebhookDelivery.objects.values_list("status", flat=True)) == {"delivered"}
 
@@ -275,17 +275,17 @@ def test_a_dead_worker_is_taken_over(service, receiver, clock):
     hook = make_webhook(service, webhook_url=receiver.url)
     tell(service)
     now = timezone.now()
-    until = now + outbox.LEASE
-    Webhook.objects.update(turn="dead", turn_until=until)
-    WebhookDelivery.objects.update(status="sending", lease="dead", lease_until=until, tries=1)
+    until = now + dt.timedelta(seconds=outbox.LEASE)
+    Webhook.objects.update(lease="dead", due_at=until)
+    WebhookDelivery.objects.update(status="sending", lease="dead", due_at=until, tries=1)
     clock.shift(29)
-    assert outbox.sweep() == 0
+    assert outbox.deliver_due() == 0
     clock.shift(2)
     assert outbox.backlog(timezone.now())[0] == 1
-    assert outbox.sweep() == 1
+    assert outbox.deliver_due() == 1
     assert (the_row().status, the_row().tries) == ("delivered", 2)
     hook.refresh_from_db()
-    assert hook.turn == ""
+    assert hook.lease == ""
 
 
 def test_a_finish_without_the_lease_is_refused(service, receiver, monkeypatch, caplog):
@@ -298,7 +298,7 @@ def test_a_finish_without_the_lease_is_refused(service, receiver, monkeypatch, c
         return real(row, *args)
 
     monkeypatch.setattr(post, "post", overtaken)
-    outbox.sweep()
+    outbox.deliver_due()
     assert (the_row().status, the_row().lease) == ("sending", "another's")
     assert "lease was lost" in caplog.text
 
@@ -307,8 +307,8 @@ def test_interrupted_tries_come_to_an_end(service, receiver, clock):
     make_webhook(service, webhook_url=receiver.url)
     tell(service)
     past = timezone.now() - dt.timedelta(seconds=1)
-    WebhookDelivery.objects.update(status="sending", lease_until=past, tries=11)
-    assert outbox.sweep() == 1
+    WebhookDelivery.objects.update(status="sending", due_at=past, tries=11)
+    assert outbox.deliver_due() == 1
     assert (the_row().status, receiver.requests) == ("dead", [])
 
 
@@ -319,7 +319,7 @@ def test_a_turn_makes_room_for_others(service, make_receiver):
         tell(service)
     make_webhook(service, webhook_url=other.url)
     tell(service)
-    assert outbox.sweep(limit=6, workers=1) == 4
+    assert outbox.deliver_due(limit=6, workers=1) == 4
     assert (len(busy.requests), len(other.requests)) == (3, 1)
 
 
@@ -330,8 +330,8 @@ def test_two_sweepers_deliver_each_once(service, make_receiver, aligned):
     for _ in range(2):
         for _ in range(5):
             tell(service)
-        tried = aligned([lambda: outbox.sweep(100, 1)] * 6)
-        while more := outbox.sweep(100, 1):
+        tried = aligned([lambda: outbox.deliver_due(100, 1)] * 6)
+        while more := outbox.deliver_due(100, 1):
             tried.append(more)
         assert sum(tried) == 15
     assert [len(each.requests) for each in receivers] == [10] * 3
@@ -345,13 +345,16 @@ def test_the_backlog_and_the_purge(service, receiver, clock):
     clock.shift(90)
     tell(service)
     assert outbox.backlog(timezone.now()) == (2, 90)
-    while outbox.sweep():
+    while outbox.deliver_due():
         pass
     assert outbox.backlog(timezone.now()) == (0, 0)
-    clock.shift(30 * 86_400 - 90)
-    assert outbox.purge() == 0
-    clock.shift(60)
-    assert (outbox.purge(), outbox.purge()) == (1, 0)
+    clock.shift(45)
+    tell(service)
+    assert outbox.deliver_due() == 1
+    clock.shift(30 * 86_400 - 45)
+    assert outbox.purge() == 0  # it is their end that counts, not the event
+    clock.shift(30)
+    assert (outbox.purge(1), outbox.purge(), outbox.purge()) == (1, 1, 0)
     tell(service)
     clock.shift(31 * 86_400)
     assert outbox.purge() == 1
@@ -404,11 +407,11 @@ def test_a_connection_that_dies_at_any_statement_mutes_no_receiver(service, rece
         tell(service)
         before = len(receiver.requests)
         with Cut(at, way).applied() as cut, suppress(*reconnect.FAILURES):
-            outbox.sweep()
+            outbox.deliver_due()
         hook.refresh_from_db()
-        assert hook.turn == "", cut.statement
+        assert hook.lease == "", cut.statement
         assert not WebhookDelivery.objects.filter(status="sending").exists(), cut.statement
-        outbox.sweep()
+        outbox.deliver_due()
         assert set(WebhookDelivery.objects.values_list("status", flat=True)) == {"delivered"}
         assert len(receiver.requests) == before + 1, cut.statement
         if not cut.happened:
@@ -429,7 +432,7 @@ def test_a_turn_that_breaks_off_does_not_end_the_service(service, receiver, monk
     with serving(workers=2):
         assert eventually(lambda: "broke off" in caplog.text)
         past = timezone.now() - dt.timedelta(seconds=1)
-        WebhookDelivery.objects.update(lease_until=past)
+        WebhookDelivery.objects.update(due_at=past)
         assert eventually(lambda: the_row().status == "delivered")
 
 

@@ -52,7 +52,7 @@ def test_both_signatures_hold_and_break_with_any_byte(service, receiver, clock, 
         )
         secret = outbox.rotate_secret(sink)
         WebhookDelivery.objects.create(sink=sink, event_type="x", payload={"data": "é", "id": "1"})
-    assert outbox.sweep() == 1
+    assert outbox.deliver_due() == 1
     ((url, headers, body),) = receiver.requests
     headers = {name.lower(): value for name, value in headers.items()}
     assert headers["webhook-id"] == str(the_row().event_id)
@@ -84,7 +84,7 @@ def test_the_older_form_says_less_and_empty_values_are_left_out(service, receive
     tell(service, "approved")
     make_webhook(service, webhook_url=receiver.url, event_types=["factor.deleted"])
     outbox.record(service.sid, "factor.deleted", {"factor_friendly_name": "", "x": "y"})
-    while outbox.sweep():
+    while outbox.deliver_due():
         pass
     bodies = [
         dict(parse_qsl(body.decode(), keep_blank_values=True)) for *_, body in receiver.requests
@@ -102,7 +102,7 @@ def test_an_old_secret_signs_beside_the_new_one_for_a_day(service, receiver, clo
     for shift, holds in ((0, True), (86_399, True), (1, False)):
         clock.shift(shift)
         tell(service)
-        outbox.sweep()
+        outbox.deliver_due()
         url, headers, body = receiver.requests[-1]
         headers = {name.lower(): value for name, value in headers.items()}
         assert accepted_by_standard(new, headers, body)
@@ -113,7 +113,7 @@ def test_an_old_secret_signs_beside_the_new_one_for_a_day(service, receiver, clo
 def test_a_webhook_made_over_the_api_signs_with_a_secret_nobody_has_seen(service, receiver):
     hook = make_webhook(service, webhook_url=receiver.url)
     tell(service)
-    outbox.sweep()
+    outbox.deliver_due()
     hook.refresh_from_db()
     (secret,) = hook.open_secrets(dt.datetime.now(dt.UTC))
     _url, headers, body = receiver.requests[0]
@@ -124,7 +124,7 @@ def test_a_receiver_may_keep_the_secret_it_knows(service, receiver):
     hook = make_webhook(service, webhook_url=receiver.url)
     outbox.rotate_secret(hook, "an auth token of the vendor's, 32+")
     tell(service)
-    outbox.sweep()
+    outbox.deliver_due()
     url, headers, body = receiver.requests[0]
     headers = {name.lower(): value for name, value in headers.items()}
     assert accepted_by_sdk("an auth token of the vendor's, 32+", url, headers, body)
@@ -139,7 +139,7 @@ def test_no_address_that_is_refused_at_registration_is_called(service, clock, lo
     for url in REFUSED:
         make_webhook(service, webhook_url=url)
     tell(service)
-    assert outbox.sweep(limit=len(REFUSED)) == len(REFUSED) > 30
+    assert outbox.deliver_due(limit=len(REFUSED)) == len(REFUSED) > 30
     for row in WebhookDelivery.objects.select_related("webhook"):
         url = row.webhook.webhook_url
         assert (url, row.status, row.response_status, row.tries) == (url, "pending", None, 1)
@@ -161,7 +161,7 @@ def test_a_name_that_is_public_when_it_is_registered_and_private_when_it_is_call
     # Each try looks again, so an answer that was public once is not believed.
     for tries, found in enumerate([["10.0.0.8"], ["93.184.215.14", "::1"], ["169.254.169.254"]], 1):
         looked_up.answers.append(found)
-        assert outbox.sweep() == 1
+        assert outbox.deliver_due() == 1
         assert (the_row().status, the_row().tries) == ("pending", tries)
         assert "not allowed" in the_row().error
         clock.shift((the_row().due_at - timezone.now()).total_seconds() + 0.001)
@@ -184,7 +184,7 @@ def test_what_goes_wrong_is_told_without_its_text(service, monkeypatch, raised, 
     monkeypatch.setattr(client, "call", fail)
     make_webhook(service)
     tell(service)
-    outbox.sweep()
+    outbox.deliver_due()
     assert (the_row().status, the_row().error) == ("pending", error)
 
 
@@ -192,7 +192,7 @@ def test_a_key_that_has_left_the_ring(service, receiver, settings):
     outbox.rotate_secret(make_webhook(service, webhook_url=receiver.url))
     settings.SECRET_KEY = "another key for the tests, of more than fifty characters in all"
     tell(service)
-    outbox.sweep()
+    outbox.deliver_due()
     assert "has left the ring" in the_row().error
     assert Webhook.objects.get().failing_since is None
     assert receiver.requests == []
@@ -204,12 +204,12 @@ def test_a_secret_moves_to_the_newest_key(service, receiver, settings):
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another key for the tests, of more than fifty characters in all"
     tell(service)
-    outbox.sweep()
+    outbox.deliver_due()
     settings.SECRET_KEY_FALLBACKS = []
     hook.refresh_from_db()
     assert hook.sealed_secret.startswith(f"{codes.current_key_id()}$")
     tell(service)
-    outbox.sweep()
+    outbox.deliver_due()
     for _url, headers, body in receiver.requests:
         assert accepted_by_standard(secret, headers, body)
     assert len(receiver.requests) == 2
@@ -225,7 +225,7 @@ def test_the_lines_of_the_docs_in_a_django_view(service, receiver, rf, kind):
         sink = EventSink.objects.create(account=service.account, url=url, friendly_name="x")
         secret = outbox.rotate_secret(sink)
         WebhookDelivery.objects.create(sink=sink, event_type="x", payload={"id": "1"})
-    outbox.sweep()
+    outbox.deliver_due()
     ((called, headers, body),) = receiver.requests
     path = called.removeprefix(receiver.url.rstrip("/"))
     request = rf.post(path, body, content_type=headers.pop("content-type"), headers=headers)

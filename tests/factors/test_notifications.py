@@ -99,9 +99,9 @@ def test_a_failure_is_tried_again_with_growing_waits_until_its_time_is_over(fact
     while (left := row()).due_at is not None:
         waits.append(round((left.due_at - timezone.now()).total_seconds()))
         clock.shift(waits[-1] - 1)
-        assert notifications.sweep() == 0
+        assert notifications.deliver_due() == 0
         clock.shift(1)
-        assert notifications.sweep() == 1
+        assert notifications.deliver_due() == 1
     assert waits == [2, 4, 8, 16, 32, 60, 60, 60]
     assert (left.status, left.error, left.tries) == ("failed", "busy", 9)
     assert sent[-1].message.ttl == 300 - sum(waits)
@@ -114,7 +114,7 @@ def test_it_waits_as_long_as_the_push_service_says(factor, sent, clock):
     ask(factor)
     assert (row().due_at - timezone.now()).total_seconds() == 90
     clock.shift(90)
-    assert notifications.sweep() == 1
+    assert notifications.deliver_due() == 1
     assert row().status == "failed"
 
 
@@ -125,7 +125,7 @@ def test_zero_seconds_are_one_attempt(factor, sent, clock):
     asked.refresh_from_db()
     assert (asked.status, sent[-1].message.ttl) == ("failed", 0)
     clock.shift(200)
-    assert notifications.sweep() == 0
+    assert notifications.deliver_due() == 0
 
 
 @pytest.mark.parametrize(
@@ -165,17 +165,17 @@ def test_what_a_dead_process_left_is_taken_over_when_its_lease_lapses(factor, se
         ask(factor)
     held = row()
     assert (held.status, held.tries) == ("sending", 1)
-    assert notifications.sweep() == 0
+    assert notifications.deliver_due() == 0
     assert notifications.deliver(held.sid) is False
     clock.shift(60)
-    assert notifications.sweep() == 1
+    assert notifications.deliver_due() == 1
     assert (row().status, row().tries) == ("sent", 2)
 
 
 def test_whoever_lost_the_lease_records_nothing(factor, sent, clock):
     def late():
         clock.shift(61)
-        assert notifications.sweep() == 1
+        assert notifications.deliver_due() == 1
         raise PushError("too late")
 
     SCRIPT.append(late)
@@ -190,12 +190,12 @@ def test_what_was_never_tried_is_sent_by_the_sweep(factor, sent, clock, monkeypa
     notifications.ask(challenge, 0)
     assert sent == []
     clock.shift(4)
-    assert notifications.sweep(1) == 1
-    assert notifications.sweep() == 1
+    assert notifications.deliver_due(1) == 1
+    assert notifications.deliver_due() == 1
     assert [call.message.ttl for call in sent] == [295, 0]
     notifications.ask(challenge, 0)
     clock.shift(60)
-    assert notifications.sweep() == 1
+    assert notifications.deliver_due() == 1
     assert Notification.objects.get(status="dropped").error == "its time was over"
 
 
@@ -207,7 +207,7 @@ def test_a_challenge_that_is_over_is_not_told_of(factor, sent, clock, monkeypatc
         clock.shift(100)
     else:
         Challenge.objects.update(status=status)
-    assert notifications.sweep() == 1
+    assert notifications.deliver_due() == 1
     assert (row().status, row().error, sent) == ("dropped", "the challenge was over", [])
 
 
@@ -281,12 +281,12 @@ def test_a_row_that_raises_stops_nobody(factor, sent, clock, monkeypatch, caplog
         finish(row, *args, **kwargs)
 
     monkeypatch.setattr(notifications, "_finish", once)
-    assert notifications.sweep() == 1
+    assert notifications.deliver_due() == 1
     assert Notification.objects.get(sid=second).status == "sent"
-    assert f"{first} was interrupted: ZeroDivisionError" in caplog.text
+    assert f"{first} was put off: ZeroDivisionError" in caplog.text
     assert FCM_TOKEN not in caplog.text
     clock.shift(60)
-    assert notifications.sweep() == 1
+    assert notifications.deliver_due() == 1
     assert Notification.objects.get(sid=first).status == "sent"
 
 
@@ -310,8 +310,8 @@ def test_a_sweep_stops_when_told(factor, sent, monkeypatch):
     with monkeypatch.context() as still:
         still.setattr(notifications, "wake", lambda sid: None)
         ask(factor)
-    assert notifications.sweep(stop=lambda: True) == 0
-    assert notifications.sweep() == 1
+    assert notifications.deliver_due(stop=lambda: True) == 0
+    assert notifications.deliver_due() == 1
 
 
 @pytest.mark.parametrize("engine", ["tasks", "celery", "tests.nowhere.wake"])
@@ -327,5 +327,5 @@ def test_many_sweeps_send_once(factor, sent, aligned, monkeypatch):
     with monkeypatch.context() as still:
         still.setattr(notifications, "wake", lambda sid: None)
         ask(factor)
-    taken = aligned([notifications.sweep for _ in range(10)])
+    taken = aligned([notifications.deliver_due for _ in range(10)])
     assert sum(taken) == len(sent) == 1

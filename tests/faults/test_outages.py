@@ -90,7 +90,7 @@ def test_events_that_a_blip_delays_arrive_in_time_and_once(
     in_time(lambda: not WebhookDelivery.objects.exclude(status="delivered").exists(), *workers)
     ids = [headers["webhook-id"] for _, headers, _ in receiver.requests]
     assert len(ids) == len(set(ids)) == WebhookDelivery.objects.count()
-    assert not EventSink.objects.exclude(turn="").exists()
+    assert not EventSink.objects.exclude(lease="").exists()
 
 
 def test_a_code_that_is_entered_while_a_provider_stalls_is_followed_by_no_message(

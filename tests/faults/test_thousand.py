@@ -81,7 +81,7 @@ def test_a_thousand_starts_all_end_sent_or_visibly_failed(service, provider, thr
         rows = threads(lambda to: verifications.start(service, to), numbers)
         while due := VerificationAttempt.objects.filter(due_at__isnull=False).count():
             clock.shift(6)
-            threads(lambda _: delivery.sweep(due), range(THREADS))
+            threads(lambda _: delivery.deliver_due(due), range(THREADS))
     assert len({row.sid for row in rows}) == STARTS == VerificationAttempt.objects.count()
     attempts = list(VerificationAttempt.objects.select_related("verification"))
     for attempt in attempts:

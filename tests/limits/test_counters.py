@@ -416,12 +416,12 @@ def test_the_sweep_deletes_what_is_over_in_batches(service, start, clock):
     day_ends = dt.timedelta(hours=12)
     clock.shift(60 + 3600)
     start(ip="new")
-    assert counters.sweep(2) == 2
-    assert counters.sweep() == 3
-    assert counters.sweep() == 0
+    assert counters.purge(2) == 2
+    assert counters.purge() == 3
+    assert counters.purge() == 0
     assert StatusReadCount.objects.count() == BucketCount.objects.count() == 1
     clock.shift(day_ends)
-    assert counters.sweep() == 2
+    assert counters.purge() == 2
 
 
 class TestRedis:

@@ -247,8 +247,8 @@ def loop(monkeypatch, turns):
     """Run the loop; each pass takes the next function of `turns`, and the last one ends it."""
     passes = iter(turns)
     monkeypatch.setattr(threading.Event, "wait", lambda self, timeout=None: None)
-    monkeypatch.setattr(delivery, "sweep", lambda limit, stop: next(passes)(stop))
-    monkeypatch.setattr(notifications, "sweep", lambda limit, stop: 0)
+    monkeypatch.setattr(delivery, "deliver_due", lambda limit, stop: next(passes)(stop))
+    monkeypatch.setattr(notifications, "deliver_due", lambda limit, stop: 0)
     return run("deliverattempts", "--loop", "--interval", "0.01", "--limit", "2")
 
 
@@ -291,7 +291,7 @@ def test_a_loop_outlives_its_database(monkeypatch, caplog, fault):
 def test_a_sweep_that_is_stopped_starts_no_further_message(service, clock, outbox):
     interrupted(service, *PHONES)
     clock.shift(61)
-    assert delivery.sweep(stop=lambda: len(outbox) == 2) == 2
+    assert delivery.deliver_due(stop=lambda: len(outbox) == 2) == 2
     assert len(outbox) == 2
 
 

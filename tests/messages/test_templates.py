@@ -192,9 +192,9 @@ def test_another_process_sends_what_was_validated(account, service, outbox, cloc
     template.delete()
     VerificationAttempt.objects.update(message_status="sending")
     row.refresh_from_db()
-    VerificationAttempt.objects.update(**attempts.lease(row.date_created))
+    VerificationAttempt.objects.update(**attempts.LEASES.leased(row.date_created))
     clock.shift(120)
-    assert delivery.sweep() == 1
+    assert delivery.deliver_due() == 1
     assert outbox[1].body == outbox[0].body.replace("(10 min)", "(8 min)")
 
 

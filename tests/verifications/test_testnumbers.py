@@ -82,9 +82,9 @@ def test_no_worker_sends_it(service, loud, settings):
     make_pair(service)
     verifications.start(service, PHONE)
     assert VerificationAttempt.objects.get().message_status == "queued"
-    assert delivery.sweep() == 1
+    assert delivery.deliver_due() == 1
     assert VerificationAttempt.objects.get().message_status == "canceled"
-    assert delivery.sweep() == 0
+    assert delivery.deliver_due() == 0
 
 
 def test_the_wire_is_a_face_like_any_other(api, service, loud):

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Sweep once, or until a signal ends it."""
+        """Send once, or until a signal ends it."""
         limit, interval = options["limit"], options["interval"]
         if limit < 0:
             raise CommandError("--limit: at least 0.")
@@ -39,15 +39,17 @@ class Command(BaseCommand):
         self._taken = 0
         if options["loop"]:
             with loops.until_signal() as stop:
-                loops.run(NAME, partial(self._sweep, limit, stop.is_set), stop, interval=interval)
+                loops.run(
+                    NAME, partial(self._one_pass, limit, stop.is_set), stop, interval=interval
+                )
         else:
-            self._sweep(limit)
+            self._one_pass(limit)
             health.beat(NAME)
         self.stdout.write(f"{self._taken} attempts taken over")
 
-    def _sweep(self, limit: int, stop: Callable[[], bool] = lambda: False) -> bool:
+    def _one_pass(self, limit: int, stop: Callable[[], bool] = lambda: False) -> bool:
         """Send what is due; return whether the pass was full, and has left something behind it."""
-        taken = delivery.sweep(limit, stop=stop)
+        taken = delivery.deliver_due(limit, stop=stop)
         self._taken += taken
-        notifications.sweep(limit, stop=stop)
+        notifications.deliver_due(limit, stop=stop)
         return taken >= max(limit, 1)

@@ -32,7 +32,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Sweep until nothing is due, or for good."""
+        """Post until nothing is due, or for good."""
         if options["limit"] < 0 or options["interval"] <= 0 or options["workers"] < 1:
             raise CommandError("--limit: at least 0; --interval: above 0; --workers: at least 1.")
         if options["loop"]:
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             return
         total = 0
         while total < options["limit"]:
-            done = outbox.sweep(min(options["limit"] - total, 100), options["workers"])
+            done = outbox.deliver_due(min(options["limit"] - total, 100), options["workers"])
             if not done:
                 break
             total += done

@@ -28,9 +28,9 @@ class Command(BaseCommand):
         batch = max(options["batch"], 1)
         for verb, said in (
             (verifications.expire, "verifications expired"),
-            (counters.sweep, "rate limit counts deleted"),
+            (counters.purge, "rate limit counts deleted"),
             (outbox.purge, "webhook deliveries deleted"),
-            (access_tokens.expire, "access tokens deleted"),
+            (access_tokens.purge, "access tokens deleted"),
             (single_use.purge, "spent tokens deleted"),
         ):
             total = 0
