@@ -16,13 +16,16 @@ import django
 import rest_framework
 from django.conf import settings
 
-from benchmarks import databases, load, numbers, report, servers
+from benchmarks import bounds, databases, load, numbers, report, servers
 
 Maker = Callable[[], AbstractContextManager[str]]
 
 
 def main() -> None:
-    """Measure on every database that there is, print the tables, and write the JSON."""
+    """Measure on every database that there is, print the tables, and write the JSON.
+
+    Exits with what is beyond its bounds, or if there is no database.
+    """
     options = _options()
     key = secrets.token_urlsafe(48)
     settings.configure(SECRET_KEY=key)  # for the codes that the client has to know
@@ -40,6 +43,10 @@ def main() -> None:
             "options": {name: value for name, value in vars(options).items() if name != "json"},
         }
         options.json.write_text(json.dumps({**about, "results": results}, indent=1) + "\n")
+    if not results:
+        raise SystemExit("Nothing was measured.")
+    if beyond := [line for result in results for line in bounds.beyond(result)]:
+        raise SystemExit("\n".join(["", "Beyond the bounds:", *beyond]))
 
 
 def measure(name: str, make: Maker, key: str, options: argparse.Namespace) -> list[dict[str, Any]]:

@@ -29,6 +29,10 @@ PHONE = "+14155552671"
 OTHER_PHONE = "+15017122661"
 # Of the aligned tests: as many as a PostgreSQL server has connections for by default.
 THREADS = 50
+# Fixtures that give a test the database.
+DATABASE = {"db", "transactional_db", "live_server"}
+# Markers of tests that take seconds each.
+SLOW = ("browser", "once", "postgres")
 
 
 def pytest_addoption(parser):
@@ -39,6 +43,9 @@ def pytest_addoption(parser):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     for item in items:
+        # A test without one of these is refused the database by pytest-django: no server changes it.
+        if item.get_closest_marker("django_db") or DATABASE.intersection(item.fixturenames):
+            item.add_marker("database")
         if "aligned" in item.fixturenames:
             item.add_marker("races")
     if most := config.getoption("cases"):
@@ -49,6 +56,17 @@ def pytest_collection_modifyitems(config, items):
             (kept if seen[name] <= most else left_out).append(item)
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
+
+
+@pytest.hookimpl(specname="pytest_collection_modifyitems", trylast=True)
+def pytest_slow_files_first(items):
+    """Otherwise the last process has a minute of pages left when the others are done.
+
+    In a file, what needs the other processes to wait comes last; all else stays in its random order.
+    """
+    slow = {item.path for item in items if any(map(item.get_closest_marker, SLOW))}
+    place = {path: number for number, path in enumerate(dict.fromkeys(i.path for i in items))}
+    items.sort(key=lambda i: (i.path not in slow, place[i.path], "aligned" in i.fixturenames))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -227,7 +245,8 @@ def aligned():
     One process at a time has these threads: two would need more connections than a server has.
     """
     lock = (Path(tempfile.gettempdir()) / "django-verify-aligned-tests").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    if connections.settings["default"]["ENGINE"] != "django.db.backends.sqlite3":
+        fcntl.flock(lock, fcntl.LOCK_EX)
     # The threads keep their connection warm over a request, and close it themselves.
     options = connections.settings["default"]
     kept, options["CONN_MAX_AGE"] = options["CONN_MAX_AGE"], None

@@ -131,6 +131,24 @@ def test_the_licence_is_shipped(project):
         assert "Redistribution and use" in (ROOT / name).read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", ["SECURITY.md", "README.md", ".ci/run"])
+def test_the_supported_versions_are_the_same_everywhere(project, name):
+    text = (ROOT / name).read_text(encoding="utf-8").replace("3.11–3.13", "3.11, 3.12, 3.13")
+    classifiers = "\n".join(project["project"]["classifiers"])
+    for version in re.findall(r":: (\d+\.\d+)$", classifiers, re.MULTILINE):
+        assert re.search(rf"(?<![\d.]){re.escape(version)}(?!\d)", text), version
+
+
+def test_the_hooks_before_a_commit_are_checks_of_make_lint():
+    yaml = pytest.importorskip("yaml")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert [repo["repo"] for repo in config["repos"]] == ["local"]
+    for hook in config["repos"][0]["hooks"]:
+        check = hook["entry"].partition(".venv/bin/")[2].removesuffix(" --force-exclude")
+        assert re.search(rf"'{check}( --check)?( \.)?'", makefile), hook["id"]
+
+
 @every_module
 def test_a_module_opens_with_a_sentence(path):
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))

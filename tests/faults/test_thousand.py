@@ -16,7 +16,7 @@ from django_verify.models import VerificationAttempt
 from django_verify.senders import Receipt, SendError, TemporarySendError
 from tests.scripted import Scripted, configured
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.races]
 
 STARTS, THREADS, FAILING = 1000, 8, 0.3
 
