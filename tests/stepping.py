@@ -79,7 +79,7 @@ class Stepper:
 
 
 START = "api/verifications.py:VerificationViewSet.create"
-CHECK = "api/verifications.py:VerificationCheckViewSet.create"
+CHECK = "api/resource.py:Create.create"
 SEND = "senders/locmem.py:LocmemSender.send"
 
 

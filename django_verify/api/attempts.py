@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
@@ -18,6 +18,7 @@ from django_verify.exceptions import InvalidParameter
 from django_verify.messages import channels
 from django_verify.models import Verification, VerificationAttempt
 from django_verify.rest import bodies
+from django_verify.rest.answers import Answer, Time, computed
 
 # Older attempts are not shown, whether or not their rows still exist.
 WINDOW = dt.timedelta(days=30)
@@ -75,30 +76,56 @@ class SummaryFilters(wire.Parameters):
     DestinationPrefix = Prefix(required=False)
 
 
-class AttemptAnswer(wire.Answer):
+class AttemptAnswer(Answer):
     """An attempt; the keys of `channel_data` depend on the channel."""
 
     sid = wire.SidOf("VL")
-    account_sid = wire.SidOf("AC")
-    service_sid = wire.SidOf("VA", allow_null=True)
-    verification_sid = wire.SidOf("VE")
-    date_created = serializers.DateTimeField()
-    date_updated = serializers.DateTimeField()
-    conversion_status = serializers.ChoiceField(["converted", "unconverted"])
-    channel = serializers.ChoiceField(CHANNELS)
-    price = serializers.DictField(child=serializers.CharField(), allow_null=True)
-    channel_data = serializers.DictField()
-    url = serializers.URLField()
+    account_sid = wire.CallersSid()
+    service_sid = wire.SidOf("VA", source="verification.service_id", allow_null=True)
+    verification_sid = wire.SidOf("VE", source="verification_id")
+    date_created = Time()
+    date_updated = Time()
+    conversion_status = computed(
+        serializers.ChoiceField(["converted", "unconverted"]),
+        lambda row, view: "converted" if row.verification.valid else "unconverted",
+    )
+    channel = computed(
+        serializers.ChoiceField(CHANNELS), lambda row, view: _THEIRS.get(row.channel, row.channel)
+    )
+    price = computed(
+        serializers.DictField(child=serializers.CharField(), allow_null=True),
+        lambda row, view: (
+            {"value": row.price_value, "currency": row.price_currency.lower()}
+            if row.price_value
+            else None
+        ),
+    )
+    channel_data = computed(
+        serializers.DictField(), lambda row, view: _channel_data(row, row.verification)
+    )
+    url = wire.Link()
 
 
-class SummaryAnswer(wire.Answer):
+class Figures(NamedTuple):
+    """How many attempts the filters leave, and how many of them converted."""
+
+    attempts: int
+    converted: int
+
+
+class SummaryAnswer(Answer):
     """Figures of the attempts that the filters leave."""
 
-    total_attempts = serializers.IntegerField()
-    total_converted = serializers.IntegerField()
-    total_unconverted = serializers.IntegerField()
-    conversion_rate_percentage = serializers.RegexField(r"^[0-9]{1,3}(\.[0-9]{1,9})?$")
-    url = serializers.URLField()
+    total_attempts = serializers.IntegerField(source="attempts")
+    total_converted = serializers.IntegerField(source="converted")
+    total_unconverted = computed(
+        serializers.IntegerField(), lambda row, view: row.attempts - row.converted
+    )
+    conversion_rate_percentage = computed(
+        serializers.RegexField(r"^[0-9]{1,3}(\.[0-9]{1,9})?$"),
+        lambda row, view: percentage(row.converted, row.attempts),
+    )
+    url = wire.RequestUrl()
 
 
 class AttemptResource(Resource):
@@ -135,25 +162,6 @@ class AttemptViewSet(Fetch, List, AttemptResource):
             rows = rows.filter(about, verification__account_id=self.account.sid)
         return rows.filter(**_columns(filters))
 
-    def represent(self, row: VerificationAttempt) -> dict[str, Any]:
-        """Return the contract's object."""
-        verification = row.verification
-        converted = verification.status == Verification.Status.APPROVED
-        price = {"value": row.price_value, "currency": row.price_currency.lower()}
-        return {
-            "sid": row.sid,
-            "account_sid": row.account_id,
-            "service_sid": verification.service_id,
-            "verification_sid": verification.sid,
-            "date_created": wire.timestamp(row.date_created),
-            "date_updated": wire.timestamp(row.date_updated),
-            "conversion_status": "converted" if converted else "unconverted",
-            "channel": _THEIRS.get(row.channel, row.channel),
-            "price": price if row.price_value else None,
-            "channel_data": _channel_data(row, verification),
-            "url": self.link(f"Attempts/{row.sid}"),
-        }
-
 
 class AttemptsSummaryViewSet(AttemptResource):
     """`/Attempts/Summary`: one object of figures."""
@@ -174,18 +182,7 @@ class AttemptsSummaryViewSet(AttemptResource):
         counts = rows.filter(**_columns(filters)).aggregate(
             attempts=Count("pk"), converted=Count("pk", filter=_CONVERTED)
         )
-        return Response(self.represent((counts["attempts"], counts["converted"])))
-
-    def represent(self, counts: tuple[int, int]) -> dict[str, Any]:
-        """Return the contract's object from the numbers of attempts and converted ones."""
-        attempts, converted = counts
-        return {
-            "total_attempts": attempts,
-            "total_converted": converted,
-            "total_unconverted": attempts - converted,
-            "conversion_rate_percentage": percentage(converted, attempts),
-            "url": self.link(self.path),
-        }
+        return Response(self.represent(Figures(**counts)))
 
 
 def percentage(part: int, whole: int) -> str:
@@ -223,7 +220,7 @@ def _about(to: str) -> Q:
 
 def _channel_data(row: VerificationAttempt, verification: Verification) -> dict[str, Any]:
     status = "unconfirmed"
-    if verification.status == Verification.Status.APPROVED:
+    if verification.valid:
         status = "confirmed"
     elif verification.is_over(timezone.now()):
         status = "expired"

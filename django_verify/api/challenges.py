@@ -16,6 +16,7 @@ from django_verify.api.entities import EntityResource
 from django_verify.api.resource import Create, Fetch, List, PageParameters, Update
 from django_verify.factors import challenges, entities
 from django_verify.models import Challenge, Factor
+from django_verify.rest.answers import Answer, Time, computed, constant
 
 MESSAGE_LENGTH, LABEL_LENGTH, VALUE_LENGTH = 256, 36, 128
 MAX_FIELDS = 20
@@ -81,33 +82,35 @@ class ChallengeFilters(PageParameters):
     Order = fields.OneOf("asc", "desc", required=False)
 
 
-class ChallengeLinks(wire.Answer):
-    """Where further notifications are asked for."""
-
-    notifications = serializers.URLField()
-
-
-class ChallengeAnswer(wire.Answer):
+class ChallengeAnswer(Answer):
     """A challenge."""
 
     sid = wire.SidOf("YC")
-    account_sid = wire.SidOf("AC")
-    service_sid = wire.SidOf("VA")
-    entity_sid = wire.SidOf("YE")
-    identity = serializers.CharField()
-    factor_sid = wire.SidOf("YF")
-    date_created = serializers.DateTimeField()
-    date_updated = serializers.DateTimeField()
-    date_responded = serializers.DateTimeField(allow_null=True)
-    expiration_date = serializers.DateTimeField()
-    status = serializers.ChoiceField(["pending", "expired", "approved", "denied"])
-    responded_reason = serializers.ChoiceField(["none", "not_needed", "not_requested"])
+    account_sid = wire.CallersSid()
+    service_sid = wire.SidOf("VA", source="service_id")
+    entity_sid = wire.SidOf("YE", source="entity_id")
+    identity = serializers.CharField(source="entity.identity")
+    factor_sid = wire.SidOf("YF", source="factor_id")
+    date_created = Time()
+    date_updated = Time()
+    date_responded = Time(allow_null=True)
+    status = computed(
+        serializers.ChoiceField(["pending", "expired", "approved", "denied"]),
+        lambda row, view: row.current_status(timezone.now()),
+    )
+    responded_reason = constant(
+        serializers.ChoiceField(["none", "not_needed", "not_requested"]), "none"
+    )
     details = serializers.DictField(allow_null=True)
     hidden_details = serializers.DictField(child=serializers.CharField(), allow_null=True)
     metadata = serializers.DictField(child=serializers.CharField(), allow_null=True)
     factor_type = serializers.ChoiceField(["push", "totp", "passkeys"])
-    url = serializers.URLField()
-    links = ChallengeLinks(allow_null=True)
+    expiration_date = Time()
+    url = wire.Link()
+    links = wire.Links(
+        when=lambda answer: answer["factor_type"] != Factor.Type.PASSKEYS,
+        notifications="Notifications",
+    )
 
 
 class ChallengeViewSet(Create, Fetch, List, Update, EntityResource):
@@ -164,46 +167,11 @@ class ChallengeViewSet(Create, Fetch, List, Update, EntityResource):
             auth_payload=values.get("auth_payload", ""),
         )
 
-    def perform_update(self, challenge: Challenge, **values: Any) -> Challenge:
+    def perform_update(self, challenge: Challenge, /, **values: Any) -> Challenge:
         """Take the answer of the factor's owner."""
         return challenges.answer(
             challenge, values.get("auth_payload", ""), metadata=values.get("metadata")
         )
-
-    def represent(self, challenge: Challenge) -> dict[str, Any]:
-        """Return the contract's object."""
-        told = common(challenge)
-        path = f"Services/{challenge.service_id}/Entities/{told['identity']}/Challenges"
-        url = self.link(f"{path}/{challenge.sid}")
-        notified = challenge.factor_type != Factor.Type.PASSKEYS
-        return {
-            **told,
-            "expiration_date": wire.timestamp(challenge.expiration_date),
-            "url": url,
-            "links": {"notifications": f"{url}/Notifications"} if notified else None,
-        }
-
-
-def common(challenge: Challenge) -> dict[str, Any]:
-    """Return what every answer about a challenge holds, whoever it is put to."""
-    entity, responded = challenge.entity, challenge.date_responded
-    return {
-        "sid": challenge.sid,
-        "account_sid": challenge.account_id,
-        "service_sid": challenge.service_id,
-        "entity_sid": entity.sid if entity else "",
-        "identity": entity.identity if entity else "",
-        "factor_sid": challenge.factor_id or "",
-        "date_created": wire.timestamp(challenge.date_created),
-        "date_updated": wire.timestamp(challenge.date_updated),
-        "date_responded": wire.timestamp(responded) if responded else None,
-        "status": challenge.current_status(timezone.now()),
-        "responded_reason": "none",
-        "details": challenge.details,
-        "hidden_details": challenge.hidden_details,
-        "metadata": challenge.metadata,
-        "factor_type": challenge.factor_type,
-    }
 
 
 def _details(values: dict[str, Any]) -> dict[str, Any] | None:

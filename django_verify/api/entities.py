@@ -13,6 +13,7 @@ from django_verify.api.resource import Create, Delete, Fetch, List, ServiceResou
 from django_verify.exceptions import InvalidFactorParameter, InvalidParameter
 from django_verify.factors import access_tokens, entities
 from django_verify.models import Entity, Factor
+from django_verify.rest.answers import Answer, Time, computed
 
 
 class FactorSide(ServiceResource):
@@ -55,25 +56,17 @@ class EntityParameters(wire.Parameters):
     Identity = wire.Text()
 
 
-class EntityLinks(wire.Answer):
-    """Where an entity's objects are."""
-
-    factors = serializers.URLField()
-    new_factors = serializers.URLField()
-    challenges = serializers.URLField()
-
-
-class EntityAnswer(wire.Answer):
+class EntityAnswer(Answer):
     """An entity."""
 
     sid = wire.SidOf("YE")
     identity = serializers.CharField()
-    account_sid = wire.SidOf("AC")
-    service_sid = wire.SidOf("VA")
-    date_created = serializers.DateTimeField()
-    date_updated = serializers.DateTimeField()
-    url = serializers.URLField()
-    links = EntityLinks()
+    account_sid = wire.CallersSid()
+    service_sid = wire.SidOf("VA", source="service_id")
+    date_created = Time()
+    date_updated = Time()
+    url = wire.Link()
+    links = wire.Links(factors="Factors", new_factors="Factors", challenges="Challenges")
 
 
 class EntityViewSet(Create, Fetch, List, Delete, FactorSide):
@@ -97,24 +90,6 @@ class EntityViewSet(Create, Fetch, List, Delete, FactorSide):
     def perform_destroy(self, entity: Entity) -> None:
         """Delete it with its factors and challenges."""
         entities.delete(entity)
-
-    def represent(self, entity: Entity) -> dict[str, Any]:
-        """Return the contract's object."""
-        url = self.link(f"Services/{entity.service_id}/Entities/{entity.identity}")
-        return {
-            "sid": entity.sid,
-            "identity": entity.identity,
-            "account_sid": entity.account_id,
-            "service_sid": entity.service_id,
-            "date_created": wire.timestamp(entity.date_created),
-            "date_updated": wire.timestamp(entity.date_updated),
-            "url": url,
-            "links": {
-                "factors": f"{url}/Factors",
-                "new_factors": f"{url}/Factors",
-                "challenges": f"{url}/Challenges",
-            },
-        }
 
 
 class FactorChanges(wire.Parameters):
@@ -150,56 +125,38 @@ class FactorParameters(wire.Parameters):
     Metadata = fields.TextMap(required=False)
 
 
-class FactorAnswer(wire.Answer):
+class FactorAnswer(Answer):
     """A factor; its binding and options are told when it is created, and never again."""
 
     sid = wire.SidOf("YF")
-    account_sid = wire.SidOf("AC")
-    service_sid = wire.SidOf("VA")
-    entity_sid = wire.SidOf("YE")
-    identity = serializers.CharField()
+    account_sid = wire.CallersSid()
+    service_sid = wire.SidOf("VA", source="service_id")
+    entity_sid = wire.SidOf("YE", source="entity_id")
+    identity = serializers.CharField(source="entity.identity")
     friendly_name = serializers.CharField()
     status = serializers.ChoiceField(["unverified", "verified"])
     factor_type = serializers.ChoiceField(["push", "totp", "passkeys"])
     config = serializers.DictField()
     metadata = serializers.DictField(child=serializers.CharField(), allow_null=True)
-    date_created = serializers.DateTimeField()
-    date_updated = serializers.DateTimeField()
-    url = serializers.URLField()
+    date_created = Time()
+    date_updated = Time()
+    url = wire.Link("Services/%(service_sid)s/Entities/%(identity)s/Factors/%(sid)s")
 
 
 class NewFactorAnswer(FactorAnswer):
     """A factor that was just created: with its seed, or what the browser is to be asked."""
 
-    binding = serializers.DictField(allow_null=True)
-    options = serializers.DictField(allow_null=True)
+    binding = computed(
+        serializers.DictField(allow_null=True),
+        lambda row, view: factors.get(row.factor_type).binding(row),
+    )
+    options = computed(
+        serializers.DictField(allow_null=True),
+        lambda row, view: factors.get(row.factor_type).options(row),
+    )
 
 
-class FactorShown(FactorSide):
-    """Base of what answers a factor."""
-
-    def represent(self, factor: Factor) -> dict[str, Any]:
-        """Return the contract's object."""
-        identity = factor.entity.identity
-        path = f"Services/{factor.service_id}/Entities/{identity}/Factors/{factor.sid}"
-        return {
-            "sid": factor.sid,
-            "account_sid": factor.account_id,
-            "service_sid": factor.service_id,
-            "entity_sid": factor.entity_id,
-            "identity": identity,
-            "friendly_name": factor.friendly_name,
-            "status": factor.status,
-            "factor_type": factor.factor_type,
-            "config": factor.config,
-            "metadata": factor.metadata,
-            "date_created": wire.timestamp(factor.date_created),
-            "date_updated": wire.timestamp(factor.date_updated),
-            "url": self.link(path),
-        }
-
-
-class FactorViewSet(Create, Fetch, List, Update, Delete, FactorShown, EntityResource):
+class FactorViewSet(Create, Fetch, List, Update, Delete, EntityResource):
     """`/Services/{ServiceSid}/Entities/{Identity}/Factors`; an update with a payload verifies."""
 
     path = "Services/<str:service_sid>/Entities/<str:identity>/Factors"
@@ -235,19 +192,12 @@ class FactorViewSet(Create, Fetch, List, Update, Delete, FactorShown, EntityReso
             raise exceptions.MissingFactorParameter("friendly_name", wire.REQUIRED)
         return values
 
-    def create(self, request: Any, **kwargs: str) -> Any:
-        """Answer the new factor with what is told once."""
-        response = super().create(request, **kwargs)
-        kind = factors.get(self.made.factor_type)
-        response.data |= {"binding": kind.binding(self.made), "options": kind.options(self.made)}
-        return response
-
     def perform_create(self, friendly_name: str, factor_type: str, **values: Any) -> Factor:
         """Enrol a factor, and its entity with it."""
         if factor_type == Factor.Type.PASSKEYS:
             raise exceptions.PasskeysElsewhere
         metadata = values.pop("metadata", None)
-        self.made = entities.enrol(
+        return entities.enrol(
             self.loaded_service(),
             self.kwargs["identity"],
             factor_type,
@@ -256,9 +206,8 @@ class FactorViewSet(Create, Fetch, List, Update, Delete, FactorShown, EntityReso
             metadata=metadata,
             access_token=self.access_token,
         )
-        return self.made
 
-    def perform_update(self, factor: Factor, **values: Any) -> Factor:
+    def perform_update(self, factor: Factor, /, **values: Any) -> Factor:
         """Change what was sent, then let it prove itself."""
         payload = values.pop("auth_payload", "")
         if values:

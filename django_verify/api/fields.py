@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from django_verify import conf, sids
 from django_verify.api import wire
+from django_verify.net import times
 
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})\Z"
@@ -33,7 +34,7 @@ class Moment(serializers.Field[dt.datetime, str, str, Any]):
 
     def to_representation(self, value: dt.datetime) -> str:
         """Return the text."""
-        return wire.timestamp(value)
+        return times.timestamp(value)
 
 
 class Formed(wire.Text):

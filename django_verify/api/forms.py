@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from django_verify.api import wire
-from django_verify.api.resource import Resource
+from django_verify.api.resource import Fetch, Resource
 from django_verify.exceptions import NotFound
+from django_verify.rest.answers import Answer, constant
+
+FORM_TYPE = "form-push"
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _NAME = {"type": "string", "minLength": 1, "maxLength": 64}
@@ -101,33 +102,25 @@ _FORMS = {
 }
 
 
-class FormAnswer(wire.Answer):
+class FormAnswer(Answer):
     """Schemas by what they are for."""
 
-    form_type = serializers.ChoiceField(["form-push"])
-    forms = serializers.DictField(child=serializers.DictField())
-    form_meta = serializers.DictField(child=serializers.CharField())
-    url = serializers.URLField()
+    form_type = constant(serializers.ChoiceField([FORM_TYPE]), FORM_TYPE)
+    forms = constant(serializers.DictField(child=serializers.DictField()), _FORMS)
+    form_meta = constant(
+        serializers.DictField(child=serializers.CharField()), {"binding_separator": "."}
+    )
+    url = wire.Link()
 
 
-class FormViewSet(Resource):
-    """`/Forms/{FormType}`: fetch; the one type is `form-push`."""
+class FormViewSet(Fetch, Resource):
+    """`/Forms/{FormType}`: fetch the schemas, which are the same for everyone."""
 
     path = "Forms"
     lookup = "form_type"
     answer = FormAnswer
 
-    def retrieve(self, request: Request, **kwargs: str) -> Response:
-        """Answer the schemas, which are the same for everyone."""
-        if kwargs["form_type"] != "form-push":
+    def get_object(self) -> None:
+        """Know the one type there is. Raises NotFound."""
+        if self.kwargs["form_type"] != FORM_TYPE:
             raise NotFound
-        return Response(self.represent(kwargs["form_type"]))
-
-    def represent(self, form_type: str) -> dict[str, Any]:
-        """Return the contract's object."""
-        return {
-            "form_type": form_type,
-            "forms": _FORMS,
-            "form_meta": {"binding_separator": "."},
-            "url": self.link(f"{self.path}/{form_type}"),
-        }

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, router
+from django.db import router
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from django_verify import exceptions, sids
 from django_verify.api import wire
-from django_verify.api.resource import (
-    Create,
-    Delete,
-    Fetch,
-    List,
-    ServiceResource,
-    Update,
-    only,
-    save_changes,
-)
-from django_verify.db import savepoints
-from django_verify.exceptions import InvalidParameter, NotFound
+from django_verify.api.resource import AllVerbs, ServiceResource, insert, only
+from django_verify.exceptions import InvalidParameter, NotFound, VerifyError
 from django_verify.models import MessagingConfiguration
 from django_verify.models.messaging import canonical_country, validate_country
+from django_verify.rest.answers import Answer, Time
 
 
 class MessagingConfigurationUpdate(wire.Parameters):
@@ -40,19 +27,19 @@ class MessagingConfigurationParameters(MessagingConfigurationUpdate):
     Country = wire.Text()
 
 
-class MessagingConfigurationAnswer(wire.Answer):
+class MessagingConfigurationAnswer(Answer):
     """A messaging configuration."""
 
-    account_sid = wire.SidOf("AC")
-    service_sid = wire.SidOf("VA")
+    account_sid = wire.CallersSid()
+    service_sid = wire.SidOf("VA", source="service_id")
     country = serializers.CharField()
     messaging_service_sid = wire.SidOf("MG")
-    date_created = serializers.DateTimeField()
-    date_updated = serializers.DateTimeField()
-    url = serializers.URLField()
+    date_created = Time()
+    date_updated = Time()
+    url = wire.Link()
 
 
-class MessagingConfigurationViewSet(Create, Fetch, List, Update, Delete, ServiceResource):
+class MessagingConfigurationViewSet(AllVerbs, ServiceResource):
     """`/Services/{ServiceSid}/MessagingConfigurations`: all five operations, by country."""
 
     path = "Services/<str:service_sid>/MessagingConfigurations"
@@ -79,42 +66,27 @@ class MessagingConfigurationViewSet(Create, Fetch, List, Update, Delete, Service
             validate_country(country)
         except ValidationError as error:
             raise InvalidParameter("Country", error.messages[0]) from None
-        row = MessagingConfiguration(
-            service=service, country=country, messaging_service_sid=_sid(messaging_service_sid)
-        )
-        using = router.db_for_write(MessagingConfiguration)
-        try:
-            with savepoints.atomic(using):
-                row.save(using=using, force_insert=True)
-        except IntegrityError:
-            taken = MessagingConfiguration.objects.using(using).filter(
+        row = MessagingConfiguration(service=service, country=country)
+        row.messaging_service_sid = _sid(messaging_service_sid)
+
+        def taken() -> VerifyError:
+            with_country = MessagingConfiguration.objects.using(using).filter(
                 service_id=service.sid, country=country
             )
             # Otherwise the service was deleted meanwhile.
-            raise (exceptions.DuplicateMessagingCountry if taken.exists() else NotFound) from None
-        return row
+            exists = with_country.exists()
+            return exceptions.DuplicateMessagingCountry() if exists else NotFound()
 
-    def update(self, request: Request, **kwargs: str) -> Response:
+        using = router.db_for_write(MessagingConfiguration)
+        return insert(row, taken)
+
+    def perform_update(
+        self, row: MessagingConfiguration, /, **values: str
+    ) -> MessagingConfiguration:
         """Send a country's SMS through another messaging service."""
-        row = self.get_object()
-        row.messaging_service_sid = _sid(
-            self.read(MessagingConfigurationUpdate)["messaging_service_sid"]
-        )
-        save_changes(row, ["messaging_service_sid", "date_updated"])
-        return Response(self.represent(row))
-
-    def represent(self, row: MessagingConfiguration) -> dict[str, Any]:
-        """Return the contract's object."""
-        path = f"Services/{row.service_id}/MessagingConfigurations/{row.country}"
-        return {
-            "account_sid": self.account.sid,
-            "service_sid": row.service_id,
-            "country": row.country,
-            "messaging_service_sid": row.messaging_service_sid,
-            "date_created": wire.timestamp(row.date_created),
-            "date_updated": wire.timestamp(row.date_updated),
-            "url": self.link(path),
-        }
+        sid = _sid(values["messaging_service_sid"])
+        updated: MessagingConfiguration = super().perform_update(row, messaging_service_sid=sid)
+        return updated
 
 
 def _sid(value: str) -> str:

@@ -6,16 +6,17 @@ from typing import Any
 
 from rest_framework import serializers
 
-from django_verify import exceptions, factors
+from django_verify import exceptions
 from django_verify.api import fields, wire
-from django_verify.api.challenges import ChallengeAnswer, common
-from django_verify.api.entities import FactorAnswer, FactorShown, FactorSide, NewFactorAnswer
+from django_verify.api.challenges import ChallengeAnswer
+from django_verify.api.entities import FactorAnswer, FactorSide, NewFactorAnswer
 from django_verify.api.resource import Create
 from django_verify.exceptions import InvalidFactorParameter, InvalidParameter
 from django_verify.factors import passkeys
 from django_verify.factors.passkey_options import decoded
 from django_verify.models import Challenge, Factor
 from django_verify.rest import bodies
+from django_verify.rest.answers import Time, computed, constant
 
 TRANSPORTS = ("usb", "nfc", "ble", "smart-card", "internal", "hybrid")
 # An attestation may carry certificates; all else is short.
@@ -144,9 +145,13 @@ class PasskeyApprovalParameters(CredentialParameters):
 class PasskeyChallengeAnswer(ChallengeAnswer):
     """A passkey's challenge; who answers is empty until somebody has, if nobody was named."""
 
-    entity_sid = wire.SidOf("YE", optional=True)
-    factor_sid = wire.SidOf("YF", optional=True)
-    expiration_date = serializers.DateTimeField(allow_null=True)
+    entity_sid = wire.SidOf("YE", source="entity_id", optional=True)
+    identity = computed(
+        serializers.CharField(), lambda row, view: row.entity.identity if row.entity else ""
+    )
+    factor_sid = wire.SidOf("YF", source="factor_id", optional=True)
+    expiration_date = constant(Time(allow_null=True), None)
+    url = wire.RequestUrl()
     options = serializers.DictField()
 
 
@@ -170,7 +175,7 @@ class PasskeyResource(FactorSide):
         return refusal(error.parameter, error.reason)
 
 
-class PasskeyFactorViewSet(Create, PasskeyResource, FactorShown):
+class PasskeyFactorViewSet(Create, PasskeyResource):
     """`/Services/{ServiceSid}/Passkeys/Factors`: what a browser needs to make a passkey."""
 
     path = "Services/<str:service_sid>/Passkeys/Factors"
@@ -183,13 +188,8 @@ class PasskeyFactorViewSet(Create, PasskeyResource, FactorShown):
         """Enrol an unverified passkey, and its entity with it."""
         return passkeys.enrol(self.loaded_service(), identity, friendly_name, config or {})
 
-    def represent(self, factor: Factor) -> dict[str, Any]:
-        """Return the contract's object with the options, which are told once."""
-        options = factors.get(factor.factor_type).options(factor)
-        return {**super().represent(factor), "binding": None, "options": options}
 
-
-class PasskeyVerificationViewSet(Create, PasskeyResource, FactorShown):
+class PasskeyVerificationViewSet(Create, PasskeyResource):
     """`/Services/{ServiceSid}/Passkeys/VerifyFactor`: the passkey that the browser made."""
 
     path = "Services/<str:service_sid>/Passkeys/VerifyFactor"
@@ -209,27 +209,12 @@ class PasskeyVerificationViewSet(Create, PasskeyResource, FactorShown):
         return passkeys.verify(self.loaded_service(), answer)
 
 
-class PasskeyChallengeResource(PasskeyResource):
-    """Base of what answers a passkey's challenge."""
-
-    answer = PasskeyChallengeAnswer
-
-    def represent(self, challenge: Challenge) -> dict[str, Any]:
-        """Return the contract's object, whose address is that of the operation."""
-        return {
-            **common(challenge),
-            "expiration_date": None,
-            "url": self.link(self._path()),
-            "links": None,
-            "options": challenge.options,
-        }
-
-
-class PasskeyChallengeViewSet(Create, PasskeyChallengeResource):
+class PasskeyChallengeViewSet(Create, PasskeyResource):
     """`/Services/{ServiceSid}/Passkeys/Challenges`: what a browser needs to use a passkey."""
 
     path = "Services/<str:service_sid>/Passkeys/Challenges"
     parameters = PasskeyChallengeParameters
+    answer = PasskeyChallengeAnswer
 
     def perform_create(self, identity: str = "", factor_sid: str = "") -> Challenge:
         """Ask anybody, an entity, or one passkey."""
@@ -237,11 +222,12 @@ class PasskeyChallengeViewSet(Create, PasskeyChallengeResource):
         return passkeys.challenge(service, identity=identity, factor_sid=factor_sid)
 
 
-class PasskeyApprovalViewSet(Create, PasskeyChallengeResource):
+class PasskeyApprovalViewSet(Create, PasskeyResource):
     """`/Services/{ServiceSid}/Passkeys/ApproveChallenge`: the assertion that the browser made."""
 
     path = "Services/<str:service_sid>/Passkeys/ApproveChallenge"
     parameters = PasskeyApprovalParameters
+    answer = PasskeyChallengeAnswer
     created = 200
 
     def perform_create(self, response: dict[str, Any], **values: Any) -> Challenge:

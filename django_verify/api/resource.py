@@ -1,7 +1,7 @@
 """The viewset base and the verbs Create, Fetch, List, Update, Delete.
 
 A resource is a declaration: its path, its key, its parameters, its representation, the verbs
-mixed in. Every policy is set here, so that a host's REST_FRAMEWORK does not reach the wire.
+mixed in. The policies are those of `rest.views`.
 """
 
 from __future__ import annotations
@@ -9,33 +9,36 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache, cached_property
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlencode
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db import DatabaseError, router
+from django.db import DatabaseError, IntegrityError, router
 from django.db.models import Model, Q, QuerySet
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.decorators import method_decorator
-from django.views.decorators.debug import sensitive_post_parameters
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
 from django_verify import conf, exceptions, sids
 from django_verify.api import wire
 from django_verify.api.auth import BasicAuthentication, Caller
 from django_verify.db import queries, retry, savepoints
-from django_verify.db.autocommit import outside_atomic_requests
-from django_verify.exceptions import Conflict, InvalidParameter, NotFound
+from django_verify.exceptions import Conflict, InvalidParameter, NotFound, VerifyError
 from django_verify.models import AccessToken, Account, Factor, VerifyService
 from django_verify.rest import bodies
+from django_verify.rest.answers import Answer
+from django_verify.rest.views import Endpoint
 
 MAX_PAGE_SIZE = 1000
 DELETE_TURNS = 10
+
+Row = TypeVar("Row", bound=Model)
 
 
 class PageSize(wire.Integer):
@@ -56,8 +59,7 @@ class PageParameters(wire.Parameters):
     PageToken = wire.Text(required=False)
 
 
-@method_decorator(sensitive_post_parameters(), name="dispatch")
-class Resource(ViewSet):
+class Resource(Endpoint):
     """Base of every resource of the API.
 
     `path` is the collection's, relative to the API's root, `lookup` the instance's key in it.
@@ -68,31 +70,24 @@ class Resource(ViewSet):
     prefix: ClassVar[str] = ""
     key: ClassVar[str] = ""
     model: ClassVar[type[Model]]
+    #: The relation by which a new object belongs to its `parent`.
+    below: ClassVar[str] = "account"
     parameters: ClassVar[type[wire.Parameters]]
     update_parameters: ClassVar[type[wire.Parameters] | None] = None
     filters: ClassVar[type[wire.Parameters]] = PageParameters
-    answer: ClassVar[type[wire.Answer] | None] = None
+    answer: ClassVar[type[Answer]]
     #: The shape of an object that was just created, where it says more than later.
-    created_answer: ClassVar[type[wire.Answer] | None] = None
+    created_answer: ClassVar[type[Answer] | None] = None
     created: ClassVar[int] = 201
+    #: The refusal of a row that the database's constraints do not let in.
+    taken: ClassVar[type[VerifyError]] = NotFound
     # Not for the host's own OpenAPI document; ours is made in `api.schema`.
     schema = None
 
     authentication_classes = (BasicAuthentication,)
-    permission_classes = ()
-    throttle_classes = ()
     parser_classes: Sequence[type[BaseParser]] = (bodies.FormParser, bodies.JSONParser)
-    renderer_classes = (bodies.Renderer,)
-    content_negotiation_class = bodies.Negotiation
-    metadata_class = None
-    versioning_class = None
 
     _reading: wire.Parameters | None = None
-
-    @classmethod
-    def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
-        """Return the view, outside the host's ATOMIC_REQUESTS: a charge must not be rolled back."""
-        return outside_atomic_requests(super().as_view(actions, **initkwargs))
 
     @classmethod
     def urls(cls) -> list[URLPattern]:
@@ -114,7 +109,7 @@ class Resource(ViewSet):
         return {"create": getattr(cls, "parameters", None), "list": cls.filters}.get(action)
 
     @classmethod
-    def answered(cls, action: str) -> type[wire.Answer] | None:
+    def answered(cls, action: str) -> type[Answer]:
         """Return the shape of the object that an action answers, or lists."""
         return (cls.created_answer if action == "create" else None) or cls.answer
 
@@ -142,6 +137,10 @@ class Resource(ViewSet):
     def _caller(self) -> Caller:
         return self.request.auth  # type: ignore[return-value]
 
+    def parent(self) -> Any:
+        """Return what a new object belongs to. Raises NotFound."""
+        return self.account
+
     def admits_device(self, device: Factor) -> bool:
         """Whether a device may do this at all; a resource that says nothing is closed to it."""
         return False
@@ -162,8 +161,8 @@ class Resource(ViewSet):
         return only(self.get_queryset().filter(pk=sids.canonical(sid)))
 
     def represent(self, obj: Any) -> dict[str, Any]:
-        """Return the object as the contract shows it; built by hand, because it is hot."""
-        raise NotImplementedError
+        """Return the object as the contract shows it."""
+        return self.answered(self.action).represent(obj, self)
 
     def read(self, parameters: type[wire.Parameters], *, partial: bool = False) -> dict[str, Any]:
         """Return the body's parameters; one that stands in the query string as well is refused."""
@@ -174,17 +173,24 @@ class Resource(ViewSet):
                 raise InvalidParameter(name, "it must be sent once")
         return reader.read(values)
 
-    def as_ours(self, error: exceptions.VerifyError) -> exceptions.VerifyError:
+    def validate(self, obj: Any, values: Mapping[str, Any]) -> None:
+        """Raise what is wrong with an object whose `values` are to be written."""
+
+    def as_ours(self, error: VerifyError) -> VerifyError:
         """Return an error as this resource tells it."""
         return error
 
+    @cached_property
+    def root(self) -> str:
+        """The URL of the API's root, which ends with a slash."""
+        request = self.request
+        path = request.path[: len(request.path) - len(self.own_path())]
+        base = conf.current().BASE_URL.rstrip("/") or f"{request.scheme}://{request.get_host()}"
+        return base + path
+
     def link(self, path: str) -> str:
         """Return the absolute URL of a path below the API's root."""
-        request = self.request
-        relative = self._path()
-        root = request.path[: len(request.path) - len(relative)]
-        base = conf.current().BASE_URL.rstrip("/") or f"{request.scheme}://{request.get_host()}"
-        return f"{base}{root}{path}"
+        return self.root + path
 
     def absolute(self, url: str) -> str:
         """Return a URL as it is if it names a host, else as a path below the API's root."""
@@ -208,15 +214,11 @@ class Resource(ViewSet):
         if not conf.current().BASE_URL:
             request.get_host()
 
-    def get_exception_handler(self) -> Callable[..., Response]:
-        """Return ours, whatever the host configured."""
-        return self._handle
-
-    def handle_exception(self, exc: Exception) -> Response:
-        """Answer every exception in the wire's error shape."""
-        response = self._handle(exc, {})
-        response.exception = True
-        return response
+    def refuse(self, error: VerifyError, cause: Exception) -> Response:
+        """Return an error as this resource tells it."""
+        if isinstance(error, NotFound):
+            error = NotFound(f"The requested resource /{self.own_path()} was not found")
+        return wire.error_response(self.as_ours(error), self._reading)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Add the headers of every answer."""
@@ -227,21 +229,22 @@ class Resource(ViewSet):
         response._has_been_logged = True  # noqa: SLF001
         return response
 
-    def _handle(self, exc: Exception, context: dict[str, Any]) -> Response:
-        error = wire.as_verify_error(exc, f"/{self._path()}")
-        return wire.error_response(self.as_ours(error), self._reading)
+    @classmethod
+    def path_of(cls, values: Mapping[str, Any]) -> str:
+        """Return the path of one object, from its members that the path names."""
+        return _template(f"{cls.path}/<str:{cls.lookup}>") % values
 
-    def _path(self) -> str:
+    def own_path(self) -> str:
         """Return the path of this request below the API's root, without a leading slash."""
-        names = {name: str(value) for name, value in self.kwargs.items()}
-        route = self.path if self.lookup not in names else f"{self.path}/<str:{self.lookup}>"
-        for name, value in names.items():
-            route = route.replace(f"<str:{name}>", value)
-        return route
+        if self.lookup in self.kwargs:
+            return self.path_of(self.kwargs)
+        return _template(self.path) % self.kwargs
 
 
 class ServiceResource(Resource):
     """Base of what belongs to a service; one of another account is absent like any other."""
+
+    below = "service"
 
     @property
     def service(self) -> VerifyService:
@@ -263,6 +266,10 @@ class ServiceResource(Resource):
             raise NotFound
         return found
 
+    def parent(self) -> Any:
+        """Return the service."""
+        return self.loaded_service()
+
     def get_queryset(self) -> QuerySet[Any]:
         """Return the service's objects. Raises NotFound when there is no such service."""
         return self.model._default_manager.filter(service_id=self.loaded_service().sid)  # noqa: SLF001
@@ -276,6 +283,16 @@ class Create:
         obj = self.perform_create(**self.read(self.parameters))
         return Response(self.represent(obj), status=self.created)
 
+    def perform_create(self: Any, *args: Any, **values: Any) -> Any:
+        """Write a new object of its parent. Raises what the resource declares as `taken`."""
+        obj = self.model(**{self.below: self.parent()}, **values)
+        self.validate(obj, values)
+        return self.insert(obj)
+
+    def insert(self: Any, obj: Any) -> Any:
+        """Write an object that is valid."""
+        return insert(obj, self.taken)
+
 
 class Fetch:
     """GET on the instance: 200."""
@@ -286,13 +303,21 @@ class Fetch:
 
 
 class Update:
-    """POST on the instance: 200; every parameter is optional unless the resource says otherwise."""
+    """POST on the instance: 200; every parameter is optional, but for those of an update alone."""
 
     def update(self: Any, request: Request, **kwargs: str) -> Response:
         """Read the parameters and answer the changed object."""
         obj = self.get_object()
-        changes = self.read(self.update_parameters or self.parameters, partial=True)
+        changes = self.read(self.asked("update"), partial=self.update_parameters is None)
         return Response(self.represent(self.perform_update(obj, **changes)))
+
+    def perform_update(self: Any, obj: Any, /, **values: Any) -> Any:
+        """Write what was sent. Raises what the resource declares as `taken`."""
+        for name, value in values.items():
+            setattr(obj, name, value)
+        self.validate(obj, values)
+        save_changes(obj, [*values, "date_updated"], self.taken)
+        return obj
 
 
 class Delete:
@@ -354,19 +379,58 @@ class List:
         query = {**filters, "PageSize": size, "Page": number}
         if token:
             query["PageToken"] = token
-        return f"{self.link(self._path())}?{urlencode(query, doseq=True)}"
+        return f"{self.link(self.own_path())}?{urlencode(query, doseq=True)}"
 
 
-def save_changes(row: Any, fields: list[str]) -> None:
-    """Write an object's changed fields. Raises NotFound if it was deleted meanwhile."""
-    using = router.db_for_write(type(row))
+class AllVerbs(Create, Fetch, List, Update, Delete):
+    """All five."""
+
+
+@contextmanager
+def writing(model: type[Model], taken: Callable[[], VerifyError] = NotFound) -> Iterator[str]:
+    """Run a block in a transaction on the database that it is given, where a model is written.
+
+    Raises what `taken` returns where a constraint refuses the row: by default NotFound, because
+    its parent was deleted meanwhile.
+    """
+    using = router.db_for_write(model)
     try:
         with savepoints.atomic(using):
+            yield using
+    except IntegrityError:
+        raise taken() from None
+
+
+def insert(row: Row, taken: Callable[[], VerifyError] = NotFound) -> Row:
+    """Write a new row, as `writing` does."""
+    with writing(type(row), taken) as using:
+        row.save(using=using, force_insert=True)
+    return row
+
+
+def save_changes(
+    row: Model, fields: list[str], taken: Callable[[], VerifyError] = NotFound
+) -> None:
+    """Write a row's changed fields, as `writing` does. Raises NotFound if it was deleted."""
+    try:
+        with writing(type(row), taken) as using:
             row.save(using=using, update_fields=fields)
     except DatabaseError:
+        using = router.db_for_write(type(row))
         if type(row)._default_manager.using(using).filter(pk=row.pk).exists():  # noqa: SLF001
             raise
         raise NotFound from None
+
+
+def fault_of(row: Model) -> tuple[str, ValidationError] | None:
+    """Return the first field that the model's validators refuse, and why; relations are ours."""
+    fields = row._meta.fields  # noqa: SLF001 - a documented API
+    try:
+        row.clean_fields(exclude=[field.name for field in fields if field.is_relation])
+    except ValidationError as error:
+        name, reasons = next(iter(error.error_dict.items()))
+        return name, reasons[0]
+    return None
 
 
 def only(rows: QuerySet[Any]) -> Any:
@@ -375,6 +439,12 @@ def only(rows: QuerySet[Any]) -> Any:
         return rows.get()
     except ObjectDoesNotExist:
         raise NotFound from None
+
+
+@cache
+def _template(route: str) -> str:
+    """Return a route's path, to be filled in by the names in it."""
+    return re.sub(r"<str:(\w+)>", r"%(\1)s", route)
 
 
 def _page(

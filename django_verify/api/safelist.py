@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.db import IntegrityError, router
 from django.db.models import QuerySet
 from rest_framework import serializers
 
 from django_verify.api import wire
-from django_verify.api.resource import Create, Delete, Fetch, Resource, only
+from django_verify.api.resource import Create, Delete, Fetch, Resource, insert, only
 from django_verify.contact import phones
-from django_verify.db import savepoints
 from django_verify.exceptions import AlreadySafeListed, InvalidParameter, NotFound
 from django_verify.models import SafeListNumber
+from django_verify.rest.answers import Answer
 
 
 class SafeListParameters(wire.Parameters):
@@ -22,12 +19,12 @@ class SafeListParameters(wire.Parameters):
     PhoneNumber = wire.Text()
 
 
-class SafeListAnswer(wire.Answer):
+class SafeListAnswer(Answer):
     """An entry."""
 
     sid = wire.SidOf("GN")
-    phone_number = serializers.CharField()
-    url = serializers.CharField()  # its `+` is written as it is
+    phone_number = serializers.CharField(source="number")
+    url = wire.Link()  # its `+` is written as it is
 
 
 class SafeListViewSet(Create, Fetch, Delete, Resource):
@@ -56,17 +53,4 @@ class SafeListViewSet(Create, Fetch, Delete, Resource):
         except ValueError as error:
             raise InvalidParameter("phone_number", str(error)) from None
         entry = SafeListNumber(account=self.account, phone_number=given.number)
-        try:
-            with savepoints.atomic(router.db_for_write(SafeListNumber)):
-                entry.save(force_insert=True)
-        except IntegrityError:
-            raise AlreadySafeListed from None
-        return entry
-
-    def represent(self, entry: SafeListNumber) -> dict[str, Any]:
-        """Return the contract's object; its URL has the number as it is, with `+`."""
-        return {
-            "sid": entry.sid,
-            "phone_number": entry.number,
-            "url": self.link(f"{self.path}/{entry.number}"),
-        }
+        return insert(entry, AlreadySafeListed)

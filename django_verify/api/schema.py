@@ -10,7 +10,12 @@ from typing import Any
 
 from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import build_array_type, build_basic_type, build_object_type
+from drf_spectacular.plumbing import (
+    append_meta,
+    build_array_type,
+    build_basic_type,
+    build_object_type,
+)
 from drf_spectacular.settings import patched_settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
@@ -20,6 +25,7 @@ import django_verify
 from django_verify.api import fields, urls, wire
 from django_verify.api.attempts import Prefix
 from django_verify.api.passkeys import Bytes
+from django_verify.rest.answers import Answer
 
 _SETTINGS = {
     "TITLE": "django-verify",
@@ -45,7 +51,7 @@ _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
 
 
-class ErrorAnswer(wire.Answer):
+class ErrorAnswer(Answer):
     """What every refusal answers."""
 
     code = serializers.IntegerField()
@@ -54,7 +60,7 @@ class ErrorAnswer(wire.Answer):
     status = serializers.IntegerField()
 
 
-class MetaAnswer(wire.Answer):
+class MetaAnswer(Answer):
     """A page's place in its list."""
 
     page = serializers.IntegerField()
@@ -119,8 +125,8 @@ class VerifySchema(AutoSchema):
         if status == 204:
             return None
         if not self.view.key or self.method != "GET" or self.view.action != "list":
-            return answer or build_object_type()
-        row = self.resolve_serializer(answer, "response").ref if answer else build_object_type()
+            return answer
+        row = self.resolve_serializer(answer, "response").ref
         meta = self.resolve_serializer(MetaAnswer, "response").ref
         return build_object_type(
             properties={"meta": meta, self.view.key: build_array_type(row)},
@@ -149,6 +155,12 @@ class VerifySchema(AutoSchema):
     ) -> Any:
         """Return the rule of one of our own fields, or what a stock field's is."""
         match field:
+            case wire.Links():
+                url = build_basic_type(OpenApiTypes.URI)
+                links = build_object_type(
+                    properties=dict.fromkeys(field.tails, url), required=[*field.tails]
+                )
+                return append_meta(links, self._get_serializer_field_meta(field, direction))
             case wire.Integer():
                 return {"type": "integer", "minimum": field.low, "maximum": field.high}
             case fields.Moment():

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
 from django_verify import sids
 from django_verify.api import wire
-from django_verify.api.resource import (
-    Create,
-    Delete,
-    Fetch,
-    List,
-    Resource,
-    Update,
-    save_changes,
-)
+from django_verify.api.resource import AllVerbs, Resource, fault_of
 from django_verify.exceptions import (
     InvalidParameter,
     RestrictedWord,
@@ -26,16 +18,7 @@ from django_verify.exceptions import (
 from django_verify.messages import templates
 from django_verify.models import Factor, VerifyService
 from django_verify.models.services import RESTRICTED
-
-_LINKS = {
-    "verification_checks": "VerificationCheck",
-    "verifications": "Verifications",
-    "rate_limits": "RateLimits",
-    "messaging_configurations": "MessagingConfigurations",
-    "entities": "Entities",
-    "webhooks": "Webhooks",
-    "access_tokens": "AccessTokens",
-}
+from django_verify.rest.answers import Answer, TextOrNull, Time, computed
 
 
 class ServiceParameters(wire.Parameters):
@@ -69,67 +52,86 @@ class ServiceParameters(wire.Parameters):
     VerifyEventSubscriptionEnabled = wire.Boolean(required=False)
 
 
-class PushAnswer(wire.Answer):
+class PushAnswer(Answer):
     """How push challenges are sent."""
 
-    include_date = serializers.BooleanField()
-    apn_credential_sid = serializers.CharField(allow_null=True)
-    fcm_credential_sid = serializers.CharField(allow_null=True)
+    include_date = serializers.BooleanField(source="push_include_date")
+    apn_credential_sid = TextOrNull(source="push_apn_credential_sid")
+    fcm_credential_sid = TextOrNull(source="push_fcm_credential_sid")
 
 
-class TotpAnswer(wire.Answer):
+class TotpAnswer(Answer):
     """What a new authenticator gets."""
 
-    issuer = serializers.CharField()
-    time_step = serializers.IntegerField()
-    code_length = serializers.IntegerField()
-    skew = serializers.IntegerField()
+    issuer = computed(
+        serializers.CharField(), lambda row, view: row.totp_issuer or row.friendly_name
+    )
+    time_step = serializers.IntegerField(source="totp_time_step")
+    code_length = serializers.IntegerField(source="totp_code_length")
+    skew = serializers.IntegerField(source="totp_skew")
 
 
-class RelyingPartyAnswer(wire.Answer):
+class RelyingPartyAnswer(Answer):
     """Whom passkeys are made for."""
 
-    id = serializers.CharField(allow_null=True)
-    name = serializers.CharField(allow_null=True)
-    origins = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    id = TextOrNull(source="passkeys_relying_party_id")
+    name = TextOrNull(source="passkeys_relying_party_name")
+    origins = computed(
+        serializers.ListField(child=serializers.CharField(), allow_null=True),
+        lambda row, view: _listed(row.passkeys_relying_party_origins),
+    )
 
 
-class PasskeysAnswer(wire.Answer):
+class PasskeysAnswer(Answer):
     """How passkeys are made."""
 
-    relying_party = RelyingPartyAnswer()
-    authenticator_attachment = serializers.CharField(allow_null=True)
-    discoverable_credentials = serializers.CharField(allow_null=True)
-    user_verification = serializers.CharField(allow_null=True)
+    relying_party = RelyingPartyAnswer(source="*")
+    authenticator_attachment = TextOrNull(source="passkeys_authenticator_attachment")
+    discoverable_credentials = TextOrNull(source="passkeys_discoverable_credentials")
+    user_verification = TextOrNull(source="passkeys_user_verification")
 
 
-class ServiceAnswer(wire.Answer):
+class ServiceAnswer(Answer):
     """A service."""
 
     sid = wire.SidOf("VA")
-    account_sid = wire.SidOf("AC")
+    account_sid = wire.CallersSid()
     friendly_name = serializers.CharField()
     code_length = serializers.IntegerField()
     lookup_enabled = serializers.BooleanField()
     psd2_enabled = serializers.BooleanField()
     skip_sms_to_landlines = serializers.BooleanField()
     dtmf_input_required = serializers.BooleanField()
-    tts_name = serializers.CharField(allow_null=True)
+    tts_name = TextOrNull()
     do_not_share_warning_enabled = serializers.BooleanField()
     custom_code_enabled = serializers.BooleanField()
-    push = PushAnswer()
-    totp = TotpAnswer()
-    whatsapp = serializers.DictField(child=serializers.CharField(allow_null=True))
-    passkeys = PasskeysAnswer()
-    default_template_sid = serializers.CharField(allow_null=True)
+    push = PushAnswer(source="*")
+    totp = TotpAnswer(source="*")
+    whatsapp = computed(
+        serializers.DictField(child=serializers.CharField(allow_null=True)),
+        lambda row, view: {
+            "msg_service_sid": row.whatsapp_msg_service_sid or None,
+            "from": row.whatsapp_from or None,
+        },
+    )
+    passkeys = PasskeysAnswer(source="*")
+    default_template_sid = TextOrNull()
     verify_event_subscription_enabled = serializers.BooleanField()
-    date_created = serializers.DateTimeField()
-    date_updated = serializers.DateTimeField()
-    url = serializers.URLField()
-    links = serializers.DictField(child=serializers.URLField())
+    date_created = Time()
+    date_updated = Time()
+    url = wire.Link()
+    links = wire.Links(
+        verification_checks="VerificationCheck",
+        verifications="Verifications",
+        rate_limits="RateLimits",
+        messaging_configurations="MessagingConfigurations",
+        entities="Entities",
+        webhooks="Webhooks",
+        access_tokens="AccessTokens",
+    )
 
 
-class ServiceViewSet(Create, Fetch, List, Update, Delete, Resource):
+class ServiceViewSet(AllVerbs, Resource):
     """`/Services`: all five operations."""
 
     path = "Services"
@@ -144,80 +146,17 @@ class ServiceViewSet(Create, Fetch, List, Update, Delete, Resource):
         own = sids.canonical(self.kwargs.get("sid", "")) == device.service_id
         return self.action == "retrieve" and own and device.is_verified
 
-    def perform_create(self, **values: Any) -> VerifyService:
-        """Write a new service of the caller's account."""
-        return _save(VerifyService(account=self.account, **values))
-
-    def perform_update(self, service: VerifyService, **values: Any) -> VerifyService:
-        """Change what was sent."""
-        for name, value in values.items():
-            setattr(service, name, value)
-        return _save(service, [*values, "date_updated"])
-
-    def represent(self, service: VerifyService) -> dict[str, Any]:
-        """Return the contract's object; what is not set is null."""
-        path = f"Services/{service.sid}"
-        origins = service.passkeys_relying_party_origins
-        return {
-            "sid": service.sid,
-            "account_sid": service.account_id,
-            "friendly_name": service.friendly_name,
-            "code_length": service.code_length,
-            "lookup_enabled": service.lookup_enabled,
-            "psd2_enabled": service.psd2_enabled,
-            "skip_sms_to_landlines": service.skip_sms_to_landlines,
-            "dtmf_input_required": service.dtmf_input_required,
-            "tts_name": service.tts_name or None,
-            "do_not_share_warning_enabled": service.do_not_share_warning_enabled,
-            "custom_code_enabled": service.custom_code_enabled,
-            "push": {
-                "include_date": service.push_include_date,
-                "apn_credential_sid": service.push_apn_credential_sid or None,
-                "fcm_credential_sid": service.push_fcm_credential_sid or None,
-            },
-            "totp": {
-                "issuer": service.totp_issuer or service.friendly_name,
-                "time_step": service.totp_time_step,
-                "code_length": service.totp_code_length,
-                "skew": service.totp_skew,
-            },
-            "whatsapp": {
-                "msg_service_sid": service.whatsapp_msg_service_sid or None,
-                "from": service.whatsapp_from or None,
-            },
-            "passkeys": {
-                "relying_party": {
-                    "id": service.passkeys_relying_party_id or None,
-                    "name": service.passkeys_relying_party_name or None,
-                    "origins": [o.strip() for o in origins.split(",")] if origins else None,
-                },
-                "authenticator_attachment": service.passkeys_authenticator_attachment or None,
-                "discoverable_credentials": service.passkeys_discoverable_credentials or None,
-                "user_verification": service.passkeys_user_verification or None,
-            },
-            "default_template_sid": service.default_template_sid or None,
-            "verify_event_subscription_enabled": service.verify_event_subscription_enabled,
-            "date_created": wire.timestamp(service.date_created),
-            "date_updated": wire.timestamp(service.date_updated),
-            "url": self.link(path),
-            "links": {name: self.link(f"{path}/{tail}") for name, tail in _LINKS.items()},
-        }
+    def validate(self, service: VerifyService, values: Mapping[str, Any]) -> None:
+        """Raise what the model's validators refuse, and TemplateNotFound."""
+        if fault := fault_of(service):
+            name, reason = fault
+            if reason.code == RESTRICTED:
+                raise RestrictedWord
+            raise InvalidParameter(name, reason.messages[0])
+        template = values.get("default_template_sid")
+        if template and not templates.exists(template, service.account_id):
+            raise TemplateNotFound
 
 
-def _save(service: VerifyService, fields: list[str] | None = None) -> VerifyService:
-    try:
-        service.clean_fields(exclude=["account"])
-    except ValidationError as error:
-        name, reasons = next(iter(error.error_dict.items()))
-        if reasons[0].code == RESTRICTED:
-            raise RestrictedWord from None
-        raise InvalidParameter(name, reasons[0].messages[0]) from None
-    template = service.default_template_sid
-    written = fields is None or "default_template_sid" in fields
-    if template and written and not templates.exists(template, service.account_id):
-        raise TemplateNotFound
-    if fields is None:
-        service.save(force_insert=True)
-    else:
-        save_changes(service, fields)
-    return service
+def _listed(origins: str) -> list[str] | None:
+    return [origin.strip() for origin in origins.split(",")] if origins else None

@@ -10,7 +10,8 @@ from rest_framework import serializers
 
 from django_verify.api import wire
 from django_verify.api.resource import List, PageParameters, Resource
-from django_verify.models import Template, TemplateTranslation
+from django_verify.models import Template
+from django_verify.rest.answers import Answer, computed
 
 
 class TemplateFilter(PageParameters):
@@ -19,25 +20,38 @@ class TemplateFilter(PageParameters):
     FriendlyName = wire.Text(required=False)
 
 
-class TranslationAnswer(wire.Answer):
+class PreciseTime(serializers.DateTimeField):
+    """A time in UTC with its fraction, which the contract shows here alone."""
+
+    def convert(self, moment: dt.datetime) -> str:
+        """Return the text."""
+        return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class TranslationAnswer(Answer):
     """A translation of a template."""
 
-    is_default_translation = serializers.BooleanField()
+    is_default_translation = serializers.BooleanField(source="is_default")
     status = serializers.CharField()
     locale = serializers.CharField()
     text = serializers.CharField()
-    date_updated = serializers.DateTimeField()
-    date_created = serializers.DateTimeField()
+    date_updated = PreciseTime()
+    date_created = PreciseTime()
 
 
-class TemplateAnswer(wire.Answer):
-    """A template."""
+class TemplateAnswer(Answer):
+    """A template; a ready-made one is shown as the caller's own."""
 
     sid = wire.SidOf("HJ")
-    account_sid = wire.SidOf("AC")
+    account_sid = wire.CallersSid()
     friendly_name = serializers.CharField()
     channels = serializers.ListField(child=serializers.CharField())
-    translations = serializers.DictField(child=TranslationAnswer())
+    translations = computed(
+        serializers.DictField(child=TranslationAnswer()),
+        lambda template, view: {
+            row.locale: TranslationAnswer.represent(row) for row in template.translations.all()
+        },
+    )
 
 
 class TemplateViewSet(List, Resource):
@@ -57,29 +71,3 @@ class TemplateViewSet(List, Resource):
         """Return the templates of a name if one is given."""
         name = filters.get("friendly_name")
         return rows.filter(friendly_name=name) if name else rows
-
-    def represent(self, template: Template) -> dict[str, Any]:
-        """Return the contract's object; a ready-made template is told as the caller's own."""
-        return {
-            "sid": template.sid,
-            "account_sid": self.account.sid,
-            "friendly_name": template.friendly_name,
-            "channels": template.channels,
-            "translations": {row.locale: _translation(row) for row in template.translations.all()},
-        }
-
-
-def _translation(row: TemplateTranslation) -> dict[str, Any]:
-    return {
-        "is_default_translation": row.is_default,
-        "status": row.status,
-        "locale": row.locale,
-        "text": row.text,
-        "date_updated": _precisely(row.date_updated),
-        "date_created": _precisely(row.date_created),
-    }
-
-
-def _precisely(moment: dt.datetime) -> str:
-    """Return a moment in UTC with its fraction, which the contract shows here alone."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -14,6 +14,7 @@ from django_verify.api.resource import Create, Fetch, ServiceResource
 from django_verify.exceptions import InvalidAccessTokenParameter, InvalidParameter, NotFound
 from django_verify.factors import access_tokens, challenges, notifications
 from django_verify.models import AccessToken, Notification
+from django_verify.rest.answers import Answer, TextOrNull, Time, computed, constant
 
 _IDENTITY = re.compile(r"[0-9A-Za-z-]{8,64}\Z")
 
@@ -39,19 +40,19 @@ class AccessTokenParameters(wire.Parameters):
     Ttl = wire.Integer(access_tokens.SHORTEST_TTL, access_tokens.LONGEST_TTL, required=False)
 
 
-class AccessTokenAnswer(wire.Answer):
+class AccessTokenAnswer(Answer):
     """An access token."""
 
     sid = wire.SidOf("YK")
-    account_sid = wire.SidOf("AC")
-    service_sid = wire.SidOf("VA")
-    entity_identity = serializers.CharField()
+    account_sid = wire.CallersSid()
+    service_sid = wire.SidOf("VA", source="service_id")
+    entity_identity = serializers.CharField(source="identity")
     factor_type = serializers.ChoiceField(["push"])
-    factor_friendly_name = serializers.CharField(allow_null=True)
-    token = serializers.CharField()
-    url = serializers.URLField()
+    factor_friendly_name = TextOrNull()
+    token = computed(serializers.CharField(), lambda row, view: access_tokens.text(row))
+    url = wire.Link()
     ttl = serializers.IntegerField()
-    date_created = serializers.DateTimeField()
+    date_created = Time()
 
 
 class AccessTokenViewSet(Create, Fetch, ServiceResource):
@@ -86,21 +87,6 @@ class AccessTokenViewSet(Create, Fetch, ServiceResource):
             ttl=values.get("ttl", access_tokens.DEFAULT_TTL),
         )
 
-    def represent(self, row: AccessToken) -> dict[str, Any]:
-        """Return the contract's object."""
-        return {
-            "sid": row.sid,
-            "account_sid": row.account_id,
-            "service_sid": row.service_id,
-            "entity_identity": row.identity,
-            "factor_type": row.factor_type,
-            "factor_friendly_name": row.factor_friendly_name or None,
-            "token": access_tokens.text(row),
-            "url": self.link(f"Services/{row.service_id}/AccessTokens/{row.sid}"),
-            "ttl": row.ttl,
-            "date_created": wire.timestamp(row.date_created),
-        }
-
 
 class NotificationParameters(wire.Parameters):
     """Of create."""
@@ -108,18 +94,18 @@ class NotificationParameters(wire.Parameters):
     Ttl = wire.Integer(0, notifications.LONGEST_TTL, required=False)
 
 
-class NotificationAnswer(wire.Answer):
+class NotificationAnswer(Answer):
     """A notification that was asked for."""
 
     sid = wire.SidOf("NT")
-    account_sid = wire.SidOf("AC")
-    service_sid = wire.SidOf("VA")
-    entity_sid = wire.SidOf("YE")
-    identity = serializers.CharField()
-    challenge_sid = wire.SidOf("YC")
-    priority = serializers.ChoiceField(["high"])
+    account_sid = wire.CallersSid()
+    service_sid = wire.SidOf("VA", source="challenge.service_id")
+    entity_sid = wire.SidOf("YE", source="challenge.entity_id")
+    identity = serializers.CharField(source="challenge.entity.identity")
+    challenge_sid = wire.SidOf("YC", source="challenge_id")
+    priority = constant(serializers.ChoiceField(["high"]), "high")
     ttl = serializers.IntegerField()
-    date_created = serializers.DateTimeField()
+    date_created = Time()
 
 
 class NotificationViewSet(Create, EntityResource):
@@ -139,19 +125,3 @@ class NotificationViewSet(Create, EntityResource):
         if not sids.is_sid("YC", sid):
             raise NotFound
         return notifications.ask(challenges.fetch(self.entity, sids.canonical(sid)), ttl)
-
-    def represent(self, row: Notification) -> dict[str, Any]:
-        """Return the contract's object."""
-        challenge = row.challenge
-        entity = challenge.entity
-        return {
-            "sid": row.sid,
-            "account_sid": challenge.account_id,
-            "service_sid": challenge.service_id,
-            "entity_sid": challenge.entity_id,
-            "identity": entity.identity if entity else "",
-            "challenge_sid": challenge.sid,
-            "priority": "high",
-            "ttl": row.ttl,
-            "date_created": wire.timestamp(row.date_created),
-        }

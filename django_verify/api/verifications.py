@@ -19,7 +19,8 @@ from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.exceptions import InvalidParameter
 from django_verify.limits import counters
 from django_verify.models import Verification
-from django_verify.rest import bodies
+from django_verify.rest import errors
+from django_verify.rest.answers import Answer, Time, computed
 from django_verify.verifications import StartRequest, sna
 
 
@@ -74,7 +75,7 @@ class CheckParameters(wire.Parameters):
     SnaClientToken = wire.Text(1024, required=False)
 
 
-class Sent(wire.Answer):
+class Sent(Answer):
     """One message of a verification."""
 
     time = serializers.DateTimeField()
@@ -82,31 +83,41 @@ class Sent(wire.Answer):
     attempt_sid = wire.SidOf("VL")
 
 
-class CheckAnswer(wire.Answer):
-    """A verification as a check shows it."""
+class ShownVerification(Answer):
+    """What both answers about a verification say."""
 
     sid = wire.SidOf("VE")
-    service_sid = wire.SidOf("VA")
-    account_sid = wire.SidOf("AC")
+    service_sid = wire.SidOf("VA", source="service_id")
+    account_sid = wire.SidOf("AC", source="account_id")
     to = serializers.CharField()
     channel = serializers.CharField()
     status = serializers.ChoiceField(Verification.Status.values)
     valid = serializers.BooleanField()
     amount = serializers.CharField(allow_null=True)
     payee = serializers.CharField(allow_null=True)
-    sna_attempts_error_codes = serializers.ListField(child=serializers.DictField(), allow_null=True)
-    date_created = serializers.DateTimeField()
-    date_updated = serializers.DateTimeField()
+    date_created = Time()
+    date_updated = Time()
 
 
-class VerificationAnswer(CheckAnswer):
+class CheckAnswer(ShownVerification):
+    """A verification as a check shows it."""
+
+    sna_attempts_error_codes = computed(
+        serializers.ListField(child=serializers.DictField(), allow_null=True),
+        lambda row, view: _sna_errors(row),
+    )
+
+
+class VerificationAnswer(ShownVerification):
     """A verification."""
 
-    sna_attempts_error_codes = None  # type: ignore[assignment]
     lookup = serializers.DictField()
     send_code_attempts = Sent(many=True)
-    sna = serializers.DictField(allow_null=True)
-    url = serializers.URLField()
+    sna = computed(
+        serializers.DictField(allow_null=True),
+        lambda row, view: {"url": view.absolute(row.sna_url)} if row.sna_url else None,
+    )
+    url = wire.Link()
 
 
 class VerificationViewSet(Create, Fetch, Update, ServiceResource):
@@ -125,11 +136,11 @@ class VerificationViewSet(Create, Fetch, Update, ServiceResource):
         row = verifications.start(service, StartRequest(asked_at=self.asked_at, **values))
         return Response(self.represent(row), status=self.created)
 
-    def retrieve(self, request: Request, **kwargs: str) -> Response:
-        """Answer a verification by SID or address; as often as the vendor lets it be read."""
-        row = verifications.fetch(self.service, kwargs["sid"])
+    def get_object(self) -> Verification:
+        """Return a verification by SID or address; as often as the vendor lets it be read."""
+        row = verifications.fetch(self.service, self.kwargs["sid"])
         counters.count_read(row.sid)
-        return Response(self.represent(row))
+        return row
 
     def update(self, request: Request, **kwargs: str) -> Response:
         """Approve or cancel; the vendor's two values of Status."""
@@ -138,17 +149,6 @@ class VerificationViewSet(Create, Fetch, Update, ServiceResource):
         if status not in verbs:
             raise InvalidParameter("Status", "it must be canceled or approved")
         return Response(self.represent(verbs[status](self.service, kwargs["sid"])))
-
-    def represent(self, row: Verification) -> dict[str, Any]:
-        """Return the contract's object."""
-        path = f"Services/{row.service_id}/Verifications/{row.sid}"
-        return {
-            **_common(row),
-            "lookup": row.lookup,
-            "send_code_attempts": row.send_code_attempts,
-            "sna": {"url": self.absolute(row.sna_url)} if row.sna_url else None,
-            "url": self.link(path),
-        }
 
 
 class SnaUrlView(View):
@@ -167,7 +167,7 @@ class SnaUrlView(View):
         try:
             text, status, headers = sna.serve(attempt_sid, token), 200, {}
         except reconnect.FAILURES as error:
-            refusal = bodies.database_failure(error)
+            refusal = errors.database_failure(error)
             text, status, headers = refusal.message, refusal.status, refusal.headers
         headers["Cache-Control"] = "no-store"
         return HttpResponse(text, content_type="text/plain", status=status, headers=headers)
@@ -184,22 +184,12 @@ class VerificationCheckViewSet(Create, ServiceResource):
     answer = CheckAnswer
     created = 200
 
-    def create(self, request: Request, **kwargs: str) -> Response:
+    def perform_create(self, code: str = "", **values: str) -> Verification:
         """Check; a wrong code is an answer, not an error."""
-        values = self.read(self.parameters)
         sid = values.get("verification_sid", "")
         if sid and not sids.is_sid("VE", sid):
             raise InvalidParameter("VerificationSid", "not the SID of a verification")
-        row = verifications.check(
-            self.service,
-            values.get("code", "").strip(" "),
-            to=values.get("to", ""),
-            verification_sid=sid,
-            amount=values.get("amount", ""),
-            payee=values.get("payee", ""),
-            sna_client_token=values.get("sna_client_token", ""),
-        )
-        return Response({**_common(row), "sna_attempts_error_codes": _sna_errors(row)})
+        return verifications.check(self.service, code.strip(" "), **values)
 
 
 def _sna_errors(row: Verification) -> list[dict[str, Any]] | None:
@@ -212,24 +202,8 @@ def _sna_errors(row: Verification) -> list[dict[str, Any]] | None:
     try:
         return sna.error_codes(row.sid)
     except reconnect.FAILURES as error:
-        bodies.database_failure(error)
+        errors.database_failure(error)
         return None
-
-
-def _common(row: Verification) -> dict[str, Any]:
-    return {
-        "sid": row.sid,
-        "service_sid": row.service_id,
-        "account_sid": row.account_id,
-        "to": row.to,
-        "channel": row.channel,
-        "status": row.status,
-        "valid": row.valid,
-        "amount": row.amount,
-        "payee": row.payee,
-        "date_created": wire.timestamp(row.date_created),
-        "date_updated": wire.timestamp(row.date_updated),
-    }
 
 
 def _refuse_unavailable(values: dict[str, Any]) -> None:

@@ -8,18 +8,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from django.core.exceptions import (
-    DisallowedHost,
-    ObjectDoesNotExist,
-    PermissionDenied,
-    SuspiciousOperation,
-)
-from django.db import InterfaceError, InternalError, OperationalError
-from django.http import Http404
-from rest_framework import exceptions as drf
 from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -209,19 +201,64 @@ def _first(detail: Any) -> InvalidParameter:
     return InvalidParameter(".".join(path), REQUIRED if code == "required" else str(reasons))
 
 
-class Answer(serializers.Serializer[Any]):
-    """The shape of an object as it is answered: for the schema and the tests alone.
-
-    `represent` builds the object by hand, because serializers cost too much on a hot path.
-    """
-
-
 class SidOf(serializers.RegexField):
     """A SID in an answer; one that is `optional` may be an empty text."""
 
     def __init__(self, prefix: str, *, optional: bool = False, **kwargs: Any) -> None:
         pattern = rf"({prefix}[0-9a-f]{{32}})?" if optional else rf"{prefix}[0-9a-f]{{32}}"
         super().__init__(f"^{pattern}$", **kwargs)
+        if optional:
+            self.convert = lambda sid: sid or ""
+
+
+class CallersSid(SidOf):
+    """The SID of the caller's account, which is that of whatever it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__("AC")
+
+    def compute(self, row: Any, view: Any) -> str:
+        """Return the SID."""
+        sid: str = view.account.sid
+        return sid
+
+
+class Link(serializers.URLField):
+    """An object's own URL: the resource's path and key, or else `path`, of the other members."""
+
+    def __init__(self, path: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.path = path
+
+    def refer(self, answer: dict[str, Any], view: Any) -> str:
+        """Return the URL."""
+        url: str = view.link(self.path % answer if self.path else view.path_of(answer))
+        return url
+
+
+class RequestUrl(Link):
+    """The URL of the request, for an object that has none of its own."""
+
+    def refer(self, answer: dict[str, Any], view: Any) -> str:
+        """Return the URL."""
+        url: str = view.link(view.own_path())
+        return url
+
+
+class Links(serializers.Field[Any, Any, Any, Any]):
+    """URLs below an object's own, each by its name; null where `when` says so of the object."""
+
+    def __init__(
+        self, *, when: Callable[[dict[str, Any]], bool] | None = None, **tails: str
+    ) -> None:
+        super().__init__(allow_null=when is not None)
+        self.when, self.tails = when, tails
+
+    def refer(self, answer: dict[str, Any], view: Any) -> dict[str, str] | None:
+        """Return the URLs."""
+        if self.when and not self.when(answer):
+            return None
+        return {name: f"{answer['url']}/{tail}" for name, tail in self.tails.items()}
 
 
 def error_response(error: VerifyError, parameters: Parameters | None = None) -> Response:
@@ -251,29 +288,3 @@ def _spelling(name: str, parameters: Parameters | None) -> str:
         if name in {spelling, field.source}:
             return spelling
     return name if name[:1].isupper() or "." in name else wire_name(name)
-
-
-def as_verify_error(error: Exception, resource: str) -> VerifyError:
-    """Return any exception of a request as one of our family; what is unforeseen is logged."""
-    match error:
-        case exceptions.NotFound() | Http404() | ObjectDoesNotExist():
-            # The last of them is a row's owner that was deleted after the row was read.
-            return exceptions.NotFound(f"The requested resource {resource} was not found")
-        case VerifyError():
-            return error
-        case OperationalError() | InterfaceError() | InternalError():
-            return bodies.database_failure(error)
-        case drf.MethodNotAllowed():
-            return exceptions.MethodNotSupported()
-        case drf.UnsupportedMediaType():
-            return exceptions.UnsupportedBody()
-        case drf.ParseError():
-            return MalformedRequest()
-        case PermissionDenied():
-            return exceptions.Forbidden()
-        case DisallowedHost():
-            return MalformedRequest("The Host header names a host that this site does not serve")
-        case SuspiciousOperation():
-            return exceptions.BodyTooLarge()
-    bodies.log_failure(error)
-    return VerifyError()

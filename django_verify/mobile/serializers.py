@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from django_verify.exceptions import InvalidParameter
 from django_verify.models.clients import NONCE_LENGTH, PURPOSE_LENGTH
+from django_verify.rest.answers import Answer, TextOrNull, Time
 
 
 class Text(serializers.CharField):
@@ -72,11 +73,10 @@ class CheckBody(Body):
     code = Text(32, help_text="Spaces and hyphens in it do no harm.")
 
 
-class StateAnswer(serializers.Serializer[Any]):
-    """How a verification stands."""
+class StateAnswer(Answer):
+    """How a verification stands: the same members at every step."""
 
-    # `wire.state` builds it by hand, and this is its shape.
-    id = serializers.RegexField(r"^CV[0-9a-f]{32}$")
+    id = serializers.RegexField(r"^CV[0-9a-f]{32}$", source="sid")
     to = serializers.CharField(help_text="The address as it was understood.")
     channel = serializers.CharField()
     channels = serializers.ListField(
@@ -87,15 +87,16 @@ class StateAnswer(serializers.Serializer[Any]):
         ["pending", "approved", "canceled", "max_attempts_reached", "expired"]
     )
     valid = serializers.BooleanField(help_text="Whether the right code was given.")
-    expires_at = serializers.DateTimeField()
-    next_send_at = serializers.DateTimeField(
+    expires_at = Time()
+    next_send_at = Time(
         allow_null=True, help_text="When another message may be asked for; null: not any more."
     )
     sends_left = serializers.IntegerField()
     checks_left = serializers.IntegerField()
-    proof = serializers.CharField(allow_null=True, help_text="Once approved; it works once.")
+    proof = TextOrNull(help_text="Once approved; it works once.")
     not_recorded = serializers.ListField(
         child=serializers.CharField(),
+        source="refused",
         help_text="Why the number was not kept for the user who is logged in.",
     )
 
@@ -103,7 +104,7 @@ class StateAnswer(serializers.Serializer[Any]):
 class StartAnswer(StateAnswer):
     """The first answer, and the only one with the secret."""
 
-    client_secret = serializers.CharField()
+    client_secret = serializers.CharField(source="secret")
 
 
 class Refusal(serializers.Serializer[Any]):

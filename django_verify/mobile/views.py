@@ -1,7 +1,6 @@
 """The endpoints that an app calls: start, fetch, check, resend, without an account's credentials.
 
-Every policy is set here or by a setting of ours, so that a host's REST_FRAMEWORK does not reach
-the wire. The verbs are in `clients`.
+The policies are those of `rest.views` and MOBILE_AUTHENTICATION; the verbs are in `clients`.
 """
 
 from __future__ import annotations
@@ -13,18 +12,25 @@ from typing import Any
 from django.utils.decorators import method_decorator
 from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.debug import sensitive_variables
+from rest_framework import exceptions as drf
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
-from django_verify import conf
+from django_verify import conf, exceptions
 from django_verify.crypto import codes
-from django_verify.db.autocommit import outside_atomic_requests
+from django_verify.exceptions import VerifyError
 from django_verify.mobile import wire
-from django_verify.mobile.serializers import Body, CheckBody, ResendBody, StartBody
+from django_verify.mobile.serializers import (
+    Body,
+    CheckBody,
+    ResendBody,
+    StartAnswer,
+    StartBody,
+    StateAnswer,
+)
 from django_verify.net import client_ip
-from django_verify.rest import bodies
+from django_verify.rest.views import Endpoint
 from django_verify.verifications import clients
 from django_verify.verifications.clients import Caller
 
@@ -47,33 +53,25 @@ def _schema() -> Any:
     return EndpointSchema()
 
 
-@method_decorator(sensitive_post_parameters(), name="dispatch")
 @method_decorator(never_cache, name="dispatch")
-class VerificationViewSet(ViewSet):
+class VerificationViewSet(Endpoint):
     """A client's own verification: its secret opens it, and nothing else does."""
 
     schema = _schema()
-    permission_classes = ()
-    throttle_classes = ()
-    parser_classes = (bodies.NestedParser,)
-    renderer_classes = (bodies.Renderer,)
-    content_negotiation_class = bodies.Negotiation
-    metadata_class = None
-    versioning_class = None
-
-    @classmethod
-    def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
-        """Return the view, outside the host's ATOMIC_REQUESTS: a charge must not be rolled back."""
-        return outside_atomic_requests(super().as_view(actions, **initkwargs))
 
     def get_authenticators(self) -> list[Any]:
         """Return the site's own ways to know a user, of MOBILE_AUTHENTICATION."""
         return [import_string(path)() for path in conf.current().MOBILE_AUTHENTICATION]
 
-    def handle_exception(self, exc: Exception) -> Response:
-        """Answer every failure in the shape of this wire."""
-        response = wire.as_refusal(exc)
-        response.exception = True
+    def refuse(self, error: VerifyError, cause: Exception) -> Response:
+        """Return a refusal that a program can act on."""
+        if isinstance(cause, drf.UnsupportedMediaType):
+            error = exceptions.UnsupportedBody("Send application/json")
+        response = wire.refusal(error)
+        if isinstance(cause, drf.AuthenticationFailed | drf.NotAuthenticated):
+            # The caller's own credentials, by MOBILE_AUTHENTICATION, are wrong.
+            challenge = getattr(cause, "auth_header", "") or 'Bearer realm="app"'
+            response["WWW-Authenticate"] = challenge
         return response
 
     @sensitive_variables()
@@ -82,14 +80,14 @@ class VerificationViewSet(ViewSet):
         asked = self._read(StartBody)
         caller = self._caller(asked.pop("device_id", ""))
         found = clients.start(clients.offered(), asked.pop("to"), caller=caller, **asked)
-        answer = {**wire.state(found), "client_secret": found.secret}
-        return Response(answer, status=201)
+        return Response(StartAnswer.represent(found), status=201)
 
     @sensitive_variables()
     def retrieve(self, request: Request, sid: str) -> Response:
         """Tell how a verification stands."""
         secret = request.headers.get(SECRET_HEADER, "")
-        return Response(wire.state(clients.fetch(sid, secret, caller=self._caller())))
+        found = clients.fetch(sid, secret, caller=self._caller())
+        return Response(StateAnswer.represent(found))
 
     @sensitive_variables()
     def check(self, request: Request, sid: str) -> Response:
@@ -97,7 +95,7 @@ class VerificationViewSet(ViewSet):
         asked = self._read(CheckBody)
         code = codes.without_spacing(asked["code"])
         found = clients.check(sid, asked["client_secret"], code, caller=self._caller())
-        return Response(wire.state(found))
+        return Response(StateAnswer.represent(found))
 
     @sensitive_variables()
     def resend(self, request: Request, sid: str) -> Response:
@@ -105,7 +103,7 @@ class VerificationViewSet(ViewSet):
         asked = self._read(ResendBody)
         caller = self._caller(asked.pop("device_id", ""))
         found = clients.resend(sid, asked.pop("client_secret"), caller=caller, **asked)
-        return Response(wire.state(found))
+        return Response(StateAnswer.represent(found))
 
     def _read(self, body: type[Body]) -> dict[str, Any]:
         return _reader(body).read(self.request.data)

@@ -1,4 +1,4 @@
-"""What `api` and `mobile` share of REST framework: bodies, negotiation, rendering.
+"""What `api` and `mobile` share of REST framework: policies, bodies, answers, errors.
 
 Nothing here knows a resource.
 """

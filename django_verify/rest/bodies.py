@@ -6,9 +6,6 @@ Nothing here knows a resource, or the spelling of its parameters.
 from __future__ import annotations
 
 import json
-import logging
-import re
-import traceback
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -18,17 +15,12 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
 from django_verify import conf, exceptions
-from django_verify.db import reconnect, retry
 from django_verify.exceptions import InvalidParameter, MalformedRequest
-
-logger = logging.getLogger("django_verify")
 
 MAX_PARAMETERS = 200
 
 # Name of a parameter to every value it was sent with.
 Values = dict[str, list[str]]
-
-_NUMBERS = re.compile(r"\d{4,}|\S+@\S+")
 
 
 class Negotiation(BaseContentNegotiation):
@@ -227,29 +219,3 @@ def query_values(request: HttpRequest) -> Values:
 def body_values(data: Any) -> Values:
     """Return the body's parameters, also where the host's middleware has read the form already."""
     return clean(dict(data.lists())) if isinstance(data, QueryDict) else dict(data)
-
-
-def log_failure(error: Exception) -> None:
-    """Log an exception that nobody foresaw, without what a frame or its text may hold.
-
-    Frames hold codes, secrets and numbers, and error mail shows their variables: only the text of
-    the traceback is logged, without what looks like a number or an address.
-    """
-    where = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("The request failed: %s\n%s", _without_numbers(error), where)
-
-
-def _without_numbers(error: Exception) -> str:
-    return f"{type(error).__name__}: {_NUMBERS.sub('…', str(error))}"
-
-
-def database_failure(error: Exception) -> exceptions.VerifyError:
-    """Return what a caller is answered whose request a database has failed.
-
-    A transaction that gave way to another one is undone; a charge before it was committed and
-    stands. Of a database that is away a line is logged, and no traceback for each request.
-    """
-    if retry.is_deadlock(error):
-        return exceptions.Conflict()
-    logger.error("The database failed: %s", _without_numbers(error))
-    return reconnect.unavailable()

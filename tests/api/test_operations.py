@@ -10,6 +10,7 @@ from django.apps import apps
 from twilio.rest import Client
 
 from django_verify.api import wire
+from django_verify.api.resource import Create, Delete, Fetch, List, Resource, Update
 from django_verify.api.urls import RESOURCES
 from django_verify.models import Template, VerificationAttempt
 from tests.authenticator import Authenticator, b64
@@ -109,6 +110,21 @@ def test_an_operation_is_declared_as_in_the_contract(operation):
         assert resource.key == operation.key
     if operation.answer:
         assert set(resource.answered(action)().fields) == operation.answer
+
+
+def test_a_resource_is_a_declaration():
+    verbs = {Create, Fetch, List, Update, Delete}
+
+    def defined(resource, name):
+        return next(base for base in resource.__mro__ if name in vars(base))
+
+    own = {action for action in ROUTES.values() if defined(*action) not in verbs}
+    assert {(resource.__name__, action) for resource, action in own} == {
+        ("AttemptsSummaryViewSet", "list"),
+        ("ChallengeViewSet", "retrieve"),
+        ("VerificationViewSet", "update"),
+    }
+    assert {defined(resource, "represent") for resource, _ in ROUTES.values()} == {Resource}
 
 
 def world(api):

@@ -240,7 +240,7 @@ def test_an_update_that_loses_a_race_for_a_name(api, root, limit, monkeypatch):
     def lost(*args, **kwargs):
         raise IntegrityError
 
-    monkeypatch.setattr("django.db.models.QuerySet.update", lost)
+    monkeypatch.setattr(RateLimit, "save", lost)
     answer = api.post(f"{root}/{limit.sid}", {"Description": "x"})
     assert answered(answer) == (400, 60208)
 

@@ -147,7 +147,8 @@ def test_what_swift_decodes_is_what_is_answered():
             field = fields[re.sub(r"(?=[A-Z])", "_", spelled).lower()]
             known = {"CharField": "String", "RegexField": "String", "ChoiceField": "String"}
             known |= {"BooleanField": "Bool", "IntegerField": "Int", "DateTimeField": "Date"}
-            assert kind == known.get(type(field).__name__, "[String]")
+            names = [base.__name__ for base in type(field).__mro__]
+            assert kind == next((known[name] for name in names if name in known), "[String]")
             may_lack = field.allow_null or not field.required or spelled == "clientSecret"
             assert bool(optional) == may_lack
 
