@@ -78,8 +78,7 @@ class Stepper:
         return found[found.index(first) :]
 
 
-START = "api/verifications.py:VerificationViewSet.create"
-CHECK = "api/resource.py:Create.create"
+VIEW = "api/resource.py:Create.create"
 SEND = "senders/locmem.py:LocmemSender.send"
 
 
@@ -92,10 +91,10 @@ def start_and_check(api, service, to):
     # What is made once in a process is no step.
     api.post(f"{root}/Verifications", {"To": "+15005550006", "Channel": "sms"})
     api.post(f"{root}/VerificationCheck", {"To": "+15005550006", "Code": "000000"})
-    with Stepper(START, SEND) as start:
+    with Stepper(VIEW, SEND) as start:
         assert api.post(f"{root}/Verifications", {"To": to, "Channel": "sms"}).status == 201
     code = codes.reveal(Verification.objects.get(to=to))
-    with Stepper(CHECK) as check:
+    with Stepper(VIEW) as check:
         answer = api.post(f"{root}/VerificationCheck", {"To": to, "Code": code})
     assert answer.data["status"] == "approved"
     return start, check

@@ -129,12 +129,11 @@ class VerificationViewSet(Create, Fetch, Update, ServiceResource):
     update_parameters = StatusParameters
     answer = VerificationAnswer
 
-    def create(self, request: Request, **kwargs: str) -> Response:
+    def perform_create(self, **values: Any) -> Verification:
         """Start, or send again."""
-        service, values = self.loaded_service(), self.read(self.parameters)
+        service = self.loaded_service()
         _refuse_unavailable(values)
-        row = verifications.start(service, StartRequest(asked_at=self.asked_at, **values))
-        return Response(self.represent(row), status=self.created)
+        return verifications.start(service, StartRequest(asked_at=self.asked_at, **values))
 
     def get_object(self) -> Verification:
         """Return a verification by SID or address; as often as the vendor lets it be read."""

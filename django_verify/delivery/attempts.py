@@ -82,19 +82,17 @@ def prepare(attempt: VerificationAttempt, now: dt.datetime) -> None:
         leases.assign(attempt, {"message_status": _Status.QUEUED, "due_at": now})
 
 
-def after_commit(attempt: VerificationAttempt) -> None:
-    """Have a new attempt sent once its row is committed; a rollback takes row and message along.
+def after_commit(attempt: VerificationAttempt) -> Callable[[], Any]:
+    """Return what has a new attempt sent; to be called once its row is committed.
 
     A caller's transaction, and the receivers of `verification_started`, may end the verification
     before its message leaves, so it is looked at again.
     """
-    using = queries.database()
-    call: Callable[[], Any] = partial(dispatch.wake, attempt.sid)
-    if attempt.message_status != _Status.QUEUED:
-        late = transaction.get_connection(using).in_atomic_block
-        late = late or signals.verification_started.has_listeners(Verification)
-        call = partial(deliver, attempt, claimed_before=late, contained=True)
-    transaction.on_commit(call, using=using, robust=True)
+    if attempt.message_status == _Status.QUEUED:
+        return partial(dispatch.wake, attempt.sid)
+    late = transaction.get_connection(queries.database()).in_atomic_block
+    late = late or signals.verification_started.has_listeners(Verification)
+    return partial(deliver, attempt, claimed_before=late, contained=True)
 
 
 @dataclass(slots=True)

@@ -152,8 +152,9 @@ class Start:
 @sensitive_variables()
 def accept(service: VerifyService, request: StartRequest) -> Start:
     """Return the start that was asked for, or raise what is wrong with it."""
-    _refuse_device_ip(request.device_ip)
-    wishes = _wishes(request)
+    if request.device_ip:
+        _refuse_device_ip(request.device_ip)
+    wishes = _wishes(request) if request.channel_configuration else []
     channel = _chosen(service, request, wishes)
     recipient = channel.parse(request.to)
     start = Start(
@@ -166,7 +167,8 @@ def accept(service: VerifyService, request: StartRequest) -> Start:
     )
     _refuse_misuse(start)
     _refuse_malformed(start)
-    _refuse_long(start)
+    if start.attempt.template and start.sends:
+        _refuse_long(start)
     if getattr(service, "has_test_numbers", True):
         _take_test_number(start)
     return start
@@ -247,13 +249,13 @@ def _take_test_number(start: Start) -> None:
 
 def _refuse_long(start: Start) -> None:
     """Refuse a template whose text, with all that is added to it, is too long to be sent."""
-    if not start.attempt.template or start.channel.compose is None:
-        return
     code = "0" * start.code_length
     minutes = start.service.lifetime // 60
     draft = compose.draft(start.attempt, start.service, start.recipient.to, code, minutes)
     templates.refuse_too_long(draft, start.channel)
-    if start.channel.name == "sms" and len(start.channel.compose(draft).body) > TEXT_LENGTH:
+    if start.channel.name != "sms" or start.channel.compose is None:
+        return
+    if len(start.channel.compose(draft).body) > TEXT_LENGTH:
         raise exceptions.MessageTooLong
 
 
@@ -425,11 +427,10 @@ def _refuse_malformed(start: Start) -> None:
 
 
 def _refuse_device_ip(device_ip: str) -> None:
-    if device_ip:
-        try:
-            ipaddress.ip_address(device_ip)
-        except ValueError:
-            raise InvalidParameter("device_ip", "not an IP address") from None
+    try:
+        ipaddress.ip_address(device_ip)
+    except ValueError:
+        raise InvalidParameter("device_ip", "not an IP address") from None
 
 
 def _refuse_brand(name: str) -> None:

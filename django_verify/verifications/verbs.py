@@ -78,7 +78,8 @@ def start(
     sna_url = "" if accepted.sends else sna.mint(accepted.attempt.sid, accepted.recipient.to)
     attempt = store.write(accepted, sna_url, asked_at)
     if accepted.sends:
-        delivery.after_commit(attempt)
+        call = delivery.after_commit(attempt)
+        transaction.on_commit(call, using=queries.database(), robust=True)
     return attempt.verification
 
 
