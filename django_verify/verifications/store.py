@@ -13,7 +13,7 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from django_verify import exceptions, signals
+from django_verify import conf, exceptions, sids, signals
 from django_verify.crypto import codes
 from django_verify.db import queries, retry, savepoints
 from django_verify.delivery import dispatch
@@ -70,6 +70,7 @@ def write(order: Order, sna_url: str, asked_at: dt.datetime) -> VerificationAtte
 def _create(order: Order, past: History, sna_url: str, now: dt.datetime) -> VerificationAttempt:
     service, address = order.service, order.address
     row = Verification(
+        sid=sids.verification(now),
         account_id=service.account_id,
         service=service,
         to=address.to,
@@ -101,7 +102,7 @@ def _create(order: Order, past: History, sna_url: str, now: dt.datetime) -> Veri
     if order.custom_code:
         row.sealed_code = codes.seal(order.custom_code, bound_to=row.sid, key_id=row.key_id)
     attempt = _attempt(order, row, now)
-    row.send_code_attempts = [_sent(attempt)]
+    row.send_log = _sent(attempt)
     row.save(force_insert=True)
     attempt.save(force_insert=True)
     if order.client is not None:
@@ -128,7 +129,7 @@ def _resend(
     changes: dict[str, object] = {
         "channel": order.channel.name,
         "sends": row.sends + 1,
-        "send_code_attempts": [*row.send_code_attempts, _sent(attempt)],
+        "send_log": f"{row.send_log},{_sent(attempt)}",
         "sna_url": sna_url,
         "is_test": order.is_test,
         "date_updated": now,
@@ -176,10 +177,8 @@ def _attempt(order: Order, row: Verification, now: dt.datetime) -> VerificationA
         state["sna_client_token_hash"] = sna.TOKEN_DEMANDED
     attempt = VerificationAttempt(
         sid=order.attempt_sid,
-        account_id=order.service.account_id,
         verification=row,
         channel=order.channel.name,
-        country=order.address.country,
         locale=order.locale,
         custom_friendly_name=order.custom_friendly_name,
         app_hash=order.app_hash,
@@ -187,7 +186,8 @@ def _attempt(order: Order, row: Verification, now: dt.datetime) -> VerificationA
         send_digits=order.send_digits if order.channel.name == "call" else "",
         template=asdict(order.wording) if order.wording else {},
         tags=dict(order.tags),
-        date_created=now,
+        # A page of attempts goes by their keys, and the time of a key is what it shows.
+        date_created=conf.stored(sids.moment_of(order.attempt_sid)),
         date_updated=now,
         channel_configuration=dict(order.configuration),
         fallback_channel=order.fallback_channel,
@@ -199,9 +199,8 @@ def _attempt(order: Order, row: Verification, now: dt.datetime) -> VerificationA
     return attempt
 
 
-def _sent(attempt: VerificationAttempt) -> dict[str, str]:
-    time = attempt.date_created.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"time": time, "channel": attempt.channel, "attempt_sid": attempt.sid}
+def _sent(attempt: VerificationAttempt) -> str:
+    return f"{attempt.channel} {attempt.sid}"
 
 
 def is_live(row: Verification, now: dt.datetime) -> bool:
