@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import secrets
 from collections.abc import Callable
@@ -142,6 +143,13 @@ def beat(name: str) -> None:
     if not rows.filter(name=name).update(beat_at=now):
         first = partial(rows.create, name=name, beat_at=now)
         savepoints.tolerate(first, using=using, ignore=IntegrityError)
+
+
+def last_beat(name: str) -> dt.datetime | None:
+    """Return when a worker last was at work; a clock that has gone back since counts as now."""
+    rows = WorkerHeartbeat.objects.using(queries.database()).filter(name=name)
+    moment = rows.values_list("beat_at", flat=True).first()
+    return moment and min(moment, timezone.now())
 
 
 def _name(question: Callable[[], Check]) -> str:

@@ -12,9 +12,10 @@ from django.utils.translation import gettext_lazy as _
 
 from django_verify import delivery
 from django_verify.admin.verifications import (
+    AgeFilter,
+    AttemptCountryFilter,
     AttemptServiceFilter,
     ChannelFilter,
-    CountryFilter,
     MessageStatusFilter,
     RecordAdmin,
     sees_addresses,
@@ -31,9 +32,9 @@ class VerificationAttemptAdmin(RecordAdmin):
     list_filter = (
         MessageStatusFilter,
         ChannelFilter,
-        CountryFilter,
+        AttemptCountryFilter,
         AttemptServiceFilter,
-        ("date_created", admin.DateFieldListFilter),
+        ("date_created", AgeFilter),
     )
     list_select_related = ("verification__service",)
     sid_paths = {"VL": "pk", "VE": "verification"}
@@ -53,7 +54,7 @@ class VerificationAttemptAdmin(RecordAdmin):
             "due_at",
             "service_name",
             "error_message",
-            "date_created",
+            "created",
         )
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -92,6 +93,11 @@ class VerificationAttemptAdmin(RecordAdmin):
     def masked_address(self, obj: VerificationAttempt) -> str:
         """The address, most of it hidden."""
         return channels.mask(obj.verification.to)
+
+    @admin.display(description=_("country"))
+    def country(self, obj: VerificationAttempt) -> str:
+        """The country of the address."""
+        return obj.country
 
     @admin.display(description=_("service"), ordering="verification__service__friendly_name")
     def service_name(self, obj: VerificationAttempt) -> str:

@@ -81,6 +81,8 @@ class Resource(Endpoint):
     created: ClassVar[int] = 201
     #: The refusal of a row that the database's constraints do not let in.
     taken: ClassVar[type[VerifyError]] = NotFound
+    #: Whether the keys are in the order of their rows' age, so that a list needs no other.
+    timed_keys: ClassVar[bool] = False
     # Not for the host's own OpenAPI document; ours is made in `api.schema`.
     schema = None
 
@@ -354,7 +356,8 @@ class List:
         token = query.pop("page_token", "")
         oldest_first = self.oldest_first(query)
         found = self.narrow(self.get_queryset(), **query)
-        rows, after, before = _page(found, token, size, oldest_first=oldest_first)
+        order = ["pk"] if self.timed_keys else ["date_created", "pk"]
+        rows, after, before = _page(found, order, token, size, oldest_first=oldest_first)
         links = {
             "first_page_url": self._page_url(size, 0),
             "previous_page_url": before and self._page_url(size, max(number - 1, 0), before),
@@ -448,27 +451,28 @@ def _template(route: str) -> str:
 
 
 def _page(
-    rows: QuerySet[Any], token: str, size: int, *, oldest_first: bool
+    rows: QuerySet[Any], order: list[str], token: str, size: int, *, oldest_first: bool
 ) -> tuple[list[Any], str | None, str | None]:
     """Return a page and the tokens of the one after and the one before, None where there is none.
 
     A token names a direction and the row next to the page, so that rows which come and go
-    between two calls neither repeat nor hide others.
+    between two calls neither repeat nor hide others. `order` is that of the oldest first.
     """
     backwards, moment, sid = _read_token(token)
     ascending = backwards != oldest_first
-    order = ("date_created", "pk") if ascending else ("-date_created", "-pk")
     if moment is not None:
         compare = "gt" if ascending else "lt"
         try:
             rows.model._meta.pk.to_python(sid)  # noqa: SLF001 - a documented API
         except ValidationError:
             raise InvalidParameter("PageToken", "not a token of this list") from None
-        rows = rows.filter(
-            Q(**{f"date_created__{compare}": moment})
-            | Q(date_created=moment, **{f"pk__{compare}": sid})
-        )
-    found = list(rows.order_by(*order)[: size + 1])
+        beyond = Q(**{f"pk__{compare}": sid})
+        if "date_created" in order:
+            beyond &= Q(date_created=moment)
+            beyond |= Q(**{f"date_created__{compare}": moment})
+        rows = rows.filter(beyond)
+    sign = "" if ascending else "-"
+    found = list(rows.order_by(*(sign + name for name in order))[: size + 1])
     more = len(found) > size
     page = found[:size]
     if backwards:

@@ -29,8 +29,8 @@ _SPACING = re.compile(
 
 
 def new_nonce() -> str:
-    """Return 128 random bits as hexadecimal text."""
-    return secrets.token_hex(16)
+    """Return 128 random bits as text."""
+    return secrets.token_urlsafe(16)
 
 
 def new_secret() -> str:

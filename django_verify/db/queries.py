@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from django.db import router
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db import connections, router
+from django.db.models import CharField, Exists, Field, Model, OuterRef, QuerySet
 
 from django_verify.models.accounts import Account
+from django_verify.models.fields import SidField
 from django_verify.models.senders import SenderState
 from django_verify.models.services import VerifyService
 from django_verify.models.testnumbers import TestNumber
@@ -20,31 +22,58 @@ HISTORY = 20
 Row = TypeVar("Row", bound=Model)
 
 
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """The place of a value in a compiled query's parameters."""
+
+    number: int
+
+
 class Compiled(Generic[Row]):
     """A query with open values, whose SQL is kept for each database.
 
-    `build` gets one text in the place of each value and returns the query set; everything else
-    in it is fixed. The values are bound by the database driver, as ever.
+    `fields` tell what the open values are, each as a field of its kind. `build` gets a value in
+    the place of each and returns the query set; everything else in it is fixed. The values are
+    bound by the database driver, as ever.
     """
 
-    def __init__(self, build: Callable[..., QuerySet[Row]], values: int) -> None:
+    def __init__(self, build: Callable[..., QuerySet[Row]], *fields: Field[Any, Any]) -> None:
         self._build = build
-        self._marks = tuple(f"\0value {number}" for number in range(values))
+        self._fields = fields
         self._sql: dict[str, tuple[type[Row], str, Sequence[Any]]] = {}
 
     def rows(self, using: str, *values: str) -> list[Row]:
         """Run the query on a database with these values."""
+        connection = connections[using]
         if using not in self._sql:
-            query_set = self._build(*self._marks).using(using)
-            sql, params = query_set.query.get_compiler(using).as_sql()
-            self._sql[using] = query_set.model, sql, params
+            self._sql[using] = self._compile(using)
         model, sql, params = self._sql[using]
-        given = dict(zip(self._marks, values, strict=True))
-        bound = [given.get(param, param) for param in params]
+        given = [
+            field.get_db_prep_value(value, connection)
+            for field, value in zip(self._fields, values, strict=True)
+        ]
+        bound = [given[param.number] if isinstance(param, _Open) else param for param in params]
         return list(model._default_manager.using(using).raw(sql, bound))  # noqa: SLF001
 
+    def _compile(self, using: str) -> tuple[type[Row], str, Sequence[Any]]:
+        """Compile with marks that the fields take for values, and open the places they go to."""
+        marks = [
+            f"{field.prefix}{number:032x}" if isinstance(field, SidField) else f"\0value {number}"
+            for number, field in enumerate(self._fields)
+        ]
+        query_set = self._build(*marks).using(using)
+        sql, params = query_set.query.get_compiler(using).as_sql()
+        places = {
+            field.get_db_prep_value(mark, connections[using]): _Open(number)
+            for number, (field, mark) in enumerate(zip(self._fields, marks, strict=True))
+        }
+        return query_set.model, sql, [places.get(param, param) for param in params]
 
-_ACCOUNT = Compiled(lambda sid: Account.objects.filter(sid=sid, is_active=True).order_by(), 1)
+
+_ACCOUNT_SID, _SERVICE_SID, _KEY = SidField("AC"), SidField("VA"), CharField()
+_ACCOUNT = Compiled(
+    lambda sid: Account.objects.filter(sid=sid, is_active=True).order_by(), _ACCOUNT_SID
+)
 # Whether any sender fails, and whether the service has test numbers, comes along with the service,
 # so that a start asks no table about what is not there.
 _KNOWN_AT_START = {
@@ -59,25 +88,31 @@ _SERVICE = Compiled(
         .annotate(**_KNOWN_AT_START)
         .order_by()
     ),
-    2,
+    _SERVICE_SID,
+    _ACCOUNT_SID,
 )
 _VERIFICATION = Compiled(
     lambda sid, service, account: Verification.objects.filter(
         sid=sid, service_id=service, account_id=account
     ).order_by(),
-    3,
+    SidField("VE"),
+    _SERVICE_SID,
+    _ACCOUNT_SID,
 )
 _OF_ADDRESS = Compiled(
     lambda account, key: Verification.objects.filter(account_id=account, address_key=key).order_by(
         "-serial"
     )[:HISTORY],
-    2,
+    _ACCOUNT_SID,
+    _KEY,
 )
 _OF_ADDRESS_AND_SERVICE = Compiled(
     lambda account, key, service: Verification.objects.filter(
         account_id=account, address_key=key, service_id=service
     ).order_by("-serial")[:HISTORY],
-    3,
+    _ACCOUNT_SID,
+    _KEY,
+    _SERVICE_SID,
 )
 
 

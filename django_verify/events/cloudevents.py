@@ -107,7 +107,7 @@ def _tell_status(
         return
     if not attempts:
         sent = VerificationAttempt.objects.using(queries.database()).filter(verification=row)
-        attempts = list(sent.order_by("date_created", "sid"))
+        attempts = list(sent.order_by("sid"))
     checked = [{"time": _time(now), "status": result}] if result else []
     data = _facts(row, status, attempts, now)
     data["check_attempts"] = {"count": checks, "attempts": checked}

@@ -8,14 +8,13 @@ from django.utils.translation import gettext_lazy as _
 
 from django_verify import sids
 from django_verify.crypto import codes
+from django_verify.models.fields import SidField
 
 
 class Account(models.Model):
     """Owner of services; its SID and auth token are a user name and password of HTTP Basic."""
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.account, editable=False
-    )
+    sid = SidField("AC", primary_key=True, default=sids.account, editable=False)
     friendly_name = models.CharField(_("friendly name"), max_length=64)
     auth_token_hash = models.CharField(max_length=90, editable=False)
     is_active = models.BooleanField(
@@ -42,9 +41,7 @@ class Account(models.Model):
 class ApiKey(models.Model):
     """A revocable credential of an account: `SK…` and a secret."""
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.api_key, editable=False
-    )
+    sid = SidField("SK", primary_key=True, default=sids.api_key, editable=False)
     account = models.ForeignKey(
         Account, on_delete=models.CASCADE, related_name="api_keys", verbose_name=_("account")
     )

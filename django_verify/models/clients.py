@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_verify import sids
+from django_verify.models.fields import SidField
 from django_verify.models.services import VerifyService
 from django_verify.models.verifications import Verification
 
@@ -21,9 +22,7 @@ class ClientVerification(models.Model):
     that a stranger who names the same address has another one, with another code.
     """
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.client, editable=False
-    )
+    sid = SidField("CV", primary_key=True, default=sids.client, editable=False)
     secret_hash = models.CharField(max_length=90, editable=False)
     service = models.ForeignKey(
         VerifyService, on_delete=models.CASCADE, related_name="+", verbose_name=_("service")

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import sids
 from django_verify.crypto import codes
 from django_verify.models.accounts import Account
+from django_verify.models.fields import SidField
 from django_verify.models.services import VerifyService
 
 
@@ -22,9 +23,7 @@ class Entity(models.Model):
     creations take turns and the limits hold; the other two count those of the running day.
     """
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.entity, editable=False
-    )
+    sid = SidField("YE", primary_key=True, default=sids.entity, editable=False)
     account = models.ForeignKey(
         Account, on_delete=models.CASCADE, related_name="+", verbose_name=_("account")
     )
@@ -78,9 +77,7 @@ class Factor(models.Model):
         TOTP = "totp", _("authenticator app")
         PASSKEYS = "passkeys", _("passkey")
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.factor, editable=False
-    )
+    sid = SidField("YF", primary_key=True, default=sids.factor, editable=False)
     account = models.ForeignKey(
         Account, on_delete=models.CASCADE, related_name="+", verbose_name=_("account")
     )
@@ -158,9 +155,7 @@ class Challenge(models.Model):
         DENIED = "denied", _("denied")
         EXPIRED = "expired", _("expired")
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.challenge, editable=False
-    )
+    sid = SidField("YC", primary_key=True, default=sids.challenge, editable=False)
     account = models.ForeignKey(
         Account, on_delete=models.CASCADE, related_name="+", verbose_name=_("account")
     )

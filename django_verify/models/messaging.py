@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import sids
 from django_verify.contact import phones
 from django_verify.models.accounts import Account
+from django_verify.models.fields import SidField
 from django_verify.models.services import VerifyService
 
 #: The country of a configuration that holds where no other does.
@@ -42,13 +43,7 @@ def validate_country(value: str) -> None:
 class MessagingService(models.Model):
     """A named list of senders, tried in order; a site that moves here may keep its `MG…`."""
 
-    sid = models.CharField(
-        _("SID"),
-        primary_key=True,
-        max_length=34,
-        default=sids.messaging_service,
-        validators=[_is_messaging_sid],
-    )
+    sid = SidField("MG", primary_key=True, default=sids.messaging_service)
     account = models.ForeignKey(
         Account,
         on_delete=models.CASCADE,
@@ -75,9 +70,7 @@ class MessagingConfiguration(models.Model):
     Its SID may name no row: then the service's own senders are used.
     """
 
-    key = models.CharField(
-        primary_key=True, max_length=34, default=sids.messaging_configuration, editable=False
-    )
+    key = SidField("MC", primary_key=True, default=sids.messaging_configuration, editable=False)
     service = models.ForeignKey(
         VerifyService,
         on_delete=models.CASCADE,

@@ -10,15 +10,14 @@ from django_verify import sids
 from django_verify.crypto import codes
 from django_verify.models.accounts import Account
 from django_verify.models.entities import Challenge, Factor
+from django_verify.models.fields import SidField
 from django_verify.models.services import VerifyService
 
 
 class AccessToken(models.Model):
     """Leave for a device to create one factor of one identity; the token itself is not kept."""
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.access_token, editable=False
-    )
+    sid = SidField("YK", primary_key=True, default=sids.access_token, editable=False)
     account = models.ForeignKey(
         Account, on_delete=models.CASCADE, related_name="+", verbose_name=_("account")
     )
@@ -57,9 +56,7 @@ class Notification(models.Model):
         FAILED = "failed", _("failed")
         DROPPED = "dropped", _("dropped")
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.notification, editable=False
-    )
+    sid = SidField("NT", primary_key=True, default=sids.notification, editable=False)
     challenge = models.ForeignKey(
         Challenge,
         on_delete=models.CASCADE,
@@ -101,9 +98,7 @@ class PushCredential(models.Model):
         APN = "apn", _("Apple (APNs)")
         FCM = "fcm", _("Google (FCM)")
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.push_credential, editable=False
-    )
+    sid = SidField("CR", primary_key=True, default=sids.push_credential, editable=False)
     account = models.ForeignKey(
         Account, on_delete=models.CASCADE, related_name="+", verbose_name=_("account")
     )

@@ -13,14 +13,13 @@ from phonenumber_field.modelfields import PhoneNumberField
 from django_verify import sids
 from django_verify.contact import phones
 from django_verify.models.accounts import Account
+from django_verify.models.fields import SidField
 
 
 class SafeListNumber(models.Model):
     """One number, whose every spelling is the same entry."""
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.safe_list_number, editable=False
-    )
+    sid = SidField("GN", primary_key=True, default=sids.safe_list_number, editable=False)
     account = models.ForeignKey(
         Account,
         on_delete=models.CASCADE,

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_verify import conf, sids
 from django_verify.models.accounts import Account
+from django_verify.models.fields import SidField
 from django_verify.net import url_policy
 from django_verify.text import confusables
 
@@ -80,9 +81,7 @@ def _sid(prefix: str) -> list[Callable[[Any], None]]:
 class VerifyService(models.Model):
     """One brand's set of verification rules; the fields follow the vendor's Services resource."""
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.service, editable=False
-    )
+    sid = SidField("VA", primary_key=True, default=sids.service, editable=False)
     account = models.ForeignKey(
         Account,
         on_delete=models.CASCADE,
@@ -277,9 +276,7 @@ class VerifyService(models.Model):
 class RateLimit(models.Model):
     """A named property of starts, such as an IP address, whose values are metered by buckets."""
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.rate_limit, editable=False
-    )
+    sid = SidField("RK", primary_key=True, default=sids.rate_limit, editable=False)
     service = models.ForeignKey(
         VerifyService,
         on_delete=models.CASCADE,
@@ -314,9 +311,7 @@ class RateLimit(models.Model):
 class Bucket(models.Model):
     """How many starts a rate limit lets pass in an interval, for each value by itself."""
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.bucket, editable=False
-    )
+    sid = SidField("BL", primary_key=True, default=sids.bucket, editable=False)
     rate_limit = models.ForeignKey(
         RateLimit,
         on_delete=models.CASCADE,
@@ -370,7 +365,7 @@ class StatusReadCount(models.Model):
     Each window has its number and its count, so that one conditional update moves all three.
     """
 
-    verification_sid = models.CharField(primary_key=True, max_length=34, editable=False)
+    verification_sid = SidField("VE", primary_key=True, editable=False)
     minute = models.PositiveIntegerField(editable=False)
     in_minute = models.PositiveSmallIntegerField(editable=False)
     hour = models.PositiveIntegerField(editable=False)

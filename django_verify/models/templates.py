@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_verify import sids
 from django_verify.models.accounts import Account
+from django_verify.models.fields import SidField
 from django_verify.text import placeholders
 
 TEMPLATE_CHANNELS = ("sms", "voice")
@@ -41,9 +42,7 @@ def default_template_channels() -> list[str]:
 class Template(models.Model):
     """A named message; without an account it is ready-made, and every account may use it."""
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.template, editable=False
-    )
+    sid = SidField("HJ", primary_key=True, default=sids.template, editable=False)
     account = models.ForeignKey(
         Account,
         on_delete=models.CASCADE,

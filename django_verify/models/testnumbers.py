@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import sids
 from django_verify.contact import emails, phones
 from django_verify.crypto import codes
+from django_verify.models.fields import SidField
 from django_verify.models.services import VerifyService
 
 #: How far ahead the end of a pair may lie.
@@ -39,9 +40,7 @@ class TestNumber(models.Model):
 
     __test__ = False  # the name is no test's
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.test_number, editable=False
-    )
+    sid = SidField("TN", primary_key=True, default=sids.test_number, editable=False)
     service = models.ForeignKey(
         VerifyService,
         on_delete=models.CASCADE,

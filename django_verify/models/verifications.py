@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import sids
 from django_verify.crypto import codes
 from django_verify.models.accounts import Account
+from django_verify.models.fields import SidField, SparseJSONField
 from django_verify.models.services import (
     AUTOFILL_DOMAIN_LENGTH,
     FRIENDLY_NAME_LENGTH,
@@ -37,9 +38,7 @@ class Verification(models.Model):
         MAX_ATTEMPTS_REACHED = "max_attempts_reached", _("max attempts reached")
         EXPIRED = "expired", _("expired")
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.verification, editable=False
-    )
+    sid = SidField("VE", primary_key=True, default=sids.verification, editable=False)
     account = models.ForeignKey(
         Account,
         on_delete=models.CASCADE,
@@ -54,9 +53,27 @@ class Verification(models.Model):
         related_name="verifications",
         verbose_name=_("service"),
     )
+    # The columns stand in the order of their widths, which on PostgreSQL saves the gaps between.
+    date_created = models.DateTimeField(_("created"), default=timezone.now)
+    date_updated = models.DateTimeField(_("updated"), default=timezone.now)
+    sent_at = models.DateTimeField(_("last sent"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires"), db_index=True)
+    serial = models.PositiveIntegerField(editable=False)
+    code_length = models.PositiveSmallIntegerField(_("code length"))
+    checks = models.PositiveSmallIntegerField(_("checks"), default=0)
+    max_checks = models.PositiveSmallIntegerField(_("maximum checks"))
+    sends = models.PositiveSmallIntegerField(_("sends"), default=1)
+    max_sends = models.PositiveSmallIntegerField(_("maximum sends"))
+    # The last check was right; an approval by the site leaves every check a wrong one.
+    confirmed = models.BooleanField(_("confirmed by its code"), default=False)
+    # An operator has released the address: the wrong guesses of this row no longer count.
+    forgiven = models.BooleanField(_("released"), default=False)
+    # A copy of the service's event subscription at the start: a check does not read the service.
+    reports = models.BooleanField(default=False, editable=False)
+    # Its code is that of a test number, which the operator knows: its approval proves nothing.
+    is_test = models.BooleanField(_("test number"), default=False)
     to = models.CharField(_("to"), max_length=254)
     address_key = models.CharField(max_length=254, editable=False)
-    serial = models.PositiveIntegerField(editable=False)
     channel = models.CharField(_("channel"), max_length=16)
     status = models.CharField(
         _("status"), max_length=24, choices=Status.choices, default=Status.PENDING
@@ -64,45 +81,29 @@ class Verification(models.Model):
     country = models.CharField(_("country"), max_length=2, blank=True)
     amount = models.CharField(_("amount"), max_length=64, null=True, blank=True)
     payee = models.CharField(_("payee"), max_length=64, null=True, blank=True)
-    code_length = models.PositiveSmallIntegerField(_("code length"))
     key_id = models.CharField(max_length=16, default=codes.current_key_id, editable=False)
     nonce = models.CharField(max_length=32, default=codes.new_nonce, editable=False)
     sealed_code = models.CharField(max_length=128, blank=True, editable=False)
-    checks = models.PositiveSmallIntegerField(_("checks"), default=0)
-    # The last check was right; an approval by the site leaves every check a wrong one.
-    confirmed = models.BooleanField(_("confirmed by its code"), default=False)
-    # An operator has released the address: the wrong guesses of this row no longer count.
-    forgiven = models.BooleanField(_("released"), default=False)
-    max_checks = models.PositiveSmallIntegerField(_("maximum checks"))
-    sends = models.PositiveSmallIntegerField(_("sends"), default=1)
-    max_sends = models.PositiveSmallIntegerField(_("maximum sends"))
-    # A copy of what the attempts say (time, channel, SID), so that an answer needs no second
-    # query; the three never change once written.
-    send_code_attempts = models.JSONField(_("send attempts"), default=list)
-    lookup = models.JSONField(_("lookup"), default=dict, blank=True)
-    # A copy of the service's event subscription at the start: a check does not read the service.
-    reports = models.BooleanField(default=False, editable=False)
+    # A copy of what the attempts say, so that an answer needs no second query: `sms VL…,call VL…`.
+    send_log = models.TextField(editable=False)
+    lookup = SparseJSONField(_("lookup"), default=dict)
     sna_url = models.CharField(max_length=2048, blank=True, editable=False)
     # The SID of the caller without credentials that it belongs to: no other start joins it, and
     # no check finds it by its address.
     client = models.CharField(max_length=34, blank=True, editable=False)
-    # Its code is that of a test number, which the operator knows: its approval proves nothing.
-    is_test = models.BooleanField(_("test number"), default=False)
-    date_created = models.DateTimeField(_("created"), default=timezone.now, db_index=True)
-    date_updated = models.DateTimeField(_("updated"), default=timezone.now)
-    sent_at = models.DateTimeField(_("last sent"), default=timezone.now)
-    expires_at = models.DateTimeField(_("expires"))
 
     class Meta:
         verbose_name = _("verification")
         verbose_name_plural = _("verifications")
-        ordering = ["-date_created", "-sid"]
+        ordering = ["-sid"]
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "address_key", "serial"], name="verify_address_serial"
             )
         ]
-        indexes = [models.Index(fields=["status", "expires_at"], name="verify_expiry")]
+        # No index holds a column that a check or an approval changes: on PostgreSQL these are
+        # heap-only updates then, which write into none.
+        indexes = [models.Index(fields=["account", "country"], name="verify_country")]
         permissions = [
             ("view_pii", _("Can see full addresses")),
             ("cancel_verification", _("Can cancel verifications")),
@@ -119,6 +120,19 @@ class Verification(models.Model):
     def valid(self) -> bool:
         """The vendor's legacy flag: approved."""
         return self.status == self.Status.APPROVED
+
+    @property
+    def send_code_attempts(self) -> list[dict[str, str]]:
+        """Time, channel and SID of each attempt, the oldest first, as the vendor has it."""
+        pairs = (entry.split(" ") for entry in self.send_log.split(",") if entry)
+        return [
+            {
+                "time": sids.moment_of(sid).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "channel": channel,
+                "attempt_sid": sid,
+            }
+            for channel, sid in pairs
+        ]
 
     def is_over(self, now: dt.datetime) -> bool:
         """Whether its lifetime has ended; the boundary itself is over."""
@@ -158,24 +172,21 @@ class VerificationAttempt(models.Model):
         BLOCKED = "blocked", _("blocked")
         TEST = "test", _("test number")
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.attempt, editable=False
-    )
-    account = models.ForeignKey(
-        Account,
-        on_delete=models.CASCADE,
-        related_name="+",
-        verbose_name=_("account"),
-        db_index=False,  # the page index begins with it
-    )
+    sid = SidField("VL", primary_key=True, default=sids.attempt, editable=False)
     verification = models.ForeignKey(
         Verification,
         on_delete=models.CASCADE,
         related_name="attempts",
         verbose_name=_("verification"),
     )
+    # The columns stand in the order of their widths, which on PostgreSQL saves the gaps between.
+    date_created = models.DateTimeField(_("created"), default=timezone.now)
+    date_updated = models.DateTimeField(_("updated"), default=timezone.now)
+    due_at = models.DateTimeField(_("due"), null=True, blank=True)
+    sna_error_code = models.PositiveIntegerField(_("SNA result"), null=True, blank=True)
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    messages = models.PositiveSmallIntegerField(_("messages"), default=0)
     channel = models.CharField(_("channel"), max_length=16)
-    country = models.CharField(_("country"), max_length=2, blank=True)
     locale = models.CharField(_("locale"), max_length=16)
     custom_friendly_name = models.CharField(
         _("custom friendly name"), max_length=FRIENDLY_NAME_LENGTH, blank=True
@@ -189,13 +200,12 @@ class VerificationAttempt(models.Model):
     # The template's SID, locale, text and substitutions, as `placeholders.Wording`; empty: the
     # default text. A copy, so that a later change of the template does not reach a message on its
     # way.
-    template = models.JSONField(_("template"), default=dict, blank=True)
-    tags = models.JSONField(_("tags"), default=dict, blank=True)
+    template = SparseJSONField(_("template"), default=dict)
+    tags = SparseJSONField(_("tags"), default=dict)
     # Of the email channel: from, from_name, template_id, substitutions.
-    channel_configuration = models.JSONField(default=dict, blank=True, editable=False)
+    channel_configuration = SparseJSONField(default=dict, editable=False)
     fallback_channel = models.CharField(_("fallback channel"), max_length=16, blank=True)
     sna_url = models.CharField(max_length=2048, blank=True, editable=False)
-    sna_error_code = models.PositiveIntegerField(_("SNA result"), null=True, blank=True)
     sna_client_token_hash = models.CharField(max_length=90, blank=True, editable=False)
     message_status = models.CharField(
         _("message status"),
@@ -209,21 +219,16 @@ class VerificationAttempt(models.Model):
     price_currency = models.CharField(_("currency"), max_length=3, blank=True)
     error_code = models.CharField(_("error code"), max_length=64, blank=True)
     error_message = models.CharField(_("error"), max_length=255, blank=True)
-    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
-    messages = models.PositiveSmallIntegerField(_("messages"), default=0)
     # The channel that the sender above was asked for; a fallback has another than the attempt.
     via_channel = models.CharField(_("sent as"), max_length=16, blank=True)
     # Messages that may have left before the one that the columns above tell of: sender, channel,
     # provider_sid, status ("unknown" where there was no answer).
-    trail = models.JSONField(_("earlier messages"), default=list, blank=True)
+    trail = SparseJSONField(_("earlier messages"), default=list)
     # Written like any other, and sent by nobody: whoever asked must not see the difference.
     withheld = models.CharField(
         _("withheld"), max_length=8, blank=True, choices=Withheld.choices, editable=False
     )
     lease = models.CharField(max_length=32, blank=True, editable=False)
-    due_at = models.DateTimeField(_("due"), null=True, blank=True)
-    date_created = models.DateTimeField(_("created"), default=timezone.now)
-    date_updated = models.DateTimeField(_("updated"), default=timezone.now)
 
     #: Channel and sender of each message that may be tried, where a start has just resolved them.
     steps: Sequence[tuple[str, str]] | None = None
@@ -231,17 +236,32 @@ class VerificationAttempt(models.Model):
     class Meta:
         verbose_name = _("verification attempt")
         verbose_name_plural = _("verification attempts")
-        ordering = ["-date_created", "-sid"]
+        ordering = ["-sid"]
+        # A message that is sent changes columns of both, and is in one of them at a time. MySQL
+        # and MariaDB index every row.
         indexes = [
-            models.Index(fields=["account", "-date_created", "-sid"], name="verify_attempt_page"),
             models.Index(
-                fields=["account", "country", "-date_created", "-sid"],
-                name="verify_attempt_country",
+                fields=["due_at"],
+                condition=models.Q(due_at__isnull=False),
+                name="verify_attempt_next",
             ),
-            models.Index(fields=["due_at"], name="verify_attempt_next"),
-            models.Index(fields=["sender", "provider_sid"], name="verify_attempt_provider"),
+            models.Index(
+                fields=["sender", "provider_sid"],
+                condition=models.Q(due_at__isnull=True) & ~models.Q(provider_sid=""),
+                name="verify_attempt_provider",
+            ),
         ]
         permissions = [("requeue_attempt", _("Can send failed messages again"))]
 
     def __str__(self) -> str:
         return self.sid
+
+    @property
+    def account_id(self) -> str:
+        """The verification's."""
+        return self.verification.account_id
+
+    @property
+    def country(self) -> str:
+        """The verification's."""
+        return self.verification.country

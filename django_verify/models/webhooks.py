@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import conf, sids
 from django_verify.crypto import codes
 from django_verify.models.accounts import Account
+from django_verify.models.fields import SidField
 from django_verify.models.services import VerifyService
 from django_verify.net import url_policy
 
@@ -135,9 +136,7 @@ class Webhook(Receiver):
         V1 = "v1", "v1"
         V2 = "v2", "v2"
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.webhook, editable=False
-    )
+    sid = SidField("YW", primary_key=True, default=sids.webhook, editable=False)
     service = models.ForeignKey(
         VerifyService,
         on_delete=models.CASCADE,
@@ -174,9 +173,7 @@ class Webhook(Receiver):
 class EventSink(Receiver):
     """One address to which the verification events of an account, or of one service, are posted."""
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.event_sink, editable=False
-    )
+    sid = SidField("DG", primary_key=True, default=sids.event_sink, editable=False)
     account = models.ForeignKey(
         Account, on_delete=models.CASCADE, related_name="event_sinks", verbose_name=_("account")
     )
@@ -232,9 +229,7 @@ class WebhookDelivery(models.Model):
         DELIVERED = "delivered", _("delivered")
         DEAD = "dead", _("given up")
 
-    sid = models.CharField(
-        _("SID"), primary_key=True, max_length=34, default=sids.webhook_delivery, editable=False
-    )
+    sid = SidField("EV", primary_key=True, default=sids.webhook_delivery, editable=False)
     webhook = models.ForeignKey(
         Webhook,
         null=True,

@@ -200,9 +200,7 @@ def _attempt(
     fallback = _fallback(service, channel.name, wishes, recipient.country)
     is_email = channel.name == "email"
     attempt = VerificationAttempt(
-        account_id=service.account_id,
         channel=channel.name,
-        country=recipient.country,
         locale=_catalogue(channel, wording, request.locale, request.to),
         custom_friendly_name=brand and confusables.normalize(brand),
         app_hash=request.app_hash,

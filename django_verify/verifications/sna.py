@@ -151,7 +151,7 @@ def is_matched(verification_sid: str, number: str, client_token: str) -> bool:
     Where the start demanded a client token, it must be the one that the URL answered with.
     """
     rows = _attempts().filter(verification_id=verification_sid, channel="sna")
-    attempt = rows.order_by("-date_created", "-sid").first()
+    attempt = rows.order_by("-sid").first()
     if attempt is None:
         return False
     provider = configured()
@@ -193,7 +193,7 @@ def error_codes(verification_sid: str) -> list[dict[str, Any]]:
             "attempt_sid": row.sid,
             "code": int(PENDING) if row.sna_error_code is None else row.sna_error_code,
         }
-        for row in rows.order_by("date_created", "sid")
+        for row in rows.order_by("sid")
         if row.sna_error_code != MATCH
     ]
 

@@ -11,7 +11,7 @@ from functools import partial
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from django_verify import delivery, exceptions, signals
+from django_verify import conf, delivery, exceptions, sids, signals
 from django_verify.crypto import codes
 from django_verify.db import queries, retry, savepoints
 from django_verify.events import cloudevents
@@ -68,6 +68,7 @@ def write(start: Start, sna_url: str, asked_at: dt.datetime) -> VerificationAtte
 def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> VerificationAttempt:
     service, recipient = start.service, start.recipient
     row = Verification(
+        sid=sids.verification(now),
         account_id=service.account_id,
         service=service,
         to=recipient.to,
@@ -99,7 +100,7 @@ def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> Veri
     if start.custom_code:
         row.sealed_code = codes.seal(start.custom_code, bound_to=row.sid, key_id=row.key_id)
     attempt = _complete(start, row, now)
-    row.send_code_attempts = [_sent(attempt)]
+    row.send_log = _sent(attempt)
     row.save(force_insert=True)
     attempt.save(force_insert=True)
     if client := start.request.client:
@@ -127,7 +128,7 @@ def _resend(
     changes: dict[str, object] = {
         "channel": start.channel.name,
         "sends": row.sends + 1,
-        "send_code_attempts": [*row.send_code_attempts, _sent(attempt)],
+        "send_log": f"{row.send_log},{_sent(attempt)}",
         "sna_url": sna_url,
         "is_test": start.is_test,
         "date_updated": now,
@@ -170,7 +171,9 @@ def _complete(start: Start, row: Verification, now: dt.datetime) -> Verification
     """Return the start's attempt with what depends on the verification and the moment."""
     attempt = start.attempt
     attempt.verification = row
-    attempt.date_created = attempt.date_updated = now
+    attempt.date_updated = now
+    # A page of attempts goes by their keys, and the time of a key is what it shows.
+    attempt.date_created = conf.stored(sids.moment_of(attempt.sid))
     if start.sends:
         delivery.prepare(attempt, now)
         return attempt
@@ -181,9 +184,8 @@ def _complete(start: Start, row: Verification, now: dt.datetime) -> Verification
     return attempt
 
 
-def _sent(attempt: VerificationAttempt) -> dict[str, str]:
-    time = times.timestamp(attempt.date_created)
-    return {"time": time, "channel": attempt.channel, "attempt_sid": attempt.sid}
+def _sent(attempt: VerificationAttempt) -> str:
+    return f"{attempt.channel} {attempt.sid}"
 
 
 def is_live(row: Verification, now: dt.datetime) -> bool:

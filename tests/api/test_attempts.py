@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from django_verify.api.attempts import percentage
@@ -233,9 +234,8 @@ def test_a_page_is_one_query(api, start, django_assert_num_queries):
 
 
 def test_thirty_days(api, start):
-    start()
-    moment = timezone.now() - dt.timedelta(days=30, seconds=1)
-    VerificationAttempt.objects.update(date_created=moment)
+    with time_machine.travel(timezone.now() - dt.timedelta(days=30, seconds=1)):
+        start()
     sid = VerificationAttempt.objects.get().sid
     assert listed(api) == []
     assert api.get(f"Attempts/{sid}").status == 404

@@ -259,7 +259,7 @@ def test_nonces_and_secrets_are_new_each_time():
     nonces = {codes.new_nonce() for _ in range(50)}
     secrets = {codes.new_secret() for _ in range(50)}
     assert len(nonces) == len(secrets) == 50
-    assert {len(nonce) for nonce in nonces} == {32}
+    assert {len(nonce) for nonce in nonces} == {22}
     assert {len(secret) for secret in secrets} == {43}
 
 

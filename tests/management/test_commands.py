@@ -1,5 +1,6 @@
 """The management commands: an account for the API, and the two sweepers."""
 
+import datetime as dt
 import json
 import os
 import signal
@@ -11,11 +12,12 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import InterfaceError, OperationalError
 from django.db.utils import ConnectionHandler
+from django.utils import timezone
 
 from django_verify import delivery, health, sids, verifications
 from django_verify.crypto import codes
 from django_verify.factors import notifications
-from django_verify.models import Account, Verification, VerificationAttempt
+from django_verify.models import Account, Verification, VerificationAttempt, WorkerHeartbeat
 from tests.conftest import PHONE, Api, code_in, make_account, make_service
 
 pytestmark = pytest.mark.django_db
@@ -180,12 +182,12 @@ def test_there_is_nothing_to_expire(service, clock):
 @pytest.mark.parametrize(
     ("arguments", "statements"),
     [
-        ((), 8),
-        (("--batch", "5"), 9),
-        (("--batch", "2"), 12),
-        (("--batch", "1"), 17),
-        (("--batch", "0"), 17),
-        (("--batch", "-7"), 17),
+        ((), 9),
+        (("--batch", "5"), 10),
+        (("--batch", "2"), 13),
+        (("--batch", "1"), 18),
+        (("--batch", "0"), 18),
+        (("--batch", "-7"), 18),
     ],
     ids=str,
 )
@@ -199,6 +201,24 @@ def test_what_has_run_out_is_marked_in_batches(
         assert run("expireverifications", *arguments) == NOTHING_OVER.replace("0", "5", 1)
     assert set(Verification.objects.values_list("status", flat=True)) == {"expired"}
     assert run("expireverifications") == NOTHING_OVER
+
+
+def test_a_run_looks_back_six_hours_behind_the_one_before(service, clock):
+    (long_over,) = interrupted(service, PHONE)
+    clock.shift(600 + 6 * 3600)
+    health.beat("expireverifications")
+    assert run("expireverifications") == NOTHING_OVER
+    Verification.objects.update(expires_at=long_over.expires_at + dt.timedelta(seconds=1))
+    WorkerHeartbeat.objects.update(
+        beat_at=timezone.now() + dt.timedelta(days=9)
+    )  # a clock went back
+    assert run("expireverifications") == NOTHING_OVER.replace("0", "1", 1)
+
+
+def test_the_first_run_looks_at_everything(service, clock):
+    interrupted(service, PHONE)
+    clock.shift(400 * 86_400)
+    assert run("expireverifications") == NOTHING_OVER.replace("0", "1", 1)
 
 
 def test_a_sealed_code_is_wiped_when_it_has_run_out(db, clock):

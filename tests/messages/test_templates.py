@@ -15,7 +15,7 @@ from tests.conftest import PHONE, code_in, make_account, make_service
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-MIGRATION = importlib.import_module("django_verify.migrations.0002_templates")
+MIGRATION = importlib.import_module("django_verify.migrations.0001_initial")
 TEXTS = {
     "en": "Hi {{name}}, {{code}} is your {{friendly_name}} code ({{ttl}} min).",
     "de": "{{name}}: {{code}} von {{friendly_name}}",
@@ -205,7 +205,7 @@ def test_a_start_without_a_template_reads_none(service):
 
 
 def test_the_ready_made_templates_come_and_go(account, service, outbox):
-    MIGRATION.write(apps, _Editor)
+    MIGRATION.write_templates(apps, _Editor)
     rows = Template.objects.filter(sid__in=MIGRATION.READY_MADE)
     assert len(rows) == len(MIGRATION.READY_MADE) >= 4
     for row in rows:
@@ -217,7 +217,7 @@ def test_the_ready_made_templates_come_and_go(account, service, outbox):
             assert placeholders.custom_placeholders(translation.text) == []
     verifications.start(service, PHONE, template_sid=rows[0].sid)
     assert code_in(outbox[0])
-    MIGRATION.remove(apps, _Editor)
+    MIGRATION.remove_templates(apps, _Editor)
     assert not Template.objects.exists()
 
 

@@ -1,0 +1,179 @@
+"""Measures the two tables of a cycle on PostgreSQL: `python -m benchmarks.schema`, see README.md.
+
+It fills a database of its own with verifications that are over, and then starts, checks wrongly
+and approves some more. The bytes of WAL are read from its records (`pg_walinspect`, PostgreSQL 15
+and later), so that the other databases of the server do not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+from benchmarks import databases
+
+TABLES = ("django_verify_verification", "django_verify_verificationattempt")
+
+
+def main() -> None:
+    """Fill, measure, and print."""
+    options = _options()
+    if reason := databases.why_no_postgres(options.postgres):
+        raise SystemExit(f"PostgreSQL is needed: {reason}")
+    with databases.postgres(options.postgres) as url:
+        os.environ |= {
+            "DATABASE_URL": url,
+            "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
+            "SECRET_KEY": secrets.token_urlsafe(48),
+        }
+        import django
+        from django.core.management import call_command
+        from django.db import connection
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        try:
+            _measure(options)
+        finally:
+            connection.close()
+
+
+def _measure(options: argparse.Namespace) -> None:
+    from benchmarks import numbers
+    from django_verify.models import Account, VerifyService
+
+    account = Account.objects.create(friendly_name="Benchmark")
+    service = VerifyService.objects.create(account=account, friendly_name="Benchmark")
+    phones = numbers.fresh()
+    _fill(service, phones, options.rows)
+    _sql("VACUUM ANALYZE")
+    print(f"{options.rows} rows of each table, vacuumed: bytes of a row")
+    for table in TABLES:
+        names = (
+            name
+            for (name,) in _sql(
+                "SELECT indexrelname FROM pg_stat_user_indexes WHERE relname = %s ORDER BY 1", table
+            )
+        )
+        ((heap, indexes),) = _sql("SELECT pg_table_size(%s), pg_indexes_size(%s)", table, table)
+        print(f"  {table}: {heap / options.rows:.0f} + {indexes / options.rows:.0f} of indexes")
+        for name in names:
+            ((size,),) = _sql("SELECT pg_relation_size(%s)", name)
+            print(f"    {name}: {size / options.rows:.0f}")
+    _cycles(service, phones, 20)  # caches and connections
+    for checkpoint in (False, True):
+        if checkpoint:
+            _sql("CHECKPOINT")
+        title = "after a checkpoint" if checkpoint else "warm"
+        plain, full = _wal(lambda: _cycles(service, phones, options.cycles))
+        print(
+            f"WAL of a cycle, {title}: {plain / options.cycles:.0f} bytes,"
+            f" {full / options.cycles:.0f} with page images"
+        )
+    ((hot, updates),) = _sql(
+        "SELECT sum(n_tup_hot_upd), sum(n_tup_upd) FROM pg_stat_user_tables WHERE relname = %s",
+        TABLES[0],
+    )
+    print(f"heap-only updates of verifications: {hot} of {updates}")
+
+
+def _fill(service: Any, phones: Iterator[str], count: int) -> None:
+    """Write rows as a cycle leaves them: approved at the second check, its message sent."""
+    from django.utils import timezone
+
+    from django_verify import verifications
+    from django_verify.models import Verification, VerificationAttempt
+
+    first = verifications.start(service, next(phones))
+    attempt = first.attempts.get()
+
+    def copy(row: Any, **changes: Any) -> Any:
+        names = [field.attname for field in row._meta.concrete_fields]  # noqa: SLF001
+        kept = {name: getattr(row, name) for name in names if name not in {"sid", "nonce"}}
+        return type(row)(**{**kept, **changes})
+
+    while count > 0:
+        rows, messages = [], []
+        for to in islice(phones, min(count, 5000)):
+            now = timezone.now()
+            dates = {"date_created": now, "date_updated": now}
+            over = now + dt.timedelta(minutes=10)
+            of_start = {
+                "to": to,
+                "address_key": to,
+                "serial": 1,
+                "sent_at": now,
+                "expires_at": over,
+            }
+            row = copy(first, status="approved", checks=2, **of_start, **dates)
+            message = copy(
+                attempt,
+                verification_id=row.sid,
+                message_status="sent",
+                provider_sid=secrets.token_hex(16),
+                due_at=None,
+                lease="",
+                **dates,
+            )
+            row.send_log = f"sms {message.sid}"
+            rows.append(row)
+            messages.append(message)
+        Verification.objects.bulk_create(rows, batch_size=1000)
+        VerificationAttempt.objects.bulk_create(messages, batch_size=1000)
+        count -= len(rows)
+
+
+def _cycles(service: Any, phones: Iterator[str], count: int) -> None:
+    """Start, so that the pages of each row fill up, and then check wrongly and rightly."""
+    from django_verify import verifications
+    from django_verify.crypto import codes
+
+    started = [verifications.start(service, to) for to in islice(phones, count)]
+    for row in started:
+        code = codes.reveal(row)
+        wrong = f"{(int(code) + 1) % 10**6:06}"
+        for typed in (wrong, code):
+            verifications.check(service, typed, verification_sid=row.sid)
+
+
+def _wal(work: Callable[[], None]) -> tuple[float, float]:
+    """Return the bytes of WAL that some work wrote, without page images and with them."""
+    _sql("CREATE EXTENSION IF NOT EXISTS pg_walinspect")
+    ((database,), ((before,),)) = (
+        _sql("SELECT oid FROM pg_database WHERE datname = current_database()")[0],
+        _sql("SELECT pg_current_wal_insert_lsn()"),
+    )
+    work()
+    ((plain, full),) = _sql(
+        "SELECT sum(record_length - fpi_length), sum(record_length)"
+        " FROM pg_get_wal_records_info(%s, pg_current_wal_flush_lsn())"
+        " WHERE block_ref LIKE %s",
+        before,
+        f"%/{database}/%",
+    )
+    return float(plain), float(full)
+
+
+def _sql(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.schema", description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000, help="verifications (%(default)s)")
+    parser.add_argument("--cycles", type=int, default=300, help="cycles measured (%(default)s)")
+    parser.add_argument("--postgres", default=databases.LOOPBACK, metavar="URL", help="%(default)s")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
