@@ -32,10 +32,6 @@ def assign(row: Any, changes: Mapping[str, object]) -> None:
         setattr(row, name, value)
 
 
-def _update(rows: QuerySet[Any], changes: Mapping[str, object]) -> int:
-    return rows.update(**changes)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leases:
     """How the rows of one model are leased, and the verbs for it.
@@ -57,8 +53,8 @@ class Leases:
     jitter: float = 0.0
     patience: float = 3.0
     status: str = "status"
-    waiting: str = ""
-    working: str = ""
+    waiting: str = "pending"
+    working: str = "sending"
     late: tuple[str, ...] = ()
     counted: tuple[str, ...] = ("tries",)
 
@@ -132,15 +128,17 @@ class Leases:
         self,
         row: Any,
         changes: Mapping[str, object],
-        update: Callable[[QuerySet[Any], Mapping[str, object]], int] = _update,
+        update: Callable[[QuerySet[Any], Mapping[str, object]], int] | None = None,
     ) -> bool:
         """Write the outcome and end the lease; False where the lease is no longer the caller's.
 
         The row is settled, or with a `due_at` among the changes it is due again then. `update`
-        runs the conditional update, with what else belongs into its transaction.
+        runs the conditional update, where something else belongs into its transaction.
         """
         changes = {"lease": "", "due_at": None, **changes}
-        if not self.persist(partial(update, self.held(row), changes)):
+        held = self.held(row)
+        write = partial(update, held, changes) if update else partial(held.update, **changes)
+        if not self.persist(write):
             return False
         assign(row, changes)
         return True

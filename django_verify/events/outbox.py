@@ -58,14 +58,13 @@ LEASES = leases.Leases(
     jitter=0.1,
     # Without its outcome an event is posted once more, and its receiver gets no other meanwhile.
     patience=8.0,
-    waiting=_Status.PENDING,
-    working=_Status.SENDING,
 )
-_MODELS: tuple[type[Receiver], ...] = (Webhook, EventSink)
+# What a delivery calls its receiver.
+_FIELDS: dict[type[Receiver], str] = {Webhook: "webhook", EventSink: "sink"}
 # A receiver has one request at a time: whoever posts to it leases it first.
 _RECEIVERS = {
     model: replace(LEASES, rows=partial(post.receivers, model), status="", counted=())
-    for model in _MODELS
+    for model in _FIELDS
 }
 
 
@@ -240,9 +239,10 @@ class Poster:
 def _waiting(now: dt.datetime) -> list[tuple[type[Receiver], str]]:
     """Return the receivers with something due and nobody at it, the longest waiting first."""
     due = _deliveries().filter(LEASES.due(now))
-    for path, model in (("webhook__", Webhook), ("sink__", EventSink)):
-        # A delivery has one of the two, and perhaps no more: its receiver may have been deleted.
-        due = due.filter(_RECEIVERS[model].due(now, path) | Q((f"{path}lease__isnull", True)))
+    for model, field in _FIELDS.items():
+        # A delivery has one of the two, or none any more: its receiver may have been deleted.
+        missing = Q((f"{field}__lease__isnull", True))
+        due = due.filter(_RECEIVERS[model].due(now, f"{field}__") | missing)
     found = due.values_list("webhook_id", "sink_id").annotate(first=Min("due_at"))
     return [
         (Webhook, webhook) if webhook else (EventSink, str(sink))
@@ -261,7 +261,7 @@ def _turn(model: type[Receiver], sid: str, share: int) -> int:
     """Post a receiver's deliveries, oldest first, until one fails; return how many were tried."""
     started, turns = timezone.now(), _RECEIVERS[model]
     rows = turns.rows().filter(pk=sid)
-    deliveries = _deliveries().filter(**{"webhook" if model is Webhook else "sink": sid})
+    deliveries = _deliveries().filter(**{_FIELDS[model]: sid})
     receiver = rows.filter(turns.due(started)).first()
     before = turns.claim(receiver, started) if receiver else None
     if receiver is None or before is None:

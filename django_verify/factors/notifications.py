@@ -43,8 +43,6 @@ LEASES = leases.Leases(
     seconds=lambda: conf.current().DELIVERY_LEASE,
     waits=(2, 4, 8, 16, 32, 60),
     far=2 * LONGEST_TTL,
-    waiting=_Status.PENDING,
-    working=_Status.SENDING,
 )
 
 
