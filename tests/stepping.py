@@ -1,6 +1,7 @@
 """Counts what a reader steps through: `python -m tests.stepping` prints it for a start and a check.
 
-Counted are calls of functions in the files of `django_verify`, comprehensions and lambdas left out,
+Counted are calls of functions in the files of `django_verify`. Left out are comprehensions, lambdas, and
+what Django calls for every column that it writes or reads (`models/fields.py`). It goes
 from the view's method to the sender's `send` (of a start, itself left out) or to the end (of a check).
 """
 
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "django_verify"
+FIELDS = os.path.join("models", "fields.py")
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Steps:
 def name_of(frame):
     """The name of one of our functions; nothing for what is not counted."""
     path, name = frame.f_code.co_filename, frame.f_code.co_name
-    if not path.startswith(str(PACKAGE)) or name.startswith("<"):
+    if not path.startswith(str(PACKAGE)) or name.startswith("<") or path.endswith(FIELDS):
         return ""
     return f"{path.removeprefix(str(PACKAGE) + os.sep)}:{frame.f_code.co_qualname}"
 

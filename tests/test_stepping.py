@@ -19,6 +19,6 @@ def test_what_a_reader_steps_through(api, service):
         "LocmemSender.send",
     ]
     assert len(start.functions) <= 90, str(start)
-    assert len(start.files) <= 19, str(start)
+    assert len(start.files) <= 18, str(start)
     assert len(check.functions) <= 50, str(check)
     assert len(check.files) <= 15, str(check)

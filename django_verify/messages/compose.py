@@ -5,6 +5,7 @@ The code is in clear from here to the sender; nothing is written or sent here.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 
 from django.urls import NoReverseMatch, reverse
@@ -16,7 +17,6 @@ from django_verify.crypto import codes
 from django_verify.messages import channels
 from django_verify.messages.channels import Draft
 from django_verify.models import VerificationAttempt, VerifyService
-from django_verify.net.times import seconds_until
 from django_verify.text.placeholders import Wording
 
 
@@ -30,13 +30,14 @@ def message(attempt: VerificationAttempt, channel: str, alias: str = "") -> send
     service, composed = verification.service, channels.get(channel).compose
     assert service is not None  # noqa: S101 - a start has one, and what is due is looked at for it
     assert composed is not None  # noqa: S101 - channels.get offers no other
+    left = verification.expires_at - timezone.now()
     written = composed(
         draft(
             attempt,
             service,
             verification.to,
             codes.reveal(verification),
-            -(-seconds_until(verification.expires_at, timezone.now()) // 60),
+            max(-(-left // dt.timedelta(minutes=1)), 1),
             amount=verification.amount,
             payee=verification.payee,
         )

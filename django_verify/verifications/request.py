@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TypedDict
 
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import delivery, exceptions, senders
+from django_verify import delivery, exceptions, senders, sids
 from django_verify.contact import emails, phones
 from django_verify.crypto import codes
 from django_verify.exceptions import InvalidParameter
@@ -199,7 +200,12 @@ def _attempt(
         wording = None  # the law asks for a text that names amount and payee
     fallback = _fallback(service, channel.name, wishes, recipient.country)
     is_email = channel.name == "email"
+    now = timezone.now()
+    # A page of attempts goes by their keys, and the time of a key is what it shows.
+    created = now.replace(microsecond=now.microsecond // 1000 * 1000)
     attempt = VerificationAttempt(
+        sid=sids.attempt(created),
+        date_created=created,
         channel=channel.name,
         locale=_catalogue(channel, wording, request.locale, request.to),
         custom_friendly_name=brand and confusables.normalize(brand),

@@ -11,7 +11,7 @@ from functools import partial
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from django_verify import conf, delivery, exceptions, sids, signals
+from django_verify import delivery, exceptions, sids, signals
 from django_verify.crypto import codes
 from django_verify.db import queries, retry, savepoints
 from django_verify.events import cloudevents
@@ -172,8 +172,6 @@ def _complete(start: Start, row: Verification, now: dt.datetime) -> Verification
     attempt = start.attempt
     attempt.verification = row
     attempt.date_updated = now
-    # A page of attempts goes by their keys, and the time of a key is what it shows.
-    attempt.date_created = conf.stored(sids.moment_of(attempt.sid))
     if start.sends:
         delivery.prepare(attempt, now)
         return attempt

@@ -100,7 +100,7 @@ def test_no_query_reads_a_whole_table(service, api, asked, clock):
     delivered = Report(provider_sid="of nobody", status="delivered")
     day = "2026-03-01T00:00:00Z"
     calls = {
-        "due": lambda: attempts.sweep(),
+        "due": lambda: attempts.deliver_due(),
         "health": lambda: health.queue(),
         "history": lambda: guess_budget.history(service.account_id, PHONE, now),
         "by address": lambda: verifications.fetch(service, PHONE),

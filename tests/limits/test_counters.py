@@ -35,6 +35,7 @@ IP = "203.0.113.9"
 PHONES = [f"+1415555{number:04d}" for number in range(2600, 2700)]
 THREADS = 40
 ROUNDS = 3
+ONE, TWO = "VE" + "1" * 32, "VE" + "2" * 32
 
 
 def redis_answers():
@@ -306,7 +307,7 @@ class TestStatusReads:
         def read_all():
             for number in range(300):
                 try:
-                    counters.count_read("VE1")
+                    counters.count_read(ONE)
                 except TooManyRequests as error:
                     assert error.limit == ""
                     return number, error.retry_after
@@ -332,29 +333,29 @@ class TestStatusReads:
 
     def test_verifications_do_not_share_a_count(self, store, clock):
         for _ in range(60):
-            counters.count_read("VE1")
-        counters.count_read("VE2")
-        assert refused(counters.count_read, "VE1") == ("", 60)
+            counters.count_read(ONE)
+        counters.count_read(TWO)
+        assert refused(counters.count_read, ONE) == ("", 60)
 
     def test_a_refused_read_does_not_count(self, clock):
         for _ in range(60):
-            counters.count_read("VE1")
+            counters.count_read(ONE)
         for _ in range(5):
-            refused(counters.count_read, "VE1")
+            refused(counters.count_read, ONE)
         row = StatusReadCount.objects.get()
         assert (row.in_minute, row.in_hour, row.in_day) == (60, 60, 60)
-        assert str(row) == "VE1"
+        assert str(row) == ONE
 
     def test_a_clock_that_is_behind_begins_no_window_again(self, clock):
         for _ in range(60):
-            counters.count_read("VE1")
+            counters.count_read(ONE)
         clock.shift(-2)
-        assert refused(counters.count_read, "VE1") == ("", 2)
+        assert refused(counters.count_read, ONE) == ("", 2)
 
     def test_none_in_development(self, store, settings):
         settings.DEBUG = True
         for _ in range(300):
-            counters.count_read("VE1")
+            counters.count_read(ONE)
         assert not StatusReadCount.objects.exists()
 
     def test_two_first_reads(self, monkeypatch):
@@ -365,12 +366,12 @@ class TestStatusReads:
             return first_read(sid, windows)
 
         monkeypatch.setattr(counters, "_first_read", overtaken)
-        counters.count_read("VE1")
+        counters.count_read(ONE)
         assert StatusReadCount.objects.get().in_minute == 2
 
     def test_a_row_that_never_stays_refuses(self, monkeypatch):
         monkeypatch.setattr(counters, "_first_read", lambda sid, windows: False)
-        assert refused(counters.count_read, "VE1")
+        assert refused(counters.count_read, ONE)
 
     def test_the_api_alone_counts(self, store, service, api, settings, clock):
         row = verifications.start(service, PHONE)
@@ -412,7 +413,7 @@ def test_the_sweep_deletes_what_is_over_in_batches(service, start, clock):
     make_limit(service, every_60=9)
     for number in range(5):
         start(ip=number)
-    counters.count_read("VE1")
+    counters.count_read(ONE)
     day_ends = dt.timedelta(hours=12)
     clock.shift(60 + 3600)
     start(ip="new")
@@ -471,7 +472,7 @@ class TestRedis:
         settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "RATE_LIMIT_STORE": REDIS}
         make_limit(service, every_60=5, every_3600=5)
         start(ip=IP)
-        counters.count_read("VE1")
+        counters.count_read(ONE)
         counters.count_entity("AC1")
         assert not BucketCount.objects.exists()
         assert not StatusReadCount.objects.exists()
@@ -546,7 +547,7 @@ class TestConcurrency:
     def test_reads(self, store, aligned):
         for number in range(ROUNDS):
 
-            def call(sid=f"VE{number}"):
+            def call(sid=f"VE{number:032x}"):
                 try:
                     counters.count_read(sid)
                 except TooManyRequests:

@@ -133,7 +133,7 @@ def test_the_hot_answers_are_those_made_by_hand_and_as_fast(represent, hand):
         service_id="VA" + "0" * 32,
         to="+14155552671",
         channel="sms",
-        send_code_attempts=[{"time": "", "channel": "sms", "attempt_sid": "VL" + "0" * 32}],
+        send_log="sms VL" + "0" * 32,
         lookup={"carrier": None},
         expires_at=timezone.now(),
     )
