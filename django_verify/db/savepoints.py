@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from django.db import OperationalError, transaction
+from django.db import InterfaceError, InternalError, OperationalError, transaction
 
 
 def is_alive(using: str) -> bool:
@@ -22,12 +22,15 @@ def is_alive(using: str) -> bool:
 def atomic(using: str) -> Iterator[None]:
     """Run a block as `transaction.atomic` does, and raise where the transaction around it is lost.
 
-    An error of any kind that leaves the block becomes an OperationalError then: whoever catches a
-    refusal of ours inside a transaction, and goes on, must not go on in a lost one.
+    A refusal that leaves the block becomes an OperationalError then: code that catches a refusal of
+    ours inside a transaction, and goes on, must not go on in a lost one. A failure of the database
+    stays what it is, such as the deadlock by which MySQL ends the whole transaction.
     """
     try:
         with transaction.atomic(using=using):  # noqa: TID251 - here it is made safe
             yield
+    except (OperationalError, InterfaceError, InternalError):
+        raise
     except Exception as error:
         if is_alive(using):
             raise
