@@ -1,8 +1,8 @@
 """Counts what a reader steps through: `python -m tests.stepping` prints it for a start and a check.
 
-Counted are calls of functions in the files of `django_verify`. Left out are comprehensions, lambdas, and
-what Django calls for every column that it writes or reads (`models/fields.py`). It goes
-from the view's method to the sender's `send` (of a start, itself left out) or to the end (of a check).
+It counts calls of functions in the files of `django_verify`, from the view's method to the sender's `send`
+(of a start, and without `send` itself) or to the end (of a check). Comprehensions and lambdas are left out,
+and so is what Django calls for every column that it writes or reads (`models/fields.py`).
 """
 
 import os

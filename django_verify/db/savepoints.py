@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from django.db import InterfaceError, InternalError, OperationalError, transaction
+from django.db import OperationalError, transaction
+
+from django_verify.db import reconnect
 
 
 def is_alive(using: str) -> bool:
@@ -29,7 +31,7 @@ def atomic(using: str) -> Iterator[None]:
     try:
         with transaction.atomic(using=using):  # noqa: TID251 - here it is made safe
             yield
-    except (OperationalError, InterfaceError, InternalError):
+    except reconnect.FAILURES:
         raise
     except Exception as error:
         if is_alive(using):

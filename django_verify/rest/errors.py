@@ -15,7 +15,6 @@ from django.core.exceptions import (
     PermissionDenied,
     SuspiciousOperation,
 )
-from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions as drf
 
@@ -48,7 +47,7 @@ def as_verify_error(error: Exception) -> VerifyError:
     """Return any exception of a request as one of our family."""
     if isinstance(error, VerifyError):
         return error
-    if isinstance(error, OperationalError | InterfaceError | InternalError):
+    if isinstance(error, reconnect.FAILURES):
         return database_failure(error)
     for kinds, ours in _OURS:
         if isinstance(error, kinds):
