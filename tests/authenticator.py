@@ -5,7 +5,7 @@ import hashlib
 import json
 import secrets
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
 UP, UV, BE, BS, AT = 0x01, 0x04, 0x08, 0x10, 0x40
@@ -58,6 +58,9 @@ class Authenticator:
         point = self.key.public_key().public_numbers()
         return {1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32), -3: point.y.to_bytes(32)}
 
+    def sign(self, data):
+        return self.key.sign(data, ec.ECDSA(SHA256()))
+
     def client_data(self, kind, challenge, **members):
         data = {"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": False}
         return json.dumps({**data, **members}).encode()
@@ -88,7 +91,7 @@ class Authenticator:
         return self.credential(
             authenticatorData=b64(data),
             clientDataJSON=b64(client_data),
-            signature=b64(self.key.sign(signed, ec.ECDSA(SHA256()))),
+            signature=b64(self.sign(signed)),
             userHandle=b64(self.user_handle),
         )
 
@@ -100,3 +103,21 @@ class Authenticator:
             "type": "public-key",
             "response": response,
         }
+
+
+class RsaAuthenticator(Authenticator):
+    """One with a key for RS256, as the TPMs behind Windows Hello have it."""
+
+    def __init__(self, bits=2048, like=None, **values):
+        super().__init__(**values)
+        self.key = rsa.generate_private_key(65537, bits)
+        if like is not None:
+            self.id, self.user_handle = like.id, like.user_handle
+
+    def cose(self):
+        numbers = self.key.public_key().public_numbers()
+        size = self.key.key_size // 8
+        return {1: 3, 3: -257, -1: numbers.n.to_bytes(size), -2: numbers.e.to_bytes(3)}
+
+    def sign(self, data):
+        return self.key.sign(data, padding.PKCS1v15(), SHA256())

@@ -61,6 +61,39 @@ class OneOf(Formed):
         return word
 
 
+class Hint(serializers.Field[str, Any, str, Any]):
+    """One of a few words that a standard may add to: any other counts as none at all."""
+
+    default_error_messages = {"invalid": "a string is required"}
+
+    def __init__(self, *words: str, **kwargs: Any) -> None:
+        super().__init__(required=False, **kwargs)
+        self.words = words
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the word, or an empty text; only what is no text is malformed."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return data if data in self.words else ""
+
+    def to_representation(self, value: str) -> str:
+        """Return the word."""
+        return value
+
+
+class Hints(Hint):
+    """A list of such words; whatever else is in it is passed over."""
+
+    default_error_messages = {"invalid": "a list is required"}
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the known words, each once."""
+        if not isinstance(data, list):
+            self.fail("invalid")
+        texts = dict.fromkeys(one for one in data if isinstance(one, str))
+        return [text for text in texts if text in self.words]
+
+
 class Sid(Formed):
     """A SID of one kind, in either case; `prefix` is its two letters."""
 

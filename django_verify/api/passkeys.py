@@ -108,7 +108,7 @@ class AttestationMembers(wire.Nested):
 
     attestationObject = Bytes()
     clientDataJSON = Bytes()
-    transports = serializers.ListField(child=wire.String(32), max_length=20, required=False)
+    transports = fields.Hints(*TRANSPORTS)
 
 
 class AssertionMembers(wire.Nested):
@@ -121,11 +121,15 @@ class AssertionMembers(wire.Nested):
 
 
 class CredentialParameters(wire.Nested):
-    """What both answers have; `authenticatorAttachment` is null in browsers that do not know it."""
+    """What both answers have.
+
+    `authenticatorAttachment` is null in browsers that do not know it, and WebAuthn has a value that
+    is unknown here treated as null.
+    """
 
     id = Bytes(1023, required=False)
     rawId = wire.String(4096, required=False)
-    authenticatorAttachment = fields.OneOf("platform", "cross-platform", required=False)
+    authenticatorAttachment = fields.Hint("platform", "cross-platform")
     type = fields.OneOf("public-key", required=False)
 
 
@@ -199,12 +203,11 @@ class PasskeyVerificationViewSet(Create, PasskeyResource):
 
     def perform_create(self, response: dict[str, Any], **values: Any) -> Factor:
         """Verify the passkey whose registration this is."""
-        transports = [name for name in response.get("transports", ()) if name in TRANSPORTS]
         answer = passkeys.Attestation(
             client_data=response["client_data_json"],
             attestation_object=response["attestation_object"],
             credential_id=_credential_id(values) or None,
-            transports=transports,
+            transports=response.get("transports", ()),
         )
         return passkeys.verify(self.loaded_service(), answer)
 

@@ -171,6 +171,10 @@ class VerifySchema(AutoSchema):
                 return {"type": "string", "contentMediaType": "application/json"}
             case fields.OneOf():
                 return {"type": "string", "enum": list(field.words)}
+            case fields.Hints():
+                return {"type": "array", "items": {"type": "string", "examples": [*field.words]}}
+            case fields.Hint():
+                return {"type": "string", "examples": [*field.words]}
             case fields.Sid():
                 return {"type": "string", "pattern": f"^{field.prefix}[0-9a-fA-F]{{32}}$"}
             case fields.Region():

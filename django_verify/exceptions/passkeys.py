@@ -62,7 +62,7 @@ class InvalidRawId(InvalidParameter):
 
 
 class InvalidAttachment(InvalidParameter):
-    """The attachment of an authenticator is an unknown word."""
+    """The attachment of an authenticator is no text; an unknown word counts as none."""
 
     code = 60377
 
@@ -108,7 +108,7 @@ class PasskeyRegistrationOver(VerifyError):
 
 
 class InvalidCredentialKey(InvalidParameter):
-    """The key of a credential is malformed, or no ES256 key."""
+    """The key of a credential is malformed, or of another kind than ES256 and RS256."""
 
     code = 60385
 

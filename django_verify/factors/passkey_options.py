@@ -20,7 +20,10 @@ from django_verify.models import Challenge, Entity, Factor, VerifyService
 REGISTRATION = dt.timedelta(minutes=10)
 AUTHENTICATION = dt.timedelta(minutes=5)
 CRITERIA = ("authenticator_attachment", "discoverable_credentials", "user_verification")
-ES256 = -7
+#: Algorithms of keys by COSE's numbers, the one that is wanted most first; the TPMs of Windows Hello
+#: have RS256 alone. The contract shows ES256 in an example and forbids no other.
+ES256, RS256 = -7, -257
+ALGORITHMS = (ES256, RS256)
 
 _ALPHABET = str.maketrans("-_", "+/")
 _ELSEWHERE = "a passkey is verified and challenged at Passkeys"
@@ -58,7 +61,7 @@ class Passkeys(FactorKind):
                 "rp": {"id": party["id"], "name": party["name"]},
                 "user": {"id": as_text(factor.entity_id), "name": name, "displayName": name},
                 "challenge": as_text(factor.sid),
-                "pubKeyCredParams": [{"type": "public-key", "alg": ES256}],
+                "pubKeyCredParams": [{"type": "public-key", "alg": one} for one in ALGORITHMS],
                 "timeout": int(REGISTRATION.total_seconds() * 1000),
                 # A second passkey on one authenticator would silently replace the first one.
                 "excludeCredentials": descriptors(verified(factor.entity_id), party["id"]),

@@ -202,7 +202,6 @@ def approve(service: VerifyService, answer: Assertion) -> Challenge:
             answer.client_data,
             answer.authenticator_data,
             answer.signature,
-            credential_id=answer.credential_id,
             public_key=kind.decoded(factor.binding["public_key"]),
         )
         if not challenges.settle(posed, factor, _proof(factor, found)):

@@ -44,7 +44,11 @@ def code_at(seed: bytes, moment: int, *, time_step: int, digits: int, algorithm:
 
 
 def uri(secret: str, issuer: str, name: str, config: Mapping[str, Any]) -> str:
-    """Return what an authenticator app scans; all five parameters, in the contract's order."""
+    """Return what an authenticator app scans; all five parameters, in the contract's order.
+
+    A colon divides the label's two halves, so neither may hold one, not even in another spelling.
+    """
+    issuer, name = issuer.replace(":", "-"), name.replace(":", "-")
     label = f"{quote(issuer, safe='')}:{quote(name, safe='')}"
     return (
         f"otpauth://totp/{label}?secret={secret}&issuer={quote(issuer, safe='')}"

@@ -14,7 +14,7 @@ from django_verify import signals
 from django_verify.factors import challenges as verbs
 from django_verify.factors import passkeys
 from django_verify.models import Challenge, Entity, Factor
-from tests.authenticator import AT, BE, BS, UP, UV, Authenticator, b64
+from tests.authenticator import AT, BE, BS, UP, UV, Authenticator, RsaAuthenticator, b64
 from tests.conftest import THREADS, Api, make_service
 from tests.factors.test_entities import listen, told
 from tests.operations import OPERATIONS
@@ -120,7 +120,10 @@ def test_a_new_passkey(site, service, clock):
                 "displayName": "Phone",
             },
             "challenge": b64(made["sid"].encode()),
-            "pubKeyCredParams": [{"type": "public-key", "alg": -7}],
+            "pubKeyCredParams": [
+                {"type": "public-key", "alg": -7},
+                {"type": "public-key", "alg": -257},
+            ],
             "timeout": 600000,
             "excludeCredentials": [],
             "authenticatorSelection": {
@@ -301,7 +304,7 @@ def edited(credential, path="", value=None):
     return credential
 
 
-RS256 = {1: 3, 3: -257, -1: b"\x01" * 256, -2: b"\x01\x00\x01"}
+RSA = {1: 3, 3: -257, -1: b"\xc1" * 256, -2: b"\x01\x00\x01"}
 ED25519 = {1: 1, 3: -8, -1: 6, -2: b"\x01" * 32}
 P384 = {1: 2, 3: -7, -1: 2, -2: b"\x01" * 48, -3: b"\x01" * 48}
 OFF_CURVE = {1: 2, 3: -7, -1: 1, -2: b"\x01" * 32, -3: b"\x01" * 32}
@@ -319,7 +322,14 @@ BAD_REGISTRATIONS = {
     "no user": (lambda d, o: d.create(o, flags=UV), 60386),
     "not verified": (lambda d, o: d.create(o, flags=UP), 60386),
     "backup": (lambda d, o: d.create(o, flags=UP | UV | BS), 60386),
-    "RS256": (lambda d, o: d.create(o, cose=RS256), 60385),
+    "RSA of 1024 bits": (lambda d, o: d.create(o, cose={**RSA, -1: b"\xc1" * 128}), 60385),
+    "RSA of 8192 bits": (lambda d, o: d.create(o, cose={**RSA, -1: b"\xc1" * 1024}), 60385),
+    "exponent 1": (lambda d, o: d.create(o, cose={**RSA, -2: b"\x01"}), 60385),
+    "RS384": (lambda d, o: d.create(o, cose={**RSA, 3: -258}), 60385),
+    "PS256": (lambda d, o: d.create(o, cose={**RSA, 3: -37}), 60385),
+    "RS1": (lambda d, o: d.create(o, cose={**RSA, 3: -65535}), 60385),
+    "RSA for ES256": (lambda d, o: d.create(o, cose={**RSA, 3: -7}), 60385),
+    "P-256 for RS256": (lambda d, o: d.create(o, cose={**d.cose(), 3: -257}), 60385),
     "Ed25519": (lambda d, o: d.create(o, cose=ED25519), 60385),
     "P-384": (lambda d, o: d.create(o, cose=P384), 60385),
     "off the curve": (lambda d, o: d.create(o, cose=OFF_CURVE), 60385),
@@ -353,7 +363,7 @@ MALFORMED_REGISTRATIONS = {
     "raw id": ("rawId", "zz", 60376),
     "raw id list": ("rawId", [], 60376),
     "long raw id": ("rawId", "a" * 8000, 60376),
-    "attachment": ("authenticatorAttachment", "any", 60377),
+    "attachment": ("authenticatorAttachment", ["platform"], 60377),
     "kind": ("type", "password", 60378),
     "no response": ("response", None, 60378),
     "response": ("response", "x", 60378),
@@ -375,6 +385,75 @@ MALFORMED_REGISTRATIONS = {
         60390,
     ),
 }
+
+
+# What standards and browsers may add: (path of the member, its value).
+ADDITIONS = {
+    "attachment": ("authenticatorAttachment", "any"),
+    "long attachment": ("authenticatorAttachment", "x" * 5000),
+    "empty attachment": ("authenticatorAttachment", ""),
+    "null attachment": ("authenticatorAttachment", None),
+    "member": ("clientExtensionResults", {"credProps": {"rk": True}, "prf": {"enabled": True}}),
+    "member of the response": ("response.publicKeyAlgorithm", -7),
+    "member of another type": ("response.futureMember", [{"deep": [1, None]}]),
+    "transport": ("response.transports", ["internal", "cable", "teleport"]),
+    "long transport": ("response.transports", ["x" * 5000]),
+    "many transports": ("response.transports", [f"t{number}" for number in range(500)]),
+    "transports of odd types": ("response.transports", [5, None, ["usb"], {"usb": 1}, "usb"]),
+}
+# Members of a client's data that an authenticator's answer may have.
+OF_THE_CLIENT = [
+    {"tokenBinding": {}},
+    {"tokenBinding": None},
+    {"tokenBinding": "unused"},
+    {"tokenBinding": {"status": "not-supported"}},
+    {"tokenBinding": {"status": "supported"}},
+    {"tokenBinding": {"status": "present", "id": "AAAA"}},
+    {"tokenBinding": {"status": ["odd"]}},
+    {"other_keys_can_be_added_here": "do not compare clientDataJSON against a template"},
+    {"crossOrigin": None},
+    {"payment": {"rpId": "example.com"}, "futureMember": [1, {"deep": None}]},
+]
+
+
+@pytest.mark.parametrize("name", ADDITIONS)
+def test_what_may_be_added_to_a_credential_is_ignored(site, name):
+    device, made = Authenticator(), site.enrol()
+    path, value = ADDITIONS[name]
+    answer = site.post("VerifyFactor", edited(device.create(made["options"]), path, value))
+    assert (answer.status, answer.data["status"]) == (200, "verified")
+    kept = Factor.objects.get().binding["transports"]
+    assert set(kept) <= {"internal", "usb"}
+    asked = site.ask()
+    approved = site.approve(edited(device.get(asked["options"]), path, value))
+    assert (approved.status, approved.data["status"]) == (200, "approved")
+
+
+@pytest.mark.parametrize("members", OF_THE_CLIENT, ids=str)
+def test_what_may_be_added_to_a_clients_data_is_ignored(site, members):
+    device, made = Authenticator(), site.enrol()
+    answer = site.post("VerifyFactor", device.create(made["options"], **members))
+    assert (answer.status, answer.data["status"]) == (200, "verified")
+    asked = site.ask()
+    approved = site.approve(device.get(asked["options"], **members))
+    assert (approved.status, approved.data["status"]) == (200, "approved")
+
+
+@pytest.mark.parametrize("form", ["android-safetynet", "compound", "apple-2027", ""])
+def test_an_attestation_of_any_format_counts_as_none(site, form):
+    device, made = Authenticator(), site.enrol()
+    added = {"fmt": form, "attStmt": {"alg": -7, "x5c": [b"no certificate"]}}
+    credential = device.create(made["options"], attestation=added)
+    assert site.post("VerifyFactor", credential).data["status"] == "verified"
+
+
+@pytest.mark.parametrize("bits", [2048, 4096])
+def test_a_key_of_windows_hello(site, bits):
+    device = site.enrolled(RsaAuthenticator(bits))
+    asked = site.ask()
+    forged = RsaAuthenticator(bits, like=device)
+    refused(site.approve(forged.get(asked["options"])), 400, 60381)
+    assert site.approve(device.get(site.ask()["options"])).data["status"] == "approved"
 
 
 @pytest.mark.parametrize("name", BAD_REGISTRATIONS)

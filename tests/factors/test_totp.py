@@ -2,6 +2,7 @@
 
 import base64
 from types import SimpleNamespace
+from urllib.parse import unquote, urlsplit
 
 import pyotp
 import pytest
@@ -69,10 +70,21 @@ def test_a_name_cannot_add_to_the_uri():
     config = {"alg": "sha256", "code_length": 8, "time_step": 60}
     found = totp.uri("ABC", "A:B/?", "x&secret=Y#é", config)
     assert found == (
-        "otpauth://totp/A%3AB%2F%3F:x%26secret%3DY%23%C3%A9"
-        "?secret=ABC&issuer=A%3AB%2F%3F&algorithm=SHA256&digits=8&period=60"
+        "otpauth://totp/A-B%2F%3F:x%26secret%3DY%23%C3%A9"
+        "?secret=ABC&issuer=A-B%2F%3F&algorithm=SHA256&digits=8&period=60"
     )
     assert pyotp.parse_uri(found.replace("ABC", "GEZDGNBVGY3TQOJQ" * 2)).name == "x&secret=Y#é"
+
+
+@pytest.mark.parametrize("issuer", ["Acme", "Acme: EU", ":", "a:b:c"])
+@pytest.mark.parametrize("name", ["anna", "user:anna@example.com", "::", "https://x.example"])
+def test_a_label_has_one_colon(issuer, name):
+    config = {"alg": "sha1", "code_length": 6, "time_step": 30}
+    found = totp.uri("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", issuer, name, config)
+    label = unquote(urlsplit(found).path.removeprefix("/"))
+    assert label.count(":") == 1
+    read = pyotp.parse_uri(found)  # an issuer that differs from the label's is an error there
+    assert (read.issuer, read.name) == (issuer.replace(":", "-"), name.replace(":", "-"))
 
 
 def enrol(service, **params):

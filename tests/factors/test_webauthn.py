@@ -24,6 +24,7 @@ RIGHT = (
     "android-key-es256",
     "apple-es256",
     "fido-u2f-es256",
+    "packed-rs256",
 )
 FRAMED = ("none-es256-crossOrigin", "none-es256-topOrigin")
 OTHER_KEYS = tuple(set(VECTORS) - set(RIGHT) - set(FRAMED))
@@ -56,14 +57,13 @@ def authenticate(name, made):
         given["clientDataJSON"],
         given["authenticatorData"],
         given["signature"],
-        credential_id=made.id,
         public_key=made.public_key,
     )
 
 
 def test_every_vector_is_used():
     assert set(VECTORS) > {*RIGHT, *FRAMED}
-    assert len(OTHER_KEYS) >= 5
+    assert len(OTHER_KEYS) >= 4
 
 
 @pytest.mark.parametrize("name", RIGHT)
