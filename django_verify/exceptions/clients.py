@@ -8,8 +8,8 @@ from django_verify.exceptions.base import VerifyError
 class GateRefused(VerifyError):
     """The gate did not let the caller in; `reason` says why, in one word for machines.
 
-    `missing`, `invalid`, `expired`, `used`, `wrong_host`, `wrong_site`, `wrong_action`,
-    `wrong_subject`, `wrong_app`, `wrong_device` or `low_score`.
+    `missing`, `invalid`, `expired`, `used`, `wrong_host`, `wrong_action`, `wrong_subject`,
+    `wrong_app`, `wrong_device` or `low_score`.
     """
 
     code = 60413
@@ -25,7 +25,7 @@ class GateUnavailable(VerifyError):
     """The gate's provider gave no verdict, so nobody is let in.
 
     `reason` is `unavailable` (no answer, or the answer of a broken or busy server),
-    `misconfigured` (the provider does not know us) or `unreadable`.
+    `misconfigured` (our keys, our request or our test keys are at fault) or `unreadable`.
     """
 
     code = 20504

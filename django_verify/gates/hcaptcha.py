@@ -13,13 +13,12 @@ class HCaptchaGate(SiteVerifyGate):
     name = "hcaptcha"
     url = "https://api.hcaptcha.com/siteverify"
     tokens_live = 120
-    open_secret = "0x0000000000000000000000000000000000000000"  # noqa: S105 - of the documentation
+    test_secrets = ("0x0000000000000000000000000000000000000000",)  # of the documentation
     refusals = {
         "missing-input-response": "missing",
         "expired-input-response": "expired",
         "already-seen-response": "used",
         "invalid-or-already-seen-response": "used",
-        "sitekey-secret-mismatch": "wrong_site",
     }
 
     def __init__(

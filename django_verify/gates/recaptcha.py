@@ -19,7 +19,7 @@ class RecaptchaGate(SiteVerifyGate):
     name = "recaptcha"
     url = "https://www.google.com/recaptcha/api/siteverify"
     tokens_live = 120
-    open_secret = "6LeIxAcTAAAAAGG-vFI1TnRWxMZNFuojJ4WifJWe"  # noqa: S105 - of the documentation
+    test_secrets = ("6LeIxAcTAAAAAGG-vFI1TnRWxMZNFuojJ4WifJWe",)  # of the documentation
     refusals = {"timeout-or-duplicate": "expired", "missing-input-response": "missing"}
 
     def __init__(

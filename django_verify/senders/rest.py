@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from django_verify.senders.base import (
     SendError,
     TemporarySendError,
 )
+
+logger = logging.getLogger("django_verify")
 
 #: The longest pause that a provider may ask for, in seconds.
 LONGEST_PAUSE = 3600
@@ -129,8 +132,13 @@ class RestSender(Sender):
         raise NotImplementedError
 
     def report(self, sid: str, status: str, code: str = "", *price: str) -> list[Report]:
-        """Return the report of one message; none for a status that says nothing of it."""
+        """Return the report of one message; none for a status that says nothing of it.
+
+        A provider may add to its words at any time: an unknown one is logged, and is no error.
+        """
         known = self.statuses.get(status)
+        if sid and status and not known:
+            logger.info("%r reported a status without a meaning here: %s", self.alias, code_of(status))
         if not (sid and known):
             return []
         return [Report(sid, known, code_of(code), *money(*price))]

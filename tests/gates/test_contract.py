@@ -28,7 +28,7 @@ from tests.gates.fakes import HOST, IP, PHONE, SECRET
 #: Modules that gates share.
 SHARED = {"admission", "app_tokens", "base", "siteverify"}
 REASONS = {
-    *("missing", "invalid", "expired", "used", "wrong_host", "wrong_site", "wrong_action"),
+    *("missing", "invalid", "expired", "used", "wrong_host", "wrong_action"),
     *("wrong_subject", "wrong_app", "wrong_device", "low_score"),
 }
 

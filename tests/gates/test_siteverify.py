@@ -17,6 +17,15 @@ PROVIDERS = {
 every_provider = pytest.mark.parametrize("name", PROVIDERS)
 
 
+# Every error that the three providers document, or are known to answer.
+OURS = (
+    *("missing-input-secret", "invalid-input-secret", "invalid-parsed-secret", "bad-request"),
+    *("sitekey-secret-mismatch", "not-using-dummy-passcode", "not-using-dummy-secret"),
+    *("invalid-keys", "invalid-widget-id", "missing-remoteip", "invalid-remoteip"),
+)
+THEIRS = ("invalid-input-response", "incorrect-captcha-sol", "browser-error", "score-less-than-min")
+
+
 @pytest.fixture
 def front(gate_of, fake):
     """`front(name, **options)`: the gate and the fake behind it."""
@@ -149,9 +158,10 @@ def test_version_2_has_neither_score_nor_action(front):
     assert judge(gate, "good-1", action="resend")
 
 
-def test_a_token_of_another_site_key_is_refused(front):
+def test_a_site_key_of_another_secret_is_our_fault(front, caplog):
     gate, _ = front("hcaptcha", sitekey="20000000-ffff-ffff-ffff-000000000002")
-    assert reason(gate) == "wrong_site"
+    assert reason(gate) == "misconfigured"
+    assert "misconfigured: sitekey-secret-mismatch" in caplog.text
 
 
 @every_provider
@@ -167,7 +177,8 @@ def test_a_wrong_secret_is_our_fault_and_lets_nobody_in(name, front, caplog):
 @pytest.mark.parametrize(
     ("codes", "found"),
     [
-        (["bad-request"], "misconfigured"),
+        *(([code], "misconfigured") for code in OURS),
+        *(([code], "invalid") for code in THEIRS),
         (["invalid-input-response", "missing-input-secret"], "misconfigured"),
         (["internal-error"], "unavailable"),
         ([], "invalid"),
@@ -232,6 +243,60 @@ def test_a_provider_that_is_not_there_is_unavailable(name, front):
     gate, provider = front(name)
     provider.close()
     assert reason(gate) == "unavailable"
+
+
+MOMENT = "2026-11-29T07:00:00Z"
+# The documented test keys: secret, the token of their widgets, what the provider answers.
+TEST_KEYS = [
+    (
+        "turnstile",
+        "1x0000000000000000000000000000000AA",
+        "XXXX.DUMMY.TOKEN.XXXX",
+        {"hostname": "example.com", "metadata": {"interactive": False}},
+    ),
+    (
+        "turnstile",
+        "1x0000000000000000000000000000000AA",
+        "XXXX.DUMMY.TOKEN.XXXX",
+        {"hostname": "example.com", "action": "", "cdata": ""},
+    ),
+    ("turnstile", "1x0000000000000000000000000000000AA", "anything", {"action": "login"}),
+    (
+        "hcaptcha",
+        "0x0000000000000000000000000000000000000000",
+        "10000000-aaaa-bbbb-cccc-000000000001",
+        {"hostname": "dummy-key-pass", "credit": False},
+    ),
+    (
+        "recaptcha",
+        "6LeIxAcTAAAAAGG-vFI1TnRWxMZNFuojJ4WifJWe",
+        "03AFcWeA6pSJpKwHZ6bM9-gibberish",
+        {"hostname": "testkey.google.com"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "secret", "token", "said"), TEST_KEYS)
+def test_a_documented_test_key_passes_as_often_as_it_is_shown(name, secret, token, said, front):
+    gate, provider = front(name, secret=secret)
+    provider.fault = 200, {"success": True, "error-codes": [], "challenge_ts": MOMENT} | said
+    keys = {judge(gate, token, action="resend").token_key for _ in range(3)}
+    assert len(keys) == 3
+    assert gate.development
+
+
+@pytest.mark.parametrize(
+    ("secret", "code", "found"),
+    [
+        ("2x0000000000000000000000000000000AA", "invalid-input-response", "invalid"),
+        ("3x0000000000000000000000000000000AA", "timeout-or-duplicate", "expired"),
+    ],
+)
+def test_a_test_key_that_fails_fails(secret, code, found, front):
+    gate, provider = front("turnstile", secret=secret)
+    provider.fault = 200, {"success": False, "error-codes": [code], "messages": []}
+    assert reason(gate, "XXXX.DUMMY.TOKEN.XXXX") == found
+    assert gate.development
 
 
 @every_provider

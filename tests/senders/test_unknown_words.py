@@ -1,0 +1,40 @@
+"""What providers may add to their words at any time: an unknown one is logged, and nothing fails."""
+
+import json
+import time
+
+import pytest
+
+from tests.senders.providers import PROVIDERS
+
+LISTED = [(name, told) for name, provider in PROVIDERS.items() for told in provider.told]
+WORDS = ("teleported", "READ_BY_NEIGHBOUR", "", "é", "14155552671", "x" * 5000)
+
+
+def replaced(data, known, word):
+    """The same data with another word wherever one of the provider's stood."""
+    if isinstance(data, dict):
+        return {name: replaced(value, known, word) for name, value in data.items()}
+    if isinstance(data, list):
+        return [replaced(value, known, word) for value in data]
+    return word if isinstance(data, str) and data.lower() in known else data
+
+
+@pytest.mark.parametrize(("name", "told"), LISTED, ids=[name for name, _ in LISTED])
+@pytest.mark.parametrize("word", WORDS, ids=ascii)
+def test_an_unknown_status_is_no_error(name, told, word, sender_of, clock, caplog):
+    sender = sender_of(name)
+    known = {status.lower() for status in sender.statuses}
+    data = replaced(told.data, known, word)
+    assert data != told.data, "the table's status is none that the sender knows"
+    caplog.set_level("INFO", "django_verify")
+    assert sender.reports(told.sign(data, time.time())) == []
+    logged = word in {"teleported", "READ_BY_NEIGHBOUR"}
+    assert (word.lower() in caplog.text.lower()) >= logged
+    assert "14155552671" not in caplog.text
+    assert "x" * 100 not in caplog.text
+
+
+def test_the_tables_are_json():
+    for _, told in LISTED:
+        assert json.loads(json.dumps(told.data)) == told.data
