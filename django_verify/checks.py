@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from importlib.util import find_spec
 from typing import Any
 
 from django.core import checks
@@ -15,6 +14,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from django_verify import conf, gates, push_senders, senders
+from django_verify.conf.backends import installed
 from django_verify.contact import phones
 from django_verify.crypto import jose
 from django_verify.db import queries
@@ -81,7 +81,7 @@ def _proofs() -> Iterable[CheckMessage]:
 
 
 def _store(settings: conf.Settings) -> Iterable[CheckMessage]:
-    if settings.RATE_LIMIT_STORE and not (find_spec("limits") and find_spec("redis")):
+    if settings.RATE_LIMIT_STORE and not installed("limits", "redis"):
         yield Error(
             "DJANGO_VERIFY['RATE_LIMIT_STORE'] names a Redis, whose libraries are not installed.",
             hint="Install django-verify[limits].",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
+from importlib.util import find_spec
 from inspect import signature
 from typing import Any, Generic, TypeVar
 
@@ -95,6 +96,18 @@ def load(entry: Any, where: str, base: type[T], *args: Any) -> T:
         return backend(*args, **options)
     except Exception as error:
         raise ImproperlyConfigured(f"{where}: {error}") from error
+
+
+def installed(*modules: str) -> bool:
+    """Whether these modules of optional libraries can be found; none of them is imported.
+
+    A finder may raise instead of finding nothing: where a parent package is missing, where another
+    library has a part of the namespace, and where the module was taken away on purpose.
+    """
+    try:
+        return all(find_spec(module) is not None for module in modules)
+    except (ImportError, ValueError):
+        return False
 
 
 def _refuse_unknown(given: Iterable[Any], known: Collection[str], where: str, what: str) -> None:

@@ -10,7 +10,6 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from importlib.util import find_spec
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
+from django_verify.conf.backends import installed
 from django_verify.exceptions import FeatureDisabled
 
 ALGORITHM = "ES256"
@@ -32,7 +32,7 @@ _SEGMENT = re.compile(r"[0-9A-Za-z_-]+\Z")
 
 def available() -> bool:
     """Whether the library for signed and sealed tokens, the extra `jose`, is installed."""
-    return find_spec("joserfc") is not None
+    return installed("joserfc")
 
 
 def refuse_unavailable() -> None:

@@ -10,13 +10,13 @@ import logging
 import time
 from collections.abc import Callable
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from django_verify import conf
+from django_verify.conf.backends import installed
 
 logger = logging.getLogger("django_verify")
 
@@ -60,7 +60,7 @@ def waker() -> Callable[[str], Any]:
     engine = conf.current().DISPATCH
     if engine == INLINE:
         return _ignore
-    if engine == "celery" and find_spec("celery") is None:
+    if engine == "celery" and not installed("celery"):
         raise ImproperlyConfigured("DJANGO_VERIFY['DISPATCH'] 'celery' needs the extra `celery`.")
     try:
         if engine in _ENGINES:

@@ -10,13 +10,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError
 from django.utils import timezone
 
 from django_verify import exceptions, sids
+from django_verify.conf.backends import installed
 from django_verify.db import queries, retry, savepoints
 from django_verify.db.autocommit import refuse_open_transaction
 from django_verify.exceptions import InvalidClientData, NotFound
@@ -54,7 +54,7 @@ class Assertion:
 
 def available() -> bool:
     """Whether the extra is installed."""
-    return find_spec(LIBRARY) is not None
+    return installed(LIBRARY)
 
 
 def enrol(

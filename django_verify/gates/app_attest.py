@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.core.checks import CheckMessage, Error
 from django.views.decorators.debug import sensitive_variables
 
+from django_verify.conf.backends import installed
 from django_verify.exceptions import GateRefused
 from django_verify.gates import app_tokens
 from django_verify.gates.base import Gate, Verdict
@@ -120,7 +120,7 @@ class AppAttestGate(Gate):
 
     def check(self) -> Iterable[CheckMessage]:
         """Report a missing library."""
-        if not find_spec("cbor2"):
+        if not installed("cbor2"):
             yield Error(
                 "The gate of App Attest needs cbor2, which is not installed.",
                 hint="Install django-verify[attest].",

@@ -6,7 +6,6 @@ The policies are those of `rest.views` and MOBILE_AUTHENTICATION; the verbs are 
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 from django.utils.decorators import method_decorator
@@ -18,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_verify import conf, exceptions
+from django_verify.conf.backends import installed
 from django_verify.crypto import codes
 from django_verify.exceptions import VerifyError
 from django_verify.mobile import wire
@@ -46,7 +46,7 @@ def _reader(body: type[Body]) -> Body:
 
 def _schema() -> Any:
     """Return what describes the endpoints in the host's OpenAPI document, where that is made."""
-    if find_spec("drf_spectacular") is None:
+    if not installed("drf_spectacular"):
         return None
     from django_verify.mobile.endpoint_schema import EndpointSchema  # noqa: PLC0415 - of the extra `schema`
 

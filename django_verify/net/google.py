@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from cryptography.exceptions import UnsupportedAlgorithm
 from django.views.decorators.debug import sensitive_variables
 
+from django_verify.conf.backends import installed
 from django_verify.net import client
 
 _BUSY = 429
@@ -24,7 +24,7 @@ _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 def available() -> bool:
     """Whether google-auth is installed."""
-    return find_spec("google") is not None and find_spec("google.auth") is not None
+    return installed("google.auth", "google.oauth2")
 
 
 @sensitive_variables()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import threading
 import time
 import uuid
 from collections.abc import Iterable
-from importlib.util import find_spec
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.core.checks import CheckMessage, Error
 from django.views.decorators.debug import sensitive_variables
 
+from django_verify.conf.backends import installed
 from django_verify.net.times import read_retry_after
 from django_verify.push_senders.base import (
     Credential,
@@ -33,6 +34,8 @@ from django_verify.push_senders.base import (
 
 HOST, SANDBOX = "https://api.push.apple.com", "https://api.sandbox.push.apple.com"
 TIMEOUT = 15.0
+#: Seconds for which an idle connection stays open: Apple wants few connections, kept for long.
+IDLE = 30 * 60
 # Apple refuses tokens that are older than an hour, and senders that make one too often.
 TOKEN_LIFE = 50 * 60
 
@@ -67,6 +70,8 @@ class ApnSender(PushSender):
         self._own = Credential(key, team_id, key_id, topic, sandbox) if key else None
         self._transport = transport
         self._client: Any = None
+        self._process = 0
+        self._has_answered = False
         self._tokens: dict[str, tuple[float, str]] = {}
         self._lock = threading.Lock()
 
@@ -76,11 +81,14 @@ class ApnSender(PushSender):
         used = credential or self._own
         if used is None:
             raise PushError("no credential of APNs is configured")
+        if not installed("httpx", "h2"):
+            raise PushError("the library of APNs is not installed")
         import httpx  # noqa: PLC0415 - an extra
 
+        token = self._token(used)
         expires = int(time.time()) + message.ttl if message.ttl else 0
         headers = {
-            "authorization": f"bearer {self._token(used)}",
+            "authorization": f"bearer {token}",
             "apns-topic": used.topic or message.app_id,
             "apns-push-type": "alert",
             "apns-priority": "10",
@@ -90,10 +98,10 @@ class ApnSender(PushSender):
         aps = {"alert": message.message, "category": "verify_push_challenge"}
         host = SANDBOX if used.sandbox else HOST
         try:
-            answer = self._connection().post(
+            answer = self._post(
                 f"{host}/3/device/{quote(message.token, safe='')}",
-                json={"aps": aps, **message.data()},
-                headers=headers,
+                {"aps": aps, **message.data()},
+                headers,
             )
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise TemporaryPushError(f"APNs failed: {type(error).__name__}") from None
@@ -101,13 +109,12 @@ class ApnSender(PushSender):
             return str(answer.headers.get("apns-id", ""))[:255]
         reason = _reason(answer)
         if reason in _STALE:
-            with self._lock:
-                self._tokens.clear()
+            self._forget(used, token)
         raise _refusal(answer, reason)
 
     def check(self) -> Iterable[CheckMessage]:
         """Report a missing library, and a key that is none."""
-        if not (find_spec("httpx") and find_spec("h2")):
+        if not installed("httpx", "h2"):
             yield Error(
                 "The push sender of APNs needs httpx with HTTP/2, which is not installed.",
                 hint="Install django-verify[apn].",
@@ -116,23 +123,48 @@ class ApnSender(PushSender):
         if self._own and (fault := fault_of_secret(self._own.secret)):
             yield Error(f"key of APNs: {fault}", id="django_verify.E033")
 
-    def _connection(self) -> Any:
-        """Return the one client, whose connection stays open, as Apple wants it."""
+    def _post(self, url: str, content: Any, headers: dict[str, str]) -> Any:
+        """Post once, and once more where Apple has closed the connection since its last answer."""
+        import httpx  # noqa: PLC0415 - an extra
+
+        connection, was_open = self._connection()
+        try:
+            answer = connection.post(url, json=content, headers=headers)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            if not was_open:
+                raise
+            # The id of the notification is the same, and the dead connection is not used again.
+            answer = connection.post(url, json=content, headers=headers)
+        self._has_answered = True
+        return answer
+
+    def _connection(self) -> tuple[Any, bool]:
+        """Return the process's one client, and whether it has had an answer before."""
         import httpx  # noqa: PLC0415 - an extra
 
         with self._lock:
-            if self._client is None:
+            if self._client is None or self._process != os.getpid():
                 self._client = httpx.Client(
                     http2=self._transport is None,
                     timeout=TIMEOUT,
+                    limits=httpx.Limits(keepalive_expiry=IDLE),
                     transport=self._transport,
                     trust_env=False,
                 )
-            return self._client
+                self._process, self._has_answered = os.getpid(), False
+            return self._client, self._has_answered
+
+    @sensitive_variables()
+    def _forget(self, used: Credential, token: str) -> None:
+        """Make a new token for this credential; one made meanwhile stays, as do the others'."""
+        digest = _digest(used)
+        with self._lock:
+            if self._tokens.get(digest, (0.0, ""))[1] == token:
+                del self._tokens[digest]
 
     @sensitive_variables()
     def _token(self, used: Credential) -> str:
-        digest = hashlib.sha256(f"{used.team_id} {used.key_id} {used.secret}".encode()).hexdigest()
+        digest = _digest(used)
         now = time.time()
         with self._lock:
             made, token = self._tokens.get(digest, (0.0, ""))
@@ -140,6 +172,11 @@ class ApnSender(PushSender):
                 token = _signed(used, int(now))
                 self._tokens[digest] = now, token
         return token
+
+
+@sensitive_variables()
+def _digest(used: Credential) -> str:
+    return hashlib.sha256(f"{used.team_id} {used.key_id} {used.secret}".encode()).hexdigest()
 
 
 @sensitive_variables()

@@ -68,7 +68,7 @@ class FcmSender(PushSender):
         if not secret:
             raise PushError("no credential of FCM is configured")
         digest = hashlib.sha256(secret.encode()).hexdigest()
-        project, token = self._access(digest, secret)
+        account, token = self._access(digest, secret)
         body = {
             "message": {
                 "token": message.token,
@@ -79,7 +79,7 @@ class FcmSender(PushSender):
         try:
             answer = client.call(
                 "POST",
-                f"{self._endpoint}/v1/projects/{project}/messages:send",
+                f"{self._endpoint}/v1/projects/{account.project}/messages:send",
                 json=body,
                 headers={"Authorization": f"Bearer {token}"},
             )
@@ -89,7 +89,9 @@ class FcmSender(PushSender):
             return str(answer.object().get("name", ""))[:255]
         if answer.status == 401:
             with self._lock:
-                self._known.pop(digest, None)
+                # Another thread may have made a new one meanwhile, which is not refused.
+                if self._known.get(digest) is account:
+                    del self._known[digest]
         raise _refusal(answer)
 
     def check(self) -> Iterable[CheckMessage]:
@@ -116,8 +118,10 @@ class FcmSender(PushSender):
             raise PushError("the file of the service account cannot be read") from None
 
     @sensitive_variables()
-    def _access(self, digest: str, secret: str) -> tuple[str, str]:
-        """Return the project and a valid access token, which is fetched at most once an hour."""
+    def _access(self, digest: str, secret: str) -> tuple[google.ServiceAccount, str]:
+        """Return the account and a valid access token, which is fetched at most once an hour."""
+        if not google.available():
+            raise PushError("google-auth is not installed")
         with self._lock:
             account = self._known.get(digest)
         if account is None:
@@ -133,7 +137,7 @@ class FcmSender(PushSender):
             raise PushError("Google refused the service account") from None
         with self._lock:
             self._known[digest] = account
-        return account.project, token
+        return account, token
 
 
 def _refusal(answer: client.Answer) -> PushError:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Collection
-from importlib.util import find_spec
 from typing import Any
 from urllib.parse import quote
 
+from django_verify.conf.backends import installed
 from django_verify.senders.base import Message, Receipt, Sender, TemporarySendError
 
 # Two numbers that nobody has, to see whether a URL tells them apart.
@@ -46,7 +46,7 @@ class AppriseSender(Sender):
         self, alias: str, *, url: str, channels: Collection[str] = ("sms",), timeout: float = 10.0
     ) -> None:
         super().__init__(alias)
-        if find_spec("apprise") is None:
+        if not installed("apprise"):
             raise ValueError("it needs apprise: install django-verify[apprise]")
         if isinstance(channels, str) or not channels:
             raise ValueError("channels is a list")

@@ -138,7 +138,9 @@ class RestSender(Sender):
         """
         known = self.statuses.get(status)
         if sid and status and not known:
-            logger.info("%r reported a status without a meaning here: %s", self.alias, code_of(status))
+            logger.info(
+                "%r reported a status without a meaning here: %s", self.alias, code_of(status)
+            )
         if not (sid and known):
             return []
         return [Report(sid, known, code_of(code), *money(*price))]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from functools import cached_property
-from importlib.util import find_spec
 from typing import Any
 
 from django_verify.net.times import read_retry_after
 from django_verify.senders import rest
+from django_verify.conf.backends import installed
 from django_verify.senders.base import Message, Receipt, Sender, SendError, TemporarySendError
 
 _PERMANENT = frozenset(
@@ -37,7 +37,7 @@ class SnsSender(Sender):
         endpoint_url: str = "",
     ) -> None:
         super().__init__(alias)
-        if find_spec("boto3") is None:
+        if not installed("boto3"):
             raise ValueError("it needs boto3: install django-verify[sns]")
         if bool(access_key_id) != bool(secret_access_key):
             raise ValueError("give both access_key_id and secret_access_key, or neither")

@@ -119,7 +119,7 @@ def test_an_engine_that_cannot_be_had(engine, path):
 
 def test_celery_is_asked_for_before_it_is_missed(engine, monkeypatch):
     engine("celery")
-    monkeypatch.setattr(dispatch, "find_spec", lambda name: None)
+    monkeypatch.setattr(dispatch, "installed", lambda *names: False)
     with pytest.raises(ImproperlyConfigured, match="needs the extra"):
         dispatch.waker()
 

@@ -247,7 +247,7 @@ def test_impossible_options(options, front):
 
 
 def test_without_the_library_it_is_not_built(front, monkeypatch):
-    monkeypatch.setattr(google_accounts, "find_spec", lambda name: None)
+    monkeypatch.setattr(google_accounts, "installed", lambda *names: False)
     with pytest.raises(ImproperlyConfigured, match=r"install django-verify\[playintegrity\]"):
         front()
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+import time
 import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -342,6 +343,117 @@ def test_a_real_client_speaks_http_2(monkeypatch):
     monkeypatch.setattr(httpx, "Client", lambda **kwargs: options.update(kwargs))
     apn.ApnSender("apn", key=P8)._connection()
     assert (options["http2"], options["trust_env"], options["transport"]) == (True, False, None)
+    assert options["limits"].keepalive_expiry >= 600
+
+
+def another(fake):
+    """A credential of another team, whose token is made apart."""
+    return Credential(P8, "T2", "K2")
+
+
+def test_one_stale_token_leaves_the_others(apple, clock):
+    def used(credential):
+        apple.sender.send(apple.message, credential)
+        return apple.calls[-1].headers["authorization"]
+
+    mine, theirs = used(None), used(another(apple))
+    clock.shift(60)
+    apple.answers.append(apple_error(403, "ExpiredProviderToken"))
+    with pytest.raises(TemporaryPushError):
+        apple.sender.send(apple.message, None)
+    assert used(None) != mine
+    assert used(another(apple)) == theirs
+
+
+def test_a_token_that_was_made_anew_meanwhile_is_kept(apple, clock):
+    apple.sender.send(apple.message, None)
+    old = apple.calls[-1].headers["authorization"].removeprefix("bearer ")
+    clock.shift(60)
+    apple.sender._forget(apple.sender._own, old)
+    apple.sender.send(apple.message, None)
+    new = apple.calls[-1].headers["authorization"]
+    apple.sender._forget(apple.sender._own, old)
+    apple.sender.send(apple.message, None)
+    assert apple.calls[-1].headers["authorization"] == new
+
+
+@pytest.mark.parametrize(
+    "error", [httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError], ids=str
+)
+def test_a_connection_that_apple_has_closed_is_opened_anew(apple, error):
+    apple.sender.send(apple.message, None)
+    apple.answers.append((0, {}, error("gone")))
+    assert apple.sender.send(apple.message, None) == "x-1"
+    assert apple.calls[-1].headers["apns-id"] == apple.calls[-2].headers["apns-id"]
+    apple.answers += [(0, {}, error("gone")), (0, {}, error("gone"))]
+    with pytest.raises(TemporaryPushError):
+        apple.sender.send(apple.message, None)
+    apple.answers.append((0, {}, httpx.ReadTimeout("slow")))
+    with pytest.raises(TemporaryPushError):
+        apple.sender.send(apple.message, None)
+    assert apple.answers == []
+
+
+@pytest.fixture
+def apns_on_loopback(monkeypatch):
+    """A server that counts its connections; over plain HTTP the client speaks 1.1."""
+    seen = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append(self.client_address)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    monkeypatch.setattr(apn, "HOST", f"http://127.0.0.1:{server.server_port}")
+    sender = apn.ApnSender("apn", key=P8, key_id="K", team_id="T")
+    yield sender, seen
+    sender._client.close()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_idle_connection_is_kept_and_used_again(apns_on_loopback, monkeypatch):
+    sender, seen = apns_on_loopback
+    now = time.monotonic
+    for idle in (0, 6, 600, 1200):
+        monkeypatch.setattr("time.monotonic", lambda idle=idle: now() + idle)
+        sender.send(message(APN_TOKEN), None)
+    assert len(set(seen)) == 1
+    monkeypatch.setattr("time.monotonic", lambda: now() + 100_000)
+    sender.send(message(APN_TOKEN), None)
+    assert (len(seen), len(set(seen))) == (5, 2)
+
+
+def test_a_fork_opens_its_own_connection(apple, monkeypatch):
+    first = apple.sender._connection()[0]
+    assert apple.sender._connection()[0] is first
+    monkeypatch.setattr(apn.os, "getpid", lambda: -1)
+    assert apple.sender._connection()[0] is not first
+
+
+def test_a_new_google_account_is_not_forgotten_for_an_old_ones_refusal(google):
+    google.sender.send(google.message, None)
+    other = json.dumps({**json.loads(ACCOUNT), "project_id": "other-project"})
+    google.sender.send(google.message, Credential(other))
+    assert google.tokens == 2
+    google.answers.append(google_error(401, "UNAUTHENTICATED"))
+    with pytest.raises(TemporaryPushError):
+        google.sender.send(google.message, None)
+    google.sender.send(google.message, Credential(other))
+    assert google.tokens == 2
 
 
 @pytest.mark.parametrize(
@@ -361,7 +473,7 @@ def test_faults_of_a_secret(module, good, bad):
 @pytest.mark.parametrize("module", [fcm, apn])
 def test_a_missing_library_is_told(module, monkeypatch):
     library = google_accounts if module is fcm else apn
-    monkeypatch.setattr(library, "find_spec", lambda name: None)
+    monkeypatch.setattr(library, "installed", lambda *names: False)
     kind = fcm.FcmSender if module is fcm else apn.ApnSender
     (error,) = kind("x").check()
     assert error.id == "django_verify.E032"

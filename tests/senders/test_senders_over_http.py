@@ -452,6 +452,6 @@ def test_an_extra_that_is_not_installed_is_named(name, monkeypatch):
         "apprise": lambda: AppriseSender("it", url="json://host/{to}"),
     }
     module = {"boto3": "sns", "apprise": "apprise"}[name]
-    monkeypatch.setattr(f"django_verify.senders.{module}.find_spec", lambda name: None)
+    monkeypatch.setattr(f"django_verify.senders.{module}.installed", lambda *names: False)
     with pytest.raises(ValueError, match=rf"install django-verify\[{module}\]"):
         kinds[name]()
