@@ -9,8 +9,8 @@ from django.core.management.base import SystemCheckError
 
 from django_verify.conf.backends import installed
 from django_verify.push_senders import Credential, PushError, apn, fcm
-from tests.push_senders.test_contract import ACCOUNT, P8, message
 from tests.gates.attestations import APP
+from tests.push_senders.test_contract import ACCOUNT, P8, message
 
 SENDER = "django_verify.senders.{}"
 # Extra, the library that is missing, and the settings that need it.

@@ -150,7 +150,7 @@ class VerifySchema(AutoSchema):
         self._insert_field_validators(field, rule)
         return rule
 
-    def _map_serializer_field(
+    def _map_serializer_field(  # noqa: C901 - a table of our fields
         self, field: Any, direction: Any, bypass_extensions: bool = False
     ) -> Any:
         """Return the rule of one of our own fields, or what a stock field's is."""

@@ -9,7 +9,7 @@ class GateRefused(VerifyError):
     """The gate did not let the caller in; `reason` says why, in one word for machines.
 
     `missing`, `invalid`, `expired`, `used`, `wrong_host`, `wrong_action`, `wrong_subject`,
-    `wrong_app`, `wrong_device` or `low_score`.
+    `wrong_app`, `wrong_device`, `unknown_key` or `low_score`.
     """
 
     code = 60413

@@ -20,8 +20,8 @@ from django_verify.models import Challenge, Entity, Factor, VerifyService
 REGISTRATION = dt.timedelta(minutes=10)
 AUTHENTICATION = dt.timedelta(minutes=5)
 CRITERIA = ("authenticator_attachment", "discoverable_credentials", "user_verification")
-#: Algorithms of keys by COSE's numbers, the one that is wanted most first; the TPMs of Windows Hello
-#: have RS256 alone. The contract shows ES256 in an example and forbids no other.
+#: Algorithms of keys by COSE's numbers, the one that is wanted most first; the TPMs of Windows
+#: Hello have RS256 alone. The contract shows ES256 in an example and forbids no other.
 ES256, RS256 = -7, -257
 ALGORITHMS = (ES256, RS256)
 

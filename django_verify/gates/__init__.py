@@ -7,9 +7,9 @@ is seen to by `admission`.
 from __future__ import annotations
 
 from django_verify.conf.backends import Backends
-from django_verify.gates.base import Gate, Verdict
+from django_verify.gates.base import Gate, KnownKey, NewKey, Verdict
 
-__all__ = ["Gate", "Verdict", "configured"]
+__all__ = ["Gate", "KnownKey", "NewKey", "Verdict", "configured"]
 
 
 _backends = Backends("GATE", Gate)

@@ -13,7 +13,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify import gates
 from django_verify.exceptions import GateRefused, GateUnavailable
-from django_verify.proofs import single_use
+from django_verify.gates.base import KnownKey, NewKey
+from django_verify.proofs import device_keys, single_use
 
 logger = logging.getLogger("django_verify")
 
@@ -22,7 +23,8 @@ logger = logging.getLogger("django_verify")
 def admit(token: str, *, remote_ip: str, action: str, subject: str) -> None:
     """Let the caller in, or raise GateRefused or GateUnavailable; without a gate all are let in.
 
-    A token is used up by the first who is let in with it. While the provider is down a gate with
+    A token is used up by the first who is let in with it, and so is a statement of a device's key,
+    by its counter. While the provider is down a gate with
     `open_when_down` lets in all who show a token, and only then: a provider that does not know us,
     or whose answer cannot be read, opens nothing.
     """
@@ -36,6 +38,25 @@ def admit(token: str, *, remote_ip: str, action: str, subject: str) -> None:
             raise
         logger.warning("The gate %s is down and stands open", gate.name)
         return
+    if verdict.device_key is not None:
+        _recognize(verdict.device_key)
+        return
     expires_at = timezone.now() + dt.timedelta(seconds=verdict.lifetime)
     if not single_use.spend("gate", verdict.token_key, expires_at):
+        raise GateRefused("used")
+
+
+@sensitive_variables()
+def _recognize(key: NewKey | KnownKey) -> None:
+    """Keep a new key, or have a known one move on. Raises GateRefused."""
+    if isinstance(key, NewKey):
+        if not device_keys.keep(key.key_id, key.public_key):
+            raise GateRefused("used")
+        return
+    public_key = device_keys.find(key.key_id)
+    if public_key is None:
+        raise GateRefused("unknown_key")
+    if not key.is_signed_by(public_key):
+        raise GateRefused("wrong_subject")
+    if not device_keys.advance(key.key_id, key.counter):
         raise GateRefused("used")

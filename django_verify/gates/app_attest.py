@@ -1,6 +1,7 @@
-"""Judges attestations of Apple's App Attest; needs the extra `attest`.
+"""Judges attestations and assertions of Apple's App Attest; needs the extra `attest`.
 
-Nobody is asked: an attestation is a key of the device, certified by Apple over what was asked for.
+Nobody is asked: an attestation is a key of the device, certified by Apple over what was asked for,
+and an assertion is signed with that key later. Keys are kept by `admission`.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ import datetime as dt
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.core.checks import CheckMessage, Error
 from django.views.decorators.debug import sensitive_variables
@@ -23,7 +26,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_verify.conf.backends import installed
 from django_verify.exceptions import GateRefused
 from django_verify.gates import app_tokens
-from django_verify.gates.base import Gate, Verdict
+from django_verify.gates.base import Gate, KnownKey, NewKey, Verdict
 
 #: What Apple signs with, from its list of certificate authorities; it runs out in 2045.
 APPLE_ROOT = """-----BEGIN CERTIFICATE-----
@@ -62,7 +65,9 @@ _UNREADABLE = (
 
 
 class AppAttestGate(Gate):
-    """Takes a fresh key's attestation by an app, `app_id`: the team's id, a dot, the bundle's.
+    """Takes a key's one attestation by an app, and the key's assertions after that.
+
+    `app_id` is the team's id, a dot, the bundle's.
 
     `environment` is the one that the app was built for. `root` is a PEM text, or the path of one.
     """
@@ -93,17 +98,46 @@ class AppAttestGate(Gate):
 
     @sensitive_variables()
     def judge(self, token: str, *, remote_ip: str, action: str, subject: str) -> Verdict:
-        """Take `1.<seconds>.<key id>.<attestation>`; see docs/gates.md."""
+        """Take `1.<seconds>.<key id>.<attestation or assertion>`; see docs/gates.md."""
         opened = app_tokens.opened(self.presented(token), 2, self.max_age)
-        key_id, attestation = (app_tokens.decoded(part) for part in opened.contents)
+        key_id, statement = (app_tokens.decoded(part) for part in opened.contents)
         asked = app_tokens.digest(action, subject, opened.moment)
-        self.verify(attestation, key_id, asked)
-        return Verdict(key_id.hex(), self.max_age + 2 * app_tokens.AHEAD)
+        members = _members(statement)
+        key: NewKey | KnownKey
+        if "signature" in members:
+            key = self.assertion(members, key_id, asked)
+        else:
+            key = NewKey(self._name(key_id), self._attested(members, key_id, asked))
+        return Verdict(key_id.hex(), self.max_age + 2 * app_tokens.AHEAD, key)
 
     @sensitive_variables()
-    def verify(self, attestation: bytes, key_id: bytes, asked: bytes) -> None:
-        """Take the nine steps of Apple's guide; `asked` is the client data hash."""
-        certificates, authenticator = _taken_apart(attestation)
+    def verify(self, attestation: bytes, key_id: bytes, asked: bytes) -> bytes:
+        """Take the nine steps of Apple's guide, and return the public key.
+
+        `asked` is the client data hash.
+        """
+        return self._attested(_members(attestation), key_id, asked)
+
+    @sensitive_variables()
+    def assertion(self, members: Mapping[Any, Any], key_id: bytes, asked: bytes) -> KnownKey:
+        """Read an assertion of this app; its signature and counter need the key that was kept."""
+        signature, data = members["signature"], members.get("authenticatorData")
+        if not (isinstance(signature, bytes) and isinstance(data, bytes) and len(data) >= 37):
+            raise GateRefused("invalid")
+        if not hmac.compare_digest(data[:32], self._app):
+            raise GateRefused("wrong_app")
+        nonce = hashlib.sha256(data + asked).digest()
+        counter = int.from_bytes(data[33:37])
+        return _Asserted(self._name(key_id), counter, nonce, signature)
+
+    def _name(self, key_id: bytes) -> str:
+        """Return the id of a key in this app and environment, in which alone it counts."""
+        return f"{self.name} {self._app.hex()} {self._aaguid.hex()} {key_id.hex()}"
+
+    @sensitive_variables()
+    def _attested(self, members: Mapping[Any, Any], key_id: bytes, asked: bytes) -> bytes:
+        """Return the public key that an attestation vouches for."""
+        certificates, authenticator = _parts(members)
         try:
             leaf = _chain(certificates, self._root)
             key = _key_of(leaf)
@@ -117,6 +151,7 @@ class AppAttestGate(Gate):
         told = nonce.value if isinstance(nonce, x509.UnrecognizedExtension) else b""
         if not hmac.compare_digest(told, _NONCE_HEAD + signed):
             raise GateRefused("wrong_subject")
+        return key
 
     def check(self) -> Iterable[CheckMessage]:
         """Report a missing library."""
@@ -139,16 +174,41 @@ class AppAttestGate(Gate):
             raise GateRefused("wrong_app")
 
 
+@dataclass(frozen=True, slots=True)
+class _Asserted(KnownKey):
+    """An assertion; what is signed is the digest of its data and of what was asked for."""
+
+    nonce: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+    def is_signed_by(self, public_key: bytes) -> bool:
+        """Verify the signature by ECDSA over P-256 with SHA-256."""
+        try:
+            key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key)
+            key.verify(self.signature, self.nonce, ec.ECDSA(SHA256()))
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
 @sensitive_variables()
-def _taken_apart(attestation: bytes) -> tuple[list[bytes], bytes]:
-    """Return the two certificates and the authenticator data of an attestation object."""
+def _members(statement: bytes) -> Mapping[Any, Any]:
+    """Return the members of an attestation or an assertion, which are objects in CBOR."""
     import cbor2  # noqa: PLC0415 - an extra
 
     try:
-        read: Any = cbor2.loads(attestation)
+        read: Any = cbor2.loads(statement)
     except (cbor2.CBORError, ValueError, TypeError, ArithmeticError, RecursionError, MemoryError):
         raise GateRefused("invalid") from None
-    if not isinstance(read, dict) or read.get("fmt") != "apple-appattest":
+    if not isinstance(read, dict):
+        raise GateRefused("invalid")
+    return read
+
+
+@sensitive_variables()
+def _parts(read: Mapping[Any, Any]) -> tuple[list[bytes], bytes]:
+    """Return the two certificates and the authenticator data of an attestation object."""
+    if read.get("fmt") != "apple-appattest":
         raise GateRefused("invalid")
     statement, data = read.get("attStmt"), read.get("authData")
     chain = statement.get("x5c") if isinstance(statement, dict) else None

@@ -20,15 +20,40 @@ _PRINTABLE = re.compile(r"[!-~]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
+class NewKey:
+    """A device's key that was just vouched for: `admission` keeps it, once."""
+
+    key_id: str = field(repr=False)
+    public_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """A statement that is said to be of a key which was kept before: `admission` looks it up.
+
+    `counter` must be above that of the key's last statement, so each works once.
+    """
+
+    key_id: str = field(repr=False)
+    counter: int
+
+    def is_signed_by(self, public_key: bytes) -> bool:
+        """Whether the key that was kept made the statement's signature."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The caller may pass, once.
 
     `token_key` is the same for every spelling of one token; after `lifetime` seconds the token
-    would no longer be taken anyway.
+    would no longer be taken anyway. With a `device_key` it is that key which lets the caller in
+    once. The ids of keys say of which app they are, so that no two gates share one.
     """
 
     token_key: str = field(repr=False)
     lifetime: int = 600
+    device_key: NewKey | KnownKey | None = None
 
 
 class Gate:

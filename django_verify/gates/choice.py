@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.core.checks import CheckMessage
@@ -34,7 +35,7 @@ class ChoiceGate(Gate):
             raise GateRefused("invalid")
         asked = self.gates[name]
         verdict = asked.judge(rest, remote_ip=remote_ip, action=action, subject=subject)
-        return Verdict(f"{name}:{verdict.token_key}", verdict.lifetime)
+        return replace(verdict, token_key=f"{name}:{verdict.token_key}")
 
     @sensitive_variables()
     def stands_open(self, token: str) -> bool:

@@ -154,6 +154,21 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='DeviceKey',
+            fields=[
+                ('key', models.CharField(editable=False, max_length=64, primary_key=True, serialize=False, verbose_name='key')),
+                ('public_key', models.BinaryField(max_length=65)),
+                ('counter', models.PositiveBigIntegerField(default=0, editable=False, verbose_name='counter')),
+                ('date_created', models.DateTimeField(db_index=True, default=django.utils.timezone.now, editable=False, verbose_name='created')),
+                ('used_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='last used')),
+            ],
+            options={
+                'verbose_name': 'device key',
+                'verbose_name_plural': 'device keys',
+                'default_permissions': ('view', 'delete'),
+            },
+        ),
+        migrations.CreateModel(
             name='SpentToken',
             fields=[
                 ('key', models.CharField(editable=False, max_length=64, primary_key=True, serialize=False)),

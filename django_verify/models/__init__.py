@@ -1,7 +1,7 @@
 """The tables, in the chapters of the vendor's reference; rows and rules, no verbs."""
 
 from django_verify.models.accounts import Account, ApiKey
-from django_verify.models.clients import ClientVerification, SpentToken
+from django_verify.models.clients import ClientVerification, DeviceKey, SpentToken
 from django_verify.models.entities import Challenge, Entity, Factor
 from django_verify.models.messaging import MessagingConfiguration, MessagingService
 from django_verify.models.push import AccessToken, Notification, PushCredential
@@ -28,6 +28,7 @@ __all__ = [
     "BucketCount",
     "Challenge",
     "ClientVerification",
+    "DeviceKey",
     "Entity",
     "EventSink",
     "Factor",

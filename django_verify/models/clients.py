@@ -45,6 +45,31 @@ class ClientVerification(models.Model):
         return self.sid
 
 
+class DeviceKey(models.Model):
+    """A key of an app's installation, which its maker has vouched for once.
+
+    The public half verifies what the device signs later; `counter` is that of its last statement.
+    Deleting a row revokes the key: the app then makes another.
+    """
+
+    key = models.CharField(_("key"), primary_key=True, max_length=64, editable=False)
+    public_key = models.BinaryField(max_length=65, editable=False)
+    counter = models.PositiveBigIntegerField(_("counter"), default=0, editable=False)
+    date_created = models.DateTimeField(
+        _("created"), default=timezone.now, db_index=True, editable=False
+    )
+    # Changes with every use, so it is in no index.
+    used_at = models.DateTimeField(_("last used"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("device key")
+        verbose_name_plural = _("device keys")
+        default_permissions = ("view", "delete")
+
+    def __str__(self) -> str:
+        return self.key[:12]
+
+
 class SpentToken(models.Model):
     """A token that was used, as a keyed digest: the insert of its row is what uses it up.
 

@@ -6,9 +6,9 @@ import logging
 from functools import cached_property
 from typing import Any
 
+from django_verify.conf.backends import installed
 from django_verify.net.times import read_retry_after
 from django_verify.senders import rest
-from django_verify.conf.backends import installed
 from django_verify.senders.base import Message, Receipt, Sender, SendError, TemporarySendError
 
 _PERMANENT = frozenset(

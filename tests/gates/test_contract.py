@@ -29,7 +29,7 @@ from tests.gates.fakes import HOST, IP, PHONE, SECRET
 SHARED = {"admission", "app_tokens", "base", "siteverify"}
 REASONS = {
     *("missing", "invalid", "expired", "used", "wrong_host", "wrong_action"),
-    *("wrong_subject", "wrong_app", "wrong_device", "low_score"),
+    *("wrong_subject", "wrong_app", "wrong_device", "unknown_key", "low_score"),
 }
 
 

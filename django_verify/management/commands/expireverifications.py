@@ -13,7 +13,7 @@ from django_verify import health, verifications
 from django_verify.events import outbox
 from django_verify.factors import access_tokens
 from django_verify.limits import counters
-from django_verify.proofs import single_use
+from django_verify.proofs import device_keys, single_use
 
 NAME = "expireverifications"
 # A pass ends with its heartbeat, and has looked for what is over at its beginning. Longer than any
@@ -41,6 +41,7 @@ class Command(BaseCommand):
             (outbox.purge, "webhook deliveries deleted"),
             (access_tokens.purge, "access tokens deleted"),
             (single_use.purge, "spent tokens deleted"),
+            (device_keys.purge, "device keys deleted"),
         ):
             total = 0
             while True:
