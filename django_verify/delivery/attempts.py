@@ -39,6 +39,10 @@ _Status = VerificationAttempt.MessageStatus
 # A row that is due in one of these has been sent, and its message is taken for lost.
 _LOST = (_Status.SENT, _Status.UNDELIVERED, _Status.FAILED)
 
+# A request that the provider refused as such, or that was never made, would fare no better later.
+_NOT_REPEATED = (senders.REQUEST, senders.UNSUITED)
+_MISCONFIGURED = (senders.ACCOUNT, senders.REQUEST)
+
 LONGEST_WAIT = 300
 LEASES = leases.Leases(
     rows=queries.attempts,
@@ -125,7 +129,8 @@ class _Tries:
             self.over = True
         self.error = {"sender": alias, "via_channel": channel, **told}
         if isinstance(error, senders.TemporarySendError):
-            self.temporary.add(channel)
+            if error.fault not in _NOT_REPEATED:
+                self.temporary.add(channel)
             asked = error.retry_after if isinstance(error.retry_after, int) else 0
             self.wait = max(self.wait, min(asked, LONGEST_WAIT))
         else:
@@ -201,8 +206,17 @@ def _as_send_error(failure: Exception) -> Exception:
 
 def _tell_breaker(attempt: VerificationAttempt, alias: str, error: Exception | None = None) -> None:
     """Count a sender's success or failure; a database that fails here must not stop the message."""
+    fault = getattr(error, "fault", "")
+    if fault in _MISCONFIGURED:
+        cause = (fault, error, getattr(error, "code", "") or "none")
+        text = "%s: the sender %r is set up wrongly (%s): %s, code %s"
+        logger.error(text, attempt.sid, alias, *cause)
     try:
-        if isinstance(error, senders.TemporarySendError):
+        if fault == senders.REQUEST:
+            circuit_breakers.misconfigured(alias, str(error))
+        elif fault == senders.UNSUITED:
+            return
+        elif isinstance(error, senders.TemporarySendError):
             circuit_breakers.failed(alias, str(error))
         elif error is None or isinstance(error, senders.SendError):
             circuit_breakers.answered(alias, _service(attempt))

@@ -125,6 +125,16 @@ def failed(alias: str, text: str) -> None:
     forget()
 
 
+def misconfigured(alias: str, text: str) -> None:
+    """Keep an error of our own for the admin; the sender answers, so it keeps its place."""
+    now = timezone.now()
+    kept = {"last_error": text.replace("\0", "")[:255], "date_updated": now}
+    counted = {"failures_total": F("failures_total") + 1, **kept}
+    if not _rows().filter(alias=alias).update(**counted):
+        create = partial(_rows().create, alias=alias, failures_total=1, **kept)
+        savepoints.tolerate(create, using=queries.database(), ignore=IntegrityError)
+
+
 def answered(alias: str, service: VerifyService) -> None:
     """Put a sender that works again back in its place; writes nothing for one that did not fail."""
     if _may_fail(service) and alias in states():

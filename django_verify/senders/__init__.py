@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from django_verify import conf
 from django_verify.conf.backends import Backends
 from django_verify.senders.base import (
+    ACCOUNT,
+    REQUEST,
+    UNSUITED,
     Callback,
     CallbackRefused,
     Message,
@@ -21,6 +24,9 @@ from django_verify.senders.base import (
 )
 
 __all__ = [
+    "ACCOUNT",
+    "REQUEST",
+    "UNSUITED",
     "Callback",
     "CallbackRefused",
     "Message",

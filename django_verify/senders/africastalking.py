@@ -21,8 +21,12 @@ class AfricasTalkingSender(rest.RestSender):
     """
 
     channels = frozenset({"sms"})
-    # Not a number, of a kind without texts, unsubscribed, unroutable, on a do-not-disturb list.
-    permanent = frozenset({"403", "404", "406", "407", "409"})
+    # Not a number, of a kind without texts, unsubscribed, on a do-not-disturb list.
+    permanent = frozenset({"403", "404", "406", "409"})
+    # Errors of the provider and of its gateway.
+    temporary = frozenset({"500", "501", "502"})
+    # Held back for its risk, and no balance.
+    account = frozenset({"401", "405"})
     statuses = {
         "Sent": "sent",
         "Submitted": "sent",

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from django.core.checks import CheckMessage
+
+#: Why a provider did not take a message, where that is neither the recipient nor the moment.
+ACCOUNT: Final = "account"
+REQUEST: Final = "request"
+UNSUITED: Final = "unsuited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +89,11 @@ class CallbackRefused(Exception):
 
 
 class SendError(Exception):
-    """The provider refused for good: another try would be refused too.
+    """The provider refused the recipient for good: no other sender is tried on this channel.
 
-    `code` is the provider's own; the text goes into the attempt row, so it holds no code, no
-    secret and no address.
+    For a number that does not exist, is barred or has opted out, and for nothing else. `code` is
+    the provider's own; the text goes into the attempt row, so it holds no code, no secret and no
+    recipient.
     """
 
     def __init__(self, text: str, *, code: str = "") -> None:
@@ -95,10 +102,14 @@ class SendError(Exception):
 
 
 class TemporarySendError(SendError):
-    """The provider could not be reached or is busy: another sender, or later, may do.
+    """The provider did not take the message, and not because of its recipient: another may.
 
-    `uncertain` tells that the request was written and its answer is unknown, so the message may
+    `uncertain` means that the request was written and its answer is unknown, so the message may
     have been sent; it then counts as one. `retry_after` is in seconds, where the provider said so.
+    `fault` is empty where the provider is out of reach or busy. `ACCOUNT` (credentials, balance,
+    permissions) and `REQUEST` (a sender id, a template) are what the site has set up wrongly, and
+    raise an alarm; `UNSUITED` is a message that this sender cannot carry, and another one may. The
+    last two do not count against the sender, and are not repeated.
     """
 
     def __init__(
@@ -108,10 +119,12 @@ class TemporarySendError(SendError):
         code: str = "",
         uncertain: bool = False,
         retry_after: int | None = None,
+        fault: str = "",
     ) -> None:
         super().__init__(text, code=code)
         self.uncertain = uncertain
         self.retry_after = retry_after
+        self.fault = fault
 
 
 class Sender:

@@ -10,6 +10,9 @@ from urllib.parse import parse_qsl, urlsplit
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import Callback, Message, Receipt, Report
 
+# Missing or invalid parameters.
+_INVALID = {"9", "10"}
+_RECIPIENT = {"recipient", "recipients"}
 _UNSPOKEN = {"ca", "fi"}
 _VOICES = {ours: tag.lower() for ours, tag in rest.SPEECH.items() if ours not in _UNSPOKEN}
 
@@ -22,8 +25,10 @@ class MessageBirdSender(rest.RestSender):
     """
 
     channels = frozenset({"sms"})
-    # Not allowed, not enough balance, not found, internal error: matters of the account.
-    temporary = frozenset({"2", "20", "25", "99"})
+    # An internal error.
+    temporary = frozenset({"99"})
+    # Not allowed, not enough balance.
+    account = frozenset({"2", "25"})
     statuses = {
         "sent": "sent",
         "buffered": "sent",
@@ -77,6 +82,14 @@ class MessageBirdSender(rest.RestSender):
     def error(self, data: object) -> str:
         """Read the first error."""
         return rest.pick(data, "errors", 0, "code")
+
+    def refuses_recipient(self, data: object, code: str) -> bool:
+        """Look at which parameter is missing or invalid: an error's code is that of any."""
+        errors = rest.entries(data, "errors")
+        return any(
+            rest.pick(one, "code") in _INVALID and rest.pick(one, "parameter") in _RECIPIENT
+            for one in errors
+        )
 
     def is_signed(self, callback: Callback) -> bool:
         """Look at the token, which is of this address and this body for a minute."""

@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from django_verify.net import client
 from django_verify.net.times import read_retry_after
 from django_verify.senders.base import (
+    ACCOUNT,
+    REQUEST,
+    UNSUITED,
     Callback,
     CallbackRefused,
     Message,
@@ -52,10 +55,18 @@ SPEECH = {
     "zh": "zh-CN",
     "zh-HK": "zh-HK",
 }
-# What is wrong with the request itself; any other refusal is of us, or of the moment.
-_REFUSED = frozenset({400, 413, 422})
-# The one answer of a broken server that tells that nothing was done.
-_UNAVAILABLE = 503
+# What is wrong with one request, be it under a status of success; of a recipient it says nothing.
+_OF_REQUEST = frozenset({*range(200, 300), 400, 406, 409, 410, 411, 413, 414, 415, 422, 431, 451})
+# Come again: too slow, too early, too many.
+_BUSY = frozenset({408, 425, 429})
+#: The one answer of a broken server that says that nothing was done.
+UNAVAILABLE = 503
+#: What a refusal says, by the fault.
+REFUSALS = {
+    "": "the provider did not take the message for now",
+    ACCOUNT: "the provider did not accept the account",
+    REQUEST: "the provider refused the request, and not for its recipient",
+}
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PHONE_LIKE = re.compile(r"\d{7}")
 _AMOUNT = re.compile(r"-?\d{1,6}(?:\.\d{1,8})?", re.ASCII)
@@ -79,13 +90,16 @@ class RestSender(Sender):
     """A provider that takes one message by one POST and answers with JSON.
 
     It overrides `request`, `receipt` and `error`, and for reports `is_signed` and `read`.
-    `permanent` and `temporary` are its own codes where they say more than the HTTP status;
-    `statuses` maps its words for what became of a message to those of `Report`.
+    `permanent` are its codes for what is wrong with the recipient: nothing else ends an attempt.
+    `temporary` and `account` are its codes for what the HTTP status does not tell: limits and
+    outages, and what concerns the whole account. `statuses` maps its words for what became of a
+    message to those of `Report`.
     """
 
     gives_ids = True
     permanent: frozenset[str] = frozenset()
     temporary: frozenset[str] = frozenset()
+    account: frozenset[str] = frozenset()
     statuses: Mapping[str, str] = {}
 
     def send(self, message: Message) -> Receipt:
@@ -94,7 +108,7 @@ class RestSender(Sender):
         data = _decoded(answer)
         code = code_of(self.error(data))
         if code or not 200 <= answer.status < 300:
-            raise self._refusal(answer, code)
+            raise self._refusal(answer, data, code)
         receipt = self.receipt(data)
         if self.gives_ids and not receipt.provider_sid:
             raise TemporarySendError("the provider's answer cannot be read", uncertain=True)
@@ -111,6 +125,14 @@ class RestSender(Sender):
     def error(self, data: object) -> str:
         """Return the provider's error code; empty when the answer names none."""
         return ""
+
+    def refuses_recipient(self, data: object, code: str) -> bool:
+        """Whether a refusal is known to be about the recipient, and not about what we asked."""
+        return code in self.permanent
+
+    def has_left_in_part(self, data: object) -> bool:
+        """Whether a refusal is of a later part of a message, the first of which has left."""
+        return False
 
     def reports(self, callback: Callback) -> Sequence[Report]:
         """Return what a callback reports; its signature is looked at before what it says."""
@@ -149,17 +171,31 @@ class RestSender(Sender):
         """Return the address for reports; empty when they could not be verified."""
         return message.callback_url if self.reporting else ""
 
-    def _refusal(self, answer: client.Answer, code: str) -> SendError:
+    def _refusal(self, answer: client.Answer, data: object, code: str) -> SendError:
         shown = code or str(answer.status)
-        permanent = answer.status in _REFUSED and code not in self.temporary
-        if permanent or code in self.permanent:
-            return SendError("the provider refused the message", code=shown)
+        in_part = self.has_left_in_part(data)
+        if not in_part and self.refuses_recipient(data, code):
+            return SendError("the provider refused the recipient", code=shown)
+        fault = "" if in_part else self._fault(answer.status, code)
         return TemporarySendError(
-            "the provider did not take the message for now",
+            REFUSALS[fault],
             code=shown,
-            uncertain=answer.status >= 500 and answer.status != _UNAVAILABLE,
+            uncertain=in_part or (answer.status >= 500 and answer.status != UNAVAILABLE),
             retry_after=read_retry_after(answer.headers.get("retry-after"), LONGEST_PAUSE),
+            fault=fault,
         )
+
+    def _fault(self, status: int, code: str) -> str:
+        if code in self.account:
+            return ACCOUNT
+        return "" if code in self.temporary else fault_of(status)
+
+
+def fault_of(status: int) -> str:
+    """Return what a refusal under an HTTP status is about, as `TemporarySendError` has it."""
+    if status in _BUSY or status >= 500:
+        return ""
+    return REQUEST if status in _OF_REQUEST else ACCOUNT
 
 
 def pick(data: object, *path: str | int) -> str:
@@ -174,6 +210,12 @@ def pick(data: object, *path: str | int) -> str:
     if isinstance(data, bool) or not isinstance(data, str | int | float):
         return ""
     return str(data)
+
+
+def entries(data: object, name: str) -> list[object]:
+    """Return a list in decoded JSON; an empty one when there is none of that name."""
+    found = data.get(name) if isinstance(data, dict) else None
+    return found if isinstance(found, list) else []
 
 
 def code_of(value: str) -> str:
@@ -213,11 +255,11 @@ def voice(message: Message, voices: Mapping[str, str] = SPEECH, *, dials: bool =
     dials digits where this provider does not, or is in a language it does not speak.
     """
     if message.prompt:
-        raise TemporarySendError("the provider cannot wait for a key")
+        raise TemporarySendError("the provider cannot wait for a key", fault=UNSUITED)
     if message.send_digits and not dials:
-        raise TemporarySendError("the provider cannot dial digits")
+        raise TemporarySendError("the provider cannot dial digits", fault=UNSUITED)
     if message.locale not in voices:
-        raise TemporarySendError("the provider does not speak this language")
+        raise TemporarySendError("the provider does not speak this language", fault=UNSUITED)
     return voices[message.locale]
 
 

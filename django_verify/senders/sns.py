@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import logging
+import re
 from functools import cached_property
 from typing import Any
 
 from django_verify.conf.backends import installed
 from django_verify.net.times import read_retry_after
 from django_verify.senders import rest
-from django_verify.senders.base import Message, Receipt, Sender, SendError, TemporarySendError
+from django_verify.senders.base import (
+    ACCOUNT,
+    REQUEST,
+    Message,
+    Receipt,
+    Sender,
+    SendError,
+    TemporarySendError,
+)
 
-_PERMANENT = frozenset(
-    {"InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationException"}
+# Of an invalid value, where the text names which one it is.
+_INVALID = frozenset({"InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid"})
+_RECIPIENT = re.compile(r"Invalid parameter: PhoneNumber\b")
+# Limits and outages, whatever the HTTP status.
+_TEMPORARY = frozenset(
+    {"InternalError", "InternalFailure", "KMSThrottling", "RequestTimeout", "ServiceUnavailable"}
+    | {"Throttled", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
 )
 
 
@@ -102,12 +116,15 @@ class SnsSender(Sender):
 def _refusal(response: Any) -> SendError:
     code = rest.code_of(rest.pick(response, "Error", "Code"))
     status = rest.pick(response, "ResponseMetadata", "HTTPStatusCode")
-    if code in _PERMANENT:
-        return SendError("AWS refused the message", code=code)
+    if code in _INVALID and _RECIPIENT.match(rest.pick(response, "Error", "Message")):
+        return SendError("AWS refused the recipient", code=code)
     pause = rest.pick(response, "ResponseMetadata", "HTTPHeaders", "retry-after")
+    busy = code in _TEMPORARY or status.startswith("5") or status == "429"
+    fault = "" if busy else REQUEST if status == "400" else ACCOUNT
     return TemporarySendError(
-        "AWS did not take the message for now",
+        "AWS did not take the message for now" if busy else "AWS refused the request",
         code=code or status,
         uncertain=status.startswith("5") and status != "503",
         retry_after=read_retry_after(pause, rest.LONGEST_PAUSE),
+        fault=fault,
     )

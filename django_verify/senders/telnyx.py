@@ -10,6 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import Callback, Message, Receipt, Report
 
+# Of either number: invalid, or not in E.164.
+_INVALID_NUMBER = {"10002", "10016"}
+
 
 class TelnyxSender(rest.RestSender):
     """Text from the number or name `sender`, or from the pool of `messaging_profile_id`.
@@ -18,13 +21,10 @@ class TelnyxSender(rest.RestSender):
     """
 
     channels = frozenset({"sms"})
-    # Unroutable, unsubscribed, not a number: each is of the recipient.
-    permanent = frozenset("10002 10016 40001 40012 40300 40310".split())
-    # Of the sending number, the profile, the account or a filter: another provider may do.
-    temporary = frozenset(
-        "10001 20100 40305 40306 40309 40311 40312 40313 40314 40315 40318 40320 40321"
-        " 40322".split()
-    )
+    # Unroutable, no such number, opted out, invalid.
+    permanent = frozenset({"40001", "40012", "40300", "40310"})
+    # Too many requests, a full queue, a name that may not be used for now.
+    temporary = frozenset({"10011", "40011", "40318", "40320"})
     statuses = {
         "sent": "sent",
         "delivery_unconfirmed": "sent",
@@ -70,6 +70,12 @@ class TelnyxSender(rest.RestSender):
     def error(self, data: object) -> str:
         """Read the first error."""
         return rest.pick(data, "errors", 0, "code")
+
+    def refuses_recipient(self, data: object, code: str) -> bool:
+        """Look at what an invalid number was given for, too: it may be the sender's."""
+        where = rest.pick(data, "errors", 0, "source", "pointer")
+        invalid = code in _INVALID_NUMBER and where.rpartition("/")[2] == "to"
+        return invalid or super().refuses_recipient(data, code)
 
     def is_signed(self, callback: Callback) -> bool:
         """Look at the Ed25519 signature of time and body."""

@@ -14,12 +14,12 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import (
+    UNSUITED,
     Callback,
     CallbackRefused,
     Message,
     Receipt,
     Report,
-    SendError,
     TemporarySendError,
 )
 
@@ -39,18 +39,18 @@ class TwilioSender(rest.RestSender):
     reports, and a call that waits for a key goes through the address for reports.
     """
 
-    # Invalid number, region not allowed, opted out, no mobile number, too long, no WhatsApp.
+    # Invalid, out of reach, invalid to call, a short code, opted out, no mobile, a landline, and
+    # of WhatsApp: unknown there, no recipient, blocked by the recipient.
     permanent = frozenset(
-        {"21211", "21215", "21217", "21408", "21610", "21614", "21617", "21635", "63024"}
-    )
-    # What is wrong with the account or its numbers, and so need not be with another sender's.
-    temporary = frozenset(
         {
-            *("20003", "20005", "20429", "21210", "21212", "21219", "21603", "21606", "21607"),
-            *("21608", "21611", "21612", "21659", "21660", "21661", "21703", "21704", "21705"),
-            *("63007", "63018", "63020", "63038"),
+            *("21211", "21214", "21217", "21265", "21610", "21614", "21635"),
+            *("63003", "63024", "63033"),
         }
     )
+    # Too many requests, a full queue, and the limits of WhatsApp.
+    temporary = frozenset({"20429", "21611", "63018", "63038"})
+    # Credentials, a suspended account, a trial's numbers.
+    account = frozenset({"20003", "20005", "20006", "21219", "21608"})
     statuses = {
         "sent": "sent",
         "delivered": "delivered",
@@ -157,7 +157,8 @@ class TwilioSender(rest.RestSender):
         if not isinstance(sid, str):
             sid = sid.get(message.locale, "")
             if not sid:
-                raise TemporarySendError("there is no template in this language")
+                text = "there is no template in this language"
+                raise TemporarySendError(text, fault=UNSUITED)
         if not sid:
             return {"Body": message.body}
         return {"ContentSid": sid, "ContentVariables": json.dumps({"1": message.code})}
@@ -166,7 +167,7 @@ class TwilioSender(rest.RestSender):
         """Return what to say; after a prompt Twilio fetches the rest once a key is pressed."""
         tag = rest.SPEECH.get(message.locale)
         if tag is None:
-            raise TemporarySendError("the provider does not speak this language")
+            raise TemporarySendError("the provider does not speak this language", fault=UNSUITED)
         named = f" voice={quoteattr(message.tts_name)}" if _VOICE.match(message.tts_name) else ""
         begin = f'<Say language="{tag}"{named}>'
         document = _response(f"{begin}{escape(message.body)}</Say>")
@@ -174,7 +175,8 @@ class TwilioSender(rest.RestSender):
             url = self.callback_of(message)
             if not url:
                 # Twilio goes on from a key at an address alone.
-                raise TemporarySendError("the provider cannot wait for a key without callbacks")
+                text = "the provider cannot wait for a key without callbacks"
+                raise TemporarySendError(text, fault=UNSUITED)
             speak = self._vault().encrypt(document.encode()).decode()
             action = f"{url}{'&' if '?' in url else '?'}speak={quote(speak)}"
             document = _response(
@@ -182,7 +184,7 @@ class TwilioSender(rest.RestSender):
                 f' timeout="10">{begin}{escape(message.prompt)}</Say></Gather>'
             )
         if len(document) > _DOCUMENT:
-            raise SendError("the text is too long to be spoken")
+            raise TemporarySendError("the text is too long to be spoken", fault=UNSUITED)
         return document
 
     def _is_of(self, given: str, text: str) -> bool:

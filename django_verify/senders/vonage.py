@@ -32,8 +32,12 @@ class VonageSender(rest.RestSender):
     """
 
     channels = frozenset({"sms"})
-    # Invalid value, invalid message, barred, too long, wrong network, no longer in use.
-    permanent = frozenset({"3", "6", "7", "12", "22", "33"})
+    # Barred, and no longer in use; an invalid value (3) may as well be one of ours.
+    permanent = frozenset({"7", "33"})
+    # Throttled, an internal error, too many connections.
+    temporary = frozenset({"1", "5", "10"})
+    # Credentials, a barred account, no credit, no such API, a signature, a trial's numbers.
+    account = frozenset({"4", "8", "9", "11", "14", "29", "32"})
     statuses = {
         "accepted": "sent",
         "buffered": "sent",

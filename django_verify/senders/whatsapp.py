@@ -8,12 +8,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import (
+    UNSUITED,
     Callback,
     CallbackRefused,
     Message,
     Receipt,
     Report,
-    SendError,
     TemporarySendError,
 )
 
@@ -33,13 +33,18 @@ class WhatsAppSender(rest.RestSender):
     channels = frozenset({"whatsapp"})
     # Cannot be delivered, an experiment's number, the sender itself.
     permanent = frozenset({"131026", "130472", "131021"})
-    # Limits, blocks, bills and templates: of this account, not of the recipient.
+    # Unknown errors, outages and limits.
     temporary = frozenset(
         {
-            *("1", "2", "4", "10", "190", "368", "80007", "130429", "130497", "131000", "131005"),
-            *("131008", "131009", "131016", "131031", "131042", "131045", "131048", "131056"),
-            *("131057", "132000", "132001", "132005", "132007", "132012", "132015", "132016"),
-            *("133004", "133010"),
+            *("1", "2", "4", "80007", "130429", "131000", "131016", "131048", "131056", "131057"),
+            *("133004", "133016"),
+        }
+    )
+    # Credentials, permissions, blocks, bills, the registration of the number.
+    account = frozenset(
+        {
+            *("0", "3", "10", "190", "200", "368", "130497", "131005", "131031", "131042"),
+            *("131045", "133010"),
         }
     )
     statuses = {"sent": "sent", "delivered": "delivered", "read": "read", "failed": "failed"}
@@ -74,9 +79,11 @@ class WhatsAppSender(rest.RestSender):
     def request(self, message: Message) -> rest.Request:
         """Ask for the template; copy-code and one-tap buttons are both filled as a URL's end."""
         if not message.code:
-            raise TemporarySendError("the template carries nothing but a code")
+            text = "the template carries nothing but a code"
+            raise TemporarySendError(text, fault=UNSUITED)
         if len(message.code) > _CODE:
-            raise SendError("the code is longer than the provider takes")
+            text = "the code is longer than the provider takes"
+            raise TemporarySendError(text, fault=UNSUITED)
         values = [{"type": "text", "text": message.code}]
         parts: list[dict[str, object]] = [{"type": "body", "parameters": values}]
         if self.button:
@@ -110,10 +117,10 @@ class WhatsAppSender(rest.RestSender):
 
     def read(self, callback: Callback) -> Iterable[Report]:
         """Read every status of a callback, which may hold many, and other things."""
-        for entry in _list(rest.parsed(callback.body), "entry"):
-            for change in _list(entry, "changes"):
+        for entry in rest.entries(rest.parsed(callback.body), "entry"):
+            for change in rest.entries(entry, "changes"):
                 value = change.get("value") if isinstance(change, dict) else None
-                for status in _list(value, "statuses"):
+                for status in rest.entries(value, "statuses"):
                     sid, word = rest.pick(status, "id"), rest.pick(status, "status")
                     yield from self.report(sid, word, rest.pick(status, "errors", 0, "code"))
 
@@ -126,8 +133,3 @@ class WhatsAppSender(rest.RestSender):
             raise CallbackRefused("the token is not ours")
         challenge = query.get("hub.challenge", "")
         return challenge if _CHALLENGE.match(challenge) else None
-
-
-def _list(data: object, name: str) -> list[object]:
-    found = data.get(name) if isinstance(data, dict) else None
-    return found if isinstance(found, list) else []

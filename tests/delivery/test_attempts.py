@@ -10,7 +10,7 @@ from django_verify import delivery, signals, verifications
 from django_verify.crypto import codes
 from django_verify.db.leases import Leases
 from django_verify.delivery import attempts
-from django_verify.models import Verification, VerificationAttempt
+from django_verify.models import SenderState, Verification, VerificationAttempt
 from django_verify.senders import Receipt, SendError, TemporarySendError
 from tests.conftest import OTHER_PHONE, PHONE, THREADS, code_in, make_service
 from tests.scripted import BUSY, LATE, Scripted, configured
@@ -63,6 +63,40 @@ def test_a_refusal_for_good_ends_it(service, senders, caplog):
     assert [a.sid for a in failed] == [attempt.sid]
     assert row.status == "pending"
     assert attempt.sid in caplog.text
+
+
+@pytest.mark.parametrize("fault", ["account", "request"])
+def test_our_own_mistake_goes_to_the_next_sender_and_raises_an_alarm(
+    service, senders, caplog, fault
+):
+    senders.script = {"a": TemporarySendError("refused", code="21606", fault=fault)}
+    verifications.start(service, PHONE)
+    assert senders.asked == ["a", "b"]
+    assert (the_attempt().message_status, the_attempt().sender) == ("sent", "b")
+    (alarm,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert alarm.getMessage().startswith(f"{the_attempt().sid}: the sender 'a' is set up wrongly")
+    assert "21606" in alarm.getMessage()
+    assert PHONE not in caplog.text
+    assert SenderState.objects.get(alias="a").last_error == "refused"
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [("", "queued"), ("account", "queued"), ("request", "failed"), ("unsuited", "failed")],
+)
+def test_a_request_that_all_refuse_is_not_repeated(service, senders, fault, status):
+    senders.script = dict.fromkeys("abc", TemporarySendError("refused", fault=fault))
+    verifications.start(service, PHONE)
+    assert senders.asked == ["a", "b", "c"]
+    assert the_attempt().message_status == status
+
+
+def test_a_message_that_a_sender_cannot_carry_is_no_alarm(service, senders, caplog):
+    senders.script = {"a": TemporarySendError("no such voice", fault="unsuited")}
+    verifications.start(service, PHONE)
+    assert senders.asked == ["a", "b"]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    assert not SenderState.objects.exists()
 
 
 def test_two_messages_at_most(service, senders):

@@ -70,6 +70,14 @@ def test_a_refusal_for_good_is_an_answer_too(opened, asks, senders):
     assert state().open_until is None
 
 
+@pytest.mark.parametrize(
+    ("fault", "last"), [("", "b"), ("account", "b"), ("request", "ab"), ("unsuited", "ab")]
+)
+def test_what_is_wrong_with_one_request_opens_no_breaker(asks, senders, fault, last):
+    senders.script = {"a": TemporarySendError("refused", fault=fault)}
+    assert [asks() for _ in range(4)] == ["ab", "ab", "ab", last]
+
+
 def test_failures_must_be_in_a_row_and_in_time(asks, senders, clock):
     for _ in range(4):
         senders.script = {"a": BUSY}

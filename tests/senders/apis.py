@@ -148,9 +148,9 @@ def messagebird(asked):
     return 201, {"id": "e8077d803532c0b5937c639b60216938", "recipients": {"items": sent}}
 
 
-def messagebird_error(code):
+def messagebird_error(code, parameter="recipients"):
     text = f"no (correct) recipients found: {PHONE}"
-    return {"errors": [{"code": code, "description": text, "parameter": "recipients"}]}
+    return {"errors": [{"code": code, "description": text, "parameter": parameter}]}
 
 
 def bird(asked):
@@ -203,8 +203,9 @@ def telnyx(asked):
     return 200, {"data": data | {"cost": {"amount": "0.0051", "currency": "USD"}}}
 
 
-def telnyx_error(code):
-    return {"errors": [{"code": code, "title": "no", "detail": f"about {PHONE}"}]}
+def telnyx_error(code, pointer=""):
+    error = {"code": code, "title": "no", "detail": f"about {PHONE}"}
+    return {"errors": [error | ({"source": {"pointer": pointer}} if pointer else {})]}
 
 
 def africastalking(asked):

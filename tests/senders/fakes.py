@@ -295,8 +295,9 @@ class Sns(Fake):
         return 200, text.encode()
 
     @staticmethod
-    def error(status, code):
-        text = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{PHONE} {CODE}</Message></Error></ErrorResponse>"
+    def error(status, code, parameter="Message"):
+        said = f"Invalid parameter: {parameter} Reason: {PHONE} {CODE}"
+        text = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{said}</Message></Error></ErrorResponse>"
         return status, text.encode()
 
 

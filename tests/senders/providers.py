@@ -126,7 +126,8 @@ class Provider:
 
 
 GONE, LATER = SendError, TemporarySendError
-BLOCKED = {"403": GONE, "404": GONE, "405": LATER, "406": GONE, "407": GONE, "401": LATER}
+BLOCKED = dict.fromkeys("403 404 406 409".split(), GONE)
+BLOCKED |= dict.fromkeys("401 402 405 407 500 501 502".split(), LATER)
 PROVIDERS = {
     "vonage": Provider(
         vonage,
@@ -145,8 +146,11 @@ PROVIDERS = {
             "call": ("63f61863-4a51-4f6b-86e1-46edebcf9356", "", ""),
         },
         (
-            *((200, vonage_error(one), GONE, one) for one in ("3", "6", "7", "12", "22", "33")),
-            *((200, vonage_error(one), LATER, one) for one in "1 2 4 5 8 9 10 15 29 99".split()),
+            *((200, vonage_error(one), GONE, one) for one in ("7", "33")),
+            *(
+                (200, vonage_error(one), LATER, one)
+                for one in "1 2 3 4 5 6 8 9 10 11 12 14 15 22 23 29 32 99".split()
+            ),
         ),
         (
             Told(
@@ -180,6 +184,13 @@ PROVIDERS = {
         (
             (422, messagebird_error(9), GONE, "9"),
             (422, messagebird_error(10), GONE, "10"),
+            (422, messagebird_error(9, "recipient"), GONE, "9"),
+            *(
+                (422, messagebird_error(code, parameter), LATER, str(code))
+                for code in (9, 10)
+                for parameter in ("originator", "body", "reportUrl", None)
+            ),
+            (400, messagebird_error(21), LATER, "21"),
             (422, messagebird_error(25), LATER, "25"),
             (402, messagebird_error(25), LATER, "25"),
             (401, messagebird_error(2), LATER, "2"),
@@ -206,7 +217,7 @@ PROVIDERS = {
         {"access_key": "key-1", "workspace_id": "w-1", "channel_id": "c-1", "signing_key": SECRET},
         {"sms": ("b3f42dc4-1bf8-4b6b-9a3b-111111111111", "", "")},
         (
-            (422, {"code": "InvalidPayload", "message": PHONE}, GONE, "InvalidPayload"),
+            (422, {"code": "InvalidPayload", "message": PHONE}, LATER, "InvalidPayload"),
             (402, {"code": "InsufficientBalance", "message": ""}, LATER, "InsufficientBalance"),
         ),
         (
@@ -225,7 +236,7 @@ PROVIDERS = {
         {"auth_id": "MA1", "auth_token": SECRET, "sender": "+14150000000"},
         {"sms": ("db3ce55a-7f1d-11e1-8ea7-1231380bc196", "", "")},
         (
-            (400, {"error": f"{PHONE} is not valid"}, GONE, "400"),
+            (400, {"error": f"{PHONE} is not valid"}, LATER, "400"),
             (402, {"error": "no money"}, LATER, "402"),
             (404, {"error": "not found"}, LATER, "404"),
         ),
@@ -261,9 +272,9 @@ PROVIDERS = {
             "call": ("1398599d-40af-4b75-95c9-dc01ff24e8b6", "", ""),
         },
         (
-            (400, {"code": "syntax_constraint_violation"}, GONE, "syntax_constraint_violation"),
+            (400, {"code": "syntax_constraint_violation"}, LATER, "syntax_constraint_violation"),
             (403, {"code": "forbidden_request"}, LATER, "forbidden_request"),
-            (400, {"errorCode": 40001, "message": PHONE}, GONE, "40001"),
+            (400, {"errorCode": 40001, "message": PHONE}, LATER, "40001"),
             (402, {"errorCode": 40200, "message": "no funds"}, LATER, "40200"),
         ),
         (
@@ -288,13 +299,15 @@ PROVIDERS = {
         {"api_key": "KEY1", "sender": "+14150000000", "public_key": ED25519_PUBLIC},
         {"sms": ("40385f64-5717-4562-b3fc-2c963f66afa6", "0.0051", "USD")},
         (
-            *(
-                (400, telnyx_error(one), GONE, one)
-                for one in "40310 40300 40012 10002 10015".split()
-            ),
+            *((400, telnyx_error(one), GONE, one) for one in "40001 40012 40300 40310".split()),
             (403, telnyx_error("40300"), GONE, "40300"),
             (403, telnyx_error("20100"), LATER, "20100"),
-            *((400, telnyx_error(one), LATER, one) for one in "40305 40309 40318 40322".split()),
+            *((400, telnyx_error(one, "/to"), GONE, one) for one in ("10002", "10016")),
+            *((400, telnyx_error(one, "/from"), LATER, one) for one in ("10002", "10016")),
+            *(
+                (400, telnyx_error(one), LATER, one)
+                for one in "10002 10015 40305 40309 40318 40322".split()
+            ),
         ),
         (
             Told(
@@ -331,7 +344,7 @@ PROVIDERS = {
                 LATER,
                 "InvalidSenderId",
             ),
-            (400, b"Must have a value", GONE, "400"),
+            (400, b"Must have a value", LATER, "400"),
         ),
         (
             Told(

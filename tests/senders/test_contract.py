@@ -139,14 +139,14 @@ CASES = {
             Failure("timeout", mail_server(TimeoutError(MAIL))),
             Failure("disconnected", mail_server(smtplib.SMTPServerDisconnected(MAIL))),
             Failure("busy", mail_server(smtplib.SMTPDataError(451, f"later {MAIL} {CODE}"))),
-            Failure("refused", mail_server(smtplib.SMTPDataError(554, f"spam {CODE}")), SendError),
+            Failure("spam", mail_server(smtplib.SMTPDataError(554, f"spam {CODE}"))),
             Failure(
                 "no such mailbox",
                 mail_server(smtplib.SMTPRecipientsRefused({MAIL: (550, b"no jane here")})),
                 SendError,
             ),
-            Failure("nothing sent", mail_server(0), SendError),
-            Failure("no answer", mail_server(None), SendError),
+            Failure("nothing sent", mail_server(0)),
+            Failure("no answer", mail_server(None)),
         ),
     ),
 } | {name: over_http(provider) for name, provider in PROVIDERS.items()}
@@ -187,7 +187,7 @@ CASES |= {
     ),
     "sns": served(
         fakes.Sns,
-        fakes.Sns.error(400, "InvalidParameter"),
+        fakes.Sns.error(400, "InvalidParameter", "PhoneNumber"),
         fakes.Sns.error(400, "Throttling"),
         options=lambda url: {"endpoint_url": url},
         needs="boto3",

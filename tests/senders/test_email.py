@@ -1,12 +1,24 @@
 """The email sender: one plain mail through Django, and what the mail server's answers become."""
 
 import smtplib
+from types import SimpleNamespace
 
 import pytest
+import requests
+from django.core.exceptions import ImproperlyConfigured
+from django.core.mail import BadHeaderError
 from django.core.mail.backends import locmem as locmem_mail
 
-from django_verify.senders import Message, SendError, TemporarySendError
+from django_verify.senders import (
+    ACCOUNT,
+    REQUEST,
+    Message,
+    Receipt,
+    SendError,
+    TemporarySendError,
+)
 from django_verify.senders.email import EmailSender
+from tests.senders.conftest import told_of
 
 MAIL = "jane.doe@example.com"
 
@@ -92,32 +104,218 @@ def test_no_header_can_be_injected(field, ending, mailoutbox):
     assert mailoutbox == []
 
 
-@pytest.mark.parametrize(
-    ("outcome", "error", "code"),
-    [
-        (smtplib.SMTPDataError(554, b"spam"), SendError, "554"),
-        (smtplib.SMTPDataError(451, b"later"), TemporarySendError, "451"),
-        (smtplib.SMTPResponseException(500, b"what"), SendError, "500"),
-        (smtplib.SMTPResponseException(499, b"what"), TemporarySendError, "499"),
-        (smtplib.SMTPSenderRefused(550, b"not you", "x@y"), SendError, "550"),
-        (smtplib.SMTPAuthenticationError(535, b"wrong"), TemporarySendError, "535"),
-        (smtplib.SMTPAuthenticationError(454, b"later"), TemporarySendError, "454"),
-        (smtplib.SMTPConnectError(421, b"busy"), TemporarySendError, "421"),
-        (smtplib.SMTPRecipientsRefused({MAIL: (550, b"nobody")}), SendError, "550"),
-        (smtplib.SMTPServerDisconnected("gone"), TemporarySendError, ""),
-        (smtplib.SMTPNotSupportedError("SMTPUTF8"), TemporarySendError, ""),
-        (ConnectionRefusedError(111, "refused"), TemporarySendError, ""),
-        (TimeoutError("slow"), TemporarySendError, ""),
-        (OSError("network"), TemporarySendError, ""),
-    ],
-    ids=lambda value: repr(value) if isinstance(value, Exception) else None,
-)
-def test_the_servers_answer_becomes_an_error(outcome, error, code, server):
+REFUSED = smtplib.SMTPRecipientsRefused
+GONE = [
+    (REFUSED({MAIL: (550, b"nobody")}), "550"),
+    (REFUSED({MAIL: (551, b"not local")}), "551"),
+    (REFUSED({MAIL: (550, b"5.1.1 <jane> unknown")}), "550"),
+    (REFUSED({MAIL: (552, b"5.2.2 mailbox full")}), "552"),
+    (REFUSED({MAIL: (556, b"5.1.10 null MX")}), "556"),
+    (smtplib.SMTPDataError(550, b"5.1.1 no such user"), "550"),
+]
+OURS = [
+    (smtplib.SMTPDataError(554, b"spam"), "554", REQUEST),
+    (smtplib.SMTPDataError(550, b"5.7.26 unauthenticated"), "550", REQUEST),
+    (smtplib.SMTPResponseException(500, b"what"), "500", REQUEST),
+    (smtplib.SMTPSenderRefused(550, b"5.1.1 not you", "x@y"), "550", REQUEST),
+    (smtplib.SMTPSenderRefused(530, b"5.7.0 log in first", "x@y"), "530", ACCOUNT),
+    (REFUSED({MAIL: (550, b"5.7.1 relaying denied")}), "550", REQUEST),
+    (REFUSED({MAIL: (554, b"relay access denied")}), "554", REQUEST),
+    (REFUSED({MAIL: (553, b"5.1.8 bad sender's address")}), "553", REQUEST),
+    (REFUSED({MAIL: (530, b"authentication required")}), "530", ACCOUNT),
+    (smtplib.SMTPAuthenticationError(535, b"wrong"), "535", ACCOUNT),
+    (ImproperlyConfigured("no key"), "", ACCOUNT),
+    (BadHeaderError("line break"), "", REQUEST),
+]
+LATER = [
+    (smtplib.SMTPDataError(451, b"later"), "451"),
+    (smtplib.SMTPResponseException(499, b"what"), "499"),
+    (smtplib.SMTPConnectError(421, b"busy"), "421"),
+    (REFUSED({MAIL: (450, b"4.2.1 greylisted")}), "450"),
+    (smtplib.SMTPServerDisconnected("gone"), ""),
+    (smtplib.SMTPNotSupportedError("SMTPUTF8"), ""),
+    (ConnectionRefusedError(111, "refused"), ""),
+    (TimeoutError("slow"), ""),
+    (OSError("network"), ""),
+]
+
+
+def failed(server, outcome):
+    """The error that a backend's becomes; it shows nothing of the mail."""
     server(outcome)
     with pytest.raises(SendError) as caught:
         EmailSender("mail").send(message())
-    assert type(caught.value) is error
-    assert caught.value.code == code
+    for told in told_of(caught.value):
+        assert MAIL not in told
+    return caught.value
+
+
+@pytest.mark.parametrize(("outcome", "code"), GONE, ids=repr)
+def test_a_recipient_without_a_mailbox_is_refused_for_good(outcome, code, server):
+    error = failed(server, outcome)
+    assert (type(error), error.code) == (SendError, code)
+
+
+@pytest.mark.parametrize(("outcome", "code", "fault"), OURS, ids=repr)
+def test_a_mistake_of_ours_leaves_the_mail_to_another_sender(outcome, code, fault, server):
+    error = failed(server, outcome)
+    assert type(error) is TemporarySendError
+    assert (error.code, error.fault, error.uncertain) == (code, fault, False)
+
+
+@pytest.mark.parametrize(("outcome", "code"), LATER, ids=repr)
+def test_a_server_that_is_busy_or_away_is_asked_again(outcome, code, server):
+    error = failed(server, outcome)
+    assert (type(error), error.code, error.fault) == (TemporarySendError, code, "")
+
+
+@pytest.mark.parametrize(
+    "outcome", [KeyError(MAIL), RuntimeError(MAIL), ValueError(MAIL)], ids=repr
+)
+def test_what_nobody_knows_is_temporary_and_may_have_been_sent(outcome, server):
+    error = failed(server, outcome)
+    assert (type(error), error.fault, error.uncertain) == (TemporarySendError, "", True)
+
+
+class AnymailError(Exception):
+    """The errors of django-anymail, by their names and attributes."""
+
+    def __init__(self, status=None, response=None, cause=None):
+        super().__init__(f"to {MAIL}")
+        self.status_code, self.response, self.__cause__ = status, response, cause
+
+
+class AnymailRecipientsRefused(AnymailError):
+    pass
+
+
+class AnymailAPIError(AnymailError):
+    pass
+
+
+class AnymailRequestsAPIError(AnymailAPIError, requests.HTTPError):
+    pass
+
+
+class AnymailUnsupportedFeature(AnymailError):
+    pass
+
+
+class ClientError(Exception):
+    """botocore's, as Amazon SES raises it."""
+
+    def __init__(self, status, code):
+        super().__init__(MAIL)
+        metadata = {"HTTPStatusCode": status, "HTTPHeaders": {}}
+        self.response = {"Error": {"Code": code, "Message": MAIL}, "ResponseMetadata": metadata}
+
+
+def answered(status, **headers):
+    response = requests.Response()
+    response.status_code = status
+    response.headers.update(headers)
+    return AnymailRequestsAPIError(status, response)
+
+
+def test_a_recipient_that_anymail_refuses_is_refused_for_good(server):
+    assert type(failed(server, AnymailRecipientsRefused())) is SendError
+
+
+STATUSES = {
+    **dict.fromkeys((400, 413, 422), REQUEST),
+    **dict.fromkeys((401, 402, 403, 404), ACCOUNT),
+    **dict.fromkeys((408, 429, 500, 502, 503), ""),
+}
+
+
+@pytest.mark.parametrize(("status", "fault"), STATUSES.items())
+@pytest.mark.parametrize("kind", ["requests", "botocore", "anymail over botocore"])
+def test_an_api_that_refuses_is_read_by_its_status(kind, status, fault, server):
+    aws = ClientError(status, "MessageRejected")
+    ses = AnymailAPIError(None, aws.response, aws)
+    error = failed(server, {"requests": answered(status), "botocore": aws}.get(kind, ses))
+    assert type(error) is TemporarySendError
+    assert error.code == (str(status) if kind == "requests" else "MessageRejected")
+    assert (error.fault, error.uncertain) == (fault, status in {500, 502})
+
+
+def test_an_api_says_when_to_come_again(server):
+    error = failed(server, answered(429, **{"Retry-After": "7"}))
+    assert (error.retry_after, error.fault) == (7, "")
+    throttled = ClientError(400, "Throttling")
+    assert failed(server, throttled).fault == ""
+
+
+@pytest.mark.parametrize(
+    ("outcome", "fault", "uncertain"),
+    [
+        (AnymailAPIError(cause=requests.ReadTimeout()), "", True),
+        (AnymailAPIError(), "", True),
+        (answered(200), "", True),
+        (AnymailUnsupportedFeature(), REQUEST, False),
+    ],
+    ids=repr,
+)
+def test_an_api_without_a_status(outcome, fault, uncertain, server):
+    error = failed(server, outcome)
+    assert type(error) is TemporarySendError
+    assert (error.fault, error.uncertain) == (fault, uncertain)
+
+
+def test_the_real_errors_of_anymail(server):
+    errors = pytest.importorskip("anymail.exceptions")
+    assert type(failed(server, errors.AnymailRecipientsRefused())) is SendError
+    response = answered(422).response
+    error = failed(server, errors.AnymailRequestsAPIError("no", response=response, status_code=422))
+    assert (error.fault, error.code) == (REQUEST, "422")
+    aws = ClientError(403, "AccessDenied")
+    ses = errors.AnymailAPIError("no", response=aws.response)
+    ses.__cause__ = aws
+    assert (failed(server, ses).fault, failed(server, errors.AnymailAPIError("x")).uncertain) == (
+        ACCOUNT,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "message_id", "found"),
+    [
+        ({"queued"}, "id-1", Receipt("id-1")),
+        ({"sent"}, {"id-2"}, Receipt("id-2")),
+        ({"unknown"}, None, Receipt()),
+        (None, None, Receipt()),
+        ({"rejected"}, None, SendError),
+        ({"invalid"}, None, SendError),
+        ({"failed"}, None, TemporarySendError),
+    ],
+)
+def test_what_anymail_knows_of_a_mail(status, message_id, found, monkeypatch):
+    def send_messages(self, messages):
+        messages[0].anymail_status = SimpleNamespace(status=status, message_id=message_id)
+        return 1
+
+    monkeypatch.setattr(locmem_mail.EmailBackend, "send_messages", send_messages)
+    if isinstance(found, Receipt):
+        assert EmailSender("mail").send(message()) == found
+        return
+    with pytest.raises(SendError) as caught:
+        EmailSender("mail").send(message())
+    assert type(caught.value) is found
+
+
+def test_a_new_code_is_not_folded_under_an_old_one(mailoutbox):
+    sids = ["VL" + "1" * 32, "VL" + "2" * 32]
+    for sid in sids:
+        EmailSender("mail").send(message(attempt_sid=sid))
+    assert [mail.message()["X-Entity-Ref-ID"] for mail in mailoutbox] == sids
+
+
+@pytest.mark.parametrize("templates", [{}, {"t": "no/such.txt"}])
+def test_a_template_that_is_not_there_leaves_the_mail_to_another_sender(templates, mailoutbox):
+    sender = EmailSender("mail", templates=templates)
+    with pytest.raises(TemporarySendError) as caught:
+        sender.send(message(template_id="t"))
+    assert (caught.value.fault, mailoutbox) == (REQUEST, [])
 
 
 def test_a_recipient_refused_for_now_may_be_tried_again(server):

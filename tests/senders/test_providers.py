@@ -7,7 +7,14 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from django_verify.net import client
-from django_verify.senders import Message, Receipt, SendError, TemporarySendError
+from django_verify.senders import (
+    ACCOUNT,
+    REQUEST,
+    Message,
+    Receipt,
+    SendError,
+    TemporarySendError,
+)
 from tests.senders.apis import CALLBACK, PHONE, ed25519_pem
 from tests.senders.conftest import told_of
 from tests.senders.providers import PROVIDERS
@@ -183,8 +190,9 @@ HTTP = [
     (401, {}, TemporarySendError, False, None),
     (403, {}, TemporarySendError, False, None),
     (302, {"location": "https://elsewhere.example.org/"}, TemporarySendError, False, None),
-    (400, {}, SendError, None, None),
-    (422, {}, SendError, None, None),
+    (400, {}, TemporarySendError, False, None),
+    (413, {}, TemporarySendError, False, None),
+    (422, {}, TemporarySendError, False, None),
     (429, {"retry_after": "7"}, TemporarySendError, False, 7),
     (429, {"retry_after": "999999"}, TemporarySendError, False, 3600),
     (429, {"retry_after": "-1"}, TemporarySendError, False, None),
@@ -243,6 +251,22 @@ def test_no_answer_says_whether_the_message_may_be_out(name, error, uncertain, s
     with pytest.raises(TemporarySendError) as caught:
         sender_of(name).send(message())
     assert caught.value.uncertain is uncertain
+
+
+FAULTS = {
+    **dict.fromkeys((400, 406, 409, 410, 413, 414, 415, 422), REQUEST),
+    **dict.fromkeys((301, 302, 401, 402, 403, 404, 405, 407), ACCOUNT),
+    **dict.fromkeys((408, 425, 429, 500, 502, 503, 504), ""),
+}
+
+
+@every_provider
+@pytest.mark.parametrize(("status", "fault"), FAULTS.items())
+def test_no_status_alone_ends_an_attempt(name, status, fault, sender_of, network):
+    network.say(status, {})
+    with pytest.raises(TemporarySendError) as caught:
+        sender_of(name).send(message())
+    assert caught.value.fault == fault
 
 
 def values_of(data):
