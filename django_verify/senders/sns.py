@@ -1,42 +1,31 @@
-"""Sends text through Amazon SNS, with the library `boto3` of the extra `sns`."""
+"""Sends text through Amazon SNS, with the library `boto3` of the extra `sns`.
+
+SNS takes a message for a number that has opted out, and drops it without a word: what tells is
+Amazon's log of deliveries, or `end_user_messaging`, whose errors name such a number.
+"""
 
 from __future__ import annotations
 
-import logging
 import re
-from functools import cached_property
 from typing import Any
 
-from django_verify.conf.backends import installed
-from django_verify.net.times import read_retry_after
 from django_verify.senders import rest
-from django_verify.senders.base import (
-    ACCOUNT,
-    REQUEST,
-    Message,
-    Receipt,
-    Sender,
-    SendError,
-    TemporarySendError,
-)
+from django_verify.senders.aws import AwsSender
+from django_verify.senders.base import Message, Receipt
 
 # Of an invalid value, where the text names which one it is.
 _INVALID = frozenset({"InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid"})
 _RECIPIENT = re.compile(r"Invalid parameter: PhoneNumber\b")
-# Limits and outages, whatever the HTTP status.
-_TEMPORARY = frozenset(
-    {"InternalError", "InternalFailure", "KMSThrottling", "RequestTimeout", "ServiceUnavailable"}
-    | {"Throttled", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
-)
 
 
-class SnsSender(Sender):
+class SnsSender(AwsSender):
     """Transactional text from `sender_id` or `origination_number`.
 
     Without `access_key_id` and `secret_access_key`, AWS's own chain finds the credentials.
     """
 
     channels = frozenset({"sms"})
+    service = "sns"
 
     def __init__(
         self,
@@ -50,13 +39,13 @@ class SnsSender(Sender):
         secret_access_key: str = "",
         endpoint_url: str = "",
     ) -> None:
-        super().__init__(alias)
-        if not installed("boto3"):
-            raise ValueError("it needs boto3: install django-verify[sns]")
-        if bool(access_key_id) != bool(secret_access_key):
-            raise ValueError("give both access_key_id and secret_access_key, or neither")
-        if not region:
-            raise ValueError("region must not be empty")
+        super().__init__(
+            alias,
+            region=region,
+            access_key_id=access_key_id,
+            secret_access_key=secret_access_key,
+            endpoint_url=endpoint_url,
+        )
         attributes = {
             "AWS.SNS.SMS.SMSType": ("String", "Transactional"),
             "AWS.SNS.SMS.SenderID": ("String", sender_id),
@@ -68,63 +57,16 @@ class SnsSender(Sender):
             for name, (kind, value) in attributes.items()
             if value
         }
-        self.options = {"region_name": region} | rest.fields(
-            aws_access_key_id=access_key_id,
-            aws_secret_access_key=secret_access_key,
-            endpoint_url=endpoint_url,
-        )
-        # At DEBUG it writes every request down, message and all.
-        logger = logging.getLogger("botocore")
-        if logger.level == logging.NOTSET:
-            logger.setLevel(logging.INFO)
 
     def send(self, message: Message) -> Receipt:
-        """Publish to the number once; the library's own retries are off."""
-        import botocore.exceptions as errors  # noqa: PLC0415 - an extra
-        from botocore.parsers import ResponseParserError  # noqa: PLC0415 - an extra
+        """Publish to the number once."""
+        parameters = {
+            "PhoneNumber": message.to,
+            "Message": message.body,
+            "MessageAttributes": self.attributes,
+        }
+        return self.ask("publish", parameters)
 
-        try:
-            answer = self._client.publish(
-                PhoneNumber=message.to, Message=message.body, MessageAttributes=self.attributes
-            )
-        except errors.ClientError as error:
-            failure: SendError = _refusal(error.response)
-        except (
-            errors.ConnectTimeoutError,
-            errors.EndpointConnectionError,
-            errors.NoCredentialsError,
-            errors.SSLError,
-        ) as error:
-            failure = TemporarySendError(f"AWS could not be reached: {type(error).__name__}")
-        except (errors.BotoCoreError, ResponseParserError) as error:
-            text = f"AWS did not answer: {type(error).__name__}"
-            failure = TemporarySendError(text, uncertain=True)
-        else:
-            return Receipt(provider_sid=rest.pick(answer, "MessageId"))
-        # Raised out here, for the library's error holds the request.
-        raise failure
-
-    @cached_property
-    def _client(self) -> Any:
-        import boto3.session  # noqa: PLC0415 - an extra
-        from botocore.config import Config  # noqa: PLC0415 - an extra
-
-        times = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
-        return boto3.session.Session().client("sns", config=times, **self.options)
-
-
-def _refusal(response: Any) -> SendError:
-    code = rest.code_of(rest.pick(response, "Error", "Code"))
-    status = rest.pick(response, "ResponseMetadata", "HTTPStatusCode")
-    if code in _INVALID and _RECIPIENT.match(rest.pick(response, "Error", "Message")):
-        return SendError("AWS refused the recipient", code=code)
-    pause = rest.pick(response, "ResponseMetadata", "HTTPHeaders", "retry-after")
-    busy = code in _TEMPORARY or status.startswith("5") or status == "429"
-    fault = "" if busy else REQUEST if status == "400" else ACCOUNT
-    return TemporarySendError(
-        "AWS did not take the message for now" if busy else "AWS refused the request",
-        code=code or status,
-        uncertain=status.startswith("5") and status != "503",
-        retry_after=read_retry_after(pause, rest.LONGEST_PAUSE),
-        fault=fault,
-    )
+    def refuses_recipient(self, response: Any, code: str) -> bool:
+        """Whether the value that is invalid is the number."""
+        return code in _INVALID and bool(_RECIPIENT.match(rest.pick(response, "Error", "Message")))

@@ -301,11 +301,48 @@ class Sns(Fake):
         return status, text.encode()
 
 
+class EndUserMessaging(Fake):
+    """`pinpoint-sms-voice-v2`, by its JSON protocol."""
+
+    options = {
+        "region": "eu-west-1",
+        "origination_identity": "pool-1",
+        "call_from": "+14155550199",
+        "access_key_id": "AKIDEXAMPLE",
+        "secret_access_key": SECRET,
+    }
+
+    def answer(self, asked):
+        assert asked.headers["content-type"] == "application/x-amz-json-1.0"
+        if "Credential=AKIDEXAMPLE/" not in asked.authorization:
+            return self.error(400, "AccessDeniedException")
+        service, _, operation = asked.headers["x-amz-target"].partition(".")
+        assert service == "PinpointSMSVoiceV2"
+        body = json.loads(asked.body)
+        assert body["DestinationPhoneNumber"].startswith("+")
+        if operation == "SendVoiceMessage":
+            assert body["MessageBodyTextType"] == "TEXT"
+        else:
+            assert operation == "SendTextMessage"
+            assert body["MessageType"] == "TRANSACTIONAL"
+        return 200, {"MessageId": "1e5a1c8e-55bc-4bd4-9d56-6a1e4b1e7b3a"}
+
+    @staticmethod
+    def error(status, code, **members):
+        kind = f"com.amazonaws.pinpointsmsvoicev2#{code}"
+        text = f"{PHONE} {CODE}"
+        return status, {"__type": kind, "Message": text, **members}
+
+
 class Hook(Fake):
     """What apprise's `json://` posts to: its target is the path."""
 
     def answer(self, asked):
         return 200, {}
+
+
+#: Fakes of senders whose libraries have timeouts of their own.
+OWN_TIMEOUTS = {Sns, EndUserMessaging, Hook}
 
 
 @cache

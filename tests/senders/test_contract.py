@@ -166,7 +166,7 @@ def served(kind, permanent, busy, *, options=lambda url: {"base_url": url}, **mo
     said = {"broken": (500, b"<h1>no"), "throttled": (429, b"{}", {"Retry-After": "7"})}
     said |= {"busy": busy} | ({} if kind is fakes.Hook else {"unreadable": (200, b'{"a')})
     # These libraries have timeouts of their own, which are too long for a test.
-    faults = {"reset": fakes.reset} if kind in {fakes.Sns, fakes.Hook} else fakes.FAULTS
+    faults = {"reset": fakes.reset} if kind in fakes.OWN_TIMEOUTS else fakes.FAULTS
     failures = [Failure(name, fails(fault)) for name, fault in {**said, **faults}.items()]
     if permanent:
         failures.append(Failure("refused", fails(permanent), SendError))
@@ -192,6 +192,16 @@ CASES |= {
         options=lambda url: {"endpoint_url": url},
         needs="boto3",
     ),
+    "end_user_messaging": served(
+        fakes.EndUserMessaging,
+        fakes.EndUserMessaging.error(
+            400, "ConflictException", Reason="DESTINATION_PHONE_NUMBER_OPTED_OUT"
+        ),
+        fakes.EndUserMessaging.error(400, "ThrottlingException"),
+        options=lambda url: {"endpoint_url": url},
+        needs="boto3",
+        waits=False,
+    ),
     "apprise": served(
         fakes.Hook,
         None,
@@ -202,7 +212,7 @@ CASES |= {
 }
 
 #: Modules that senders share.
-SHARED = {"base", "rest", "signatures"}
+SHARED = {"aws", "base", "rest", "signatures"}
 
 
 def discover():

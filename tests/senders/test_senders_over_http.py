@@ -516,7 +516,7 @@ def test_an_extra_that_is_not_installed_is_named(name, monkeypatch):
         "boto3": lambda: SnsSender("it", region="eu-west-1"),
         "apprise": lambda: AppriseSender("it", url="json://host/{to}"),
     }
-    module = {"boto3": "sns", "apprise": "apprise"}[name]
+    module, extra = {"boto3": ("aws", "sns"), "apprise": ("apprise", "apprise")}[name]
     monkeypatch.setattr(f"django_verify.senders.{module}.installed", lambda *names: False)
-    with pytest.raises(ValueError, match=rf"install django-verify\[{module}\]"):
+    with pytest.raises(ValueError, match=rf"install django-verify\[{extra}\]"):
         kinds[name]()
