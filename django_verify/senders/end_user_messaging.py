@@ -6,12 +6,11 @@ reports are taken here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from django_verify.senders import rest
+from django_verify.senders import rest, templates
 from django_verify.senders.aws import AwsSender
-from django_verify.senders.base import REQUEST, Message, Receipt, TemporarySendError
+from django_verify.senders.base import Message, Receipt
 
 #: The voice for a locale of ours; the service has none for Catalan, Finnish and Cantonese.
 VOICES = {
@@ -65,7 +64,7 @@ class EndUserMessagingSender(AwsSender):
         max_price: str = "",
         ttl: int = 600,
         india_entity_id: str = "",
-        india_template_id: str | Mapping[str, str] = "",
+        india_template_id: templates.Ids = "",
         access_key_id: str = "",
         secret_access_key: str = "",
         endpoint_url: str = "",
@@ -121,20 +120,9 @@ class EndUserMessagingSender(AwsSender):
         if self.entity_id and message.to.startswith(_INDIA):
             parameters["DestinationCountryParameters"] = {
                 "IN_ENTITY_ID": self.entity_id,
-                "IN_TEMPLATE_ID": self._template(message.locale),
+                "IN_TEMPLATE_ID": templates.pick(self.template_id, message.locale),
             }
         return parameters
-
-    def _template(self, locale: str) -> str:
-        """Return the id under which India's operators know the text. Raises TemporarySendError."""
-        if isinstance(self.template_id, str):
-            return self.template_id
-        language = locale.partition("-")[0]
-        found = self.template_id.get(locale) or self.template_id.get(language)
-        if not found:
-            text = "no template of India's operators is configured for the language"
-            raise TemporarySendError(text, fault=REQUEST)
-        return found
 
     def _speech(self, message: Message) -> dict[str, Any]:
         voice = rest.voice(message, VOICES)

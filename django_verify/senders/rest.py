@@ -82,6 +82,8 @@ class Request:
     method: str = field(default="POST", kw_only=True)
     json: object = field(default=None, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
+    #: What is sent as it is, where a signature is of these bytes; its type is in the headers.
+    body: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] | None = field(default=None, repr=False)
     auth: tuple[str, str] | None = field(default=None, repr=False)
 
@@ -270,6 +272,7 @@ def _ask(request: Request) -> client.Answer:
             request.url,
             json=request.json,
             form=request.form,
+            body=request.body,
             headers=request.headers,
             auth=request.auth,
         )

@@ -41,12 +41,13 @@ def network(monkeypatch):
     """Put the fakes where their hosts would be; any other host is reached as always."""
     net, real = Network(), client.call
 
-    def call(method, url, *, form=None, json=None, headers=None, auth=None, **more):
+    def call(method, url, *, form=None, json=None, body=None, headers=None, auth=None, **more):
         if urlsplit(url).netloc not in HOSTS:
-            more |= {"form": form, "json": json, "headers": headers, "auth": auth}
+            more |= {"form": form, "json": json, "body": body, "headers": headers, "auth": auth}
             return real(method, url, **more)
         assert more == {}
-        request = requests.Request(method, url, headers, data=form, json=json, auth=auth)
+        data = form if body is None else body
+        request = requests.Request(method, url, headers, data=data, json=json, auth=auth)
         return net.answer(Asked(request.prepare()))
 
     monkeypatch.setattr(client, "call", call)

@@ -212,7 +212,7 @@ CASES |= {
 }
 
 #: Modules that senders share.
-SHARED = {"aws", "base", "rest", "signatures"}
+SHARED = {"aws", "base", "rest", "signatures", "templates"}
 
 
 def discover():

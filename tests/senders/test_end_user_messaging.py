@@ -77,7 +77,7 @@ def test_a_language_without_a_template_goes_to_another_sender(aws):
     sender, server = aws(india_entity_id="1201159", india_template_id={"hi": "2"})
     with pytest.raises(TemporarySendError) as caught:
         sender.send(message(to=INDIAN))
-    assert (caught.value.fault, server.asked) == (REQUEST, [])
+    assert (caught.value.fault, server.asked) == (UNSUITED, [])
 
 
 def test_a_call_speaks_the_language(aws):
