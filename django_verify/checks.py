@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 from django_verify import conf, gates, push_senders, senders
 from django_verify.conf.backends import installed
 from django_verify.contact import phones
-from django_verify.crypto import jose
+from django_verify.crypto import jose, report_tokens
 from django_verify.db import queries
 from django_verify.delivery import dispatch
 from django_verify.factors import passkeys
@@ -31,7 +31,7 @@ from django_verify.verifications import carrier_lookup, sna
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Whatever cannot work with these settings: the routes, an engine, a key, a gate.
 
-    E001–E005, E020, E030–E033, E040, E044; W043 and W044 of the gates.
+    E001–E005, E020, E030–E033, E040, E044; W017; W043 and W044 of the gates.
     """
     try:
         settings = conf.current()
@@ -93,6 +93,7 @@ def _routing(
     settings: conf.Settings, configured: dict[str, senders.Sender]
 ) -> Iterable[CheckMessage]:
     found = [message for sender in configured.values() for message in sender.check()]
+    found += _long_callbacks(settings, configured)
     for channel, aliases in (settings.ROUTES or {}).items():
         if channel not in channels.CHANNELS:
             message = f"DJANGO_VERIFY['ROUTES'] names an unknown channel {channel!r}."
@@ -105,6 +106,25 @@ def _routing(
                 message = f"DJANGO_VERIFY['ROUTES'][{channel!r}]: no sender {alias!r} serves it."
                 found.append(Error(message, id="django_verify.E003"))
     return found
+
+
+def _long_callbacks(
+    settings: conf.Settings, configured: dict[str, senders.Sender]
+) -> Iterable[CheckMessage]:
+    try:
+        path = reverse("verify_site:report", args=["x" * report_tokens.LENGTH])
+    except NoReverseMatch:
+        return
+    length = len(settings.BASE_URL.rstrip("/") + path)
+    for alias, sender in configured.items():
+        most = sender.callback_max_length
+        if settings.BASE_URL and sender.reporting and most is not None and length > most:
+            yield checks.Warning(
+                f"The sender {alias!r} takes {most} characters of an address for reports, and"
+                f" this site's have {length}: its messages go without reports.",
+                hint="Shorten BASE_URL, or the path that django_verify.urls is included under.",
+                id="django_verify.W017",
+            )
 
 
 def _countries(channel: str, by_country: Mapping[str, Any]) -> Iterable[CheckMessage]:
@@ -193,7 +213,7 @@ def _unheard_reports(
     if not reporting:
         return
     try:
-        reverse("verify_site:callback", args=reporting[:1])
+        reverse("verify_site:report", args=["x" * report_tokens.LENGTH])
     except NoReverseMatch:
         included = False
     else:

@@ -40,6 +40,11 @@ def moment_of(sid: str) -> dt.datetime:
     return _EPOCH + dt.timedelta(milliseconds=int(sid[2:14], 16))
 
 
+def is_timed(sid: str) -> bool:
+    """Whether a SID has the layout of one with a time: the version and the variant of a UUIDv7."""
+    return sid[14] == "7" and sid[18] in "89ab"
+
+
 def first_at(prefix: str, moment: dt.datetime) -> str:
     """Return what no SID sorts before that was minted at a moment or later, and all others do."""
     return f"{prefix}{_milliseconds(moment, up=999):012x}{0:020x}"

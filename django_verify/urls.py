@@ -12,4 +12,6 @@ urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("jwks.json", views.jwks, name="jwks"),
     path("livez", views.livez, name="livez"),
+    # One letter, because some providers take no more than a hundred.
+    path("r/<str:token>", views.report, name="report"),
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.request import RawPostDataException, UnreadablePostError
@@ -14,6 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
 from django_verify import conf, health, senders
+from django_verify.crypto import report_tokens
 from django_verify.db import reconnect
 from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.delivery import reports as delivery_reports
@@ -22,7 +22,20 @@ from django_verify.senders import Callback, CallbackRefused, Sender
 
 logger = logging.getLogger("django_verify")
 
-_ATTEMPT = re.compile(r"(?:^|&)attempt=(VL[0-9a-f]{32})(?:&|\Z)")
+
+@csrf_exempt
+@never_cache
+@outside_atomic_requests
+@require_http_methods(["GET", "POST"])
+@sensitive_variables()
+def report(request: HttpRequest, token: str) -> HttpResponse:
+    """Take a provider's report on the one attempt that the address was given out for."""
+    reporting = [alias for alias, sender in senders.configured().items() if sender.reporting]
+    found = report_tokens.read(token, reporting)
+    if found is None:
+        raise Http404
+    alias, attempt_sid = found
+    return _take(request, alias, attempt_sid)
 
 
 @csrf_exempt
@@ -31,20 +44,25 @@ _ATTEMPT = re.compile(r"(?:^|&)attempt=(VL[0-9a-f]{32})(?:&|\Z)")
 @require_http_methods(["GET", "POST"])
 @sensitive_variables()
 def callback(request: HttpRequest, alias: str) -> HttpResponse:
-    """Take a provider's report: 204, or 403 where its signature is not right.
+    """Take a provider's reports at the sender's one address, which its dashboard has."""
+    return _take(request, alias)
+
+
+@sensitive_variables()
+def _take(request: HttpRequest, alias: str, attempt_sid: str = "") -> HttpResponse:
+    """Answer 200 without a body, or 403 where the signature is not right.
 
     The signature is looked at before anything else, on the address that we gave the provider.
     Where something of ours fails, 503 has the provider come again.
     """
     sender = _reporting(alias)
     try:
-        answer = _answer(request, sender)
+        return _answer(request, sender, attempt_sid)
     except CallbackRefused:
         return HttpResponse(status=403)
     except Exception as error:  # noqa: BLE001 - a provider is never shown a page of ours
         logger.error("a callback of %r failed: %s", alias, type(error).__name__)  # noqa: TRY400
         return HttpResponse(status=503, headers=reconnect.unavailable().headers)
-    return answer
 
 
 def _reporting(alias: str) -> Sender:
@@ -55,7 +73,7 @@ def _reporting(alias: str) -> Sender:
 
 
 @sensitive_variables()
-def _answer(request: HttpRequest, sender: Sender) -> HttpResponse:
+def _answer(request: HttpRequest, sender: Sender, attempt_sid: str) -> HttpResponse:
     try:
         body = _body(request)
     except (UnreadablePostError, RawPostDataException):
@@ -64,23 +82,21 @@ def _answer(request: HttpRequest, sender: Sender) -> HttpResponse:
         return HttpResponse(status=413)
     query = request.META.get("QUERY_STRING", "")
     base = conf.current().BASE_URL.rstrip("/")
-    callback = Callback(
+    given = Callback(
         url=f"{base}{escape_uri_path(request.path)}{'?' if query else ''}{query}",
         method=str(request.method),
         headers={name.lower(): value for name, value in request.headers.items()},
         body=body,
+        attempt_sid=attempt_sid,
     )
-    if request.method == "GET":
-        text = sender.handshake(callback)
-        if text is None:
-            return HttpResponse(status=404)
+    # Some try an address by GET before they use it, and some report by GET.
+    text = sender.handshake(given) if request.method == "GET" else None
+    if text is not None:
         # A call's further instructions are XML; as plain text they would be read aloud.
         kind = "text/xml" if text.startswith("<?xml") else "text/plain"
         return HttpResponse(text, content_type=kind, headers={"X-Content-Type-Options": "nosniff"})
-    reports = sender.reports(callback)
-    named = _ATTEMPT.search(query)
-    delivery_reports.record(sender.alias, reports, named[1] if named else "")
-    return HttpResponse(status=204)
+    delivery_reports.record(sender.alias, sender.reports(given), attempt_sid)
+    return HttpResponse()
 
 
 def _body(request: HttpRequest) -> bytes | None:

@@ -49,6 +49,30 @@ def test_the_checks_are_registered(settings):
     assert "E010" not in ids(m for m in run_checks() if "django_verify" in m.id)
 
 
+VONAGE = {
+    "BACKEND": "django_verify.senders.vonage.VonageSender",
+    "OPTIONS": {"api_key": "k", "api_secret": "s", "sender": "Acme", "signature_secret": "x"},
+}
+
+
+@pytest.mark.parametrize(("spare", "found"), [(0, []), (-1, ["W017"])])
+def test_an_address_for_reports_that_a_provider_does_not_take(settings, spare, found):
+    longest = 100 - len("/verify/r/") - 22
+    base = "https://" + "v" * (longest - spare - len("https://"))
+    use(settings, BASE_URL=base, SENDERS={"sms": VONAGE, "mail": EMAIL})
+    messages = checks.check_settings()
+    assert ids(messages) == found
+    if found:
+        assert "'sms' takes 100 characters" in messages[0].msg
+        assert "have 101" in messages[0].msg
+    quiet = VONAGE | {"OPTIONS": VONAGE["OPTIONS"] | {"signature_secret": ""}}
+    use(settings, BASE_URL=base, SENDERS={"sms": quiet, "mail": EMAIL})
+    assert checks.check_settings() == []
+    settings.ROOT_URLCONF = "django_verify.api.urls"
+    use(settings, BASE_URL=base, SENDERS={"sms": VONAGE, "mail": EMAIL})
+    assert checks.check_settings() == []
+
+
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [

@@ -7,10 +7,11 @@ from django.db import OperationalError
 from django.test import Client
 
 from django_verify import verifications
+from django_verify.crypto import report_tokens
 from django_verify.delivery import reports
 from django_verify.models import VerificationAttempt
-from django_verify.senders import Receipt
-from tests.conftest import PHONE
+from django_verify.senders import Receipt, Report
+from tests.conftest import OTHER_PHONE, PHONE
 from tests.scripted import Reporting, Scripted, configured
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,6 +25,11 @@ def senders(settings, monkeypatch):
     monkeypatch.setattr(Scripted, "script", {"a": Receipt("SM1")})
     monkeypatch.setattr(Scripted, "asked", [])
     settings.DJANGO_VERIFY = configured(reporting="a", BASE_URL=URL, MAX_BODY=2000)
+
+
+def path_of(attempt, alias="a"):
+    """Where the provider was told to report on one attempt."""
+    return f"/verify/r/{report_tokens.issue(attempt.sid, alias)}"
 
 
 def post(path=PATH, body=None, *, signed="", client=None, **headers):
@@ -40,16 +46,56 @@ def status():
 
 def test_a_report_finds_its_attempt(service):
     row = verifications.start(service, PHONE)
-    path = f"{PATH}?attempt={row.attempts.get().sid}"
+    path = path_of(row.attempts.get())
     answer = post(path, host="testserver")
-    assert (answer.status_code, answer.content, status()) == (204, b"", "delivered")
+    assert (answer.status_code, answer.content, status()) == (200, b"", "delivered")
     assert "no-store" in answer["Cache-Control"]
-    assert post(path).status_code == 204
+    assert post(path).status_code == 200
+
+
+def test_a_sender_has_one_address_for_dashboards_as_well(service):
+    verifications.start(service, PHONE)
+    assert (post().status_code, status()) == (200, "delivered")
+
+
+@pytest.mark.parametrize("query", ["", "?id=SM1&status=delivered"])
+def test_a_report_may_come_by_get(service, monkeypatch, query):
+    monkeypatch.setattr(Reporting, "reports", lambda self, callback: [Report("SM1", "delivered")])
+    row = verifications.start(service, PHONE)
+    answer = Client().get(path_of(row.attempts.get()) + query)
+    assert (answer.status_code, answer.content, status()) == (200, b"", "delivered")
+
+
+def test_a_token_is_of_one_attempt_of_one_sender(service, settings):
+    first = verifications.start(service, PHONE).attempts.get()
+    other = verifications.start(service, OTHER_PHONE).attempts.get()
+    assert post(path_of(first)).status_code == 200  # the other attempt has this id as well
+    other.refresh_from_db()
+    assert other.message_status == "sent"
+    assert post(path_of(first, "b")).status_code == 404  # it reports nothing
+    token = path_of(first)
+    for index in range(len("/verify/r/"), len(token)):
+        changed = token[:index] + ("A" if token[index] != "A" else "B") + token[index + 1 :]
+        assert post(changed).status_code == 404
+    for text in ("", "x", "A" * 22, "A" * 21, f"{token[10:]}A", first.sid):
+        assert post(f"/verify/r/{text}").status_code == 404
+
+
+def test_a_token_outlives_a_rotation_of_keys_but_not_the_key(service, settings):
+    attempt = verifications.start(service, PHONE).attempts.get()
+    path, values = path_of(attempt), configured(reporting="a", BASE_URL=URL)
+    settings.DJANGO_VERIFY = values | {"KEYS": {"new": "n" * 40}}
+    assert post(path).status_code == 404
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another" * 8
+    settings.DJANGO_VERIFY = values
+    assert (post(path).status_code, status()) == (200, "delivered")
+    assert path_of(attempt) != path
 
 
 def test_the_address_is_part_of_the_signature(service):
     row = verifications.start(service, PHONE)
-    path = f"{PATH}?attempt={row.attempts.get().sid}"
+    path = path_of(row.attempts.get())
     for signed in (URL + PATH, f"http://testserver{path}", "x"):
         answer = post(path, signed=signed)
         assert (answer.status_code, answer.content) == (403, b"")
@@ -72,8 +118,8 @@ def test_an_alias_is_spelled_as_in_the_address_that_was_given_out(service, setti
     }
     verifications.start(service, PHONE)
     path = urls[0].removeprefix(URL)
-    assert path.startswith("/verify/callbacks/tel%20co?attempt=VL")
-    assert post(path).status_code == 204
+    assert post("/verify/callbacks/tel%20co").status_code == 200
+    assert post(path).status_code == 200
     assert status() == "delivered"
 
 
@@ -95,7 +141,7 @@ def test_without_a_public_address_there_is_no_callback(settings):
 def test_what_is_unknown_is_accepted_and_changes_nothing(service, body):
     verifications.start(service, PHONE)
     for query in ("", "?attempt=", "?attempt=VL0", "?attempt=%00", "?" + "a&" * 1500):
-        assert post(PATH + query, body).status_code == 204
+        assert post(PATH + query, body).status_code == 200
     assert status() == "sent"
 
 
@@ -125,7 +171,7 @@ def test_a_handshake():
     assert (answer.status_code, answer.content) == (200, b"challenge<b>")
     assert answer["Content-Type"].startswith("text/plain")
     assert answer["X-Content-Type-Options"] == "nosniff"
-    assert Client().get(PATH).status_code == 404
+    assert Client().get(PATH).status_code == 403  # no report, for it is not signed
     assert Client().get(f"{PATH}?refuse").status_code == 403
 
 
@@ -153,7 +199,7 @@ def test_a_host_that_wraps_requests_in_transactions(service, atomic):
     before, options["ATOMIC_REQUESTS"] = options["ATOMIC_REQUESTS"], atomic
     try:
         verifications.start(service, PHONE)
-        assert post().status_code == 204
+        assert post().status_code == 200
         assert status() == "delivered"
     finally:
         options["ATOMIC_REQUESTS"] = before

@@ -140,6 +140,11 @@ def proof_key(key_id: str) -> bytes:
     return _key(key_id, "proof")
 
 
+def report_key(key_id: str, alias: str) -> bytes:
+    """Return the key of one sender's addresses for reports. Raises LookupError as above."""
+    return _key(key_id, f"reports of {alias}")
+
+
 def fingerprint(*parts: str) -> str:
     """Return 64 hexadecimal digits that stand for values which must not be stored themselves.
 

@@ -178,7 +178,8 @@ def deliver(
                 tries.note(step, told)
                 _tell_breaker(attempt, step[1], told)
             else:
-                accepted = _accepted(attempt, tries, receipt, awaited=bool(message.callback_url))
+                awaited = bool(message.callback_url) and receipt.report_asked is not False
+                accepted = _accepted(attempt, tries, receipt, awaited=awaited)
                 _tell_breaker(attempt, step[1])
                 return accepted
         return _not_sent(attempt, tries)

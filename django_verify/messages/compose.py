@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf, senders
-from django_verify.crypto import codes
+from django_verify.crypto import codes, report_tokens
 from django_verify.messages import channels
 from django_verify.messages.channels import Draft
 from django_verify.models import VerificationAttempt, VerifyService
@@ -78,13 +78,15 @@ def draft(
 def _callback_url(attempt: VerificationAttempt, alias: str) -> str:
     """Return where the provider may report; empty where it cannot, or the site takes no reports.
 
-    It names the attempt, because a report may come before the provider's id is on the row.
+    It names the attempt, because a report may come before the provider's id is on the row, and it
+    is short, because some providers take few characters.
     """
-    base = conf.current().BASE_URL.rstrip("/")
-    if not (base and senders.get(alias).reporting):
+    base, sender = conf.current().BASE_URL.rstrip("/"), senders.get(alias)
+    if not (base and sender.reporting):
         return ""
     try:
-        path = reverse("verify_site:callback", args=[alias])
+        path = reverse("verify_site:report", args=[report_tokens.issue(attempt.sid, alias)])
     except NoReverseMatch:
         return ""
-    return f"{base}{path}?attempt={attempt.sid}"
+    url = base + path
+    return "" if len(url) > (sender.callback_max_length or len(url)) else url

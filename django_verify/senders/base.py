@@ -49,11 +49,17 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The provider took the message: its id and, where it says so, the price."""
+    """The provider took the message: its id and, where it says so, the price.
+
+    `report_asked` is whether the provider was asked to report what becomes of it, for then the
+    attempt waits for that; None: it was if the message had a `callback_url`.
+    """
 
     provider_sid: str = ""
     price_value: str = ""
     price_currency: str = ""
+    # Of our request, not of the provider's answer.
+    report_asked: bool | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +67,15 @@ class Callback:
     """One request of a provider to our callback address, as it arrived.
 
     `url` is the public one that the provider was given, query included; header names are in lower
-    case.
+    case. `attempt_sid` is the attempt that the address was given out for, by its secret token;
+    empty for the sender's one address, which a provider's dashboard has.
     """
 
     url: str
     method: str = "POST"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+    attempt_sid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +146,8 @@ class Sender:
     development = False
     #: Whether the provider reports delivery to `Message.callback_url`, for `reports` to read.
     reporting = False
+    #: The longest `callback_url` that the provider takes; None: it has no such limit.
+    callback_max_length: int | None = None
 
     def __init__(self, alias: str) -> None:
         self.alias = alias

@@ -10,7 +10,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django_verify.net import client
 from django_verify.net.times import read_retry_after
@@ -114,7 +114,7 @@ class RestSender(Sender):
         receipt = self.receipt(data)
         if self.gives_ids and not receipt.provider_sid:
             raise TemporarySendError("the provider's answer cannot be read", uncertain=True)
-        return receipt
+        return replace(receipt, report_asked=self.asks_report(message))
 
     def request(self, message: Message) -> Request:
         """Return what to ask; raise SendError for a message that the provider cannot carry."""
@@ -170,8 +170,13 @@ class RestSender(Sender):
         return [Report(sid, known, code_of(code), *money(*price))]
 
     def callback_of(self, message: Message) -> str:
-        """Return the address for reports; empty when they could not be verified."""
-        return message.callback_url if self.reporting else ""
+        """Return the URL for reports; empty when they could not be verified, or it is too long."""
+        url = message.callback_url if self.reporting else ""
+        return "" if len(url) > (self.callback_max_length or len(url)) else url
+
+    def asks_report(self, message: Message) -> bool:
+        """Whether the provider is asked to report on this message."""
+        return bool(self.callback_of(message))
 
     def _refusal(self, answer: client.Answer, data: object, code: str) -> SendError:
         shown = code or str(answer.status)

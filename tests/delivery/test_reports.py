@@ -3,6 +3,7 @@
 import pytest
 
 from django_verify import delivery, signals, verifications
+from django_verify.crypto import report_tokens
 from django_verify.delivery import reports as delivery_reports
 from django_verify.models import Verification, VerificationAttempt
 from django_verify.senders import Receipt, Report
@@ -105,7 +106,8 @@ def test_an_attempt_that_is_none(sent, attempt):
 @pytest.mark.parametrize("status", ["sent", "delivered", "undelivered"])
 def test_a_report_that_overtakes_our_own_record(service, senders, told, status):
     def early(message):
-        assert message.callback_url == f"{URL}/verify/callbacks/a?attempt={message.attempt_sid}"
+        token = message.callback_url.removeprefix(f"{URL}/verify/r/")
+        assert report_tokens.read(token, ["b", "a"]) == ("a", message.attempt_sid)
         assert report(status, attempt=message.attempt_sid) == 1
         return Receipt("SM1", price_value="0.01")
 
@@ -222,6 +224,27 @@ def test_nobody_waits_for_reports_that_cannot_come(service, senders, settings):
     settings.ROOT_URLCONF = "django_verify.api.urls"
     verifications.start(service, PHONE)
     assert urls == [""] * 3
+
+
+@pytest.mark.parametrize(("asked", "due"), [(None, True), (True, True), (False, False)])
+def test_an_attempt_waits_for_a_report_that_was_asked_for(service, senders, settings, asked, due):
+    settings.DJANGO_VERIFY = configured(reporting="a", BASE_URL=URL, RECEIPT_TIMEOUT=45)
+    senders.script = {"a": Receipt("SM1", report_asked=asked)}
+    verifications.start(service, PHONE)
+    assert (the_attempt().due_at is not None) == due
+
+
+@pytest.mark.parametrize(("spare", "asked"), [(0, True), (1, False)])
+def test_a_url_that_is_too_long_for_the_sender_is_not_given_out(
+    service, senders, settings, monkeypatch, spare, asked
+):
+    settings.DJANGO_VERIFY = configured(reporting="a", BASE_URL=URL, RECEIPT_TIMEOUT=45)
+    longest = len(f"{URL}/verify/r/") + report_tokens.LENGTH
+    monkeypatch.setattr("tests.scripted.Reporting.callback_max_length", longest - spare)
+    urls = []
+    senders.script = {"a": lambda message: urls.append(message.callback_url)}
+    verifications.start(service, PHONE)
+    assert (len(urls[0]) == longest, the_attempt().due_at is not None) == (asked, asked)
 
 
 def test_no_report_touches_the_verification(sent, service):

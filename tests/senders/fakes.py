@@ -18,6 +18,8 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
+from django_verify.senders import Callback
+
 CODE, PHONE = "904716", "+14155552671"
 SECRET = "s3cret-of-the-account"
 
@@ -349,3 +351,10 @@ OWN_TIMEOUTS = {Sns, EndUserMessaging, Hook}
 def running(kind):
     """One fake of a kind for the whole run; whoever sets its fault puts it back."""
     return kind()
+
+
+def signed(url, body, header, prefix, secret):
+    """A callback whose header is the HMAC of its body."""
+    mac = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    headers = {header: prefix + mac, "content-type": "application/json"}
+    return Callback(url, headers=headers, body=body)

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
@@ -37,65 +37,70 @@ from tests.senders.apis import (
     vonage_error,
 )
 
+FORM = "application/x-www-form-urlencoded"
 
-def sign_vonage(data, now, method="sha256", secret=SECRET):
+
+def sign_vonage(data, now, method="sha256", secret=SECRET, url=CALLBACK):
     values = {**data, "timestamp": str(int(now)), "nonce": "n-1"}
     plain = {name: value.replace("&", "_").replace("=", "_") for name, value in values.items()}
     text = "".join(f"&{name}={plain[name]}" for name in sorted(plain)).encode()
     values["sig"] = hmac.new(secret.encode(), text, method).hexdigest().upper()
-    return Callback(CALLBACK, headers={"content-type": "application/json"}, body=compact(values))
+    return Callback(url, headers={"content-type": "application/json"}, body=compact(values))
 
 
-def sign_vonage_call(data, now, secret=SECRET):
+def sign_vonage_call(data, now, secret=SECRET, url=CALLBACK):
     body = compact(data)
     claims = {"iat": int(now), "jti": "j", "iss": "Vonage", "payload_hash": sha256(body)}
     headers = {"authorization": f"Bearer {jwt(claims, secret)}"}
-    return Callback(CALLBACK, headers=headers | {"content-type": "application/json"}, body=body)
+    return Callback(url, headers=headers | {"content-type": "application/json"}, body=body)
 
 
-def sign_messagebird(data, now, secret=SECRET):
-    url = f"{CALLBACK}&{urlencode(data)}"
+def sign_messagebird(data, now, secret=SECRET, url=CALLBACK):
+    url += f"{'&' if '?' in url else '?'}{urlencode(data)}"
     claims = {"iss": "MessageBird", "nbf": int(now), "exp": int(now) + 60, "jti": "j"}
     token = jwt(claims | {"url_hash": sha256(url)}, secret)
     return Callback(url, "GET", headers={"messagebird-signature-jwt": token})
 
 
-def sign_bird(data, now, secret=SECRET):
+def sign_bird(data, now, secret=SECRET, url=CALLBACK):
     body, at = compact(data), str(int(now))
-    text = f"{at}\n{CALLBACK}\n".encode() + hashlib.sha256(body).digest()
+    text = f"{at}\n{url}\n".encode() + hashlib.sha256(body).digest()
     headers = {"messagebird-signature": hmac64(secret, text), "messagebird-request-timestamp": at}
-    return Callback(CALLBACK, headers=headers, body=body)
+    return Callback(url, headers=headers, body=body)
 
 
-def sign_plivo(data, now, secret=SECRET):
+def sign_plivo(data, now, secret=SECRET, url=CALLBACK):
     posted = "".join(f"{name}{data[name]}" for name in sorted(data))
     nonce = "05429567804466091622"
-    text = f"https://verify.example.org/reports/it?hello=w orld.{posted}.{nonce}"
+    path, _, query = unquote(url).partition("?")
+    text = f"{path}?{query}{'.' if query else ''}{posted}.{nonce}"
     headers = {
         "x-plivo-signature-v3": hmac64(secret, text.encode()),
         "x-plivo-signature-v3-nonce": nonce,
+        "content-type": FORM,
     }
-    return Callback(CALLBACK, headers=headers, body=urlencode(data).encode())
+    return Callback(url, headers=headers, body=urlencode(data).encode())
 
 
-def sign_sinch(data, now, secret=SECRET):
+def sign_sinch(data, now, secret=SECRET, url=CALLBACK):
     body, at = compact(data), str(int(now))
     head = "x-sinch-webhook-signature"
     text = body + f".nonce-1.{at}".encode()
     headers = {head: hmac64(secret, text), f"{head}-nonce": "nonce-1", f"{head}-timestamp": at}
-    return Callback(CALLBACK, headers=headers, body=body)
+    return Callback(url, headers=headers, body=body)
 
 
-def sign_telnyx(data, now, secret=None):
+def sign_telnyx(data, now, secret=None, url=CALLBACK):
     body, at = compact(data), str(int(now))
     key = ED25519 if secret is None else ed25519.Ed25519PrivateKey.generate()
     signature = base64.b64encode(key.sign(f"{at}|".encode() + body)).decode()
     headers = {"telnyx-signature-ed25519": signature, "telnyx-timestamp": at}
-    return Callback(CALLBACK, headers=headers, body=body)
+    return Callback(url, headers=headers, body=body)
 
 
-def sign_africastalking(data, now, secret=SECRET):
-    return Callback(f"{CALLBACK}&token={secret}", body=urlencode(data).encode())
+def sign_africastalking(data, now, secret=SECRET, url=CALLBACK):
+    url += f"{'&' if '?' in url else '?'}token={secret}"
+    return Callback(url, headers={"content-type": FORM}, body=urlencode(data).encode())
 
 
 @dataclass
