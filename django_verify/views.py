@@ -22,6 +22,10 @@ from django_verify.senders import Callback, CallbackRefused, Sender
 
 logger = logging.getLogger("django_verify")
 
+# How the text of a handshake begins that is no plain text: a call's further instructions would be
+# read aloud as such.
+_KINDS = {"<?xml": "text/xml", "{": "application/json"}
+
 
 @csrf_exempt
 @never_cache
@@ -89,11 +93,10 @@ def _answer(request: HttpRequest, sender: Sender, attempt_sid: str) -> HttpRespo
         body=body,
         attempt_sid=attempt_sid,
     )
-    # Some try an address by GET before they use it, and some report by GET.
-    text = sender.handshake(given) if request.method == "GET" else None
+    # Some try an address before they use it, and some report by GET.
+    text = sender.handshake(given)
     if text is not None:
-        # A call's further instructions are XML; as plain text they would be read aloud.
-        kind = "text/xml" if text.startswith("<?xml") else "text/plain"
+        kind = next((kind for mark, kind in _KINDS.items() if text.startswith(mark)), "text/plain")
         return HttpResponse(text, content_type=kind, headers={"X-Content-Type-Options": "nosniff"})
     delivery_reports.record(sender.alias, sender.reports(given), attempt_sid)
     return HttpResponse()

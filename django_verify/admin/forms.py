@@ -31,6 +31,7 @@ _LABELS = {
     "sms": _("Text message (SMS)"),
     "call": _("Phone call"),
     "whatsapp": _("WhatsApp"),
+    "telegram": _("Telegram"),
     "email": _("E-mail"),
     "sna": _("Silent network (SNA)"),
 }

@@ -23,7 +23,8 @@ from django_verify.rest.answers import Answer, Time, computed
 
 # Older attempts are not shown, whether or not their rows still exist.
 WINDOW = dt.timedelta(days=30)
-CHANNELS = ("sms", "call", "email", "whatsapp", "rbm")
+# The contract's, and our own Telegram.
+CHANNELS = ("sms", "call", "email", "whatsapp", "rbm", "telegram")
 
 _PREFIX = re.compile(r"\+[0-9]{1,15}\Z")
 _CONVERTED = Q(verification__status=Verification.Status.APPROVED)

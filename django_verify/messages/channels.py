@@ -113,7 +113,8 @@ class Channel:
 
     `unrouted` is raised when no sender serves it. A channel without `compose` carries no code;
     `is_offered` tells whether the site has what it needs instead. `template_kind` is the word by
-    which templates name the channel; empty for one that takes none.
+    which templates name the channel; empty for one that takes none. Where it `names_payment`, the
+    text can have an amount and a payee in it.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Channel:
     bad_locale: type[VerifyError] | None = None
     is_offered: Callable[[], bool] = bool
     template_kind: str = ""
+    names_payment: bool = True
 
 
 def get(name: str) -> Channel:
@@ -264,6 +266,12 @@ def _whatsapp(draft: Draft) -> Message:
     return Message("whatsapp", draft.to, body, draft.attempt_sid, draft.locale, code=draft.code)
 
 
+def _telegram(draft: Draft) -> Message:
+    """Compose the text for senders that show one; Telegram has words of its own for the code."""
+    body = _join([_text(draft), _warning(draft)], draft.locale)
+    return Message("telegram", draft.to, body, draft.attempt_sid, draft.locale, code=draft.code)
+
+
 def _mail(draft: Draft) -> Message:
     subject = _say(draft, "email", "Your %(friendly_name)s verification code")
     minutes = str(draft.minutes)
@@ -352,8 +360,10 @@ CHANNELS = {
             compose=_call,
             bad_locale=LocaleNotSpoken,
             template_kind="voice",
+            names_payment=False,
         ),
         Channel("whatsapp", _phone, compose=_whatsapp, unrouted=WhatsappNotConfigured),
+        Channel("telegram", _phone, compose=_telegram, names_payment=False),
         Channel("email", _email, compose=_mail, unrouted=EmailNotConfigured),
         Channel("sna", _phone, is_offered=_has_sna),
         Channel("auto", _phone, is_offered=_has_sna),

@@ -161,9 +161,10 @@ class Sender:
         raise CallbackRefused
 
     def handshake(self, callback: Callback) -> str | None:
-        """Return the text that a GET of the callback address is answered with; None: there is none.
+        """Return the text that answers a callback which is no report; None where it may be one.
 
-        For providers that try an address before they use it; raises CallbackRefused.
+        For providers that try an address before they use it, and for what a call says further on;
+        text that begins as XML or as a JSON object is answered as such. Raises CallbackRefused.
         """
         return None
 

@@ -10,7 +10,7 @@ from django_verify.senders.base import Message, Receipt, Sender, TemporarySendEr
 class ConsoleSender(Sender):
     """Shows on the terminal what would have reached the phone."""
 
-    channels = frozenset({"sms", "call", "whatsapp", "email"})
+    channels = frozenset({"sms", "call", "whatsapp", "telegram", "email"})
     development = True
 
     def send(self, message: Message) -> Receipt:

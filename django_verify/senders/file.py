@@ -16,7 +16,7 @@ from django_verify.senders.base import Message, Receipt, Sender, TemporarySendEr
 class FileSender(Sender):
     """Appends to `path`; each line is written by one call, so processes do not mix theirs."""
 
-    channels = frozenset({"sms", "call", "whatsapp", "email"})
+    channels = frozenset({"sms", "call", "whatsapp", "telegram", "email"})
     development = True
 
     def __init__(self, alias: str, *, path: str | os.PathLike[str]) -> None:

@@ -11,7 +11,7 @@ outbox: list[Message] = []
 class LocmemSender(Sender):
     """Appends to `outbox`."""
 
-    channels = frozenset({"sms", "call", "whatsapp", "email"})
+    channels = frozenset({"sms", "call", "whatsapp", "telegram", "email"})
     development = True
 
     def send(self, message: Message) -> Receipt:

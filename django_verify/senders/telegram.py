@@ -16,7 +16,7 @@ _SHORTEST_TTL, _LONGEST_TTL = 30, 3600
 
 
 class TelegramSender(rest.RestSender):
-    """Our code in Telegram's own words, from the verified channel `sender_username` if there is one.
+    """Our code in Telegram's own words, from the verified channel `sender_username` if it has one.
 
     After `ttl` seconds a message that did not arrive is withdrawn, refunded and reported, so that
     another channel may take over. Reports are signed with the access token.

@@ -39,6 +39,9 @@ from django_verify.verifications import carrier_lookup, sna, testnumbers
 # What `auto` tries where the caller does not say, in order.
 AUTO = ("sna", "sms", "whatsapp", "call")
 
+# What may stand behind a channel, where the caller wishes for both.
+_BEHIND = {"whatsapp": "sms", "telegram": "sms", "sms": "telegram"}
+
 _APP_HASH = re.compile(r"[0-9A-Za-z+/]{11}\Z")
 _SEND_DIGITS = re.compile(r"[0-9wW#*]{1,32}\Z")
 
@@ -318,18 +321,23 @@ def _is_usable(service: VerifyService, name: str, address: Address, device_ip: s
         return not service.psd2_enabled and sna.supports(address.to, device_ip)
     if not delivery.route(service, name, address.country):
         return False
+    if service.psd2_enabled and not channels.CHANNELS[name].names_payment:
+        return False
     if name == "call":
-        return not service.psd2_enabled
+        return True
     return phones.line_type(address.to) != "landline"
 
 
 def _fallback(
     service: VerifyService, chosen: str, wishes: list[str], country: str
 ) -> list[tuple[str, str]]:
-    """Return the senders of SMS where WhatsApp was chosen, SMS is wished for too and is offered."""
-    if not (chosen == "whatsapp" and "sms" in wishes and "sms" in service.channels):
+    """Return the senders behind the chosen channel, where theirs is wished for and offered."""
+    name = _BEHIND.get(chosen, "")
+    if not (name in wishes and name in service.channels):
         return []
-    return [("sms", alias) for alias in delivery.route(service, "sms", country)]
+    if service.psd2_enabled and not channels.CHANNELS[name].names_payment:
+        return []
+    return [(name, alias) for alias in delivery.route(service, name, country)]
 
 
 def _mail_options(service: VerifyService, request: StartRequest) -> dict[str, Any]:
@@ -394,10 +402,10 @@ def _refuse_misuse(start: Start) -> None:
     if service.psd2_enabled:
         if not (request.amount and request.payee):
             raise exceptions.TransactionRequired
-        if channel == "call":
-            raise exceptions.ChannelWithoutPsd2
         if channel == "sna":
             raise exceptions.SnaWithoutPsd2
+        if not start.channel.names_payment:
+            raise exceptions.ChannelWithoutPsd2
     if request.custom_code and not service.custom_code_enabled:
         raise exceptions.FeatureDisabled
     if request.custom_friendly_name and not service.custom_friendly_name_enabled:

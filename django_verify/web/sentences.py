@@ -29,6 +29,7 @@ LABELS: dict[str, Text] = {
     "sms": gettext_lazy("Text message"),
     "call": gettext_lazy("Phone call"),
     "whatsapp": gettext_lazy("WhatsApp"),
+    "telegram": gettext_lazy("Telegram"),
     "rcs": gettext_lazy("RCS message"),
     "email": gettext_lazy("E-mail"),
 }
@@ -36,6 +37,7 @@ INSTEAD: dict[str, Text] = {
     "sms": gettext_lazy("Send a text message instead"),
     "call": gettext_lazy("Call me instead"),
     "whatsapp": gettext_lazy("Send it by WhatsApp instead"),
+    "telegram": gettext_lazy("Send it by Telegram instead"),
     "rcs": gettext_lazy("Send an RCS message instead"),
     "email": gettext_lazy("Send an e-mail instead"),
 }

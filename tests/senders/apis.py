@@ -51,6 +51,7 @@ class Asked:
     def __init__(self, prepared):
         url = urlsplit(prepared.url)
         self.method, self.host, self.path = prepared.method, url.netloc, url.path
+        self.query_string = url.query
         self.headers = {name.lower(): value for name, value in prepared.headers.items()}
         self.body = prepared.body.encode() if isinstance(prepared.body, str) else prepared.body
 
@@ -222,3 +223,118 @@ def africastalking_answer(code, status, sid="None"):
     recipient = {"statusCode": code, "number": PHONE, "status": status, "messageId": sid}
     recipient["cost"] = "KES 0.8000" if sid != "None" else "0"
     return {"SMSMessageData": {"Message": f"Sent to {PHONE}", "Recipients": [recipient]}}
+
+
+TELEGRAM_TOKEN = "AAEAAADGpW-Ul1sZgZ3Sg8bNNpXXXXXXXXXX"
+AZURE_KEY = base64.b64encode(b"access key of the resource").decode()
+ALIYUN_KEY, TENCENT_KEY = "aliyun-s3cret", "tencent-s3cret"
+
+
+def telegram(asked):
+    assert asked.path == "/sendVerificationMessage"
+    if asked.headers.get("authorization") != f"Bearer {TELEGRAM_TOKEN}":
+        return 200, {"ok": False, "error": "ACCESS_TOKEN_INVALID"}
+    body = asked.json
+    if not (body["phone_number"].startswith("+") and body["code"].isdigit()):
+        return 200, {"ok": False, "error": "PHONE_NUMBER_INVALID"}
+    assert 4 <= len(body["code"]) <= 8
+    assert len(body.get("callback_url", "")) <= 256
+    assert len(body["payload"]) <= 128
+    result = {"request_id": "1095104830453", "phone_number": body["phone_number"]}
+    result |= {"request_cost": 0.01, "remaining_balance": 9.99, "payload": body["payload"]}
+    result["delivery_status"] = {"status": "sent", "updated_at": 1772366400}
+    return 200, {"ok": True, "result": result}
+
+
+def aliyun(asked):
+    given = dict(
+        part.split("=", 1) for part in asked.headers["authorization"].split(" ")[1].split(",")
+    )
+    names = given["SignedHeaders"].split(";")
+    assert {"host", "x-acs-date", "x-acs-content-sha256", "x-acs-signature-nonce"} <= set(names)
+    headers = asked.headers | {"host": asked.host}
+    lines = "".join(f"{name}:{headers[name]}\n" for name in names)
+    query = asked.query_string
+    assert query == "&".join(sorted(query.split("&")))
+    digest = hashlib.sha256(asked.body or b"").hexdigest()
+    assert headers["x-acs-content-sha256"] == digest
+    whole = f"{asked.method}\n{asked.path}\n{query}\n{lines}\n{';'.join(names)}\n{digest}"
+    text = f"ACS3-HMAC-SHA256\n{hashlib.sha256(whole.encode()).hexdigest()}"
+    made = hmac.new(ALIYUN_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()
+    if given["Signature"] != made or given["Credential"] != "LTAI-1":
+        return 400, aliyun_answer("SignatureDoesNotMatch")
+    assert headers["x-acs-action"] == "SendSms"
+    assert headers["x-acs-version"] == "2017-05-25"
+    values = parse_qs(query, strict_parsing=True)
+    if values["TemplateCode"] != ["SMS_1"]:
+        return 200, aliyun_answer("isv.SMS_TEMPLATE_ILLEGAL")
+    assert set(json.loads(values["TemplateParam"][0])) == {"code"}
+    return 200, aliyun_answer("OK") | {"BizId": "900619746936498440^0"}
+
+
+def aliyun_answer(code):
+    return {"Code": code, "Message": f"about {PHONE}", "RequestId": "F655A8D5-B967-440B-8683"}
+
+
+def tencent(asked):
+    kind, _, rest = asked.headers["authorization"].partition(" ")
+    given = dict(part.split("=", 1) for part in rest.split(", "))
+    names = given["SignedHeaders"].split(";")
+    headers = asked.headers | {"host": asked.host}
+    lines = "".join(f"{name}:{headers[name]}\n" for name in names)
+    body = hashlib.sha256(asked.body).hexdigest()
+    whole = f"POST\n{asked.path}\n\n{lines}\n{';'.join(names)}\n{body}"
+    now = headers["x-tc-timestamp"]
+    _, day, service, end = given["Credential"].split("/")
+    assert (kind, service, end) == ("TC3-HMAC-SHA256", "sms", "tc3_request")
+    assert day == time.strftime("%Y-%m-%d", time.gmtime(int(now)))
+    text = f"{kind}\n{now}\n{day}/sms/tc3_request\n{hashlib.sha256(whole.encode()).hexdigest()}"
+    key = f"TC3{TENCENT_KEY}".encode()
+    for part in (day, service, end):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    if given["Signature"] != hmac.new(key, text.encode(), hashlib.sha256).hexdigest():
+        return 200, tencent_error("AuthFailure.SignatureFailure")
+    assert headers["x-tc-action"] == "SendSms"
+    assert headers["x-tc-version"] == "2021-01-11"
+    content = asked.json
+    assert content["PhoneNumberSet"][0].startswith("+")
+    return 200, tencent_answer("Ok", content["SessionContext"])
+
+
+def tencent_answer(code, context=""):
+    status = {"SerialNo": "5000:1045710669157053657849499619" if code == "Ok" else ""}
+    status |= {"PhoneNumber": PHONE, "Fee": int(code == "Ok"), "SessionContext": context}
+    status |= {"Code": code, "Message": f"about {PHONE}", "IsoCode": "US"}
+    return {"Response": {"SendStatusSet": [status], "RequestId": "a0aabda6-cf91-4f3e"}}
+
+
+def tencent_error(code):
+    error = {"Code": code, "Message": f"about {PHONE}"}
+    return {"Response": {"Error": error, "RequestId": "a0aabda6-cf91-4f3e"}}
+
+
+def azure(asked):
+    assert f"{asked.path}?{asked.query_string}" == "/sms?api-version=2021-03-07"
+    date, digest = asked.headers["x-ms-date"], asked.headers["x-ms-content-sha256"]
+    assert digest == base64.b64encode(hashlib.sha256(asked.body).digest()).decode()
+    text = f"POST\n/sms?api-version=2021-03-07\n{date};{asked.host};{digest}"
+    made = hmac.new(base64.b64decode(AZURE_KEY), text.encode(), hashlib.sha256).digest()
+    signed = "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature="
+    if asked.headers["authorization"] != signed + base64.b64encode(made).decode():
+        return 401, {"error": {"code": "Unauthorized", "message": f"{PHONE}"}}
+    body = asked.json
+    (recipient,) = body["smsRecipients"]
+    assert body["message"]
+    return 202, azure_answer(202, to=recipient["to"])
+
+
+def azure_answer(status, message="", to=PHONE):
+    sent = status == 202
+    one = {
+        "to": to,
+        "httpStatusCode": status,
+        "successful": sent,
+        "repeatabilityResult": "accepted",
+    }
+    one |= {"messageId": "Outgoing_20200610203725bfd4ba70-bc63"} if sent else {}
+    return {"value": [one | ({"errorMessage": message} if message else {})]}

@@ -14,13 +14,21 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from django_verify.senders import Callback, SendError, TemporarySendError
 from tests.senders.apis import (
+    ALIYUN_KEY,
+    AZURE_KEY,
     CALLBACK,
     ED25519,
     ED25519_PUBLIC,
     PHONE,
     SECRET,
+    TELEGRAM_TOKEN,
+    TENCENT_KEY,
     africastalking,
     africastalking_answer,
+    aliyun,
+    aliyun_answer,
+    azure,
+    azure_answer,
     bird,
     compact,
     hmac64,
@@ -31,8 +39,12 @@ from tests.senders.apis import (
     rsa_pem,
     sha256,
     sinch,
+    telegram,
     telnyx,
     telnyx_error,
+    tencent,
+    tencent_answer,
+    tencent_error,
     vonage,
     vonage_error,
 )
@@ -101,6 +113,43 @@ def sign_telnyx(data, now, secret=None, url=CALLBACK):
 def sign_africastalking(data, now, secret=SECRET, url=CALLBACK):
     url += f"{'&' if '?' in url else '?'}token={secret}"
     return Callback(url, headers={"content-type": FORM}, body=urlencode(data).encode())
+
+
+def sign_telegram(data, now, secret=TELEGRAM_TOKEN, url=CALLBACK):
+    body, at = compact(data), str(int(now))
+    key = hashlib.sha256(secret.encode()).digest()
+    signature = hmac.new(key, f"{at}\n".encode() + body, hashlib.sha256).hexdigest()
+    headers = {"x-request-timestamp": at, "x-request-signature": signature}
+    return Callback(url, headers=headers, body=body)
+
+
+def with_token(url, secret):
+    return f"{url}{'&' if '?' in url else '?'}token={secret}"
+
+
+def sign_list(data, now, secret=SECRET, url=CALLBACK):
+    return Callback(with_token(url, secret), body=compact([data]))
+
+
+def sign_events(data, now, secret=SECRET, url=CALLBACK):
+    kind = "Microsoft.Communication.SMSDeliveryReportReceived"
+    event = {"id": "1", "eventType": kind, "data": data, "dataVersion": "1.0"}
+    return Callback(with_token(url, secret), body=compact([event]))
+
+
+ALIYUN_OTHERS = (
+    *("isv.SMS_SIGNATURE_ILLEGAL", "isv.SMS_TEMPLATE_ILLEGAL", "isv.AMOUNT_NOT_ENOUGH"),
+    *("isv.BUSINESS_LIMIT_CONTROL", "isp.SYSTEM_ERROR", "isv.TEMPLATE_MISSING_PARAMETERS"),
+    *("SignatureDoesNotMatch", "Throttling.User", "isv.A_CODE_OF_TOMORROW"),
+)
+TENCENT_GONE = (
+    *("FailedOperation.PhoneNumberInBlacklist", "InvalidParameterValue.IncorrectPhoneNumber"),
+)
+TENCENT_OTHERS = (
+    *("AuthFailure.SignatureFailure", "FailedOperation.InsufficientBalanceInSmsPackage"),
+    *("LimitExceeded.PhoneNumberDailyLimit", "FailedOperation.ContainSensitiveWord"),
+    *("InternalError.Timeout", "InvalidParameterValue.ACodeOfTomorrow"),
+)
 
 
 @dataclass
@@ -363,6 +412,153 @@ PROVIDERS = {
                 sign_africastalking,
                 {"id": "AT1", "status": "Failed", "failureReason": "UserIsInactive"},
                 ("AT1", "undelivered", "UserIsInactive", "", ""),
+                dated=False,
+                whole=False,
+            ),
+        ),
+        {"callback_token": ""},
+    ),
+}
+PROVIDERS |= {
+    "telegram": Provider(
+        telegram,
+        "gatewayapi.telegram.org",
+        {"access_token": TELEGRAM_TOKEN, "sender_username": "@acme", "ttl": 60},
+        {"telegram": ("1095104830453", "0.01", "USD")},
+        (
+            *(
+                (status, {"ok": False, "error": code}, GONE, code)
+                for status in (200, 400)
+                for code in ("PHONE_NUMBER_INVALID", "PHONE_NUMBER_NOT_FOUND")
+            ),
+            *(
+                (200, {"ok": False, "error": code}, LATER, code)
+                for code in "ACCESS_TOKEN_INVALID BALANCE_NOT_ENOUGH SENDER_USERNAME_INVALID".split()
+            ),
+            (200, {"ok": False, "error": "FLOOD_WAIT_12"}, LATER, "FLOOD_WAIT"),
+            (200, {"ok": False, "error": "A_NAME_OF_TOMORROW"}, LATER, "A_NAME_OF_TOMORROW"),
+        ),
+        (
+            Told(
+                sign_telegram,
+                {"request_id": "10", "phone_number": PHONE, "request_cost": 0.01}
+                | {"delivery_status": {"status": "delivered", "updated_at": 1772366400}},
+                ("10", "delivered", "", "", ""),
+            ),
+            Told(
+                sign_telegram,
+                {"request_id": "10", "is_refunded": True, "delivery_status": {"status": "expired"}},
+                ("10", "undelivered", "", "", ""),
+            ),
+        ),
+    ),
+    "aliyun": Provider(
+        aliyun,
+        "dysmsapi.aliyuncs.com",
+        {
+            "access_key_id": "LTAI-1",
+            "access_key_secret": ALIYUN_KEY,
+            "sign_name": "示例科技",
+            "template_code": "SMS_1",
+            "callback_token": SECRET,
+        },
+        {"sms": ("900619746936498440^0", "", "")},
+        (
+            (200, aliyun_answer("isv.MOBILE_NUMBER_ILLEGAL"), GONE, "isv.MOBILE_NUMBER_ILLEGAL"),
+            *(
+                (status, aliyun_answer(code), LATER, code)
+                for status in (200, 400)
+                for code in ALIYUN_OTHERS
+            ),
+        ),
+        (
+            Told(
+                sign_list,
+                {"phone_number": "13900000001", "success": True, "err_code": "DELIVERED"}
+                | {"biz_id": "90^0", "out_id": "VL1", "sms_size": "1"},
+                ("90^0", "delivered", "", "", ""),
+                dated=False,
+                whole=False,
+            ),
+            Told(
+                sign_list,
+                {"success": "false", "err_code": "MK:0001", "biz_id": "90^0"},
+                ("90^0", "undelivered", "", "", ""),
+                dated=False,
+                whole=False,
+            ),
+        ),
+        {"callback_token": ""},
+    ),
+    "tencent": Provider(
+        tencent,
+        "sms.tencentcloudapi.com",
+        {
+            "secret_id": "AKID-1",
+            "secret_key": TENCENT_KEY,
+            "sdk_app_id": "1400006666",
+            "template_id": "449739",
+            "sign_name": "示例科技",
+            "callback_token": SECRET,
+        },
+        {"sms": ("5000:1045710669157053657849499619", "", "")},
+        (
+            *((200, tencent_answer(code), GONE, code) for code in TENCENT_GONE),
+            *((200, tencent_answer(code), LATER, code) for code in TENCENT_OTHERS),
+            *((200, tencent_error(code), LATER, code) for code in TENCENT_OTHERS),
+        ),
+        (
+            Told(
+                sign_list,
+                {"nationcode": "86", "mobile": "13900000001", "report_status": "SUCCESS"}
+                | {"errmsg": "DELIVRD", "description": "ok", "sid": "5000:10"},
+                ("5000:10", "delivered", "", "", ""),
+                dated=False,
+                whole=False,
+            ),
+            Told(
+                sign_list,
+                {"report_status": "FAIL", "errmsg": "UNDELIV", "sid": "5000:10"},
+                ("5000:10", "undelivered", "UNDELIV", "", ""),
+                dated=False,
+                whole=False,
+            ),
+        ),
+        {"callback_token": ""},
+    ),
+    "azure": Provider(
+        azure,
+        "acme.communication.azure.com",
+        {
+            "endpoint": "https://acme.communication.azure.com/",
+            "access_key": AZURE_KEY,
+            "sender": "+18335550100",
+            "callback_token": SECRET,
+        },
+        {"sms": ("Outgoing_20200610203725bfd4ba70-bc63", "", "")},
+        (
+            (202, azure_answer(400, "Invalid To phone number format."), GONE, "400"),
+            (202, azure_answer(400, "Invalid From phone number format."), LATER, "400"),
+            (202, azure_answer(400), LATER, "400"),
+            (202, azure_answer(404, "Phone number not owned."), LATER, "404"),
+            (202, azure_answer(429), LATER, "429"),
+            (401, {"error": {"code": "Unauthorized"}}, LATER, "Unauthorized"),
+            (400, {"error": {"code": "BadRequest", "message": PHONE}}, LATER, "BadRequest"),
+        ),
+        (
+            Told(
+                sign_events,
+                {"MessageId": "Outgoing_1", "From": "+18335550100", "To": PHONE}
+                | {"DeliveryStatus": "Delivered", "DeliveryStatusDetails": "No error."},
+                ("Outgoing_1", "delivered", "", "", ""),
+                dated=False,
+                whole=False,
+            ),
+            Told(
+                sign_events,
+                {"messageId": "Outgoing_1", "deliveryStatus": "Failed"}
+                | {"deliveryStatusDetails": "4006 The recipient has opted out"},
+                ("Outgoing_1", "undelivered", "4006", "", ""),
                 dated=False,
                 whole=False,
             ),

@@ -90,6 +90,24 @@ def http(sid, url, now):
     return fakes.signed(url, body, "x-signature", "v1=", fakes.SECRET)
 
 
+def telegram(sid, url, now):
+    data = {"request_id": sid, "phone_number": PHONE, "delivery_status": {"status": "delivered"}}
+    return providers.sign_telegram(data, now, url=url)
+
+
+def aliyun(sid, url, now):
+    return providers.sign_list({"biz_id": sid, "success": True}, now, url=FIXED)
+
+
+def tencent(sid, url, now):
+    return providers.sign_list({"sid": sid, "report_status": "SUCCESS"}, now, url=FIXED)
+
+
+def azure(sid, url, now):
+    data = {"MessageId": sid, "DeliveryStatus": "Delivered", "To": PHONE}
+    return providers.sign_events(data, now, url=FIXED)
+
+
 REPORTS = {
     "vonage": (vonage, vonage_by_query, vonage_by_form),
     "messagebird": (messagebird,),
@@ -98,6 +116,10 @@ REPORTS = {
     "sinch": (sinch,),
     "telnyx": (telnyx,),
     "africastalking": (africastalking,),
+    "telegram": (telegram,),
+    "aliyun": (aliyun,),
+    "tencent": (tencent,),
+    "azure": (azure,),
     "twilio": (twilio,),
     "whatsapp": (whatsapp,),
     "http": (http,),

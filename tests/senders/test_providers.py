@@ -26,6 +26,7 @@ every_provider = pytest.mark.parametrize("name", PROVIDERS)
 
 def message(channel="sms", **values):
     defaults = {"to": PHONE, "body": f"Your code is: {CODE}", "attempt_sid": ATTEMPT}
+    defaults |= {"code": CODE}
     return Message(channel, **defaults | {"locale": "en", "callback_url": CALLBACK} | values)
 
 
