@@ -96,7 +96,7 @@ def _answer(request: HttpRequest, sender: Sender, attempt_sid: str) -> HttpRespo
         kind = "text/xml" if text.startswith("<?xml") else "text/plain"
         return HttpResponse(text, content_type=kind, headers={"X-Content-Type-Options": "nosniff"})
     delivery_reports.record(sender.alias, sender.reports(given), attempt_sid)
-    return HttpResponse()
+    return HttpResponse(sender.report_answer, content_type="text/plain")
 
 
 def _body(request: HttpRequest) -> bytes | None:
