@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import Callback, Message, Receipt, Report
 
+_INVALID = "invalid_number"
 _SIGNATURES = "x-plivo-signature-v3", "x-plivo-signature-ma-v3"
 
 
@@ -20,6 +21,7 @@ class PlivoSender(rest.RestSender):
 
     channels = frozenset({"sms"})
     reporting = True
+    permanent = frozenset({_INVALID})
     statuses = {
         "sent": "sent",
         "delivered": "delivered",
@@ -55,6 +57,10 @@ class PlivoSender(rest.RestSender):
     def receipt(self, data: object) -> Receipt:
         """Read the id; the price comes with the reports."""
         return Receipt(rest.pick(data, "message_uuid", 0))
+
+    def error(self, data: object) -> str:
+        """Read whether the number was left out, as it is of those that a message is for."""
+        return _INVALID if rest.entries(data, "invalid_number") else ""
 
     def is_signed(self, callback: Callback) -> bool:
         """Look at the HMAC of address, parameters and nonce; a header may hold several."""

@@ -34,6 +34,9 @@ class SnsSender(Sender):
     """Transactional text from `sender_id` or `origination_number`.
 
     Without `access_key_id` and `secret_access_key`, AWS's own chain finds the credentials.
+    SNS accepts a message to a number that has opted out, and sends nothing: with `ask_opt_out`
+    each message is preceded by that question, which needs the permission
+    `sns:CheckIfPhoneNumberIsOptedOut`. Neither does SNS report deliveries over HTTP.
     """
 
     channels = frozenset({"sms"})
@@ -49,6 +52,7 @@ class SnsSender(Sender):
         access_key_id: str = "",
         secret_access_key: str = "",
         endpoint_url: str = "",
+        ask_opt_out: bool = False,
     ) -> None:
         super().__init__(alias)
         if find_spec("boto3") is None:
@@ -73,6 +77,7 @@ class SnsSender(Sender):
             aws_secret_access_key=secret_access_key,
             endpoint_url=endpoint_url,
         )
+        self.ask_opt_out = ask_opt_out
         # At DEBUG it writes every request down, message and all.
         logger = logging.getLogger("botocore")
         if logger.level == logging.NOTSET:
@@ -80,13 +85,25 @@ class SnsSender(Sender):
 
     def send(self, message: Message) -> Receipt:
         """Publish to the number once; the library's own retries are off."""
+        if self.ask_opt_out:
+            asked = self._call("check_if_phone_number_is_opted_out", phoneNumber=message.to)
+            if asked.get("isOptedOut"):
+                raise SendError("the recipient has opted out", code="OptedOut")
+        answer = self._call(
+            "publish",
+            PhoneNumber=message.to,
+            Message=message.body,
+            MessageAttributes=self.attributes,
+        )
+        return Receipt(provider_sid=rest.pick(answer, "MessageId"))
+
+    def _call(self, name: str, **parameters: Any) -> dict[str, Any]:
+        """Call one operation. Only a message that was to be published may have been sent."""
         import botocore.exceptions as errors  # noqa: PLC0415 - an extra
         from botocore.parsers import ResponseParserError  # noqa: PLC0415 - an extra
 
         try:
-            answer = self._client.publish(
-                PhoneNumber=message.to, Message=message.body, MessageAttributes=self.attributes
-            )
+            answer: dict[str, Any] = getattr(self._client, name)(**parameters)
         except errors.ClientError as error:
             failure: SendError = _refusal(error.response)
         except (
@@ -100,7 +117,9 @@ class SnsSender(Sender):
             text = f"AWS did not answer: {type(error).__name__}"
             failure = TemporarySendError(text, uncertain=True)
         else:
-            return Receipt(provider_sid=rest.pick(answer, "MessageId"))
+            return answer
+        if isinstance(failure, TemporarySendError) and name != "publish":
+            failure.uncertain = False
         # Raised out here, for the library's error holds the request.
         raise failure
 

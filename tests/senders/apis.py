@@ -130,9 +130,10 @@ def vonage(asked):
     return 201, {"uuid": call, "status": "started", "direction": "outbound"}
 
 
-def vonage_error(status):
+def vonage_error(*statuses):
     text = f"Something about {PHONE}"
-    return {"message-count": "1", "messages": [{"status": status, "error-text": text}]}
+    parts = [{"status": one, "error-text": text, "message-id": "0A"} for one in statuses]
+    return {"message-count": str(len(parts)), "messages": parts}
 
 
 def messagebird(asked):
@@ -144,8 +145,16 @@ def messagebird(asked):
     if asked.path == "/voicemessages" and "-" not in body["language"]:
         return 422, messagebird_error(10)
     assert asked.path in {"/messages", "/voicemessages"}
-    sent = [{"recipient": int(one), "status": "sent"} for one in body["recipients"]]
-    return 201, {"id": "e8077d803532c0b5937c639b60216938", "recipients": {"items": sent}}
+    return 201, messagebird_answer(1, "sent")
+
+
+def messagebird_answer(sent, status):
+    items = [
+        {"recipient": int(PHONE[1:]), "status": status, "statusDatetime": "2026-05-03T14:26:57"}
+    ]
+    counts = {"totalCount": 1, "totalSentCount": sent, "totalDeliveredCount": 0}
+    counts |= {"totalDeliveryFailedCount": 1 - sent, "items": items}
+    return {"id": "e8077d803532c0b5937c639b60216938", "recipients": counts}
 
 
 def messagebird_error(code, parameter="recipients"):

@@ -26,6 +26,7 @@ from tests.senders.apis import (
     hmac64,
     jwt,
     messagebird,
+    messagebird_answer,
     messagebird_error,
     plivo,
     rsa_pem,
@@ -196,6 +197,7 @@ PROVIDERS = {
                 for parameter in ("originator", "body", "reportUrl", None)
             ),
             (400, messagebird_error(21), LATER, "21"),
+            (201, messagebird_answer(0, "delivery_failed"), LATER, "not_sent"),
             (422, messagebird_error(25), LATER, "25"),
             (402, messagebird_error(25), LATER, "25"),
             (401, messagebird_error(2), LATER, "2"),
@@ -224,6 +226,7 @@ PROVIDERS = {
         (
             (422, {"code": "InvalidPayload", "message": PHONE}, LATER, "InvalidPayload"),
             (402, {"code": "InsufficientBalance", "message": ""}, LATER, "InsufficientBalance"),
+            *((202, {"id": "b3", "status": one}, LATER, one) for one in ("rejected", "skipped")),
         ),
         (
             Told(
@@ -243,6 +246,7 @@ PROVIDERS = {
         (
             (400, {"error": f"{PHONE} is not valid"}, LATER, "400"),
             (402, {"error": "no money"}, LATER, "402"),
+            (202, {"message_uuid": [], "invalid_number": [PHONE[1:]]}, GONE, "invalid_number"),
             (404, {"error": "not found"}, LATER, "404"),
         ),
         (
@@ -306,6 +310,16 @@ PROVIDERS = {
         (
             *((400, telnyx_error(one), GONE, one) for one in "40001 40012 40300 40310".split()),
             (403, telnyx_error("40300"), GONE, "40300"),
+            (200, {"data": {"id": "4", "to": [{"status": "sending_failed"}]}}, LATER, "failed"),
+            (
+                200,
+                {
+                    "data": {"id": "4", "to": [{"status": "delivery_failed"}]}
+                    | telnyx_error("40001")
+                },
+                GONE,
+                "40001",
+            ),
             (403, telnyx_error("20100"), LATER, "20100"),
             *((400, telnyx_error(one, "/to"), GONE, one) for one in ("10002", "10016")),
             *((400, telnyx_error(one, "/from"), LATER, one) for one in ("10002", "10016")),

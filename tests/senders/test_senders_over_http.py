@@ -467,6 +467,43 @@ def test_sns_publishes_a_transactional_text(fake):  # noqa: F811
     assert (caught.value.uncertain, len(server.asked)) == (True, 2)
 
 
+@pytest.mark.parametrize("opted_out", [True, False])
+def test_sns_may_be_asked_whether_a_number_has_opted_out(opted_out, fake):  # noqa: F811
+    pytest.importorskip("boto3")
+    server = fake(fakes.Sns)
+    server.opted_out = opted_out
+    sender = SnsSender("it", **fakes.Sns.options, endpoint_url=server.url, ask_opt_out=True)
+    if opted_out:
+        with pytest.raises(SendError) as caught:
+            sender.send(message())
+        assert (type(caught.value), caught.value.code) == (SendError, "OptedOut")
+    else:
+        assert sender.send(message()) == Receipt("567910cd-659e")
+    assert server.asked[0].form["phoneNumber"] == PHONE
+    assert len(server.asked) == 2 - opted_out
+
+
+def test_sns_that_does_not_answer_the_question_has_sent_nothing(fake):  # noqa: F811
+    pytest.importorskip("boto3")
+    server = fake(fakes.Sns)
+    sender = SnsSender("it", **fakes.Sns.options, endpoint_url=server.url, ask_opt_out=True)
+    for fault in (fakes.Sns.error(500, "InternalError"), fakes.reset):
+        server.fault = fault
+        with pytest.raises(TemporarySendError) as caught:
+            sender.send(message())
+        assert not caught.value.uncertain
+
+
+@pytest.mark.parametrize("status", ["failed", "undelivered", "canceled"])
+def test_twilio_knows_at_once_that_a_message_has_failed(status, fake):  # noqa: F811
+    server = fake(fakes.Twilio)
+    for code, shown in ((30007, "30007"), (None, "failed")):
+        server.fault = 201, {"sid": "SM1", "status": status, "error_code": code}
+        with pytest.raises(TemporarySendError) as caught:
+            twilio(server.url).send(message())
+        assert caught.value.code == shown
+
+
 def test_sns_out_of_reach_is_certain():
     pytest.importorskip("boto3")
     options = fakes.Sns.options | {"endpoint_url": "http://127.0.0.1:1"}
@@ -506,6 +543,20 @@ def test_apprise_fills_the_target(fake):  # noqa: F811
 def test_apprise_without_a_target_would_text_its_sender(url):
     pytest.importorskip("apprise")
     with pytest.raises(ValueError) as caught:
+        AppriseSender("it", url=url)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{schema}://key:{SECRET}@15005550006/{{to_digits}}"
+        for schema in ("vonage", "nexmo", "Vonage", "atalk", "msg91", "clicksend", "clickatell")
+    ],
+)
+def test_apprise_believes_no_service_that_refuses_under_a_success(url):
+    pytest.importorskip("apprise")
+    with pytest.raises(ValueError, match="refuses under a status of success") as caught:
         AppriseSender("it", url=url)
     assert SECRET not in str(caught.value)
 
