@@ -101,7 +101,7 @@ class RestSender(Sender):
 
     def send(self, message: Message) -> Receipt:
         """Ask the provider once; an answer that cannot be read leaves the outcome uncertain."""
-        answer = _ask(self.request(message))
+        answer = ask(self.request(message))
         data = self.decode(answer)
         error = self.error(data)
         code = code_of(error)
@@ -266,7 +266,8 @@ def voice(message: Message, voices: Mapping[str, str] = SPEECH, *, dials: bool =
     return voices[message.locale]
 
 
-def _ask(request: Request) -> client.Answer:
+def ask(request: Request) -> client.Answer:
+    """Make one request; raises TemporarySendError without an answer."""
     try:
         return client.call(
             request.method,

@@ -174,6 +174,9 @@ def bird(asked):
 
 
 def plivo(asked):
+    if asked.method == "GET":
+        assert asked.authorization == basic("MA1", SECRET)
+        return plivo_state(asked.path.split("/")[-2], "delivered")
     assert asked.path == "/v1/Account/MA1/Message/"
     if asked.authorization != basic("MA1", SECRET):
         return 401, b"Could not verify your access level for that URL."
@@ -181,6 +184,11 @@ def plivo(asked):
         return 400, {"api_id": "1", "error": f"{PHONE} is not valid"}
     sid = "db3ce55a-7f1d-11e1-8ea7-1231380bc196"
     return 202, {"message": "message(s) queued", "message_uuid": [sid], "api_id": "1"}
+
+
+def plivo_state(sid, state, code="000"):
+    found = {"message_uuid": sid, "message_state": state, "error_code": code, "units": 1}
+    return 200, found | {"total_amount": "0.00350", "message_type": "sms", "api_id": "1"}
 
 
 def sinch(asked):

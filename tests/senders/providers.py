@@ -83,6 +83,16 @@ def sign_plivo(data, now, secret=SECRET, url=CALLBACK):
     return Callback(url, headers=headers, body=urlencode(data).encode())
 
 
+def sign_plivo_v2(data, now, secret=SECRET, url=CALLBACK):
+    nonce = "12345678901234567890"
+    headers = {
+        "x-plivo-signature-v2": hmac64(secret, (url.partition("?")[0] + nonce).encode()),
+        "x-plivo-signature-v2-nonce": nonce,
+        "content-type": FORM,
+    }
+    return Callback(url, headers=headers, body=urlencode(data).encode())
+
+
 def sign_sinch(data, now, secret=SECRET, url=CALLBACK):
     body, at = compact(data), str(int(now))
     head = "x-sinch-webhook-signature"
@@ -263,6 +273,12 @@ PROVIDERS = {
                 ("dc", "undelivered", "50", "", ""),
                 dated=False,
             ),
+            Told(
+                sign_plivo,
+                {"MessageUUID": "dc", "Status": "rejected", "ErrorCode": "410"},
+                ("dc", "undelivered", "410", "", ""),
+                dated=False,
+            ),
         ),
     ),
     "sinch": Provider(
@@ -379,6 +395,16 @@ PROVIDERS = {
                 ("AT1", "undelivered", "UserIsInactive", "", ""),
                 dated=False,
                 whole=False,
+            ),
+            *(
+                Told(
+                    sign_africastalking,
+                    {"id": "AT1", "status": status},
+                    ("AT1", "undelivered", "", "", ""),
+                    dated=False,
+                    whole=False,
+                )
+                for status in ("Rejected", "AbsentSubscriber", "Expired")
             ),
         ),
         {"callback_token": ""},

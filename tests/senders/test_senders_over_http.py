@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from django_verify.messages import channels
 from django_verify.senders import (
     ACCOUNT,
     REQUEST,
@@ -380,6 +381,30 @@ def test_whatsapp_sends_the_template(fake):  # noqa: F811
     with pytest.raises(TemporarySendError) as caught:
         whatsapp(server.url).send(message("whatsapp", code="x" * 16))
     assert caught.value.fault == UNSUITED
+
+
+# What Meta's documentation lists as the languages of templates.
+META = set(
+    "af sq ar az bn bg ca zh_CN zh_HK zh_TW hr cs da nl en en_GB en_US et fil fi fr ka de el gu ha"
+    " he hi hu id ga it ja kn kk ko lo lv lt mk ms ml mr nb fa pl pt_BR pt_PT pa ro ru sr sk sl es"
+    " es_AR es_ES es_MX sw sv ta te th tr uk ur uz vi zu".split()
+)
+
+
+@pytest.mark.parametrize("locale", channels.CHANNELS["whatsapp"].locales)
+def test_every_locale_is_a_language_that_meta_knows(locale):
+    language = whatsapp(languages={}).request(message("whatsapp", locale=locale))
+    assert language.json["template"]["language"]["code"] in META
+
+
+@pytest.mark.parametrize(
+    ("locale", "code"), [("pt", "pt_PT"), ("zh", "zh_CN"), ("tl", "fil"), ("zh-HK", "zh_HK")]
+)
+def test_some_languages_have_another_name_at_meta(locale, code):
+    asked = whatsapp(languages={}).request(message("whatsapp", locale=locale))
+    assert asked.json["template"]["language"] == {"code": code}
+    ours = whatsapp(languages={locale: "xx"}).request(message("whatsapp", locale=locale))
+    assert ours.json["template"]["language"] == {"code": "xx"}
 
 
 def test_whatsapp_shakes_hands():
