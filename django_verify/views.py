@@ -99,7 +99,7 @@ def _answer(request: HttpRequest, sender: Sender, attempt_sid: str) -> HttpRespo
         kind = next((kind for mark, kind in _KINDS.items() if text.startswith(mark)), "text/plain")
         return HttpResponse(text, content_type=kind, headers={"X-Content-Type-Options": "nosniff"})
     delivery_reports.record(sender.alias, sender.reports(given), attempt_sid)
-    return HttpResponse()
+    return HttpResponse(sender.report_answer, content_type="text/plain")
 
 
 def _body(request: HttpRequest) -> bytes | None:

@@ -34,6 +34,8 @@ class AfricasTalkingSender(rest.RestSender):
         "Success": "delivered",
         "Rejected": "undelivered",
         "Failed": "undelivered",
+        "AbsentSubscriber": "undelivered",
+        "Expired": "undelivered",
     }
 
     def __init__(

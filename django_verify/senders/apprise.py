@@ -13,6 +13,7 @@ from django_verify.senders.base import Message, Receipt, Sender, TemporarySendEr
 
 # Two numbers that nobody has, to see whether a URL tells them apart.
 _NOBODY = "+12025550143", "+12025550178"
+_REFUSE_UNDER_SUCCESS = {"atalk", "clickatell", "clicksend", "msg91", "nexmo", "vonage"}
 # The library cannot be interrupted, so only so many calls may be left behind at a time.
 _CALLS = threading.BoundedSemaphore(16)
 
@@ -38,8 +39,9 @@ for _name in ("apprise", "urllib3.connectionpool", "urllib3.util.retry"):
 class AppriseSender(Sender):
     """The service of `url`, in which `{to}` or `{to_digits}` stands where its target belongs.
 
-    The library tells neither an id nor a reason: a failure may be for good or not, and a message
-    whose sending failed may have been sent.
+    The library returns neither an id nor a reason: a failure may be for good or not, and a message
+    whose sending failed may have been sent. It looks at the HTTP status alone, so services that
+    refuse under a status of success are not taken; another one that does so cannot be known.
     """
 
     def __init__(
@@ -52,6 +54,11 @@ class AppriseSender(Sender):
             raise ValueError("channels is a list")
         if timeout <= 0:
             raise ValueError("timeout is above zero")
+        if url.partition("://")[0].lower() in _REFUSE_UNDER_SUCCESS:
+            raise ValueError(
+                "this service refuses under a status of success, which apprise takes for sent:"
+                " use the sender of its own, or a recipe of HttpSender"
+            )
         # Without a target many services send to the sender's own number.
         if "{to}" not in url and "{to_digits}" not in url:
             raise ValueError("url needs {to} or {to_digits} where its target belongs")

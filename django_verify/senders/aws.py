@@ -67,13 +67,16 @@ class AwsSender(Sender):
     def ask(self, operation: str, parameters: Mapping[str, Any]) -> Receipt:
         """Call an operation once, and return the receipt. Raises SendError."""
         # The library takes an answer that it cannot read for one without members.
-        sid = rest.pick(self._call(operation, parameters), "MessageId")
+        sid = rest.pick(self.call(operation, parameters), "MessageId")
         if not sid:
             raise TemporarySendError("AWS's answer cannot be read", uncertain=True)
         return Receipt(provider_sid=sid)
 
-    def _call(self, operation: str, parameters: Mapping[str, Any]) -> Any:
-        """Return the answer; the library's own retries are off."""
+    def call(self, operation: str, parameters: Mapping[str, Any], *, sends: bool = True) -> Any:
+        """Return the answer of an operation; only one that `sends` may leave it uncertain.
+
+        The library's own retries are off.
+        """
         import botocore.exceptions as errors  # noqa: PLC0415 - an extra
         from botocore.parsers import ResponseParserError  # noqa: PLC0415 - an extra
 
@@ -91,6 +94,8 @@ class AwsSender(Sender):
         except (errors.BotoCoreError, ResponseParserError) as error:
             text = f"AWS did not answer: {type(error).__name__}"
             failure = TemporarySendError(text, uncertain=True)
+        if isinstance(failure, TemporarySendError) and not sends:
+            failure.uncertain = False
         # Raised out here, for the library's error holds the request.
         raise failure
 

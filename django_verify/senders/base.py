@@ -148,6 +148,8 @@ class Sender:
     reporting = False
     #: The longest `callback_url` that the provider takes; None: it has no such limit.
     callback_max_length: int | None = None
+    #: What a report is answered; most providers want nothing but the status 200.
+    report_answer = ""
 
     def __init__(self, alias: str) -> None:
         self.alias = alias

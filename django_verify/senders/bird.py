@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import Callback, Message, Receipt, Report
 
+_FAILED = {"undelivered", "failed"}
+
 
 class BirdSender(rest.RestSender):
     """Text through one SMS channel of a workspace.
@@ -23,6 +25,7 @@ class BirdSender(rest.RestSender):
         "delivery_failed": "undelivered",
         "sending_failed": "failed",
         "rejected": "failed",
+        "skipped": "failed",
     }
 
     def __init__(
@@ -55,8 +58,9 @@ class BirdSender(rest.RestSender):
         return Receipt(rest.pick(data, "id"))
 
     def error(self, data: object) -> str:
-        """Read the error's name."""
-        return rest.pick(data, "code")
+        """Read the error's name, or the status of a message that has failed at once."""
+        status = rest.pick(data, "status")
+        return rest.pick(data, "code") or (status if self.statuses.get(status) in _FAILED else "")
 
     def is_signed(self, callback: Callback) -> bool:
         """Look at the HMAC of time, address and the digest of the body."""

@@ -13,6 +13,7 @@ from django_verify.senders.base import Callback, Message, Receipt, Report
 # Missing or invalid parameters.
 _INVALID = {"9", "10"}
 _RECIPIENT = {"recipient", "recipients"}
+_NOBODY = "not_sent"
 _UNSPOKEN = {"ca", "fi"}
 _VOICES = {ours: tag.lower() for ours, tag in rest.SPEECH.items() if ours not in _UNSPOKEN}
 
@@ -80,8 +81,9 @@ class MessageBirdSender(rest.RestSender):
         return Receipt(rest.pick(data, "id"))
 
     def error(self, data: object) -> str:
-        """Read the first error."""
-        return rest.pick(data, "errors", 0, "code")
+        """Read the first error; a message that no recipient was sent is one, too, under a 201."""
+        nobody = rest.pick(data, "recipients", "totalSentCount") == "0"
+        return _NOBODY if nobody else rest.pick(data, "errors", 0, "code")
 
     def refuses_recipient(self, data: object, code: str) -> bool:
         """Look at which parameter is missing or invalid: an error's code is that of any."""

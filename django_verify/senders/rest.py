@@ -106,10 +106,11 @@ class RestSender(Sender):
 
     def send(self, message: Message) -> Receipt:
         """Ask the provider once; an answer that cannot be read leaves the outcome uncertain."""
-        answer = _ask(self.request(message))
-        data = _decoded(answer)
-        code = code_of(self.error(data))
-        if code or not 200 <= answer.status < 300:
+        answer = ask(self.request(message))
+        data = self.decode(answer)
+        error = self.error(data)
+        code = code_of(error)
+        if error or not 200 <= answer.status < 300:
             raise self._refusal(answer, data, code)
         receipt = self.receipt(data)
         if self.gives_ids and not receipt.provider_sid:
@@ -119,6 +120,13 @@ class RestSender(Sender):
     def request(self, message: Message) -> Request:
         """Return what to ask; raise SendError for a message that the provider cannot carry."""
         raise NotImplementedError
+
+    def decode(self, answer: client.Answer) -> object:
+        """Return what the answer says; None for what cannot be read."""
+        try:
+            return answer.json()
+        except ValueError:
+            return None
 
     def receipt(self, data: object) -> Receipt:
         """Read the acceptance; one without the provider's id counts as unreadable."""
@@ -140,7 +148,7 @@ class RestSender(Sender):
         """Return what a callback reports; its signature is looked at before what it says."""
         reports = None
         # An error of a parser holds what it read, so none may be the context of ours.
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             if self.reporting and self.is_signed(callback):
                 reports = list(self.read(callback))
         if reports is None:
@@ -270,7 +278,8 @@ def voice(message: Message, voices: Mapping[str, str] = SPEECH, *, dials: bool =
     return voices[message.locale]
 
 
-def _ask(request: Request) -> client.Answer:
+def ask(request: Request) -> client.Answer:
+    """Make one request; raises TemporarySendError without an answer."""
     try:
         return client.call(
             request.method,
@@ -285,10 +294,3 @@ def _ask(request: Request) -> client.Answer:
         raise TemporarySendError("the provider did not answer", uncertain=True) from None
     except client.TransportError:
         raise TemporarySendError("the provider could not be reached") from None
-
-
-def _decoded(answer: client.Answer) -> object:
-    try:
-        return answer.json()
-    except ValueError:
-        return None

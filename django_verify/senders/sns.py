@@ -1,8 +1,4 @@
-"""Sends text through Amazon SNS, with the library `boto3` of the extra `sns`.
-
-SNS takes a message for a number that has opted out, and drops it without a word: what tells is
-Amazon's log of deliveries, or `end_user_messaging`, whose errors name such a number.
-"""
+"""Sends text through Amazon SNS, with the library `boto3` of the extra `sns`."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from typing import Any
 
 from django_verify.senders import rest
 from django_verify.senders.aws import AwsSender
-from django_verify.senders.base import Message, Receipt
+from django_verify.senders.base import Message, Receipt, SendError
 
 # Of an invalid value, where the text names which one it is.
 _INVALID = frozenset({"InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid"})
@@ -22,6 +18,9 @@ class SnsSender(AwsSender):
     """Transactional text from `sender_id` or `origination_number`.
 
     Without `access_key_id` and `secret_access_key`, AWS's own chain finds the credentials.
+    SNS accepts a message to a number that has opted out, and sends nothing: with `ask_opt_out`
+    each message is preceded by that question, which needs the permission
+    `sns:CheckIfPhoneNumberIsOptedOut`. Neither does SNS report deliveries over HTTP.
     """
 
     channels = frozenset({"sms"})
@@ -38,6 +37,7 @@ class SnsSender(AwsSender):
         access_key_id: str = "",
         secret_access_key: str = "",
         endpoint_url: str = "",
+        ask_opt_out: bool = False,
     ) -> None:
         super().__init__(
             alias,
@@ -57,9 +57,15 @@ class SnsSender(AwsSender):
             for name, (kind, value) in attributes.items()
             if value
         }
+        self.ask_opt_out = ask_opt_out
 
     def send(self, message: Message) -> Receipt:
         """Publish to the number once."""
+        if self.ask_opt_out:
+            number = {"phoneNumber": message.to}
+            asked = self.call("check_if_phone_number_is_opted_out", number, sends=False)
+            if asked.get("isOptedOut"):
+                raise SendError("the recipient has opted out", code="OptedOut")
         parameters = {
             "PhoneNumber": message.to,
             "Message": message.body,

@@ -12,6 +12,7 @@ from django_verify.senders.base import Callback, Message, Receipt, Report
 
 # Of either number: invalid, or not in E.164.
 _INVALID_NUMBER = {"10002", "10016"}
+_FAILED = {"delivery_failed", "sending_failed"}
 
 
 class TelnyxSender(rest.RestSender):
@@ -68,8 +69,10 @@ class TelnyxSender(rest.RestSender):
         return Receipt(rest.pick(data, "data", "id"), *price)
 
     def error(self, data: object) -> str:
-        """Read the first error."""
-        return rest.pick(data, "errors", 0, "code")
+        """Read the first error, or that of a message which has failed at once."""
+        failed = rest.pick(data, "data", "to", 0, "status") in _FAILED
+        at_once = rest.pick(data, "data", "errors", 0, "code") or "failed" if failed else ""
+        return rest.pick(data, "errors", 0, "code") or at_once
 
     def refuses_recipient(self, data: object, code: str) -> bool:
         """Look at what an invalid number was given for, too: it may be the sender's."""

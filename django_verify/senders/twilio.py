@@ -28,6 +28,7 @@ _VOICE = re.compile(r"(man|woman|alice|(Polly|Google)\.[A-Za-z0-9-]+)\Z")
 _DOCUMENT = 4000
 # Within so many seconds a key is pressed, or never.
 _KEY_SECONDS = 600
+_FAILED = frozenset({"failed", "undelivered", "canceled"})
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -118,8 +119,10 @@ class TwilioSender(rest.RestSender):
         return Receipt(rest.pick(data, "sid"), *rest.money(*price))
 
     def error(self, data: object) -> str:
-        """Read the number of Twilio's error."""
-        return rest.pick(data, "code")
+        """Read the number of Twilio's error, or of a message that has failed at once."""
+        code = rest.pick(data, "code")
+        failed = rest.pick(data, "status") in _FAILED
+        return code or (rest.pick(data, "error_code") or "failed" if failed else "")
 
     def is_signed(self, callback: Callback) -> bool:
         """Look at the HMAC of the address and the sorted parameters."""

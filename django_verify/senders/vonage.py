@@ -21,6 +21,7 @@ from django_verify.text import placeholders
 # Two voices of Chinese go by tags of their own.
 _VOICES = rest.SPEECH | {"zh": "cmn-CN", "zh-HK": "yue-CN"}
 _TOKEN_SECONDS = 300
+_TAKEN = "0"
 
 
 class VonageSender(rest.RestSender):
@@ -110,9 +111,12 @@ class VonageSender(rest.RestSender):
         return Receipt(sid, *rest.money(_price(data)))
 
     def error(self, data: object) -> str:
-        """Read the status of a text's first part, which is in a body of HTTP 200."""
-        status = rest.pick(data, "messages", 0, "status")
-        return "" if status == "0" else status
+        """Read the status of the first part of a text that was refused, under HTTP 200."""
+        return next((status for status in _statuses(data) if status != _TAKEN), "")
+
+    def has_left_in_part(self, data: object) -> bool:
+        """Whether another part was taken: the parts of a text are taken one by one."""
+        return _TAKEN in _statuses(data)
 
     def is_signed(self, callback: Callback) -> bool:
         """Look at the token that calls carry, or else at the parameter `sig` of texts."""
@@ -179,6 +183,10 @@ def _parameters(callback: Callback) -> Mapping[str, str]:
         return dict(parse_qsl(callback.body.decode(), keep_blank_values=True))
     data = rest.parsed(callback.body)
     return {name: rest.pick(data, name) for name in data} if isinstance(data, dict) else {}
+
+
+def _statuses(data: object) -> list[str]:
+    return [rest.pick(part, "status") for part in rest.entries(data, "messages")]
 
 
 def _price(data: object) -> str:

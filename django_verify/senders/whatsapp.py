@@ -19,6 +19,8 @@ from django_verify.senders.base import (
 
 _VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]\Z")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
+# Languages that Meta knows by another name; the others go by their own.
+_LANGUAGES = {"pt": "pt_PT", "zh": "zh_CN", "tl": "fil"}
 # Meta's greatest length of a code.
 _CODE = 15
 
@@ -26,7 +28,7 @@ _CODE = 15
 class WhatsAppSender(rest.RestSender):
     """The template `template` of the number `phone_number_id`, with the code in text and button.
 
-    `languages` maps our locales to the template's, and each other locale goes by its own name.
+    `languages` maps our locales to the template's, and each other locale goes by Meta's name.
     Reports need `app_secret`, and `verify_token` for Meta to accept the address.
     """
 
@@ -88,7 +90,8 @@ class WhatsAppSender(rest.RestSender):
         parts: list[dict[str, object]] = [{"type": "body", "parameters": values}]
         if self.button:
             parts.append({"type": "button", "sub_type": "url", "index": "0", "parameters": values})
-        language = self.languages.get(message.locale, message.locale.replace("-", "_"))
+        plain = _LANGUAGES.get(message.locale, message.locale.replace("-", "_"))
+        language = self.languages.get(message.locale, plain)
         template = {"name": self.template, "language": {"code": language}, "components": parts}
         return rest.Request(
             self.url,

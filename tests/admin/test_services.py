@@ -81,7 +81,7 @@ def test_channels_and_their_senders_are_chosen(boss, two_senders):
         boss, service,
         **{
             "routing-sms": "on", "routing-sms-sender-0": "spare", "routing-sms-sender-1": "",
-            "routing-sms-sender-2": "memory", "routing-call": None, "routing-whatsapp": None,
+            "routing-sms-sender-2": "memory", "routing-call": None, "routing-whatsapp": None, "routing-telegram": None,
             "routing-email-sender-0": "mail",
         },
     )  # fmt: skip
@@ -95,14 +95,14 @@ def test_channels_and_their_senders_are_chosen(boss, two_senders):
 def test_a_sender_is_offered_for_its_channels_only(boss, two_senders):
     page = boss.get(page_of(make_service())).content.decode()
     assert page.count('<option value="mail"') == 3
-    assert page.count('<option value="spare"') == 12
+    assert page.count('<option value="spare"') == 15
     assert "Site's default: memory, spare." in page
     assert "Site's default: memory, spare, mail." in page
 
 
 def test_a_channel_without_any_sender_says_so(boss, broken_sender):
     page = boss.get(page_of(make_service())).content.decode()
-    assert page.count("codes cannot be sent this way") == 3
+    assert page.count("codes cannot be sent this way") == 4
 
 
 def test_what_the_table_does_not_show_is_kept(boss, two_senders):
@@ -136,7 +136,7 @@ def test_a_sender_twice_is_refused(boss, two_senders):
 
 
 def test_no_channel_is_refused(boss):
-    off = {f"routing-{name}": None for name in ("sms", "call", "whatsapp", "email")}
+    off = {f"routing-{name}": None for name in ("sms", "call", "whatsapp", "telegram", "email")}
     response = save(boss, make_service(), **off)
     assert errors_of(response)["routing"] == ["Enable at least one channel."]
 
@@ -196,7 +196,7 @@ def test_a_service_is_added_to_an_account(boss, account):
     boss.post(f"{SERVICES}add/", data)
     service = VerifyService.objects.get()
     assert (service.account, service.friendly_name) == (account, "Shop")
-    assert service.channels == ["sms", "call", "whatsapp", "email", "sna"]
+    assert service.channels == ["sms", "call", "whatsapp", "telegram", "email", "sna"]
     assert service.senders == {}
 
 
@@ -406,7 +406,7 @@ def test_a_default_route_that_names_none(boss):
     service = make_service()
     with override_settings(DJANGO_VERIFY={"SENDERS": {"memory": MEMORY}, "ROUTES": {"sms": []}}):
         page = boss.get(page_of(service)).content.decode()
-    assert page.count("codes cannot be sent this way") == 4
+    assert page.count("codes cannot be sent this way") == 5
 
 
 def test_sna_is_switched_where_it_has_a_provider(boss, settings):

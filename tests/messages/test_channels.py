@@ -126,7 +126,7 @@ def test_a_channel_without_a_sender_has_its_own_error(channel, error):
 
 def test_the_table_is_keyed_by_the_channels_names():
     assert {name: channel.name for name, channel in CHANNELS.items()} == {
-        name: name for name in ("sms", "call", "whatsapp", "email", "sna", "auto")
+        name: name for name in ("sms", "call", "whatsapp", "telegram", "email", "sna", "auto")
     }
 
 

@@ -113,7 +113,7 @@ def test_the_whole_way(app, outbox, clock):
         "client_secret": 0,
         "to": PHONE,
         "channel": "sms",
-        "channels": ["call", "whatsapp"],
+        "channels": ["call", "whatsapp", "telegram"],
         "purpose": "login",
         "status": "pending",
         "valid": False,

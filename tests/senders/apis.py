@@ -131,9 +131,10 @@ def vonage(asked):
     return 201, {"uuid": call, "status": "started", "direction": "outbound"}
 
 
-def vonage_error(status):
+def vonage_error(*statuses):
     text = f"Something about {PHONE}"
-    return {"message-count": "1", "messages": [{"status": status, "error-text": text}]}
+    parts = [{"status": one, "error-text": text, "message-id": "0A"} for one in statuses]
+    return {"message-count": str(len(parts)), "messages": parts}
 
 
 def messagebird(asked):
@@ -145,8 +146,16 @@ def messagebird(asked):
     if asked.path == "/voicemessages" and "-" not in body["language"]:
         return 422, messagebird_error(10)
     assert asked.path in {"/messages", "/voicemessages"}
-    sent = [{"recipient": int(one), "status": "sent"} for one in body["recipients"]]
-    return 201, {"id": "e8077d803532c0b5937c639b60216938", "recipients": {"items": sent}}
+    return 201, messagebird_answer(1, "sent")
+
+
+def messagebird_answer(sent, status):
+    items = [
+        {"recipient": int(PHONE[1:]), "status": status, "statusDatetime": "2026-05-03T14:26:57"}
+    ]
+    counts = {"totalCount": 1, "totalSentCount": sent, "totalDeliveredCount": 0}
+    counts |= {"totalDeliveryFailedCount": 1 - sent, "items": items}
+    return {"id": "e8077d803532c0b5937c639b60216938", "recipients": counts}
 
 
 def messagebird_error(code, parameter="recipients"):
@@ -166,6 +175,9 @@ def bird(asked):
 
 
 def plivo(asked):
+    if asked.method == "GET":
+        assert asked.authorization == basic("MA1", SECRET)
+        return plivo_state(asked.path.split("/")[-2], "delivered")
     assert asked.path == "/v1/Account/MA1/Message/"
     if asked.authorization != basic("MA1", SECRET):
         return 401, b"Could not verify your access level for that URL."
@@ -173,6 +185,11 @@ def plivo(asked):
         return 400, {"api_id": "1", "error": f"{PHONE} is not valid"}
     sid = "db3ce55a-7f1d-11e1-8ea7-1231380bc196"
     return 202, {"message": "message(s) queued", "message_uuid": [sid], "api_id": "1"}
+
+
+def plivo_state(sid, state, code="000"):
+    found = {"message_uuid": sid, "message_state": state, "error_code": code, "units": 1}
+    return 200, found | {"total_amount": "0.00350", "message_type": "sms", "api_id": "1"}
 
 
 def sinch(asked):

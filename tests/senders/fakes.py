@@ -289,7 +289,14 @@ class Sns(Fake):
 
     options = {"region": "eu-west-1", "access_key_id": "AKIDEXAMPLE", "secret_access_key": SECRET}
 
+    opted_out = False
+
     def answer(self, asked):
+        if asked.form["Action"] == "CheckIfPhoneNumberIsOptedOut":
+            said = str(self.opted_out).lower()
+            name = "CheckIfPhoneNumberIsOptedOut"
+            text = f"<{name}Response><{name}Result><isOptedOut>{said}</isOptedOut></{name}Result></{name}Response>"
+            return 200, text.encode()
         assert asked.form["Action"] == "Publish"
         if "Credential=AKIDEXAMPLE/" not in asked.authorization:
             return self.error(403, "InvalidClientTokenId")

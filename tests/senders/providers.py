@@ -34,6 +34,7 @@ from tests.senders.apis import (
     hmac64,
     jwt,
     messagebird,
+    messagebird_answer,
     messagebird_error,
     plivo,
     rsa_pem,
@@ -89,6 +90,16 @@ def sign_plivo(data, now, secret=SECRET, url=CALLBACK):
     headers = {
         "x-plivo-signature-v3": hmac64(secret, text.encode()),
         "x-plivo-signature-v3-nonce": nonce,
+        "content-type": FORM,
+    }
+    return Callback(url, headers=headers, body=urlencode(data).encode())
+
+
+def sign_plivo_v2(data, now, secret=SECRET, url=CALLBACK):
+    nonce = "12345678901234567890"
+    headers = {
+        "x-plivo-signature-v2": hmac64(secret, (url.partition("?")[0] + nonce).encode()),
+        "x-plivo-signature-v2-nonce": nonce,
         "content-type": FORM,
     }
     return Callback(url, headers=headers, body=urlencode(data).encode())
@@ -245,6 +256,7 @@ PROVIDERS = {
                 for parameter in ("originator", "body", "reportUrl", None)
             ),
             (400, messagebird_error(21), LATER, "21"),
+            (201, messagebird_answer(0, "delivery_failed"), LATER, "not_sent"),
             (422, messagebird_error(25), LATER, "25"),
             (402, messagebird_error(25), LATER, "25"),
             (401, messagebird_error(2), LATER, "2"),
@@ -273,6 +285,7 @@ PROVIDERS = {
         (
             (422, {"code": "InvalidPayload", "message": PHONE}, LATER, "InvalidPayload"),
             (402, {"code": "InsufficientBalance", "message": ""}, LATER, "InsufficientBalance"),
+            *((202, {"id": "b3", "status": one}, LATER, one) for one in ("rejected", "skipped")),
         ),
         (
             Told(
@@ -292,6 +305,7 @@ PROVIDERS = {
         (
             (400, {"error": f"{PHONE} is not valid"}, LATER, "400"),
             (402, {"error": "no money"}, LATER, "402"),
+            (202, {"message_uuid": [], "invalid_number": [PHONE[1:]]}, GONE, "invalid_number"),
             (404, {"error": "not found"}, LATER, "404"),
         ),
         (
@@ -306,6 +320,12 @@ PROVIDERS = {
                 sign_plivo,
                 {"MessageUUID": "dc", "Status": "undelivered", "ErrorCode": "50"},
                 ("dc", "undelivered", "50", "", ""),
+                dated=False,
+            ),
+            Told(
+                sign_plivo,
+                {"MessageUUID": "dc", "Status": "rejected", "ErrorCode": "410"},
+                ("dc", "undelivered", "410", "", ""),
                 dated=False,
             ),
         ),
@@ -355,6 +375,16 @@ PROVIDERS = {
         (
             *((400, telnyx_error(one), GONE, one) for one in "40001 40012 40300 40310".split()),
             (403, telnyx_error("40300"), GONE, "40300"),
+            (200, {"data": {"id": "4", "to": [{"status": "sending_failed"}]}}, LATER, "failed"),
+            (
+                200,
+                {
+                    "data": {"id": "4", "to": [{"status": "delivery_failed"}]}
+                    | telnyx_error("40001")
+                },
+                GONE,
+                "40001",
+            ),
             (403, telnyx_error("20100"), LATER, "20100"),
             *((400, telnyx_error(one, "/to"), GONE, one) for one in ("10002", "10016")),
             *((400, telnyx_error(one, "/from"), LATER, one) for one in ("10002", "10016")),
@@ -414,6 +444,16 @@ PROVIDERS = {
                 ("AT1", "undelivered", "UserIsInactive", "", ""),
                 dated=False,
                 whole=False,
+            ),
+            *(
+                Told(
+                    sign_africastalking,
+                    {"id": "AT1", "status": status},
+                    ("AT1", "undelivered", "", "", ""),
+                    dated=False,
+                    whole=False,
+                )
+                for status in ("Rejected", "AbsentSubscriber", "Expired")
             ),
         ),
         {"callback_token": ""},

@@ -56,6 +56,10 @@ def plivo(sid, url, now):
     return providers.sign_plivo(data, now, url=url)
 
 
+def plivo_v2(sid, url, now):
+    return providers.sign_plivo_v2({"MessageUUID": sid, "Status": "sent"}, now, url=url)
+
+
 def sinch(sid, url, now):
     data = {"type": "recipient_delivery_report_sms", "batch_id": sid, "code": 0}
     return providers.sign_sinch(data | {"status": "Delivered"}, now, url=url)
@@ -112,7 +116,7 @@ REPORTS = {
     "vonage": (vonage, vonage_by_query, vonage_by_form),
     "messagebird": (messagebird,),
     "bird": (bird,),
-    "plivo": (plivo,),
+    "plivo": (plivo, plivo_v2),
     "sinch": (sinch,),
     "telnyx": (telnyx,),
     "africastalking": (africastalking,),
@@ -223,6 +227,14 @@ def test_a_report_without_its_proof_is_refused(name, report, sent, clock):
         Callback(bare, "POST", kind, b""),
     ):
         assert ask(forged).status_code == 403
+    attempt.refresh_from_db()
+    assert attempt.message_status == "sent"
+
+
+def test_plivo_that_cannot_be_asked_comes_again(sent, clock, network):
+    attempt, url = sent("plivo")
+    network.say(500)
+    assert ask(plivo_v2(attempt.provider_sid, url, time.time())).status_code == 503
     attempt.refresh_from_db()
     assert attempt.message_status == "sent"
 

@@ -7,10 +7,10 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from django_verify.senders import Callback, CallbackRefused, Report
-from tests.senders.apis import CALLBACK, SECRET, jwt, sha256
+from django_verify.senders import Callback, CallbackRefused, Report, TemporarySendError
+from tests.senders.apis import CALLBACK, SECRET, hmac64, jwt, plivo_state, sha256
 from tests.senders.conftest import told_of
-from tests.senders.providers import PROVIDERS, sign_vonage
+from tests.senders.providers import PROVIDERS, sign_plivo_v2, sign_vonage
 
 LISTED = [(name, told) for name, provider in PROVIDERS.items() for told in provider.told]
 every_provider = pytest.mark.parametrize("name", PROVIDERS)
@@ -214,6 +214,72 @@ def test_plivo_signs_with_the_account_or_its_parent(sender_of, clock):
     headers = dict(callback.headers)
     headers["x-plivo-signature-ma-v3"] = f"AAAA, {headers.pop('x-plivo-signature-v3')}"
     found = sender_of("plivo").reports(dataclasses.replace(callback, headers=headers))
+    assert found == [Report(*told.report)]
+
+
+UUID = "db3ce55a-7f1d-11e1-8ea7-1231380bc196"
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "found"),
+    [
+        ("delivered", "000", ["delivered", ""]),
+        ("undelivered", "50", ["undelivered", "50"]),
+        ("rejected", "410", ["undelivered", "410"]),
+        ("queued", None, []),
+    ],
+)
+def test_of_what_plivo_does_not_sign_the_state_is_read_back(state, code, found, sender_of, network):
+    network.say(*plivo_state(UUID, state, code))
+    lie = {"MessageUUID": UUID, "Status": "read", "ErrorCode": "1", "TotalAmount": "9"}
+    reports = sender_of("plivo").reports(sign_plivo_v2(lie, time.time()))
+    assert [[one.status, one.code] for one in reports] == ([found] if found else [])
+    assert all((one.provider_sid, one.price_value) == (UUID, "0.00350") for one in reports)
+    (asked,) = network.asked
+    assert (asked.method, asked.path) == ("GET", f"/v1/Account/MA1/Message/{UUID}/")
+
+
+def test_plivos_second_signature_is_of_the_address(sender_of, network):
+    sender, callback = sender_of("plivo"), sign_plivo_v2({"MessageUUID": UUID}, time.time())
+    for header in ("x-plivo-signature-v2", "x-plivo-signature-v2-nonce"):
+        for at in range(len(callback.headers[header])):
+            headers = callback.headers | {header: flipped(callback.headers[header], at)}
+            refused(sender, dataclasses.replace(callback, headers=headers))
+    for at in range(len("https://"), callback.url.index("?")):
+        refused(sender, dataclasses.replace(callback, url=flipped(callback.url, at)))
+    refused(sender, sign_plivo_v2({"MessageUUID": UUID}, time.time(), secret="another"))
+    assert network.asked == []
+    renamed = dict(callback.headers)
+    renamed["x-plivo-signature-ma-v2"] = f"AAAA, {renamed.pop('x-plivo-signature-v2')}"
+    assert sender.reports(dataclasses.replace(callback, headers=renamed))
+
+
+@pytest.mark.parametrize("sid", ["", "../../Account", "a/b", "x?y", "é", "1" * 65, "1\n"])
+def test_an_id_that_is_none_is_not_asked_for(sid, sender_of, network):
+    assert sender_of("plivo").reports(sign_plivo_v2({"MessageUUID": sid}, time.time())) == []
+    assert network.asked == []
+
+
+def test_a_message_that_plivo_does_not_know_is_no_report(sender_of, network):
+    network.say(404, b"not found")
+    assert sender_of("plivo").reports(sign_plivo_v2({"MessageUUID": UUID}, time.time())) == []
+    network.say(200, {"message_uuid": "another", "message_state": "delivered"})
+    with pytest.raises(TemporarySendError):
+        sender_of("plivo").reports(sign_plivo_v2({"MessageUUID": UUID}, time.time()))
+
+
+def test_plivo_may_report_by_get(sender_of, clock):
+    told = PROVIDERS["plivo"].told[0]
+    query = urlencode(told.data)
+    url = f"https://verify.example.org/verify/r/x?{query}"
+    nonce = "1"
+    signed = "&".join(f"{name}={told.data[name]}" for name in sorted(told.data))
+    text = f"https://verify.example.org/verify/r/x?{signed}.{nonce}"
+    headers = {
+        "x-plivo-signature-v3": hmac64(SECRET, text.encode()),
+        "x-plivo-signature-v3-nonce": nonce,
+    }
+    found = sender_of("plivo").reports(Callback(url, "GET", headers))
     assert found == [Report(*told.report)]
 
 

@@ -15,7 +15,13 @@ from django_verify.senders import (
     SendError,
     TemporarySendError,
 )
-from tests.senders.apis import CALLBACK, PHONE, ed25519_pem
+from tests.senders.apis import (
+    CALLBACK,
+    PHONE,
+    ed25519_pem,
+    messagebird_answer,
+    vonage_error,
+)
 from tests.senders.conftest import told_of
 from tests.senders.providers import PROVIDERS
 
@@ -313,6 +319,31 @@ def test_a_text_of_several_parts_costs_their_sum(prices, price, sender_of, netwo
     ]
     network.say(200, {"messages": parts or [{"status": "0", "message-id": "00"}]})
     assert sender_of("vonage").send(message()) == Receipt("00", price)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code", "uncertain"),
+    [
+        (("0", "1"), "1", True),
+        (("0", "0", "9"), "9", True),
+        (("1", "0"), "1", True),
+        (("0", "7"), "7", True),
+        (("1", "1"), "1", False),
+    ],
+)
+def test_a_text_whose_later_part_was_refused_is_not_sent(
+    statuses, code, uncertain, sender_of, network
+):
+    network.say(200, vonage_error(*statuses))
+    with pytest.raises(TemporarySendError) as caught:
+        sender_of("vonage").send(message())
+    assert (caught.value.code, caught.value.uncertain) == (code, uncertain)
+
+
+@pytest.mark.parametrize("status", ["sent", "buffered", "scheduled"])
+def test_a_message_that_was_sent_to_its_one_recipient(status, sender_of, network):
+    network.say(201, messagebird_answer(1, status))
+    assert sender_of("messagebird").send(message()).provider_sid
 
 
 @pytest.mark.parametrize(

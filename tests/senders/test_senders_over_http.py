@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from django_verify.messages import channels
 from django_verify.senders import (
     ACCOUNT,
     REQUEST,
@@ -382,6 +383,30 @@ def test_whatsapp_sends_the_template(fake):  # noqa: F811
     assert caught.value.fault == UNSUITED
 
 
+# What Meta's documentation lists as the languages of templates.
+META = set(
+    "af sq ar az bn bg ca zh_CN zh_HK zh_TW hr cs da nl en en_GB en_US et fil fi fr ka de el gu ha"
+    " he hi hu id ga it ja kn kk ko lo lv lt mk ms ml mr nb fa pl pt_BR pt_PT pa ro ru sr sk sl es"
+    " es_AR es_ES es_MX sw sv ta te th tr uk ur uz vi zu".split()
+)
+
+
+@pytest.mark.parametrize("locale", channels.CHANNELS["whatsapp"].locales)
+def test_every_locale_is_a_language_that_meta_knows(locale):
+    language = whatsapp(languages={}).request(message("whatsapp", locale=locale))
+    assert language.json["template"]["language"]["code"] in META
+
+
+@pytest.mark.parametrize(
+    ("locale", "code"), [("pt", "pt_PT"), ("zh", "zh_CN"), ("tl", "fil"), ("zh-HK", "zh_HK")]
+)
+def test_some_languages_have_another_name_at_meta(locale, code):
+    asked = whatsapp(languages={}).request(message("whatsapp", locale=locale))
+    assert asked.json["template"]["language"] == {"code": code}
+    ours = whatsapp(languages={locale: "xx"}).request(message("whatsapp", locale=locale))
+    assert ours.json["template"]["language"] == {"code": "xx"}
+
+
 def test_whatsapp_shakes_hands():
     def ask(**query):
         named = {f"hub.{name}": value for name, value in query.items()}
@@ -467,6 +492,43 @@ def test_sns_publishes_a_transactional_text(fake):  # noqa: F811
     assert (caught.value.uncertain, len(server.asked)) == (True, 2)
 
 
+@pytest.mark.parametrize("opted_out", [True, False])
+def test_sns_may_be_asked_whether_a_number_has_opted_out(opted_out, fake):  # noqa: F811
+    pytest.importorskip("boto3")
+    server = fake(fakes.Sns)
+    server.opted_out = opted_out
+    sender = SnsSender("it", **fakes.Sns.options, endpoint_url=server.url, ask_opt_out=True)
+    if opted_out:
+        with pytest.raises(SendError) as caught:
+            sender.send(message())
+        assert (type(caught.value), caught.value.code) == (SendError, "OptedOut")
+    else:
+        assert sender.send(message()) == Receipt("567910cd-659e")
+    assert server.asked[0].form["phoneNumber"] == PHONE
+    assert len(server.asked) == 2 - opted_out
+
+
+def test_sns_that_does_not_answer_the_question_has_sent_nothing(fake):  # noqa: F811
+    pytest.importorskip("boto3")
+    server = fake(fakes.Sns)
+    sender = SnsSender("it", **fakes.Sns.options, endpoint_url=server.url, ask_opt_out=True)
+    for fault in (fakes.Sns.error(500, "InternalError"), fakes.reset):
+        server.fault = fault
+        with pytest.raises(TemporarySendError) as caught:
+            sender.send(message())
+        assert not caught.value.uncertain
+
+
+@pytest.mark.parametrize("status", ["failed", "undelivered", "canceled"])
+def test_twilio_knows_at_once_that_a_message_has_failed(status, fake):  # noqa: F811
+    server = fake(fakes.Twilio)
+    for code, shown in ((30007, "30007"), (None, "failed")):
+        server.fault = 201, {"sid": "SM1", "status": status, "error_code": code}
+        with pytest.raises(TemporarySendError) as caught:
+            twilio(server.url).send(message())
+        assert caught.value.code == shown
+
+
 def test_sns_out_of_reach_is_certain():
     pytest.importorskip("boto3")
     options = fakes.Sns.options | {"endpoint_url": "http://127.0.0.1:1"}
@@ -506,6 +568,20 @@ def test_apprise_fills_the_target(fake):  # noqa: F811
 def test_apprise_without_a_target_would_text_its_sender(url):
     pytest.importorskip("apprise")
     with pytest.raises(ValueError) as caught:
+        AppriseSender("it", url=url)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{schema}://key:{SECRET}@15005550006/{{to_digits}}"
+        for schema in ("vonage", "nexmo", "Vonage", "atalk", "msg91", "clicksend", "clickatell")
+    ],
+)
+def test_apprise_believes_no_service_that_refuses_under_a_success(url):
+    pytest.importorskip("apprise")
+    with pytest.raises(ValueError, match="refuses under a status of success") as caught:
         AppriseSender("it", url=url)
     assert SECRET not in str(caught.value)
 

@@ -60,7 +60,7 @@ def test_the_whole_way(service, outbox, clock):
     )
     assert (state.sends_left, state.checks_left) == (4, 5)
     assert (state.next_send_at - row_of(state).sent_at).total_seconds() == 30
-    assert state.channels == ["call", "whatsapp"]
+    assert state.channels == ["call", "whatsapp", "telegram"]
     answer = check(state, wrong(code_in(outbox[0])))
     assert (answer.valid, answer.checks_left) == (False, 4)
     answer = check(state, code_in(outbox[0]))

@@ -20,7 +20,14 @@ LANGUAGES = ["de", "es", "fr", "pt"]
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
 KEYWORDS = {"gettext": None, "gettext_lazy": None, "_": None, "ngettext": (1, 2)}
 # Names that are the same in the other language.
-SAME = {"Code", "E-mail", "Error:", "WhatsApp", ("%(count)d minute", "%(count)d minutes")}
+SAME = {
+    "Code",
+    "E-mail",
+    "Error:",
+    "Telegram",
+    "WhatsApp",
+    ("%(count)d minute", "%(count)d minutes"),
+}
 
 every_language = pytest.mark.parametrize("language", LANGUAGES)
 

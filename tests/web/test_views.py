@@ -171,7 +171,8 @@ def test_resend(visitor, outbox, clock):
 def test_another_channel(visitor, outbox, clock):
     page = visitor.start()
     labels = [button["text"] for button in page.all("button")]
-    assert labels == ["Verify", "Send again", "Call me instead", "Send it by WhatsApp instead"]
+    others = ["Call me instead", "Send it by WhatsApp instead", "Send it by Telegram instead"]
+    assert labels == ["Verify", "Send again", *others]
     clock.shift(31)
     page = visitor.resend("call")
     assert page.said == ["We are calling you now."]
