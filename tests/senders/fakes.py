@@ -34,6 +34,11 @@ class Asked:
     headers: dict = field(default_factory=dict)
     body: bytes = b""
     peer: tuple = ()
+    query_string: str = ""
+
+    @property
+    def host(self):
+        return self.headers["host"]
 
     @property
     def form(self):
@@ -97,6 +102,7 @@ class Fake:
             {name.lower(): value for name, value in handler.headers.items()},
             handler.rfile.read(int(handler.headers.get("Content-Length", 0))),
             handler.client_address,
+            url.query,
         )
         self.asked.append(asked)
         if callable(self.fault):

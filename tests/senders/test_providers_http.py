@@ -17,6 +17,8 @@ def server(fake):  # noqa: F811
     def server(name):
         kind = type(name, (Fake,), {"answer": lambda self, asked: PROVIDERS[name].api(asked)})
         found = fake(kind)
+        if "endpoint" in PROVIDERS[name].options:
+            return found, {"endpoint": found.url}
         hosts = len(PROVIDERS[name].host.split())
         return found, {"base_url": found.url} | ({"voice_url": found.url} if hosts > 1 else {})
 
@@ -24,7 +26,8 @@ def server(fake):  # noqa: F811
 
 
 def message(channel):
-    return Message(channel, PHONE, "Your code is: 904716", "VL" + "0" * 32, "en")
+    body, attempt = "Your code is: 904716", "VL" + "0" * 32
+    return Message(channel, PHONE, body, attempt, "en", code="904716")
 
 
 @every_provider
