@@ -56,11 +56,11 @@ class ConcurrentStarts(VerifyError):
 
 
 class ChannelWithoutPsd2(VerifyError):
-    """The call channel cannot carry a PSD2 transaction."""
+    """A call, and Telegram, cannot carry a PSD2 transaction."""
 
     code = 60214
     status = 400
-    message = "The call channel does not support PSD2"
+    message = "The channel does not support PSD2"
 
 
 class EmailNotConfigured(VerifyError):

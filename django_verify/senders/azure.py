@@ -144,8 +144,8 @@ def _events(body: bytes) -> list[Mapping[str, Any]]:
         data = rest.parsed(body)
     except ValueError:
         data = None
-    events = data if isinstance(data, list) else [data]
-    if not all(isinstance(event, dict) for event in events):
+    events = [one for one in (data if isinstance(data, list) else [data]) if isinstance(one, dict)]
+    if not events or (isinstance(data, list) and len(events) < len(data)):
         raise CallbackRefused("not to be read")
     return events
 
