@@ -144,8 +144,9 @@ def _events(body: bytes) -> list[Mapping[str, Any]]:
         data = rest.parsed(body)
     except ValueError:
         data = None
-    events = [one for one in (data if isinstance(data, list) else [data]) if isinstance(one, dict)]
-    if not events or (isinstance(data, list) and len(events) < len(data)):
+    listed = data if isinstance(data, list) else [data]
+    events: list[Mapping[str, Any]] = [one for one in listed if isinstance(one, dict)]
+    if not events or len(events) < len(listed):
         raise CallbackRefused("not to be read")
     return events
 
