@@ -1,4 +1,4 @@
-"""Judges attestations and assertions of Apple's App Attest; needs the extra `attest`.
+"""Verifies attestations and assertions of Apple's App Attest; needs the extra `attest`.
 
 Nobody is asked: an attestation is a key of the device, certified by Apple over what was asked for,
 and an assertion is signed with that key later. Keys are kept by `admission`.

@@ -29,7 +29,7 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """A statement that is said to be of a key which was kept before: `admission` looks it up.
+    """A statement that claims to be of a key which was kept before: `admission` looks it up.
 
     `counter` must be above that of the key's last statement, so each works once.
     """
@@ -48,7 +48,7 @@ class Verdict:
 
     `token_key` is the same for every spelling of one token; after `lifetime` seconds the token
     would no longer be taken anyway. With a `device_key` it is that key which lets the caller in
-    once. The ids of keys say of which app they are, so that no two gates share one.
+    once. The ids of keys include the app, so that no two apps share one.
     """
 
     token_key: str = field(repr=False)

@@ -32,8 +32,8 @@ class SiteVerifyGate(Gate):
 
     It overrides `url`, and `form` and `inspect` where it has more. `refusals` are its errors with
     our reasons; `tokens_live` the seconds for which it takes a token. `test_secrets` are those that
-    its documentation has for tests: with them the provider decides alone, for what it says of host,
-    action and score is of no page, and the token may be the same each time.
+    its documentation has for tests: with them the provider decides alone, for the host, action and
+    score in its answer are of no page, and the token may be the same each time.
     """
 
     url = ""

@@ -1,6 +1,6 @@
 """Keys of devices that a maker has vouched for once: their public halves, and how far they are.
 
-A device proves itself by them later; which proof is right is said by the gate that reads it.
+A device proves itself by them later; how such a proof is verified is in the gate that reads it.
 """
 
 from __future__ import annotations

@@ -105,8 +105,8 @@ class AliyunSender(rest.RestSender):
         if not isinstance(data, list):
             raise ValueError("not a list of reports")  # noqa: TRY004 - the one error of a parser
         for entry in data:
-            said = entry.get("success") if isinstance(entry, dict) else None
-            status = str(said).lower() if isinstance(said, bool) else rest.pick(entry, "success")
+            flag = entry.get("success") if isinstance(entry, dict) else None
+            status = str(flag).lower() if isinstance(flag, bool) else rest.pick(entry, "success")
             code = rest.pick(entry, "err_code") if status == "false" else ""
             yield from self.report(rest.pick(entry, "biz_id"), status, code)
 

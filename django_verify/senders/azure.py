@@ -30,7 +30,7 @@ class AzureSender(rest.RestSender):
     """
 
     channels = frozenset({"sms"})
-    # Of one recipient, under a status of success; what is wrong with a number is told in words.
+    # Of one recipient, under a status of success; what is wrong with a number is in the text alone.
     temporary = frozenset({"408", "429", "500", "502", "503", "504", "TooManyRequests"})
     account = frozenset({"401", "403", "404", "Unauthorized", "Forbidden", "Denied"})
     statuses = {
@@ -65,7 +65,7 @@ class AzureSender(rest.RestSender):
         self.reporting = bool(callback_token)
 
     def request(self, message: Message) -> rest.Request:
-        """Ask for a text; reports are asked for with it, and told their address by the portal."""
+        """Ask for a text; where its report goes is set up in the portal."""
         content = {
             "from": self.sender,
             "smsRecipients": [{"to": message.to}],
@@ -93,7 +93,7 @@ class AzureSender(rest.RestSender):
         return code or ("" if status.startswith("2") else status)
 
     def refuses_recipient(self, data: object, code: str) -> bool:
-        """Whether the number is said to be none; other faults have the same status."""
+        """Whether the number is named as invalid; other faults have the same status."""
         text = rest.pick(data, *_FIRST, "errorMessage")
         return code == "400" and text.startswith(_BAD_NUMBER)
 

@@ -165,7 +165,7 @@ class Sender:
     def handshake(self, callback: Callback) -> str | None:
         """Return the text that answers a callback which is no report; None where it may be one.
 
-        For providers that try an address before they use it, and for what a call says further on;
+        For providers that try an address before they use it, and for what a call speaks further on;
         text that begins as XML or as a JSON object is answered as such. Raises CallbackRefused.
         """
         return None

@@ -103,7 +103,7 @@ class EndUserMessagingSender(AwsSender):
         return self.ask("send_text_message", parameters | self._text(message))
 
     def code(self, response: Any) -> str:
-        """Return the reason where an error has one, for its name says little."""
+        """Return the reason where an error has one, for its name alone is vague."""
         return rest.pick(response, "Reason") or super().code(response)
 
     def refuses_recipient(self, response: Any, code: str) -> bool:

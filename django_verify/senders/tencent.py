@@ -112,7 +112,7 @@ class TencentSender(rest.RestSender):
             yield from self.report(rest.pick(entry, "sid"), status, code)
 
     def _fault(self, status: int, code: str) -> str:
-        """Return what a refusal is about; families of codes say it by how they begin."""
+        """Return what a refusal is about; codes of one family begin alike."""
         if code.startswith(("LimitExceeded", "RequestLimitExceeded", "InternalError")):
             return ""
         if code.startswith(("AuthFailure", "UnauthorizedOperation")):
