@@ -27,6 +27,12 @@ from django_verify.exceptions import FeatureDisabled
 ALGORITHM = "ES256"
 _SEALING = ["dir", "A256GCM", "DEF"]
 _SEALED = {"alg": "dir", "enc": "A256GCM", "zip": "DEF"}
+# The members of a header that RFC 7515 and those after it give a meaning to: a key to verify with,
+# what must be understood, what is inside.
+_REGISTERED = frozenset(
+    "alg jku jwk kid x5u x5c x5t x5t#S256 typ cty crit".split()
+    + "enc zip epk apu apv p2s p2c b64 url nonce".split()
+)
 _SEGMENT = re.compile(r"[0-9A-Za-z_-]+\Z")
 
 
@@ -88,6 +94,11 @@ def parse(text: str, longest: int) -> tuple[dict[str, Any], dict[str, Any]]:
     return _object(parts[0]), _object(parts[1])
 
 
+def understood(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a header without members of other meanings, which RFC 7515 has ignored."""
+    return {name: value for name, value in header.items() if name in _REGISTERED}
+
+
 def url_encoded(raw: bytes) -> str:
     """Return base64url without padding, as segments of tokens are written."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
@@ -109,7 +120,9 @@ def is_jws_of(key: ec.EllipticCurvePublicKey, text: str) -> bool:
 
     der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     try:
-        jws.deserialize_compact(text, ECKey.import_key(der), algorithms=[ALGORITHM])
+        # What the library does not know is ignored, too; `crit` is refused all the same.
+        registry = jws.JWSRegistry(algorithms=[ALGORITHM], strict_check_header=False)
+        jws.deserialize_compact(text, ECKey.import_key(der), registry=registry)
     except (JoseError, ValueError):
         return False
     return True

@@ -147,7 +147,9 @@ def device(given: str) -> Factor:
         raise AuthenticationRequired from None
     kid = header.get("kid")
     expected = {"typ": "JWT", "alg": jose.ALGORITHM, "cty": _DEVICE_TYPE, "kid": kid}
-    if header != expected or not (isinstance(kid, str) and sids.is_sid("CR", kid)):
+    if not (isinstance(kid, str) and sids.is_sid("CR", kid)):
+        raise AuthenticationRequired
+    if jose.understood(header) != expected:
         raise AuthenticationRequired
     factor = _owner(sids.canonical(kid))
     if factor is None or not jose.is_jws_of(_key(factor), given):

@@ -148,7 +148,7 @@ def _answer(factor: Factor, payload: str, challenge: Challenge) -> str:
     except ValueError:
         reason = "a compact JWS with an object in it is required"
         raise InvalidFactorParameter("auth_payload", reason) from None
-    if header != _HEADER or not jose.is_jws_of(key_of(factor), payload):
+    if jose.understood(header) != _HEADER or not jose.is_jws_of(key_of(factor), payload):
         raise ChallengeVerificationFailed
     # Values are compared as they were parsed: the device writes names and escapes in its own way.
     if any(name not in told or told[name] != value for name, value in _signed(challenge).items()):

@@ -348,6 +348,40 @@ def test_answers_that_do_not_count(api, service):
     assert (row.status, row.date_responded) == ("pending", None)
 
 
+def test_what_a_header_may_have_besides_is_ignored(api, service):
+    """RFC 7515, section 4: members that are not understood must be ignored."""
+    phone = enrolled(api, service)
+    sid = asked(api, phone)
+    payload = {**phone.payload(sid, "approved"), "member_of_tomorrow": [1]}
+    header = {"typ": "JWT", "alg": "ES256", "x-sdk": {"version": "9"}, "iat": 5}
+    answer = api.post(f"{phone.root}/Challenges/{sid}", {"AuthPayload": phone.jws(header, payload)})
+    assert (answer.status, answer.data["status"]) == (200, "approved")
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"jwk": {"kty": "EC"}},
+        {"jku": "https://evil.example/keys"},
+        {"x5u": "https://evil.example/chain"},
+        {"x5c": ["AAAA"]},
+        {"x5t": "AAAA"},
+        {"kid": "CR" + "0" * 32},
+        {"crit": ["x-sdk"], "x-sdk": 1},
+        {"crit": []},
+        {"b64": False},
+        {"zip": "DEF"},
+        {"enc": "A256GCM"},
+    ],
+    ids=str,
+)
+def test_what_a_header_must_not_have_is_refused(member, api, service):
+    phone = enrolled(api, service)
+    sid = asked(api, phone)
+    proof = phone.jws({"typ": "JWT", "alg": "ES256", **member}, phone.payload(sid, "approved"))
+    refused(api.post(f"{phone.root}/Challenges/{sid}", {"AuthPayload": proof}), 403, 60324)
+
+
 def test_an_answer_counts_once_and_in_time(api, service, clock):
     phone = enrolled(api, service)
     first, late = asked(api, phone), asked(api, phone)
@@ -468,6 +502,8 @@ def test_an_unverified_device_may_only_prove_change_or_delete_itself(api, servic
 
 TOKENS = {
     "good": lambda phone: phone.device_token(),
+    "a member of tomorrow": lambda phone: phone.device_token({"x-sdk": {"v": [1]}, "ver": 2}),
+    "a claim of tomorrow": lambda phone: phone.device_token(more={"deep": [None]}),
     "skewed a little": lambda phone: phone.device_token(
         nbf=int(time.time()) + 9, exp=int(time.time()) + 609
     ),
