@@ -69,7 +69,7 @@ function sentence(refusal) {
 
 function tellDelivery(answer, sent) {
   if (answer.delivery !== "failed") return tell(sent);
-  const other = answer.next_channel ? ` "Send again" tries ${answer.next_channel}.` : "";
+  const other = answer.next_channel ? ` "Send it again" tries ${answer.next_channel}.` : "";
   tell(`The code could not be sent.${other}`, true);
 }
 
