@@ -41,7 +41,6 @@ _LOST = (_Status.SENT, _Status.UNDELIVERED, _Status.FAILED)
 
 # A request that the provider refused as such, or that was never made, would fare no better later.
 _NOT_REPEATED = (senders.REQUEST, senders.UNSUITED)
-_MISCONFIGURED = (senders.ACCOUNT, senders.REQUEST)
 
 LONGEST_WAIT = 300
 LEASES = leases.Leases(
@@ -176,11 +175,11 @@ def deliver(
             except Exception as failure:  # noqa: BLE001 - told apart by what a try notes
                 told = _as_send_error(failure)
                 tries.note(step, told)
-                _tell_breaker(attempt, step[1], told)
+                circuit_breakers.record(step[1], attempt, told)
             else:
                 awaited = bool(message.callback_url) and receipt.report_asked is not False
                 accepted = _accepted(attempt, tries, receipt, awaited=awaited)
-                _tell_breaker(attempt, step[1])
+                circuit_breakers.record(step[1], attempt)
                 return accepted
         return _not_sent(attempt, tries)
     return False
@@ -203,26 +202,6 @@ def _as_send_error(failure: Exception) -> Exception:
     if isinstance(failure, reconnect.FAILURES):
         return senders.TemporarySendError("the sender's database failed", uncertain=True)
     return failure
-
-
-def _tell_breaker(attempt: VerificationAttempt, alias: str, error: Exception | None = None) -> None:
-    """Count a sender's success or failure; a database that fails here must not stop the message."""
-    fault = getattr(error, "fault", "")
-    if fault in _MISCONFIGURED:
-        cause = (fault, error, getattr(error, "code", "") or "none")
-        text = "%s: the sender %r is set up wrongly (%s): %s, code %s"
-        logger.error(text, attempt.sid, alias, *cause)
-    try:
-        if fault == senders.REQUEST:
-            circuit_breakers.misconfigured(alias, str(error))
-        elif fault == senders.UNSUITED:
-            return
-        elif isinstance(error, senders.TemporarySendError):
-            circuit_breakers.failed(alias, str(error))
-        elif error is None or isinstance(error, senders.SendError):
-            circuit_breakers.answered(alias, _service(attempt))
-    except reconnect.FAILURES as failure:
-        logger.error("the sender %r was not counted: %s", alias, type(failure).__name__)  # noqa: TRY400
 
 
 def _not_composed(error: Exception) -> str:

@@ -17,9 +17,9 @@ from django.db import IntegrityError
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from django_verify import conf
-from django_verify.db import queries, savepoints
-from django_verify.models import SenderState, VerifyService
+from django_verify import conf, senders
+from django_verify.db import queries, reconnect, savepoints
+from django_verify.models import SenderState, VerificationAttempt, VerifyService
 
 logger = logging.getLogger("django_verify")
 
@@ -27,6 +27,9 @@ logger = logging.getLogger("django_verify")
 COPY = dt.timedelta(seconds=1)
 
 Step = tuple[str, str]
+
+# Faults of what this site has set up, which somebody has to mend.
+_OURS = (senders.ACCOUNT, senders.REQUEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,31 @@ def _claim(alias: str, state: State, now: dt.datetime) -> bool:
     won = unchanged.update(open_until=until, date_updated=now) > 0
     forget()
     return won
+
+
+def record(alias: str, attempt: VerificationAttempt, error: Exception | None = None) -> None:
+    """Count what a sender answered, or raised; a fault of ours raises an alarm.
+
+    A database that fails here must not stop the message.
+    """
+    fault = getattr(error, "fault", "")
+    if fault in _OURS:
+        code = getattr(error, "code", "") or "none"
+        text = "%s: the sender %r is set up wrongly (%s): %s, code %s"
+        logger.error(text, attempt.sid, alias, fault, error, code)
+    try:
+        if fault == senders.REQUEST:
+            misconfigured(alias, str(error))
+        elif fault == senders.UNSUITED:
+            return
+        elif isinstance(error, senders.TemporarySendError):
+            failed(alias, str(error))
+        elif error is None or isinstance(error, senders.SendError):
+            service = attempt.verification.service
+            if service is not None:
+                answered(alias, service)
+    except reconnect.FAILURES as failure:
+        logger.error("the sender %r was not counted: %s", alias, type(failure).__name__)  # noqa: TRY400
 
 
 def failed(alias: str, text: str) -> None:

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from django_verify.exceptions import InvalidParameter
 from django_verify.models.clients import NONCE_LENGTH, PURPOSE_LENGTH
 from django_verify.rest.answers import Answer, TextOrNull, Time
+from django_verify.verifications import progress
 
 
 class Text(serializers.CharField):
@@ -87,6 +88,10 @@ class StateAnswer(Answer):
         ["pending", "approved", "canceled", "max_attempts_reached", "expired"]
     )
     valid = serializers.BooleanField(help_text="Whether the right code was given.")
+    delivery = serializers.ChoiceField(
+        progress.WORDS, help_text="How far the last message is, as far as providers report."
+    )
+    next_channel = TextOrNull(help_text="The channel to offer where the message failed.")
     expires_at = Time()
     next_send_at = Time(
         allow_null=True, help_text="When another message may be asked for; null: not any more."

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import sids
 from django_verify.models.fields import SidField
 from django_verify.models.services import VerifyService
-from django_verify.models.verifications import Verification
+from django_verify.models.verifications import Verification, VerificationAttempt
 
 PURPOSE_LENGTH = 32
 NONCE_LENGTH = 128
@@ -36,6 +36,9 @@ class ClientVerification(models.Model):
     # The primary key of the user who was logged in at the start, as text: nobody else may check.
     user_key = models.CharField(max_length=64, blank=True, editable=False)
     date_created = models.DateTimeField(_("created"), default=timezone.now, db_index=True)
+
+    #: The attempt of the start or resend in hand; no column.
+    latest_attempt: VerificationAttempt | None = None
 
     class Meta:
         verbose_name = _("client verification")

@@ -116,17 +116,7 @@ class HttpSender(rest.RestSender):
         callback: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(alias)
-        if method not in {"POST", "PUT", "GET"}:
-            raise ValueError("method is POST, PUT or GET")
-        if encoding not in {"json", "form"}:
-            raise ValueError("encoding is json or form")
-        if not url.startswith(("https://", "http://")):
-            raise ValueError("url begins with https:// or http://")
-        pair: Any = auth
-        if pair is not None and (isinstance(pair, str) or len(pair) != 2):
-            raise ValueError("auth is a name and a password")
-        if isinstance(channels, str) or not channels:
-            raise ValueError("channels is a list")
+        _refuse(url, method, encoding, auth, channels)
         flat = method == "GET" or encoding == "form"
         self.places = _examined([url, fields], flat=fields if flat else None)
         self.url, self.fields, self.method, self.encoding = url, fields, method, encoding
@@ -234,6 +224,20 @@ class HttpSender(rest.RestSender):
         if message.template_id and not known:
             return message.template_id
         raise TemporarySendError("there is no template in this language", fault=UNSUITED)
+
+
+def _refuse(url: str, method: str, encoding: str, auth: Any, channels: Any) -> None:
+    """Raise ValueError for options that make no request."""
+    if method not in {"POST", "PUT", "GET"}:
+        raise ValueError("method is POST, PUT or GET")
+    if encoding not in {"json", "form"}:
+        raise ValueError("encoding is json or form")
+    if not url.startswith(("https://", "http://")):
+        raise ValueError("url begins with https:// or http://")
+    if auth is not None and (isinstance(auth, str) or len(auth) != 2):
+        raise ValueError("auth is a name and a password")
+    if isinstance(channels, str) or not channels:
+        raise ValueError("channels is a list")
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.models.clients import NONCE_LENGTH
 from django_verify.net import client_ip
 from django_verify.net.times import seconds_until
-from django_verify.verifications import verbs
+from django_verify.verifications import progress, verbs
 from django_verify.verifications.request import StartRequest
 
 logger = logging.getLogger("django_verify")
@@ -112,7 +112,8 @@ class State:
     `channels` are the others on offer, `next_send_at` is None when no further message may be sent.
     `proof` is there from the approval until it would have run out; it works once. `refused` tells
     why the address was not kept for the user who is logged in, and `is_test` that an operator knows
-    the code: an approval proves nothing then.
+    the code: an approval proves nothing then. `delivery` is how far the last message is, a word of
+    `progress.WORDS`; where it failed, `next_channel` is the one to offer.
     """
 
     sid: str
@@ -129,6 +130,13 @@ class State:
     proof: str = field(default="", repr=False)
     refused: Sequence[str] = ()
     is_test: bool = False
+    delivery: str = ""
+
+    @property
+    def next_channel(self) -> str:
+        """The channel to offer after a message that failed; empty for none."""
+        failed = self.delivery == progress.FAILED and self.next_send_at is not None
+        return next(iter(self.channels), "") if failed else ""
 
     @property
     def valid(self) -> bool:
@@ -306,7 +314,8 @@ def _mine(sid: str, secret: str, caller: Caller) -> ClientVerification:
     """Return what the secret opens; whatever is wrong is one and the same NotFound."""
     rows = ClientVerification.objects.using(queries.database())
     # What cannot be a SID may hold what a database refuses to look for.
-    found = rows.select_related("verification", "service").filter(sid=sid).order_by()
+    rows = rows.select_related("verification", "service").annotate(**progress.latest())
+    found = rows.filter(sid=sid).order_by()
     row = found.first() if sids.is_sid("CV", sid) else None
     stored = row.secret_hash if row else ""
     if not codes.secret_matches(stored, secret) or row is None:
@@ -376,6 +385,7 @@ def _state(client: ClientVerification, row: Verification) -> State:
         channels=[name for name in others if name != row.channel],
         proof=_proof(client, row, now) if status == _Status.APPROVED else "",
         is_test=row.is_test,
+        delivery=progress.of_row(client, row, client.service, now),
     )
 
 

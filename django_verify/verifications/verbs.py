@@ -77,6 +77,8 @@ def start(
     look_up(accepted)
     sna_url = "" if accepted.sends else sna.mint(accepted.attempt.sid, accepted.recipient.to)
     attempt = store.write(accepted, sna_url, asked_at)
+    if request.client is not None:
+        request.client.latest_attempt = attempt
     if accepted.sends:
         call = delivery.after_commit(attempt)
         transaction.on_commit(call, using=queries.database(), robust=True)

@@ -22,6 +22,8 @@ from django_verify.exceptions import (
     VerifyError,
     WhatsappNotConfigured,
 )
+from django_verify.verifications import progress
+from django_verify.verifications.clients import State
 
 Text = str | Promise
 
@@ -108,6 +110,13 @@ def wrong_code(left: int) -> str:
     """Return what is said of a wrong code, and how many more may follow."""
     more = ngettext("You have %(count)d more try.", "You have %(count)d more tries.", left)
     return f"{WRONG_CODE} {more % {'count': left}}"
+
+
+def undelivered(state: State) -> str:
+    """Return what is said of a message that failed; nothing for any other."""
+    if state.delivery != progress.FAILED:
+        return ""
+    return str(_NOT_THIS_WAY if state.next_channel else _SOMETHING_WRONG)
 
 
 def too_soon(seconds: int) -> str:

@@ -306,7 +306,8 @@ class CheckView(Page):
             form = self.form_class(problem=problem)
         form.focus()
         others = [(name, sentences.instead(name)) for name in state.channels]
-        return self.render_to_response({**context, "form": form, "others": others, **_wait(state)})
+        context |= {"form": form, "others": others, "undelivered": sentences.undelivered(state)}
+        return self.render_to_response({**context, **_wait(state)})
 
 
 class ResendView(Page):

@@ -14,10 +14,12 @@ from django.views.debug import ExceptionReporter
 from django_verify import exceptions, verifications
 from django_verify.contact import phones
 from django_verify.models import ClientVerification, Verification, VerifyService
+from django_verify.senders import SendError
 from django_verify.users import verified_phones
 from django_verify.verifications import clients
 from django_verify.web.sentences import duration
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_service, wrong
+from tests.scripted import Scripted, configured
 from tests.web.conftest import Visitor
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -548,6 +550,25 @@ def test_no_secret_in_error_mail(visitor, outbox, monkeypatch):
         assert secret not in text
         assert PHONE not in text
         assert OTHER_PHONE not in text
+
+
+@pytest.mark.parametrize(
+    ("channels", "sentence"),
+    [
+        (["sms", "call"], "This way of sending is not available. Please choose another."),
+        (["sms"], "The code could not be sent. Please try again later."),
+    ],
+)
+def test_a_message_that_failed_is_said(visitor, service, settings, monkeypatch, channels, sentence):
+    monkeypatch.setattr(Scripted, "script", {"a": SendError("no such number", code="21211")})
+    settings.DJANGO_VERIFY = configured(aliases="a")
+    service.client_channels = channels
+    service.save()
+    page = visitor.start()
+    assert page.alerts == [sentence]
+    assert "21211" not in page.html
+    assert "no such number" not in page.html
+    assert ("Call me instead" in page.texts("button")) == ("call" in channels)
 
 
 def test_statements(visitor, outbox):

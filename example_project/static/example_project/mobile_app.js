@@ -67,12 +67,18 @@ function sentence(refusal) {
   return refusal.message || Object.values(refusal).flat().join(" ");
 }
 
+function tellDelivery(answer, sent) {
+  if (answer.delivery !== "failed") return tell(sent);
+  const other = answer.next_channel ? ` "Send it again" tries ${answer.next_channel}.` : "";
+  tell(`The code could not be sent.${other}`, true);
+}
+
 const steps = {
   async start() {
     const to = field("to").value;
     const { purpose, verifications } = app.dataset;
     mine = await post(verifications, { to, purpose });
-    tell(`We sent a code to ${mine.to}.`);
+    tellDelivery(mine, `We sent a code to ${mine.to}.`);
     show("check");
   },
   async check() {
@@ -94,9 +100,10 @@ const steps = {
     forms["sign-up"].hidden = true;
   },
   async resend() {
-    const { id, client_secret } = mine;
-    const answer = await post(`${app.dataset.verifications}/${id}/resend`, { client_secret });
-    tell(`Sent once more. Messages left: ${answer.sends_left}.`);
+    const { id, client_secret, next_channel: channel } = mine;
+    const answer = await post(`${app.dataset.verifications}/${id}/resend`, { client_secret, channel });
+    mine = { ...answer, client_secret };
+    tellDelivery(answer, `Sent once more. Messages left: ${answer.sends_left}.`);
   },
 };
 
