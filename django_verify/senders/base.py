@@ -162,6 +162,10 @@ class Sender:
         """Return what a callback reports; raise CallbackRefused unless its signature is right."""
         raise CallbackRefused
 
+    def reports_on(self, channel: str) -> bool:
+        """Whether the provider reports on messages by this channel."""
+        return self.reporting
+
     def handshake(self, callback: Callback) -> str | None:
         """Return the text that a GET of the callback address is answered with; None: there is none.
 

@@ -172,7 +172,7 @@ class RestSender(Sender):
 
     def asks_report(self, message: Message) -> bool:
         """Whether the provider is asked to report on this message."""
-        return bool(self.callback_of(message))
+        return self.reports_on(message.channel) and bool(self.callback_of(message))
 
     def _refusal(self, answer: client.Answer, data: object, code: str) -> SendError:
         shown = code or str(answer.status)
