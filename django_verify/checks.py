@@ -120,7 +120,7 @@ def _long_callbacks(
         most = sender.callback_max_length
         if settings.BASE_URL and sender.reporting and most is not None and length > most:
             yield checks.Warning(
-                f"The sender {alias!r} takes {most} characters of an address for reports, and"
+                f"The sender {alias!r} takes {most} characters of a URL for reports, and"
                 f" this site's have {length}: its messages go without reports.",
                 hint="Shorten BASE_URL, or the path that django_verify.urls is included under.",
                 id="django_verify.W017",

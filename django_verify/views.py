@@ -29,7 +29,7 @@ logger = logging.getLogger("django_verify")
 @require_http_methods(["GET", "POST"])
 @sensitive_variables()
 def report(request: HttpRequest, token: str) -> HttpResponse:
-    """Take a provider's report on the one attempt that the address was given out for."""
+    """Take a provider's report on the one attempt that the URL was given out for."""
     reporting = [alias for alias, sender in senders.configured().items() if sender.reporting]
     found = report_tokens.read(token, reporting)
     if found is None:
@@ -44,7 +44,7 @@ def report(request: HttpRequest, token: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @sensitive_variables()
 def callback(request: HttpRequest, alias: str) -> HttpResponse:
-    """Take a provider's reports at the sender's one address, which its dashboard has."""
+    """Take a provider's reports at the sender's one URL, which its dashboard has."""
     return _take(request, alias)
 
 
@@ -89,7 +89,7 @@ def _answer(request: HttpRequest, sender: Sender, attempt_sid: str) -> HttpRespo
         body=body,
         attempt_sid=attempt_sid,
     )
-    # Some try an address by GET before they use it, and some report by GET.
+    # Some try a URL by GET before they use it, and some report by GET.
     text = sender.handshake(given) if request.method == "GET" else None
     if text is not None:
         # A call's further instructions are XML; as plain text they would be read aloud.

@@ -67,8 +67,8 @@ class Callback:
     """One request of a provider to our callback address, as it arrived.
 
     `url` is the public one that the provider was given, query included; header names are in lower
-    case. `attempt_sid` is the attempt that the address was given out for, by its secret token;
-    empty for the sender's one address, which a provider's dashboard has.
+    case. `attempt_sid` is the attempt that the URL was given out for, by its secret token;
+    empty for the sender's one URL, which a provider's dashboard has.
     """
 
     url: str

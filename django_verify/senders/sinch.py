@@ -79,7 +79,7 @@ class SinchSender(rest.RestSender):
         return rest.pick(data, "code") or rest.pick(data, "errorCode")
 
     def reports_on(self, channel: str) -> bool:
-        """Whether these are texts: calls report to the application's own address."""
+        """Whether these are texts: calls report to the application's own URL."""
         return channel != "call" and super().reports_on(channel)
 
     def is_signed(self, callback: Callback) -> bool:
