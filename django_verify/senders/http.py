@@ -185,7 +185,10 @@ class HttpSender(rest.RestSender):
         return "" if fine else rest.code_of(code) or "refused"
 
     def is_signed(self, callback: Callback) -> bool:
-        """Look at the HMAC of the body, the token in the query, or the secret of the URL."""
+        """Look at the HMAC of the body, the token in the query, or the secret of the URL.
+
+        Without a body the HMAC is of the query.
+        """
         how = self.described
         if how is None:
             return False
@@ -194,11 +197,11 @@ class HttpSender(rest.RestSender):
             return len(given) == 1 and signatures.same(given[0], how.token)
         if how.by_url:
             return bool(callback.attempt_sid)
-        digest = signatures.digest(how.secret, callback.body, method=how.algorithm)
+        content = callback.body or urlsplit(callback.url).query.encode()
+        digest = signatures.digest(how.secret, content, method=how.algorithm)
         text = digest.hex() if how.encoding == "hex" else signatures.encoded(digest)
         given_text = callback.headers.get(how.header.lower(), "")
-        # The signature of nothing would be right for every query.
-        return bool(callback.body) and signatures.same(given_text, how.prefix + text)
+        return bool(content) and signatures.same(given_text, how.prefix + text)
 
     def read(self, callback: Callback) -> Iterable[Report]:
         """Read every report of a callback: a query, a form, JSON, or lists in them."""
