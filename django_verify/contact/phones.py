@@ -21,8 +21,10 @@ except ImportError:
         " prefers: install django-verify[phonenumbers] or django-verify[phonenumberslite]."
     ) from None
 
+#: The regions that have numbers, by their ISO 3166-1 codes.
+SUPPORTED = frozenset(phonenumbers.SUPPORTED_REGIONS)
 #: Every ISO 3166-1 alpha-2 code, those of regions without telephone numbers included.
-COUNTRIES = frozenset(phonenumbers.SUPPORTED_REGIONS) | set("AQ BV GS HM PN TF UM".split())
+COUNTRIES = SUPPORTED | set("AQ BV GS HM PN TF UM".split())
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z")
 
@@ -132,8 +134,7 @@ def prefix(number: str) -> str:
 @lru_cache(maxsize=1)
 def regions() -> list[tuple[str, int]]:
     """Return every region that has numbers, with its calling code, by the region's code."""
-    codes = phonenumbers.SUPPORTED_REGIONS
-    return [(code, phonenumbers.country_code_for_region(code)) for code in sorted(codes)]
+    return [(code, phonenumbers.country_code_for_region(code)) for code in sorted(SUPPORTED)]
 
 
 def fold(number: str) -> str:
@@ -169,7 +170,7 @@ def mask(number: str) -> str:
 
 def _home(region: str) -> str | None:
     code = region.upper() if region.isascii() else region
-    if code and code not in phonenumbers.SUPPORTED_REGIONS:
+    if code and code not in SUPPORTED:
         raise ValueError("no region with phone numbers")
     return code or None
 
