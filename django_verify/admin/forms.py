@@ -15,6 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import conf, delivery, senders
 from django_verify.contact import countries, emails, phones
 from django_verify.contact.typed import plain
+from django_verify.exceptions import InvalidParameter
+from django_verify.messages import channels
 from django_verify.messages.channels import CHANNELS
 from django_verify.models import Template, VerifyService
 
@@ -51,6 +53,31 @@ def destination(typed: str) -> str:
     except ValueError:
         text = _("Enter a complete e-mail address, or a phone number such as +14155550100.")
         raise ValidationError(text, code="invalid") from None
+
+
+def key_of(typed: str) -> str:
+    """Return the key of a recipient that somebody looks for; empty for what is none."""
+    try:
+        return channels.parse_address(destination(typed)).key
+    except (ValidationError, InvalidParameter):
+        return ""
+
+
+class PhoneFormField(forms.CharField):
+    """A number as an operator types it, in E.164 afterwards."""
+
+    def __init__(self, *args: Any, region: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+
+    def clean(self, value: Any) -> str:
+        """Return the number. Raises ValidationError."""
+        text = super().clean(value)
+        try:
+            return phones.read(text, countries.region(conf.phone_region())).number if text else ""
+        except ValueError:
+            raise ValidationError(
+                _("Enter a complete phone number such as +14155550100."), code="invalid"
+            ) from None
 
 
 def carriers() -> list[str]:

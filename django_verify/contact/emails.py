@@ -66,6 +66,11 @@ def same(one: str, other: str) -> bool:
     return canonical(one) == canonical(other)
 
 
+def is_mailbox(key: str) -> bool:
+    """Whether all addresses with this key are one mailbox, tags included, as far as is known."""
+    return key.endswith("@gmail.com")
+
+
 def canonical(address: str) -> str:
     """Return the one spelling of an address: its domain in ASCII and lower case."""
     local, _, domain = address.rpartition("@")

@@ -11,15 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from django_verify.contact import numbering, typed
+from django_verify.contact import MISSING, numbering, typed
 
 try:
     import phonenumbers
 except ImportError:
-    raise ImportError(
-        "django-verify needs the library phonenumbers, or phonenumberslite, whichever the site"
-        " prefers: install django-verify[phonenumbers] or django-verify[phonenumberslite]."
-    ) from None
+    raise ImportError(MISSING) from None
 
 #: The regions that have numbers, by their ISO 3166-1 codes.
 SUPPORTED = frozenset(phonenumbers.SUPPORTED_REGIONS)

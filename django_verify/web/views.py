@@ -27,7 +27,7 @@ from django.views.generic.base import TemplateView
 from django_verify.contact import phones
 from django_verify.db import reconnect
 from django_verify.db.autocommit import outside_atomic_requests
-from django_verify.exceptions import MaxChecksReached, NotFound, VerifyError
+from django_verify.exceptions import InvalidParameter, MaxChecksReached, NotFound, VerifyError
 from django_verify.messages import channels, locales
 from django_verify.models import Verification, VerifyService
 from django_verify.net.times import seconds_until
@@ -169,7 +169,9 @@ class StartView(Page):
         """
         mine = sessions.under_way(self.request)
         state = self._state(mine) if mine else None
-        if mine is None or state is None or state.to != to or state.next_send_at is None:
+        if mine is None or state is None or state.next_send_at is None:
+            return ""
+        if not channels.same_address(state.to, to):
             return ""
         if self.purpose and state.purpose != self.purpose:
             return ""
@@ -246,6 +248,8 @@ class CheckView(Page):
             )
         except (VerificationOver, MaxChecksReached):
             return self.go("check")
+        except InvalidParameter:
+            return self.go("check", "code", sentences.NO_CODE)
         except NotFound:
             return self.lose()
         except VerifyError as error:
