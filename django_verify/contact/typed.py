@@ -14,7 +14,7 @@ PUNCTUATION = (
     "./\uff0e\uff0f()\uff08\uff09[]\uff3b\uff3d~\u2053\u223c\u301c\uff5e"
 )
 _SEPARATORS = frozenset("\t" + PUNCTUATION)
-_STOPS = dict.fromkeys(map(ord, "\u3002\uff61"), ".")
+_STOPS = dict.fromkeys(map(ord, "\u3002\uff61"), ord("."))
 # The forms of ASCII's signs that are as wide as an ideograph.
 _WIDE = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 

@@ -140,7 +140,7 @@ class PhoneField(PhoneNumberField):
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
         """Return the number; what is stored in another form stays a text, and nobody's number."""
         if not value or value.startswith("+"):
-            return super().from_db_value(value, expression, connection)
+            return self.to_python(value)
         return PhoneNumber(raw_input=value)
 
 

@@ -180,8 +180,8 @@ def start(
     A number may have any spelling, a national one with its `region` (ISO 3166). What a device
     says of its `locale`, `region` and `app_hash` is a hint and never ends a start. The gate is
     asked before anything is written or sent. Answers alike whoever has the address, and where the
-    host forbids it. Raises the family of `exceptions`; TooManyRequests names the limit and says when
-    it has room.
+    host forbids it. Raises the family of `exceptions`; TooManyRequests names the limit and says
+    when it has room.
     """
     secret = codes.new_secret()
     client = _new(service, secret, caller, purpose, nonce)
