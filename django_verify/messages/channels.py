@@ -161,7 +161,9 @@ def choose_locale(channel: Channel, requested: str, to: str, *, hint: bool = Fal
     code decides, and then English. Raises InvalidParameter or LocaleNotSpoken for a request that
     no catalogue answers. As a `hint` it never raises: the calling code decides, then the site.
     """
-    tag = locales.match(channel.locales, requested) if requested else None
+    tag = None
+    if requested and (hint or not locales.is_overlong(requested)):
+        tag = locales.match(channel.locales, requested)
     if tag:
         return tag
     if requested and not hint:

@@ -2,7 +2,8 @@
 
 Tags are read by BCP 47 and UTS 35, with what POSIX, Java and Android add: aliases such as `iw`,
 macrolanguages, scripts, extensions, modifiers. This is the one room for it; the table of
-languages, `languages.tsv`, has a language and its other codes on a line (CLDR, ISO 639-3).
+languages, `languages.tsv`, has on a line a language, its other codes, and those of three letters in
+ISO 639-2 (CLDR, ISO 639-3).
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def read(text: str) -> Locale | None:
     """Return what a tag names; None where it names no language."""
     if len(text) > _LONGEST:
         return None
-    name, _, modifier = text.strip().partition("@")
+    if not text.isprintable() or text != text.strip():
+        return None
+    name, _, modifier = text.partition("@")
     name = name.partition(".")[0].removeprefix("b+")
     first, *rest = [part for part in re.split(r"[-_#+]", name) if part] or [""]
     if not _LANGUAGE.match(first.lower()):
@@ -55,7 +58,12 @@ def read(text: str) -> Locale | None:
 
 def hint(text: str) -> str:
     """Return what a device says of its language, as long as it is a tag; empty otherwise."""
-    return text.strip() if read(text) is not None else ""
+    return text.strip() if read(text.strip()) is not None else ""
+
+
+def is_overlong(text: str) -> bool:
+    """Whether a tag writes in three letters what BCP 47 writes in two; the contract knows none."""
+    return re.split(r"[-_]", text.lower())[0] in _table()[1]
 
 
 @lru_cache(maxsize=1024)
@@ -65,7 +73,7 @@ def match(available: tuple[str, ...], requested: str) -> str | None:
     if wanted is None:
         return None
     known = {tag: locale for tag in available if (locale := read(tag)) is not None}
-    for fits in (_exactly, _by_script, _by_language):
+    for fits in (_exactly, _by_region, _by_script, _by_language):
         for tag, locale in known.items():
             if fits(locale, wanted):
                 return tag
@@ -94,6 +102,12 @@ def _exactly(locale: Locale, wanted: Locale) -> bool:
     return locale == wanted
 
 
+def _by_region(locale: Locale, wanted: Locale) -> bool:
+    """Whether a tag has the region, and no other script."""
+    here = (locale.language, locale.region) == (wanted.language, wanted.region)
+    return here and "" in {locale.script, wanted.script}
+
+
 def _by_script(locale: Locale, wanted: Locale) -> bool:
     """Whether a tag is the language's in the script: without a region, or for any in Chinese."""
     same = (locale.language, locale.script) == (wanted.language, wanted.script)
@@ -104,8 +118,14 @@ def _by_language(locale: Locale, wanted: Locale) -> bool:
     return locale.language == wanted.language and not locale.region
 
 
-@lru_cache(maxsize=1)
 def _aliases() -> dict[str, str]:
     """Return the language that each other code stands for."""
-    lines = (line.split("\t") for line in _TABLE.read_text("utf-8").splitlines())
-    return {code: language for language, codes in lines for code in codes.split()}
+    return _table()[0]
+
+
+@lru_cache(maxsize=1)
+def _table() -> tuple[dict[str, str], frozenset[str]]:
+    """Return the language of each other code, and which of these codes are overlong."""
+    lines = [line.split("\t") for line in _TABLE.read_text("utf-8").splitlines()]
+    aliases = {code: language for language, *codes in lines for code in " ".join(codes).split()}
+    return aliases, frozenset(code for *_, codes in lines for code in codes.split())
