@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db import IntegrityError
-from django.db.models import Max
+from django.db.models import CharField, Max
+from django.db.models.functions import Cast
 
 from django_verify.contact import emails, phones
 from django_verify.db import queries, retry, savepoints
 from django_verify.models import SafeListNumber, TestNumber, Verification
-from django_verify.models.fields import e164
 from django_verify.models.testnumbers import key_of
 
 
@@ -77,7 +77,7 @@ def safe_listed(batch: int) -> tuple[int, list[str]]:
 
 def test_pairs(batch: int) -> tuple[int, list[str]]:
     """Key the test numbers anew; return how many, and the SIDs of those whose key is taken."""
-    return _rekey(TestNumber, lambda row: {"key": key_of(row.address)}, batch)
+    return _rekey(TestNumber, _of_pair, batch)
 
 
 def _of_entry(row: SafeListNumber) -> dict[str, str]:
@@ -86,16 +86,23 @@ def _of_entry(row: SafeListNumber) -> dict[str, str]:
     return {"key": phones.fold(written), "phone_number": written}
 
 
+def _of_pair(row: TestNumber) -> dict[str, str]:
+    return {"key": key_of(row.address), "address": row.address}
+
+
 def _rekey(
     model: Any, compute: Callable[[Any], dict[str, str]], batch: int, *, is_spare: bool = False
 ) -> tuple[int, list[str]]:
     """Write the columns that differ; where another row has the key, a spare one is deleted."""
     using, after, done, taken = queries.database(), "", 0, []
-    rows = model.objects.using(using).order_by("pk")
+    column = "phone_number" if model is SafeListNumber else "address"
+    # As it is in the database: read through its field, a number has no format.
+    stored = Cast(column, CharField(max_length=254))
+    rows = model.objects.using(using).annotate(stored=stored).order_by("pk")
     while found := list((rows.filter(pk__gt=after) if after else rows)[:batch]):
         for row in found:
             changes = compute(row)
-            if all(_text(getattr(row, name)) == value for name, value in changes.items()):
+            if (row.key, row.stored) == tuple(changes.values()):
                 continue
             mine = model.objects.using(using).filter(pk=row.pk, key=row.key)
             try:
@@ -108,7 +115,3 @@ def _rekey(
                     taken.append(row.pk)
         after = found[-1].pk
     return done, taken
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else e164(value)

@@ -21,7 +21,7 @@ REGIONS = (None, "US", "MX", "DE", "GB")
 NUMBERS = ("+525512345678", "+4915123456789", "+14155552671", "+80012345678", "+390549886377")
 
 every_host = pytest.mark.parametrize(
-    ("form", "shown", "region"), itertools.product(FORMATS, ("E164", "NATIONAL"), REGIONS)
+    ("form", "shown", "region"), [*itertools.product(FORMATS, ("E164", "NATIONAL"), REGIONS)]
 )
 
 
