@@ -43,7 +43,7 @@ def choices(language: str = "en") -> list[Country]:
 
 def region(hint: str) -> str:
     """Return the region that a code in any of its forms names; empty for what names none."""
-    code = hint.strip().upper()
+    code = hint.strip().upper() if hint.isascii() else ""
     code = _aliases().get(code, code)
     return code if code in phones.SUPPORTED else ""
 
