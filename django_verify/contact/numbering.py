@@ -172,6 +172,7 @@ CHANGES: tuple[Change, ...] = (
     Change(r"248([57]\d{5})", r"+2482\1", "2011-05-04", _WTNG + ": Seychelles"),
     Change(r"253([678]\d{5})", r"+25377\1", "2012", _ITU + ": Djibouti, mobile"),
     Change(r"253([23]\d{5})", r"+25321\1", "2012", _ITU + ": Djibouti, the capital"),
+    Change(r"2634(\d{6})", r"+263242\1", "2018", "TelOne Zimbabwe: Harare"),
     Change(r"268(6\d{6})", r"+2687\1", "2010-03-01", _ITU + ": Eswatini, mobile"),
     Change(r"268([2-5]\d{6})", r"+2682\1", "2011-02-01", _ITU + ": Eswatini, fixed lines"),
     Change(r"290([2-7]\d{3})", r"+2902\1", "2013-10-01", "Sure, Saint Helena: five digits"),

@@ -95,11 +95,12 @@ def test_a_row_has_its_day_and_its_source(change):
 
 @each
 def test_a_row_makes_one_number_of_two_spellings(change):
-    numbers = former(change)
+    numbers = former(change, 60)
     assert len(numbers) > 4
     written = [change.pattern.sub(change.new, number) for number in numbers]
     assert all(re.fullmatch(r"\+[1-9][0-9]{6,14}", number) for number in written)
-    assert any(map(is_valid, written)) or any(map(is_valid, numbers))
+    # Few of Argentina's ten digits are a number; `test_phones` has some.
+    assert any(map(is_valid, written)) or change.old.startswith("549")
     for number, today in zip(numbers, written, strict=True):
         assert numbering.key(number) == numbering.key(today)
         if change.kind is Kind.RETIRED:
