@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any
 
+from django.apps import apps
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError
+from django.db import DatabaseError, router
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -22,6 +25,7 @@ from django_verify.delivery import dispatch
 from django_verify.factors import passkeys
 from django_verify.messages import channels
 from django_verify.models import TestNumber, VerifyService
+from django_verify.models.fields import PhoneField
 from django_verify.models.testnumbers import LONGEST
 from django_verify.proofs import keys
 from django_verify.verifications import carrier_lookup, sna
@@ -139,6 +143,59 @@ def _countries(channel: str, by_country: Mapping[str, Any]) -> Iterable[CheckMes
             message = f"DJANGO_VERIFY['ROUTES'][{channel!r}]: {country!r} is no country."
             hint = "Two letters in upper case (ISO 3166-1), or '*' for the others."
             yield Error(message, hint=hint, id="django_verify.E005")
+
+
+@register(Tags.compatibility)
+def check_phone_library(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """W045: two packages that own one folder."""
+    owners = [name for name in ("phonenumbers", "phonenumberslite") if _is_installed(name)]
+    if len(owners) < 2:
+        return []
+    return [
+        checks.Warning(
+            "phonenumbers and phonenumberslite are both installed, and have their files in one"
+            " folder: uninstalling either breaks the other.",
+            hint="Uninstall both, then install one of them.",
+            id="django_verify.W045",
+        )
+    ]
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+@register(Tags.database)
+def check_phone_columns(
+    app_configs: Any = None, databases: Iterable[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """W046: numbers that were written in the host's format, before our columns held E.164."""
+    found: list[CheckMessage] = []
+    for model in apps.get_models():
+        using = router.db_for_write(model)
+        for field in model._meta.fields:  # noqa: SLF001 - a documented API
+            if isinstance(field, PhoneField) and using in (databases or ()):
+                found += _not_in_e164(model, field.name, using)
+    return found
+
+
+def _not_in_e164(model: Any, column: str, using: str) -> Iterable[CheckMessage]:
+    rows = model._default_manager.using(using)  # noqa: SLF001 - documented
+    try:
+        other = rows.exclude(**{f"{column}__regex": r"^[+][0-9]+$"}).exists()
+    except DatabaseError:
+        return  # not migrated yet
+    if other:
+        yield checks.Warning(
+            f"{model._meta.label} has numbers that are not in E.164: they were written under"  # noqa: SLF001
+            " another PHONENUMBER_DB_FORMAT, and may be read as those of other people.",
+            hint="Run `manage.py rekeyrecipients`, which writes them anew.",
+            id="django_verify.W046",
+        )
 
 
 @register(Tags.database)

@@ -1,10 +1,15 @@
-"""Writes `django_verify/contact/countries.tsv` from Babel's data: `python -m docs.countries`.
+"""Writes the tables of countries and languages from Babel's data: `python -m docs.countries`.
 
-The languages are those of Django and of the messages, without the variants that have their
-language's names; a name that Babel does not have is empty.
+`contact/countries.tsv` has names: the languages are those of Django and of the messages, without
+the variants that have their language's names; a name that Babel does not have is empty.
+`contact/regions.tsv` and `messages/languages.tsv` have the other codes of a region or a language.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from babel import Locale, UnknownLocaleError
+from babel.core import get_global
 from django.conf.global_settings import LANGUAGES
 from django.utils.translation import to_language, to_locale
 
@@ -13,6 +18,16 @@ from django_verify.contact import countries, phones
 LOCALES = countries.TABLE.parents[1] / "locale"
 # By Django's name, where the Unicode consortium has another.
 RENAMED = {"tl": "fil"}
+LANGUAGES_TABLE = countries.TABLE.parents[1] / "messages" / "languages.tsv"
+# What CLDR leaves to its matcher: macrolanguages (ISO 639-3) and the names of our catalogues.
+OURS = {
+    **dict.fromkeys("no nor nn nno".split(), "nb"),
+    **dict.fromkeys("fil tgl".split(), "tl"),
+    **dict.fromkeys("yue nan hak".split(), "zh-Hant"),
+    **dict.fromkeys("wuu gan hsn cdo cjy cpx czh czo mnp cnp csp".split(), "zh"),
+    **dict.fromkeys("arz ary apc acm afb aeb arq ars ajp apd acw ayl acx".split(), "ar"),
+    "zlm": "ms",
+}
 
 
 def languages() -> list[str]:
@@ -36,5 +51,37 @@ def table() -> str:
     return "".join("\t".join([language, *row]) + "\n" for language, row in rows.items())
 
 
+def regions() -> str:
+    """Return the table of the codes that stand for a region which has numbers."""
+    found: dict[str, list[str]] = {}
+    for code, targets in sorted(get_global("territory_aliases").items()):
+        if region := next((target for target in targets if target in phones.SUPPORTED), ""):
+            found.setdefault(region, []).append(code)
+    return "".join(f"{region}\t{' '.join(codes)}\n" for region, codes in sorted(found.items()))
+
+
+def aliases() -> str:
+    """Return the table of the codes that stand for a language, those of ISO 639-2 by themselves."""
+    known: Mapping[str, Any] = get_global("language_aliases")
+    order = list(known)
+    overlong = {
+        code for code in order[order.index("aar") : order.index("wel") + 1] if len(code) == 3
+    }
+    stands = {
+        code: "tl" if target.startswith("fil") else target.replace("_", "-")
+        for code, target in known.items()
+        if len(target.split("_")[0]) == 2 or target.startswith("fil")
+    }
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    for code, language in sorted((stands | OURS).items()):
+        found.setdefault(language, ([], []))[code in overlong].append(code)
+    return "".join(
+        f"{language}\t{' '.join(others)}\t{' '.join(long)}\n"
+        for language, (others, long) in sorted(found.items())
+    )
+
+
 if __name__ == "__main__":
     countries.TABLE.write_text(table(), encoding="utf-8")
+    countries.ALIASES.write_text(regions(), encoding="utf-8")
+    LANGUAGES_TABLE.write_text(aliases(), encoding="utf-8")

@@ -25,6 +25,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from django_verify import factors
+from django_verify.contact import typed
 from django_verify.exceptions import (
     InvalidFactorParameter,
     MaxChallengeChecksReached,
@@ -58,14 +59,14 @@ class CodeForm(forms.Form):
 
     code = forms.CharField(
         label="Code",
-        max_length=20,
+        max_length=32,
         error_messages={"required": "Enter the code that the app shows."},
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code"}),
     )
 
     def clean_code(self) -> str:
         """Return the digits; what cannot be a code costs no guess."""
-        code = re.sub(r"\s", "", self.cleaned_data["code"])
+        code = typed.joined(self.cleaned_data["code"])
         if not re.fullmatch(r"[0-9]{3,8}", code):
             raise ValidationError("Enter the code as the app shows it.")
         return code

@@ -4,6 +4,8 @@ import ast
 import importlib.util
 import io
 import re
+import subprocess
+import sys
 import tokenize
 import tomllib
 import zipfile
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import django_verify
+from django_verify import contact
 
 PACKAGE = Path(django_verify.__file__).resolve().parent
 ROOT = PACKAGE.parent
@@ -25,7 +28,6 @@ CORE = {
     "django",
     "djangorestframework",
     "django-phonenumber-field",
-    "phonenumberslite",
     "requests",
     "cryptography",
 }
@@ -114,9 +116,73 @@ def test_the_dependencies_are_the_core(project):
 
 def test_an_extra_called_all_has_every_optional_library(project):
     extras = project["project"]["optional-dependencies"]
-    optional = set(extras) - {"all", "dev", "lint", "example", "oracles"}
+    optional = set(extras) - {"all", "dev", "lint", "example", "oracles", "phonenumberslite"}
     (line,) = extras["all"]
     assert set(re.search(r"\[(.*)\]", line)[1].split(",")) == optional
+
+
+def libraries(extras, name):
+    """Return what an extra installs, with the extras of ours that it names."""
+    found = set()
+    for line in extras[name]:
+        if inner := re.match(r"django-verify\[(.*)\]", line):
+            for other in inner[1].split(","):
+                found |= libraries(extras, other)
+        found.add(re.split(r"[<>=~!\[ ]", line)[0])
+    return found
+
+
+def test_no_extra_installs_two_owners_of_one_folder(project):
+    extras = project["project"]["optional-dependencies"]
+    owners = {"phonenumbers", "phonenumberslite"}
+    for name in extras:
+        assert len(libraries(extras, name) & owners) <= 1, name
+    assert libraries(extras, "phonenumbers") == {"phonenumbers"}
+    assert libraries(extras, "phonenumberslite") == {"phonenumberslite"}
+    for name in ("all", "dev", "lint", "example"):
+        assert libraries(extras, name) & owners, name
+
+
+def test_the_install_line_names_the_library_for_numbers():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if "pip install" in line]
+    assert lines
+    assert all("django-verify[phonenumbers" in line for line in lines)
+
+
+WITHOUT = """
+import sys
+from importlib.machinery import PathFinder
+import importlib.util as util
+
+real = util.find_spec
+util.find_spec = lambda name, *rest: None if name == "phonenumbers" else real(name, *rest)
+sys.modules["phonenumbers"] = None
+import django
+from django.conf import settings
+settings.configure(
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "phonenumber_field", "django_verify"]
+)
+{line}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("django.setup()", "django.core.exceptions.ImproperlyConfigured: "),
+        ("import django_verify.contact.phones", "ImportError: "),
+    ],
+)
+def test_a_missing_library_is_one_clear_sentence(line, error):
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT.replace("{line}", line)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1] == error + contact.MISSING
 
 
 def test_the_version_is_told_once(project):

@@ -11,9 +11,12 @@ from django.core.exceptions import ValidationError
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from phonenumber_field.formfields import PhoneNumberField
 
-from django_verify import delivery, senders
+from django_verify import conf, delivery, senders
+from django_verify.contact import countries, emails, phones
+from django_verify.contact.typed import plain
+from django_verify.exceptions import InvalidParameter
+from django_verify.messages import channels
 from django_verify.messages.channels import CHANNELS
 from django_verify.models import Template, VerifyService
 
@@ -43,10 +46,39 @@ def label(channel: str) -> Any:
 
 
 def destination(typed: str) -> str:
-    """Return an e-mail address, or a phone number in E.164. Raises ValidationError."""
-    if "@" in typed:
-        return str(forms.EmailField().clean(typed))
-    return str(PhoneNumberField().clean(typed).as_e164)
+    """Return an e-mail address, or a phone number in E.164, as typed. Raises ValidationError."""
+    try:
+        if "@" in plain(typed):
+            return emails.read(typed).address
+        return phones.read(typed, countries.region(conf.phone_region())).number
+    except ValueError:
+        text = _("Enter a complete e-mail address, or a phone number such as +14155550100.")
+        raise ValidationError(text, code="invalid") from None
+
+
+def key_of(typed: str) -> str:
+    """Return the key of a recipient that somebody looks for; empty for what is none."""
+    try:
+        return channels.parse_address(destination(typed)).key
+    except (ValidationError, InvalidParameter):
+        return ""
+
+
+class PhoneFormField(forms.CharField):
+    """A number as an operator types it, in E.164 afterwards."""
+
+    def __init__(self, *args: Any, region: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+
+    def clean(self, value: Any) -> str:
+        """Return the number. Raises ValidationError."""
+        text = super().clean(value)
+        try:
+            return phones.read(text, countries.region(conf.phone_region())).number if text else ""
+        except ValueError:
+            raise ValidationError(
+                _("Enter a complete phone number such as +14155550100."), code="invalid"
+            ) from None
 
 
 def carriers() -> list[str]:

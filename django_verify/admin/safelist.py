@@ -11,15 +11,19 @@ from django.utils.translation import gettext_lazy as _
 
 from django_verify import sids
 from django_verify.admin.closed import ClosedAdmin
+from django_verify.admin.forms import PhoneFormField, key_of
 from django_verify.admin.verifications import sees_addresses
 from django_verify.contact import phones
+from django_verify.contact.typed import plain
 from django_verify.models import SafeListNumber
+from django_verify.models.fields import PhoneField
 
 
 @admin.register(SafeListNumber)
 class SafeListNumberAdmin(ClosedAdmin):
     """Numbers that fraud checks let pass, masked for most viewers."""
 
+    formfield_overrides = {PhoneField: {"form_class": PhoneFormField}}
     list_select_related = ("account",)
     search_fields = ("sid",)
     search_help_text = _("A SID, or a whole phone number such as +14155550100.")
@@ -46,12 +50,12 @@ class SafeListNumberAdmin(ClosedAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """Find by SID or by a whole number, in any of its spellings."""
-        term = search_term.strip()
+        term = plain(search_term)
         if not term:
             return queryset, False
         if sids.is_sid("GN", term):
             return queryset.filter(pk=sids.canonical(term)), False
-        return queryset.filter(key=phones.fold(term)), False
+        return queryset.filter(key=key_of(term)), False
 
     @admin.display(description=_("phone number"))
     def full_number(self, obj: SafeListNumber) -> str:

@@ -6,7 +6,6 @@ sorted by the address would tell it digit by digit.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,8 +20,11 @@ from django.utils.translation import gettext_lazy as _
 
 from django_verify import sids, verifications
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
-from django_verify.admin.forms import label
-from django_verify.exceptions import InvalidParameter, NotFound
+from django_verify.admin.forms import key_of, label
+from django_verify.contact import emails
+from django_verify.contact.typed import email as typed_email
+from django_verify.contact.typed import joined, plain
+from django_verify.exceptions import NotFound
 from django_verify.messages import channels
 from django_verify.models import Account, Verification, VerificationAttempt, VerifyService
 
@@ -31,7 +33,6 @@ CANCEL_AT_ONCE = 500
 
 _NO_COUNTRY = "-"
 _Status = Verification.Status
-_PUNCTUATION = re.compile(r"[\s().-]+")
 
 
 def sees_addresses(request: HttpRequest) -> bool:
@@ -192,7 +193,7 @@ class RecordAdmin(LookOnly, ClosedAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """Find by SID or by address: a whole one, or its beginning for those who may see it."""
-        term = search_term.strip()
+        term = plain(search_term)
         if not term:
             return queryset, False
         sid = term[:2].upper() + term[2:]
@@ -208,23 +209,30 @@ class RecordAdmin(LookOnly, ClosedAdmin):
 
     def about(self, request: HttpRequest, term: str) -> Q:
         """Return the condition for a term that is no SID."""
-        address = _spelled(term)
+        whole = _of_recipient(self, term)
         if sees_addresses(request):
-            return Q(**{f"{self.to}__istartswith": address})
-        try:
-            key = channels.parse_address(address).key
-        except InvalidParameter:
-            return Q(pk__in=())
-        # The index on addresses begins with the account, so all accounts are named.
-        everyone = Account.objects.values("pk")
-        return Q(**{self.accounts: everyone, self.address_key: key, f"{self.to}__iexact": address})
+            return whole | Q(**{f"{self.to}__istartswith": _spelled(term)})
+        return whole
+
+
+def _of_recipient(view: RecordAdmin, term: str) -> Q:
+    """Return the condition for a whole number or mailbox, in whatever spelling."""
+    key = key_of(_spelled(term))
+    if not key:
+        return Q(pk__in=())
+    # The index on recipients begins with the account, so all accounts are named.
+    found = Q(**{view.accounts: Account.objects.values("pk"), view.address_key: key})
+    if "@" not in term or emails.is_mailbox(key):
+        return found
+    # The key of a mailbox leaves out its tag, which may be another person's.
+    return found & Q(**{f"{view.to}__iexact": typed_email(term)})
 
 
 def _spelled(term: str) -> str:
     """Return a phone number as it is stored, however it was typed."""
     if "@" in term:
-        return term
-    number = _PUNCTUATION.sub("", term)
+        return typed_email(term)
+    number = joined(term)
     return f"+{number}" if number.isascii() and number.isdigit() else number
 
 

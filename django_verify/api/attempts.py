@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from django_verify import sids
 from django_verify.api import fields, wire
 from django_verify.api.resource import Fetch, List, PageParameters, Resource
+from django_verify.contact import emails
 from django_verify.exceptions import InvalidParameter
 from django_verify.messages import channels
 from django_verify.models import Verification, VerificationAttempt
@@ -223,7 +224,8 @@ def _about(to: str) -> Q:
         raise InvalidParameter("ChannelData.To", error.reason) from None
     found = Q(verification__address_key=address.key)
     # The key of an e-mail address leaves out what stands after a plus sign.
-    return found & Q(verification__to__iexact=to) if "@" in to else found
+    whole = "@" not in to or emails.is_mailbox(address.key)
+    return found if whole else found & Q(verification__to__iexact=to)
 
 
 def _channel_data(row: VerificationAttempt, verification: Verification) -> dict[str, Any]:

@@ -165,12 +165,16 @@ class ChallengeViewSet(Create, Fetch, List, Update, EntityResource):
             details=_details(values),
             hidden_details=values.get("hidden_details"),
             auth_payload=values.get("auth_payload", ""),
+            as_written=True,
         )
 
     def perform_update(self, challenge: Challenge, /, **values: Any) -> Challenge:
         """Take the answer of the factor's owner."""
         return challenges.answer(
-            challenge, values.get("auth_payload", ""), metadata=values.get("metadata")
+            challenge,
+            values.get("auth_payload", ""),
+            metadata=values.get("metadata"),
+            as_written=True,
         )
 
 

@@ -212,7 +212,7 @@ class FactorViewSet(Create, Fetch, List, Update, Delete, EntityResource):
         payload = values.pop("auth_payload", "")
         if values:
             factor = entities.update(factor, **values)
-        return entities.verify(factor, payload) if payload else factor
+        return entities.verify(factor, payload, as_written=True) if payload else factor
 
     def perform_destroy(self, factor: Factor) -> None:
         """Delete it with its challenges."""

@@ -188,7 +188,7 @@ class VerificationCheckViewSet(Create, ServiceResource):
         sid = values.get("verification_sid", "")
         if sid and not sids.is_sid("VE", sid):
             raise InvalidParameter("VerificationSid", "not the SID of a verification")
-        return verifications.check(self.service, code.strip(" "), **values)
+        return verifications.check(self.service, code.strip(" "), as_written=True, **values)
 
 
 def _sna_errors(row: Verification) -> list[dict[str, Any]] | None:

@@ -278,6 +278,16 @@ def client_limits() -> Mapping[str, Sequence[Sequence[int]]]:
     return {**CLIENT_LIMITS, **current().CLIENT_LIMITS}
 
 
+def site_language() -> str:
+    """Return the language of the host's site."""
+    return str(django_settings.LANGUAGE_CODE)
+
+
+def phone_region() -> str:
+    """Return the region in which the host's own forms read national numbers; mostly none."""
+    return str(getattr(django_settings, "PHONENUMBER_DEFAULT_REGION", None) or "")
+
+
 def debug() -> bool:
     """Return whether the site is in development."""
     return bool(django_settings.DEBUG)

@@ -16,6 +16,8 @@ from django_verify.contact import phones
 
 #: A line of regions, then one of their names for each language.
 TABLE = Path(__file__).with_suffix(".tsv")
+#: A region and the other codes for it on each line: three letters, digits, and former ones (CLDR).
+ALIASES = TABLE.with_name("regions.tsv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,13 @@ def choices(language: str = "en") -> list[Country]:
     return sorted(found, key=lambda country: _order(country.name))
 
 
+def region(hint: str) -> str:
+    """Return the region that a code in any of its forms names; empty for what names none."""
+    code = hint.strip().upper() if hint.isascii() else ""
+    code = _aliases().get(code, code)
+    return code if code in phones.SUPPORTED else ""
+
+
 def _order(text: str) -> str:
     """Return a name without case and accents, as lists are looked through."""
     apart = unicodedata.normalize("NFKD", text.casefold())
@@ -55,3 +64,10 @@ def _names(language: str) -> dict[str, str]:
             if line.startswith(f"{code}\t"):
                 return dict(zip(regions.split("\t"), line.split("\t"), strict=True))
     return {}
+
+
+@lru_cache(maxsize=1)
+def _aliases() -> dict[str, str]:
+    """Return the region that each other code stands for."""
+    lines = (line.split("\t") for line in ALIASES.read_text("utf-8").splitlines())
+    return {code: region for region, codes in lines for code in codes.split()}

@@ -1,4 +1,4 @@
-"""E-mail addresses: a strict grammar, budget key, masking; the twin of phones."""
+"""E-mail addresses: a strict grammar, the key of a recipient, masking; the twin of phones."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 
+from django_verify.contact import typed
+
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*\Z")
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.(?=[^.]*[A-Za-z]){_LABEL}\Z")
+# The longest text that is looked at; an address has 254 characters.
+_LONGEST_TYPED = 320
+# One provider's mailboxes, by either of its domains; a dot in the name and its case mean nothing
+# (Google, "Dots don't matter in Gmail addresses"). Nothing is guessed about others.
+_GMAIL = frozenset(("gmail.com", "googlemail.com"))
 
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """An address as given, and the key its budgets are kept under."""
+    """An address as given, and the key of its recipient, by which budgets are kept."""
 
     address: str = field(repr=False)
     key: str = field(repr=False)
@@ -31,22 +38,47 @@ def parse(value: str) -> Email:
     ascii_domain = _to_ascii(domain)
     if not _DOMAIN.match(ascii_domain):
         raise ValueError("not an e-mail address")
-    person = local.partition("+")[0] or local
-    key = f"{person.lower()}@{ascii_domain}"
+    key = key_of(value)
     if len(key) > 254:
         raise ValueError("not an e-mail address")
     return Email(value, key)
 
 
+def read(text: str) -> Email:
+    """Read an address as people type or paste it. Raises ValueError as `parse` does."""
+    if len(text) > _LONGEST_TYPED:
+        raise ValueError("not an e-mail address")
+    return parse(typed.email(text))
+
+
+def key_of(address: str) -> str:
+    """Return the key of an address: its mailbox without a tag, in lower case."""
+    local, _, domain = canonical(address).rpartition("@")
+    person = local.partition("+")[0] or local
+    return f"{person.lower()}@{domain}"
+
+
 def same(one: str, other: str) -> bool:
-    """Whether two addresses are one: the local part as it is, the domain in any spelling."""
+    """Whether two addresses are one mailbox: the local part as it is, the domain in any spelling.
+
+    Spellings that Google delivers to one mailbox are one; a tag makes another.
+    """
     return canonical(one) == canonical(other)
+
+
+def is_mailbox(key: str) -> bool:
+    """Whether all addresses with this key are one mailbox, tags included, as far as is known."""
+    return key.endswith("@gmail.com")
 
 
 def canonical(address: str) -> str:
     """Return the one spelling of an address: its domain in ASCII and lower case."""
     local, _, domain = address.rpartition("@")
-    return f"{local}@{_to_ascii(domain)}"
+    ascii_domain = _to_ascii(domain)
+    if ascii_domain in _GMAIL:
+        person, plus, tag = local.lower().partition("+")
+        local, ascii_domain = f"{person.replace('.', '')}{plus}{tag}", "gmail.com"
+    return f"{local}@{ascii_domain}"
 
 
 def mask(address: str) -> str:

@@ -7,38 +7,45 @@ digits, bidirectional marks), so a grammar of ours stands before it.
 from __future__ import annotations
 
 import re
-import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-import phonenumbers
+from django_verify.contact import MISSING, numbering, typed
 
+try:
+    import phonenumbers
+except ImportError:
+    raise ImportError(MISSING) from None
+
+#: The regions that have numbers, by their ISO 3166-1 codes.
+SUPPORTED = frozenset(phonenumbers.SUPPORTED_REGIONS)
 #: Every ISO 3166-1 alpha-2 code, those of regions without telephone numbers included.
-COUNTRIES = frozenset(phonenumbers.SUPPORTED_REGIONS) | set("AQ BV GS HM PN TF UM".split())
+COUNTRIES = SUPPORTED | set("AQ BV GS HM PN TF UM".split())
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z")
 
-# Two spellings of one subscriber, folded to the second: Argentina's mobile 9, Mexico's old mobile
-# 1, Brazil's ninth digit (added, not removed), Italy's leading 0.
-_ALIASES = (
-    (re.compile(r"\+549([0-9]{10})\Z"), r"+54\1"),
-    (re.compile(r"\+521([0-9]{10})\Z"), r"+52\1"),
-    (re.compile(r"\+55([0-9]{2})([6-9][0-9]{7})\Z"), r"+55\g<1>9\2"),
-    (re.compile(r"\+390+([0-9]+)\Z"), r"+39\1"),
-)
-# The longest spelling that is looked at, and what stands between digits in it: spaces, dashes and
-# brackets as people type them, and the marks that direct text brings along when it is copied.
+# The longest spelling that is looked at.
 _LONGEST = 64
-_BETWEEN = dict.fromkeys(
-    map(
-        ord,
-        " \t\u00a0\u2002\u2003\u2007\u2009\u202f\u3000"
-        "()-./\u00ad\u2010\u2011\u2012\u2013\u2014\u2015\u2212\uff08\uff09\uff0d\uff0e"
-        "\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060"
-        "\u2066\u2067\u2068\u2069\ufeff",
-    )
+# National plans that span several calling codes: within one of them, numbers of the others are
+# dialled like its own.
+_PLANS = (
+    ("FR", "GP", "MQ", "GF", "RE", "PM", "BL", "MF", "YT"),
+    ("IL", "PS"),
+    ("IT", "SM", "VA"),
 )
-_DIALLED = re.compile(r"(\+?)([0-9]{3,24})\Z")
+# What France's plan has overseas (Arcep). Metropolitan metadata are wider than the plan, so these
+# come before them.
+_OVERSEAS = (
+    (re.compile(r"0?(?:26[23]|69[23])[0-9]{6}\Z"), "RE"),
+    (re.compile(r"0?(?:269|639)[0-9]{6}\Z"), "YT"),
+    (re.compile(r"0?(?:590|69[01])[0-9]{6}\Z"), "GP"),
+    (re.compile(r"0?(?:594|694)[0-9]{6}\Z"), "GF"),
+    (re.compile(r"0?(?:596|69[67])[0-9]{6}\Z"), "MQ"),
+    (re.compile(r"0?708[0-9]{6}\Z"), "PM"),
+    (re.compile(r"0?508([0-9]{6})\Z"), "PM"),
+)
+_DIALLED = re.compile(r"(\+?)([0-9]{3,24})\Z", re.ASCII)
 _TEL = re.compile(r"\s*tel:", re.IGNORECASE | re.ASCII)
 _INTERNATIONAL = phonenumbers.PhoneNumberFormat.INTERNATIONAL
 _LINE_TYPES = {
@@ -46,15 +53,14 @@ _LINE_TYPES = {
     phonenumbers.PhoneNumberType.FIXED_LINE: "landline",
     phonenumbers.PhoneNumberType.VOIP: "voip",
 }
-# Where a number in the old spelling is no longer valid by itself and people still write it.
-_RENUMBERED = ("+52", "+55")
 
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A number as given (E.164), the key its budgets are kept under, its ISO 3166 region.
+    """A number in today's spelling (E.164), the key of its recipient, its ISO 3166 region.
 
-    `region` is empty for numbers of no country, such as +800.
+    The key is the same for every spelling: budgets, look-ups, ownership and the safe list go by
+    it. `region` is empty for numbers of no country, such as +800.
     """
 
     number: str = field(repr=False)
@@ -64,44 +70,52 @@ class Phone:
 
 @lru_cache(maxsize=4096)
 def parse(value: str) -> Phone:
-    """Read a number in E.164, `+` and 7–15 ASCII digits, nothing trimmed and nothing added.
+    """Read a number in E.164, `+` and 7–15 ASCII digits, nothing trimmed.
 
-    Raises ValueError when it is not written so, or is no number of any country.
+    A spelling that a numbering plan has given up is completed to today's. Raises ValueError when
+    it is not written so, or is no number of any country.
     """
     if not _E164.match(value):
         raise ValueError("not a phone number in E.164 format, such as +14155552671")
-    key = fold(value)
-    region = _region(value)
-    if region is None and value.startswith(_RENUMBERED):
-        region = _region(key)
+    number = numbering.complete(value)
+    region = _region(number)
+    if region is None and number != value:
+        # Metadata that are older than the change know the former spelling alone.
+        number, region = value, _region(value)
     if region is None:
         raise ValueError("not a valid phone number")
-    return Phone(value, key, region)
+    return Phone(number, fold(number), region)
 
 
 def read(text: str, region: str = "") -> Phone:
     """Read a number as people write it, in international form or in that of a region.
 
-    Spaces, dashes, brackets and the like are dropped, digits of any script taken. `region` is an
-    ISO 3166 code in either case; without one the number begins with + or 00. Raises ValueError for
-    letters, extensions and anything else, and for a region without numbers.
+    Spaces, punctuation and invisible marks are dropped, digits of any script taken. `region` is an
+    ISO 3166 code in either case; without one the number begins with + or 00. A number of another
+    region of the same national plan is found too. Raises ValueError for letters, extensions and
+    anything else, and for a region without numbers.
     """
+    text = text.strip()
     if len(text) > _LONGEST:
         raise ValueError("too long for a phone number")
     home = _home(region)
-    dialled = _TEL.sub("", text, count=1).translate(_BETWEEN).replace("\uff0b", "+")
-    found = _DIALLED.match("".join(map(_ascii, dialled)))
+    found = _DIALLED.match(typed.joined(_TEL.sub("", typed.plain(text), count=1)))
     if found is None:
         raise ValueError("not a phone number")
     plus, digits = found.groups()
-    spellings: list[tuple[str, str | None]]
-    spellings = [("+" + digits, None)] if plus else [(digits, home)] if home else []
-    if not plus and digits.startswith("00"):
+    if plus:
+        return _first([("+" + digits, None)])
+    spellings: list[tuple[str, str | None]] = [*_overseas(digits, home)]
+    if home:
+        spellings.append((digits, home))
+    if digits.startswith("00"):
         spellings.append(("+" + digits[2:], None))
-    for spelling, default in spellings:
-        if number := _e164(spelling, default):
-            return parse(number)
-    raise ValueError("not a valid phone number" if spellings else "a region is needed")
+    if not spellings:
+        raise ValueError("a region is needed")
+    try:
+        return _first(spellings)
+    except ValueError:
+        return _of_the_plan(digits, home)
 
 
 def display(number: str) -> str:
@@ -110,27 +124,24 @@ def display(number: str) -> str:
 
 
 def prefix(number: str) -> str:
-    """Return what the numbers of one block share: the number without its last four digits.
-
-    Aliases are folded first.
-    """
+    """Return what the numbers of one block share: the key without its last four digits."""
     return fold(number)[:-4]
 
 
 @lru_cache(maxsize=1)
 def regions() -> list[tuple[str, int]]:
     """Return every region that has numbers, with its calling code, by the region's code."""
-    codes = phonenumbers.SUPPORTED_REGIONS
-    return [(code, phonenumbers.country_code_for_region(code)) for code in sorted(codes)]
+    return [(code, phonenumbers.country_code_for_region(code)) for code in sorted(SUPPORTED)]
 
 
 def fold(number: str) -> str:
-    """Return the one spelling under which every alias of this number is counted."""
-    for pattern, replacement in _ALIASES:
-        folded, changed = pattern.subn(replacement, number)
-        if changed:
-            return folded
-    return number
+    """Return the key of a number: the one spelling that stands for all of them."""
+    return numbering.key(number)
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two numbers are spellings of one."""
+    return fold(one) == fold(other)
 
 
 def line_type(number: str) -> str | None:
@@ -156,15 +167,35 @@ def mask(number: str) -> str:
 
 def _home(region: str) -> str | None:
     code = region.upper() if region.isascii() else region
-    if code and code not in phonenumbers.SUPPORTED_REGIONS:
+    if code and code not in SUPPORTED:
         raise ValueError("no region with phone numbers")
     return code or None
 
 
-def _ascii(character: str) -> str:
-    """Return the ASCII digit of a decimal digit of any script; other characters as they are."""
-    value = unicodedata.decimal(character, None)
-    return character if value is None else str(int(value))
+def _first(spellings: Iterable[tuple[str, str | None]]) -> Phone:
+    """Return the first of these that is a number. Raises ValueError where none is."""
+    for spelling, default in spellings:
+        if number := _e164(spelling, default):
+            return parse(number)
+    raise ValueError("not a valid phone number")
+
+
+def _overseas(digits: str, home: str | None) -> Iterable[tuple[str, str]]:
+    """Return how a number of France's plan is written where it belongs, outside its own region."""
+    if home not in _PLANS[0]:
+        return
+    for pattern, region in _OVERSEAS:
+        if found := pattern.match(digits):
+            yield (found[1] if found.groups() else digits), region
+
+
+def _of_the_plan(digits: str, home: str | None) -> Phone:
+    """Return the number that another region of the same national plan has, if it is one alone."""
+    siblings = next((plan for plan in _PLANS if home in plan), ())
+    found = {number for region in siblings if (number := _e164(digits, region))}
+    if len(found) != 1:
+        raise ValueError("not a valid phone number")
+    return parse(found.pop())
 
 
 def _e164(spelling: str, region: str | None) -> str:

@@ -19,13 +19,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf
+from django_verify.contact import typed as typed_texts
 
 _CUSTOM = re.compile(r"[0-9A-Za-z]{4,10}\Z")
 _NONCE_BYTES = 12
-# What people type between the digits, and what comes along invisibly when a code is copied.
-_SPACING = re.compile(
-    r"[\s\u00ad\u061c\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060\u2066-\u2069\u2212\ufeff-]"
-)
+_DIGITS = re.compile(r"[0-9]+\Z")
+# A code of ten digits with something between any two of them.
+_LONGEST_TYPED = 64
 
 
 def new_nonce() -> str:
@@ -56,8 +56,8 @@ def derive(*parts: str, digits: int, key_id: str) -> str:
 
 @sensitive_variables()
 def without_spacing(typed: str) -> str:
-    """Return a code as a person has typed or copied it, without spaces, hyphens and marks."""
-    return _SPACING.sub("", typed)
+    """Return a code as a person has typed or copied it, in ASCII, without what stands between."""
+    return typed_texts.joined(typed) if len(typed) <= _LONGEST_TYPED else typed
 
 
 class Holder(Protocol):
@@ -70,6 +70,22 @@ class Holder(Protocol):
     sealed_code: str
     code_length: int
     key_id: str
+
+
+@sensitive_variables()
+def read(row: Holder, typed: str) -> str:
+    """Return a code as it is compared with a row's; typed as people do.
+
+    Raises ValueError for what cannot be its code: another length, letters where there are none. A
+    caller's own codes are of any length, and the message at hand may have the one before.
+    """
+    code = without_spacing(typed)
+    if row.sealed_code:
+        if not _CUSTOM.match(code):
+            raise ValueError("it has 4–10 characters")
+    elif len(code) != row.code_length or not _DIGITS.match(code):
+        raise ValueError(f"it has {row.code_length} digits")
+    return code
 
 
 def reveal(row: Holder) -> str:

@@ -54,6 +54,10 @@ class FactorKind:
         """Return what the device is asked when the factor is created."""
         return None
 
+    def typed(self, payload: str) -> str:
+        """Return a payload that a person has typed, as `read` and `prove` take it."""
+        return payload
+
     def read(self, factor: Factor, payload: str) -> None:
         """Raise InvalidFactorParameter for a payload that cannot be one of this factor."""
 

@@ -72,6 +72,7 @@ def create(
     details: Mapping[str, Any] | None = None,
     hidden_details: Mapping[str, str] | None = None,
     auth_payload: str = "",
+    as_written: bool = False,
 ) -> Challenge:
     """Ask a factor; with a payload it is answered in the same breath.
 
@@ -86,6 +87,7 @@ def create(
     if auth_payload:
         if not kind.guessable:
             raise InvalidFactorParameter("auth_payload", "only a totp factor has one here")
+        auth_payload = auth_payload if as_written else kind.typed(auth_payload)
         kind.read(factor, auth_payload)
     for _ in range(TURNS):
         now = timezone.now()
@@ -119,7 +121,11 @@ def create(
 
 @sensitive_variables()
 def answer(
-    challenge: Challenge, payload: str = "", *, metadata: Mapping[str, str] | None = None
+    challenge: Challenge,
+    payload: str = "",
+    *,
+    metadata: Mapping[str, str] | None = None,
+    as_written: bool = False,
 ) -> Challenge:
     """Take a payload for an answer; the challenge's status tells what became of it.
 
@@ -134,6 +140,7 @@ def answer(
     if factor is None:
         raise InvalidFactorParameter("auth_payload", "a passkey answers at Passkeys")
     kind = factors.get(factor.factor_type)
+    payload = payload if as_written else kind.typed(payload)
     kind.read(factor, payload)
     _refuse_over(challenge, timezone.now())
     if kind.guessable:

@@ -138,15 +138,17 @@ def enrol(
 
 
 @sensitive_variables()
-def verify(factor: Factor, payload: str) -> Factor:
+def verify(factor: Factor, payload: str, *, as_written: bool = False) -> Factor:
     """Let a new factor prove itself; the factor's status tells whether it did.
 
+    A code is read as people type it, unless it is to be taken `as_written`.
     A guess is charged and committed before it is looked at. Raises MaxFactorChecksReached when
     the guesses are used up, FactorVerificationFailed for a signature that is wrong, and
     AtomicBlockError inside a transaction.
     """
     refuse_open_transaction("entities.verify")
     kind = factors.get(factor.factor_type)
+    payload = payload if as_written else kind.typed(payload)
     kind.read(factor, payload)
     if factor.is_verified:
         if kind.guessable:

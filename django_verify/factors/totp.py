@@ -93,6 +93,11 @@ class Totp(FactorKind):
         issuer = factor.service.totp_issuer or factor.service.friendly_name
         return {"secret": secret, "uri": uri(secret, issuer, factor.friendly_name, factor.config)}
 
+    @sensitive_variables()
+    def typed(self, payload: str) -> str:
+        """Return the digits, of any script, without what apps and people put between them."""
+        return codes.without_spacing(payload)
+
     def read(self, factor: Factor, payload: str) -> None:
         """Refuse all but so many ASCII digits."""
         digits = factor.config["code_length"]

@@ -22,6 +22,7 @@ from django_verify.exceptions import (
     VerifyError,
     WhatsappNotConfigured,
 )
+from django_verify.messages import locales
 from django_verify.senders import Message
 from django_verify.text import confusables, placeholders
 from django_verify.text.placeholders import Wording
@@ -58,10 +59,6 @@ CALLING_CODE_LOCALES = {
     "44": "en-GB",
     "91": "en",
     "40": "ro",
-}
-# Tags that name a script or region of Chinese rather than one of our catalogues.
-_CHINESE = {"zh-cn": "zh", "zh-hans": "zh", "zh-tw": "zh-HK", "zh-mo": "zh-HK"} | {
-    "zh-hant": "zh-HK"
 }
 # What ends a sentence where it is not a full stop.
 _STOPS = {"ja": "。", "zh": "。", "zh-HK": "。", "th": ""}
@@ -153,44 +150,44 @@ def mask(to: str) -> str:
 
 
 def same_address(one: str, other: str) -> bool:
-    """Whether two addresses name one destination."""
-    return one == other or ("@" in one and emails.same(one, other))
+    """Whether two addresses are spellings of one recipient's."""
+    if one == other or ("@" in one) != ("@" in other):
+        return one == other
+    return emails.same(one, other) if "@" in one else phones.same(one, other)
 
 
-def choose_locale(channel: Channel, requested: str, to: str) -> str:
+def choose_locale(channel: Channel, requested: str, to: str, *, hint: bool = False) -> str:
     """Return the tag of the catalogue to use.
 
-    A requested tag is matched without regard to case or `_`, and falls back to its language;
-    without one the calling code decides, and then English. Raises InvalidParameter or
-    LocaleNotSpoken for a request that no catalogue answers.
+    A requested tag is read by `locales`, and falls back to its language; without one the calling
+    code decides, and then English. Raises InvalidParameter or LocaleNotSpoken for a request that
+    no catalogue answers. As a `hint` it never raises: the calling code decides, then the site.
     """
-    if requested:
-        tag = match_locale(channel.locales, requested)
-        if tag is None:
-            if channel.bad_locale:
-                raise channel.bad_locale
-            raise InvalidParameter("locale", "not a supported locale")
+    tag = None
+    if requested and (hint or not locales.is_overlong(requested)):
+        tag = locales.match(channel.locales, requested)
+    if tag:
         return tag
-    return match_locale(channel.locales, locale_of(to)) or "en"
+    if requested and not hint:
+        if channel.bad_locale:
+            raise channel.bad_locale
+        raise InvalidParameter("locale", "not a supported locale")
+    likely = _of_country(to) or (conf.site_language() if hint else "")
+    return locales.match(channel.locales, likely) or "en"
 
 
 def locale_of(to: str) -> str:
     """Return the locale that an address's calling code suggests."""
+    return _of_country(to) or "en"
+
+
+def _of_country(to: str) -> str:
+    """Return the locale of a number's calling code; empty where the table has none."""
     digits = to[1:] if to.startswith("+") else ""
     for length in range(min(_LONGEST_CALLING_CODE, len(digits)), 0, -1):
         if tag := CALLING_CODE_LOCALES.get(digits[:length]):
             return tag
-    return "en"
-
-
-def match_locale(locales: tuple[str, ...], requested: str) -> str | None:
-    """Return the one of these locales that answers a request, or its language's."""
-    wanted = requested.replace("_", "-").lower()
-    chinese = {alias: tag for alias, tag in _CHINESE.items() if tag in locales}
-    known = chinese | {tag.lower(): tag for tag in locales}
-    while wanted and wanted not in known:
-        wanted = wanted.rpartition("-")[0]
-    return known.get(wanted)
+    return ""
 
 
 def spoken(code: str) -> str:

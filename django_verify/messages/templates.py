@@ -6,13 +6,12 @@ What a text may hold is decided in `text`; how it becomes a message, by the chan
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from django_verify import exceptions, sids
 from django_verify.exceptions import InvalidParameter
-from django_verify.messages import channels
+from django_verify.messages import channels, locales
 from django_verify.messages.channels import Channel, Draft
 from django_verify.models import Template, TemplateTranslation, VerifyService
 from django_verify.text import confusables, placeholders
@@ -20,7 +19,6 @@ from django_verify.text.placeholders import Wording
 
 logger = logging.getLogger("django_verify")
 
-_LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,2}\Z")
 _APPROVED = TemplateTranslation.Status.APPROVED
 
 
@@ -101,14 +99,14 @@ def _find(service: VerifyService, sid: str) -> Template | None:
 
 def _translation(template: Template, locale: str, to: str) -> TemplateTranslation:
     """Return the approved text for the locale, its language, or else the template's default."""
-    if locale and not _LOCALE.match(locale):
+    if locale and locales.read(locale) is None:
         raise InvalidParameter("locale", "not a locale")
     every = list(template.translations.all())
     approved = {row.locale: row for row in every if row.status == _APPROVED}
     if every and not approved:
         raise exceptions.TemplateNotApproved
     wanted = locale or channels.locale_of(to)
-    if tag := channels.match_locale(tuple(approved), wanted):
+    if tag := locales.match(tuple(approved), wanted):
         return approved[tag]
     for row in approved.values():
         if row.is_default:

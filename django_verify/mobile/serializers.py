@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from django_verify.exceptions import InvalidParameter
 from django_verify.models.clients import NONCE_LENGTH, PURPOSE_LENGTH
@@ -26,6 +27,19 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class Hint(serializers.CharField):
+    """What a device says of itself: a start goes on without what cannot be read.
+
+    A value of another type is none; the verbs pass over what they do not understand.
+    """
+
+    def run_validation(self, data: Any = empty) -> str:
+        """Return the string as sent, or an empty one."""
+        if data is empty:
+            return str(super().run_validation(data))
+        return data if isinstance(data, str) else ""
+
+
 class Body(serializers.Serializer[Any]):
     """The members of a request; unknown ones are ignored, so that newer apps may say more."""
 
@@ -43,10 +57,10 @@ class StartBody(Body):
     """Whom to send a code, and how."""
 
     to = Text(320, help_text="A phone number in any spelling, or an e-mail address.")
-    region = Text(2, required=False, help_text="ISO 3166 country of a number without +.")
+    region = Hint(required=False, help_text="ISO 3166 country of a number without +.")
     channel = Text(16, required=False, help_text="One of those on offer; else the preferred one.")
-    locale = Text(16, required=False, help_text="Language of the message, such as pt-BR.")
-    app_hash = Text(11, required=False, help_text="Of Android's SMS Retriever.")
+    locale = Hint(required=False, help_text="Language of the message, such as pt-BR.")
+    app_hash = Hint(required=False, help_text="Of Android's SMS Retriever.")
     autofill_domain = Text(
         253, required=False, help_text="Below the service's; an empty one binds the code to none."
     )
@@ -61,8 +75,8 @@ class ResendBody(Body):
 
     client_secret = Text(128)
     channel = Text(16, required=False, help_text="One of those on offer; else the same again.")
-    locale = Text(16, required=False)
-    app_hash = Text(11, required=False)
+    locale = Hint(required=False)
+    app_hash = Hint(required=False)
     autofill_domain = Text(253, required=False)
     device_id = Text(128, required=False)
 
@@ -71,7 +85,7 @@ class CheckBody(Body):
     """The caller's secret, and the code that came."""
 
     client_secret = Text(128)
-    code = Text(32, help_text="Spaces and hyphens in it do no harm.")
+    code = Text(64, help_text="As typed: digits of any script, spaces and hyphens.")
 
 
 class StateAnswer(Answer):

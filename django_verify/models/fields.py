@@ -1,4 +1,4 @@
-"""Columns that Django has not: identifiers as 16 bytes, and JSON that takes no room when empty."""
+"""Columns that Django has not: identifiers as 16 bytes, sparse JSON, and numbers in E.164 alone."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.lookups import Exact, Lookup
 from django.utils.translation import gettext_lazy as _
+from phonenumber_field.phonenumber import PhoneNumber
 
 from django_verify import sids
 
 if TYPE_CHECKING:
+    PhoneNumberField = models.CharField[Any, Any]
     CharField = models.CharField[str, str]
     JSONField = models.JSONField[Any, Any]
     AnyLookup = Lookup[Any]
 else:
+    from phonenumber_field.modelfields import PhoneNumberField
+
     CharField, JSONField, AnyLookup = models.CharField, models.JSONField, Lookup
 
 _DIGITS = re.compile(r"[0-9a-fA-F]{0,32}\Z")
@@ -117,6 +121,34 @@ class Beginning(AnyLookup):
 for _name in ("startswith", "istartswith", "contains", "icontains"):
     SidField.register_lookup(Beginning, _name)
 SidField.register_lookup(Exact, "iexact")
+
+
+class PhoneField(PhoneNumberField):
+    """A number that is stored in E.164, whatever the host sets for its own columns.
+
+    Under PHONENUMBER_DB_FORMAT "NATIONAL" a number of another country than
+    PHONENUMBER_DEFAULT_REGION would come back as another person's.
+    """
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Return the number in E.164; one that is not valid as it was written."""
+        number = self.to_python(value)
+        if not isinstance(number, PhoneNumber):
+            return number
+        return e164(number)
+
+    def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
+        """Return the number; what is stored in another form stays a text, and nobody's number."""
+        if not value or value.startswith("+"):
+            return self.to_python(value)
+        return PhoneNumber(raw_input=value)
+
+
+def e164(number: Any) -> str:
+    """Return a number in E.164, however the host formats numbers; an invalid one as written."""
+    if isinstance(number, str):
+        return number
+    return str(number.as_e164 if number.is_valid() else number.raw_input)
 
 
 class SparseJSONField(JSONField):

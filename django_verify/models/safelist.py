@@ -8,12 +8,11 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from phonenumber_field.modelfields import PhoneNumberField
 
 from django_verify import sids
 from django_verify.contact import phones
 from django_verify.models.accounts import Account
-from django_verify.models.fields import SidField
+from django_verify.models.fields import PhoneField, SidField, e164
 
 
 class SafeListNumber(models.Model):
@@ -27,7 +26,7 @@ class SafeListNumber(models.Model):
         verbose_name=_("account"),
         db_index=False,  # the unique constraint begins with it
     )
-    phone_number = PhoneNumberField(_("phone number"), region=None)
+    phone_number = PhoneField(_("phone number"))
     key = models.CharField(max_length=16, editable=False)
     date_created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
@@ -48,11 +47,7 @@ class SafeListNumber(models.Model):
     @property
     def number(self) -> str:
         """The number in E.164, however the host formats numbers."""
-        given = self.phone_number
-        if isinstance(given, str):
-            return given
-        # An old spelling such as +521… is no valid number by itself, and kept as it was written.
-        return str(given.as_e164 if given.is_valid() else given.raw_input)
+        return e164(self.phone_number)
 
     def clean(self) -> None:
         """Refuse a number that is on the list already. Raises ValidationError."""

@@ -30,12 +30,12 @@ class Columns:
     @admin.display(description=_("number"))
     def full_number(self, obj: VerifiedPhone) -> str:
         """The number."""
-        return str(obj.number)
+        return obj.e164
 
     @admin.display(description=_("number"))
     def masked_number(self, obj: VerifiedPhone) -> str:
         """The number, most of it hidden."""
-        return phones.mask(str(obj.number))
+        return phones.mask(obj.e164)
 
     @admin.display(description=_("verified"), boolean=True)
     def verified(self, obj: VerifiedPhone) -> bool:

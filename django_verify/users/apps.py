@@ -1,5 +1,7 @@
 """The Django app of verified numbers; the service itself does not need it."""
 
+from typing import Any
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -17,3 +19,9 @@ class VerifyUsersConfig(AppConfig):
         from django_verify.users import recording  # noqa: PLC0415 - it has models
 
         recording.listen()
+
+    def rekey_recipients(self, batch: int) -> tuple[int, list[Any]]:
+        """Key the numbers anew for `manage.py rekeyrecipients`; return the rows that conflict."""
+        from django_verify.users import rekeying  # noqa: PLC0415 - it has models
+
+        return rekeying.numbers(batch)

@@ -8,9 +8,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from phonenumber_field.modelfields import PhoneNumberField
 
 from django_verify.contact import phones
+from django_verify.models.fields import PhoneField, e164
 
 # Else the table would pass for one of `django_verify`, which stands above this package: a site's
 # next `makemigrations` would write a migration for it into the installed package.
@@ -36,7 +36,7 @@ class VerifiedPhone(models.Model):
         verbose_name=_("user"),
         db_index=False,  # the unique constraint begins with it
     )
-    number = PhoneNumberField(_("number"))
+    number = PhoneField(_("number"))
     key = models.CharField(max_length=32, editable=False)
     claim = models.CharField(max_length=32, null=True, unique=True, editable=False)
     is_primary = models.BooleanField(_("primary"), null=True, editable=False)
@@ -59,7 +59,12 @@ class VerifiedPhone(models.Model):
         permissions = [("release_verifiedphone", _("Can release verified numbers"))]
 
     def __str__(self) -> str:
-        return phones.mask(str(self.number))
+        return phones.mask(self.e164)
+
+    @property
+    def e164(self) -> str:
+        """The number in E.164, however the host formats numbers."""
+        return e164(self.number)
 
     @property
     def is_verified(self) -> bool:

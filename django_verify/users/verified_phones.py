@@ -131,7 +131,7 @@ def release(phone: VerifiedPhone, *, reason: str = "removed") -> None:
             return
         _promote(phone.user_id)
         _promote_later(phone.user_id)
-        _tell(signals.phone_released, user=phone.user, number=str(phone.number), reason=reason)
+        _tell(signals.phone_released, user=phone.user, number=phone.e164, reason=reason)
 
 
 @retry.taken

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +18,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf, proofs, sids, signals
-from django_verify.contact import phones
+from django_verify.contact import countries, emails, phones, typed
 from django_verify.crypto import codes
 from django_verify.db import queries
 from django_verify.db.autocommit import refuse_open_transaction
@@ -33,7 +34,7 @@ from django_verify.exceptions import (
 from django_verify.gates import admission
 from django_verify.limits import counters
 from django_verify.limits.counters import Meter
-from django_verify.messages import channels
+from django_verify.messages import channels, locales
 from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.models.clients import NONCE_LENGTH
 from django_verify.net import client_ip
@@ -57,6 +58,8 @@ _SEVERAL_OPEN = (
 )
 
 _Status = Verification.Status
+_APP_HASH = re.compile(r"[0-9A-Za-z+/]{11}\Z")
+_LONGEST_ADDRESS = 320
 
 
 class ClientsNotServed(ServiceUnavailable):
@@ -182,22 +185,23 @@ def start(
 ) -> State:
     """Send a code to an address for one client, whose secret is in the answer.
 
-    A number may have any spelling, a national one with its `region` (ISO 3166). The gate is asked
-    before anything is written or sent. Answers alike whoever has the address, and where the host
-    forbids it. Raises the family of `exceptions`; TooManyRequests names the limit and says when
-    it has room.
+    A number may have any spelling, a national one with its `region` (ISO 3166). What a device
+    says of its `locale`, `region` and `app_hash` is a hint and never ends a start. The gate is
+    asked before anything is written or sent. Answers alike whoever has the address, and where the
+    host forbids it. Raises the family of `exceptions`; TooManyRequests names the limit and says
+    when it has room.
     """
     secret = codes.new_secret()
     client = _new(service, secret, caller, purpose, nonce)
     given, to = to, _address(to, region)
     channel = _channel(service, to, channel)
-    _refuse_strange_app(app_hash)
+    app_hash = _app(app_hash)
     meters = _meters(to, caller)
     admission.admit(gate_token, remote_ip=caller.ip, action=START, subject=given)
     request = StartRequest(
         to=to,
         channel=channel,
-        locale=locale,
+        locale=locales.hint(locale),
         app_hash=app_hash,
         autofill_domain=autofill_domain,
         meters=meters,
@@ -226,7 +230,7 @@ def resend(
     asked_at = timezone.now()
     client = _mine(sid, secret, caller)
     row = client.verification
-    _refuse_strange_app(app_hash)
+    app_hash = _app(app_hash)
     _refuse_over(row, asked_at)
     wait = _next_send_at(row)
     if wait is None:
@@ -236,7 +240,7 @@ def resend(
     request = StartRequest(
         to=row.to,
         channel=_channel(client.service, row.to, channel or row.channel),
-        locale=locale,
+        locale=locales.hint(locale),
         app_hash=app_hash,
         autofill_domain=autofill_domain,
         meters=_meters(row.to, caller),
@@ -250,7 +254,8 @@ def resend(
 def check(sid: str, secret: str, code: str, *, caller: Caller) -> State:
     """Compare a code once; a wrong one is an answer, whose `checks_left` says what is left.
 
-    Raises NotFound, uncharged, without the secret; VerificationOver when it has ended and
+    Digits of any script, spaces and punctuation are read. Raises InvalidParameter, uncharged, for
+    what cannot be the code, and NotFound without the secret; VerificationOver when it has ended and
     MaxChecksReached when the guesses are used up; AtomicBlockError inside a transaction.
     """
     refuse_open_transaction("clients.check")
@@ -258,6 +263,7 @@ def check(sid: str, secret: str, code: str, *, caller: Caller) -> State:
     if not code:
         raise InvalidParameter("code", "it has 4–10 characters")
     _refuse_over(client.verification, timezone.now())
+    code = verbs.typed(client.verification, code)
     counters.consume(_windows("checks", caller.network))
     try:
         row = verbs.check(client.service, code, verification_sid=client.verification_id)
@@ -300,11 +306,14 @@ def _new(
 
 
 def _address(to: str, region: str) -> str:
-    """Return an e-mail address as it is, and a number of any spelling in E.164."""
-    if "@" in to:
-        return to
+    """Return an e-mail address without what typing adds, and a number of any spelling in E.164.
+
+    The region is a hint: one that is none leaves a number with + as it is.
+    """
     try:
-        return phones.read(to, region).number
+        if "@" in (plain := typed.plain(to[:_LONGEST_ADDRESS])):
+            return emails.read(plain).address
+        return phones.read(to, countries.region(region)).number
     except ValueError as error:
         raise InvalidParameter("to", str(error)) from None
 
@@ -334,10 +343,16 @@ def _channel(service: VerifyService, to: str, name: str) -> str:
     return name or fitting[0]
 
 
-def _refuse_strange_app(app_hash: str) -> None:
-    """Refuse a hash that is none of the site's apps: it would hand the code to another app."""
-    if app_hash and app_hash not in conf.current().CLIENT_APP_HASHES:
+def _app(app_hash: str) -> str:
+    """Return the hash of an app of the site; empty for what is none.
+
+    Refuses another app's: that one would be handed the code.
+    """
+    if not _APP_HASH.match(app_hash):
+        return ""
+    if app_hash not in conf.current().CLIENT_APP_HASHES:
         raise InvalidParameter("app_hash", "not the hash of an app of this site")
+    return app_hash
 
 
 def _meters(to: str, caller: Caller) -> list[Meter]:

@@ -18,7 +18,7 @@ from django_verify.contact import emails, phones
 from django_verify.crypto import codes
 from django_verify.exceptions import InvalidParameter
 from django_verify.limits.counters import Meter
-from django_verify.messages import channels, compose, templates
+from django_verify.messages import channels, compose, locales, templates
 from django_verify.messages.channels import Address, Channel
 from django_verify.models import (
     ClientVerification,
@@ -210,7 +210,7 @@ def _attempt(
         sid=sids.attempt(created),
         date_created=created,
         channel=channel.name,
-        locale=_catalogue(channel, wording, request.locale, request.to),
+        locale=_catalogue(channel, wording, request),
         custom_friendly_name=brand and confusables.normalize(brand),
         app_hash=request.app_hash,
         autofill_domain=_autofill_domain(service, request.autofill_domain),
@@ -381,11 +381,13 @@ def _autofill_domain(service: VerifyService, wanted: str | None) -> str:
     return name
 
 
-def _catalogue(channel: Channel, wording: Wording | None, locale: str, to: str) -> str:
+def _catalogue(channel: Channel, wording: Wording | None, request: StartRequest) -> str:
     """Return the tag of the catalogue that speaks, beside a template's text as well."""
     if wording is None:
-        return channels.choose_locale(channel, locale, to)
-    return channels.match_locale(channel.locales, wording.locale) or "en"
+        # What a device says of its language is a hint; an account names a locale.
+        hint = request.client is not None
+        return channels.choose_locale(channel, request.locale, request.to, hint=hint)
+    return locales.match(channel.locales, wording.locale) or "en"
 
 
 def _refuse_unknown_template(service: VerifyService, template_id: str) -> None:

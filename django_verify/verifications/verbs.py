@@ -95,15 +95,20 @@ def check(
     amount: str = "",
     payee: str = "",
     sna_client_token: str = "",
+    as_written: bool = False,
 ) -> Verification:
     """Compare a code once; the answer's `status` is `approved` or `pending`.
 
+    A code is read as people type it: digits of any script, spaces and punctuation between them.
+    What cannot be the code is refused uncharged. `as_written` compares the text as it is.
     Without a code it asks what silent network authentication found, where that was the channel.
     The guess is charged and committed before the code is looked at. Raises NotFound when there
     is nothing to check, MaxChecksReached when the guesses are used up, and AtomicBlockError
     inside a transaction, whose rollback could take the charge back.
     """
     refuse_open_transaction("verifications.check")
+    if code and not as_written:
+        code = codes.without_spacing(code) or " "
     if code and not 4 <= len(code) <= 10:
         raise InvalidParameter("code", "it has 4–10 characters")
     if not (to or verification_sid):
@@ -113,6 +118,8 @@ def check(
         return _check_sna(row, sna_client_token)
     if row.amount is not None and not (amount and payee):
         raise exceptions.TransactionRequired
+    if not as_written:
+        code = typed(row, code)
     row = _charge(row)
     last = row.checks >= row.max_checks
     transaction_is_right = row.amount is None or (row.amount, row.payee) == (amount, payee)
@@ -126,6 +133,20 @@ def check(
         raise _why_not(_again(row), timezone.now())
     signals.verification_approved.send_robust(sender=Verification, verification=row)
     return row
+
+
+@sensitive_variables()
+def typed(row: Verification, code: str) -> str:
+    """Return a code as it is compared with a row's. Raises InvalidParameter for what is none.
+
+    One that is over is left to the charge, which tells why.
+    """
+    if row.status != _Status.PENDING:
+        return code
+    try:
+        return codes.read(row, code)
+    except ValueError as error:
+        raise InvalidParameter("code", str(error)) from None
 
 
 def fetch(service: VerifyService, sid_or_to: str) -> Verification:

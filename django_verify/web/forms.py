@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_verify.contact import countries, emails, phones
+from django_verify.contact import countries, emails, phones, typed
 from django_verify.crypto import codes
 from django_verify.web import sentences
 
@@ -119,7 +119,7 @@ class StartForm(_Form):
         try:
             return phones.read(text, country).number
         except ValueError:
-            if country or text.lstrip().startswith("+") or "country" in self.errors:
+            if country or typed.plain(text).startswith("+") or "country" in self.errors:
                 self.add_error("number", _("Enter a complete phone number."))
             else:
                 self.add_error("country", _("Choose the country of this number."))
@@ -130,7 +130,7 @@ class StartForm(_Form):
         if "email" in self.errors:
             return ""
         try:
-            return emails.parse(text or "").address
+            return emails.read(text or "").address
         except ValueError:
             missing = _("Enter your e-mail address.")
             self.add_error("email", _("Enter a complete e-mail address.") if text else missing)
@@ -145,7 +145,7 @@ class CodeForm(_Form):
 
     code = forms.CharField(
         label=_("Code"),
-        max_length=40,
+        max_length=64,
         error_messages={
             "required": _("Enter the code from the message."),
             "max_length": _("Enter the code as it stands in the message."),

@@ -55,6 +55,7 @@ SENT_AGAIN = gettext_lazy("We sent the code again.")
 CALLING = gettext_lazy("We are calling you now.")
 SENT_BEFORE = gettext_lazy("We have just sent a code there. Please enter it.")
 SESSION_LOST = gettext_lazy("Your session has ended. Please start again.")
+NO_CODE = gettext_lazy("Enter the code as it stands in the message.")
 ANOTHER_TAB = gettext_lazy(
     "A newer code was requested in this browser. Please enter that one; nothing was checked."
 )

@@ -27,8 +27,8 @@ from django.views.generic.base import TemplateView
 from django_verify.contact import phones
 from django_verify.db import reconnect
 from django_verify.db.autocommit import outside_atomic_requests
-from django_verify.exceptions import MaxChecksReached, NotFound, VerifyError
-from django_verify.messages import channels
+from django_verify.exceptions import InvalidParameter, MaxChecksReached, NotFound, VerifyError
+from django_verify.messages import channels, locales
 from django_verify.models import Verification, VerifyService
 from django_verify.net.times import seconds_until
 from django_verify.verifications import clients
@@ -86,7 +86,7 @@ class Page(TemplateView):
     def locale(self, channel: str) -> str:
         """Return the language of the message: the page's, where the channel speaks it."""
         known = channels.CHANNELS[channel].locales if channel in channels.CHANNELS else ()
-        return channels.match_locale(known, get_language() or "") or ""
+        return locales.match(known, get_language() or "") or ""
 
     def trusted(self, address: str) -> str:
         """Return an address that a visitor may be sent to; empty for another site's."""
@@ -169,7 +169,9 @@ class StartView(Page):
         """
         mine = sessions.under_way(self.request)
         state = self._state(mine) if mine else None
-        if mine is None or state is None or state.to != to or state.next_send_at is None:
+        if mine is None or state is None or state.next_send_at is None:
+            return ""
+        if not channels.same_address(state.to, to):
             return ""
         if self.purpose and state.purpose != self.purpose:
             return ""
@@ -246,6 +248,8 @@ class CheckView(Page):
             )
         except (VerificationOver, MaxChecksReached):
             return self.go("check")
+        except InvalidParameter:
+            return self.go("check", "code", sentences.NO_CODE)
         except NotFound:
             return self.lose()
         except VerifyError as error:

@@ -108,3 +108,19 @@ def test_a_webhook_stays_with_its_service(boss, service, account):
     boss.post(f"{HOOKS}{hook.pk}/change/", {**HOOK, "service": other.sid})
     hook.refresh_from_db()
     assert hook.service_id == service.sid
+
+
+@pytest.mark.parametrize(
+    "typed", ["+52 1 55 1234-0001", "+٥٢ ٥٥ ١٢٣٤ ٠٠٠١", "\u200e+52 [55] 1234ー0001 "]
+)
+def test_a_number_is_added_and_found_as_it_is_typed(boss, account, typed):
+    answer = boss.post(f"{SAFE}add/", {"account": account.pk, "phone_number": typed})
+    assert answer.status_code == 302
+    assert SafeListNumber.objects.get().number == "+525512340001"
+    found = boss.get(SAFE, {"q": typed}).context["cl"].queryset
+    assert [row.key for row in found] == ["+525512340001"]
+    again = boss.post(f"{SAFE}add/", {"account": account.pk, "phone_number": "+525512340001"})
+    assert "on the list already" in again.content.decode()
+    wrong = boss.post(f"{SAFE}add/", {"account": account.pk, "phone_number": "12 abc"})
+    assert "complete phone number" in wrong.content.decode()
+    assert list(boss.get(SAFE, {"q": "nonsense"}).context["cl"].queryset) == []

@@ -1,5 +1,7 @@
 """The records: what is shown to whom, what can be asked, and the one thing that can be done."""
 
+from urllib.parse import quote
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
@@ -160,6 +162,27 @@ def test_search_by_whole_address(viewer, trusted, service, row, rows):
         assert found(client, "q=%2B15017122661", rows) == []
         assert found(client, "q=ann%2Bx@example.com", rows) == []
         assert len(found(client, "q=%20", rows)) == 2
+
+
+@pytest.mark.parametrize("rows", [ROWS, ATTEMPTS])
+@pytest.mark.parametrize(
+    ("to", "spelling"),
+    [
+        ("+525512340001", "+5215512340001"),
+        ("+525512340001", "+٥٢ ٥٥ ١٢٣٤ ٠٠٠١"),
+        ("+525512340001", "\u200e+52 [55] 1234ー0001\u200f"),
+        ("+541123450001", "+54 9 11 2345-0001"),
+        ("+390549886377", "+3780549886377"),
+        ("jane@gmail.com", "ja.ne@googlemail.com"),
+        ("ann@example.com", " \u200fann@example.com "),
+    ],
+    ids=ascii,
+)
+def test_search_by_any_spelling(viewer, trusted, service, rows, to, spelling):
+    started = verifications.start(service, to, "email" if "@" in to else "sms")
+    wanted = [started] if rows == ROWS else [started.attempts.get()]
+    for client in (viewer, trusted):
+        assert found(client, f"q={quote(spelling)}", rows) == wanted
 
 
 @pytest.mark.parametrize("rows", [ROWS, ATTEMPTS])

@@ -258,3 +258,39 @@ def test_whole_seconds_in_utc(start, clock):
     data = start().data
     assert data["date_created"] == "2026-03-01T12:00:00Z"
     assert data["send_code_attempts"][0]["time"] == "2026-03-01T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "today"),
+    [
+        ("+5215512340001", "+525512340001", "+525512340001"),
+        ("+541123450001", "+5491123450001", "+541123450001"),
+        ("+390549886377", "+3780549886377", "+390549886377"),
+        ("+22997123456", "+2290197123456", "+2290197123456"),
+    ],
+)
+def test_a_check_and_a_fetch_take_either_spelling(api, root, start, outbox, one, other, today):
+    started = start(To=one)
+    assert started.data["to"] == today
+    assert api.get(f"{root}/Verifications/{other}").data["sid"] == started.data["sid"]
+    form = {"To": other, "Code": code_in(outbox[0])}
+    assert api.post(f"{root}/VerificationCheck", form).data["status"] == "approved"
+
+
+@pytest.mark.parametrize("form", ["{} {}", "{}-{}", "{}\u200b{}"])
+def test_a_code_is_taken_as_it_is_written(api, root, start, outbox, form):
+    start()
+    code = code_in(outbox[0])
+    for spelled in (form.format(code[:3], code[3:]), code[:5] + "٣"):
+        answer = api.post(f"{root}/VerificationCheck", {"To": PHONE, "Code": spelled})
+        assert (answer.status, answer.data["status"]) == (200, "pending")
+    assert Verification.objects.get().checks == 2
+
+
+@pytest.mark.parametrize(
+    ("locale", "tag"),
+    [("iw-IL", "he"), ("in_ID", "id"), ("fil-PH", "tl"), ("no", "nb"), ("zh-Hant", "zh-HK")],
+)
+def test_aliases_of_locales_are_read(start, locale, tag):
+    assert start(Locale=locale).status == 201
+    assert VerificationAttempt.objects.get().locale == tag

@@ -3,7 +3,8 @@
 import pytest
 
 from django_verify.contact import countries, phones
-from docs.countries import languages, table
+from django_verify.messages import locales
+from docs.countries import LANGUAGES_TABLE, aliases, languages, regions, table
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +34,38 @@ def test_the_table_has_the_shape_that_its_generator_writes():
     assert {len(line) for line in written} == {len(made[0])}
     assert {line[0] for line in written[1:]} <= set(languages())
     assert len(written) > 80
+
+
+def test_the_other_codes_have_the_shape_that_their_generator_writes():
+    for path, made in ((countries.ALIASES, regions()), (LANGUAGES_TABLE, aliases())):
+        written = path.read_text("utf-8").splitlines()
+        assert {line.count("\t") for line in written} == {made.splitlines()[0].count("\t")}
+        assert written == sorted(written)
+    assert LANGUAGES_TABLE == locales._TABLE
+
+
+@pytest.mark.parametrize(
+    ("hint", "region"),
+    [
+        *[(spelling, "US") for spelling in ("US", "us", " US\n", "USA", "usa", "840")],
+        *[(spelling, "GB") for spelling in ("GB", "UK", "uk", "GBR", "826")],
+        *[
+            (former, now)
+            for former, now in (("BU", "MM"), ("ZR", "CD"), ("TP", "TL"), ("FX", "FR"))
+        ],
+        *[
+            (spelling, "")
+            for spelling in ("", " ", "XX", "AQ", "001", "ＵＳ", "ıt", "\0", "x" * 999)
+        ],
+    ],
+    ids=ascii,
+)
+def test_a_region_is_read_in_every_form(hint, region):
+    assert countries.region(hint) == region
+
+
+def test_every_region_is_its_own_code():
+    assert all(countries.region(code.lower()) == code for code, _ in phones.regions())
 
 
 @pytest.mark.parametrize("language", ["", "xx", "nonsense", "x" * 50, "de_DE_x_y_z", "udm", "d"])

@@ -1,5 +1,6 @@
 """E-mail addresses: the strict grammar, the one key of every spelling, the mask."""
 
+import itertools
 import re
 
 import pytest
@@ -104,6 +105,23 @@ ONE_KEY = [
     ("jane@xn--mnchen-3ya.de", "jane@xn--mnchen-3ya.de"),
     ("jane@XN--MNCHEN-3YA.DE", "jane@xn--mnchen-3ya.de"),
     ("j.a.n.e@example.com", "j.a.n.e@example.com"),
+    ("j.a.n.e@gmail.com", "jane@gmail.com"),
+    ("Jane@GMail.com", "jane@gmail.com"),
+    ("ja.ne+tag@googlemail.com", "jane@gmail.com"),
+    ("jane@gmail.com.example", "jane@gmail.com.example"),
+    ("j.ane@mail.gmail.com", "j.ane@mail.gmail.com"),
+]
+TYPED = [
+    ("anna@example.com ", "anna@example.com"),
+    ("\n\t anna@example.com\u3000", "anna@example.com"),
+    ("\u200fanna@example.com\u200e", "anna@example.com"),
+    ("\u2068anna@exam\u200bple.com\u2069", "anna@example.com"),
+    ("anna٣٦@example.com", "anna36@example.com"),
+    ("ａｎｎａ１２＠ｅｘａｍｐｌｅ．ｃｏｍ", "anna12@example.com"),
+    ("anna@example。com", "anna@example.com"),
+    ("anna@mail٢.example.com", "anna@mail2.example.com"),
+    ("Anna@münchen.de", "Anna@münchen.de"),
+    ("anna@почта.рф ", "anna@почта.рф"),
 ]
 
 near_misses = st.from_regex(r"\A[a-zé+.\"@]{0,10}@[a-zü.\-@\u3002\u200b]{0,20}\Z")
@@ -135,6 +153,31 @@ def test_every_spelling_has_one_key(value, key):
     assert emails.parse(value).key == key
 
 
+@pytest.mark.parametrize(("text", "address"), TYPED, ids=ascii)
+def test_an_address_is_read_as_people_type_it(text, address):
+    assert emails.read(text) == emails.parse(address)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "anna", "an na@example.com", "annа@example.com", "x" * 400]
+)
+def test_what_is_no_address_stays_none(text):
+    with pytest.raises(ValueError, match="not an e-mail address"):
+        emails.read(text)
+
+
+def test_all_spellings_of_a_gmail_mailbox_are_one_recipient():
+    name = "jane.doe"
+    spellings = {
+        "".join(char + "." * dot for char, dot in zip("janedoe", dots, strict=True)).rstrip(".")
+        for dots in itertools.product((0, 1), repeat=7)
+    }
+    assert len(spellings) == 64
+    for local, domain in itertools.product(spellings, ("gmail.com", "googlemail.com")):
+        assert emails.parse(f"{local}@{domain}").key == emails.parse(f"{name}@gmail.com").key
+        assert emails.same(f"{local}@{domain}", f"{name}@gmail.com")
+
+
 def test_a_key_fits_its_column():
     assert len("x" * 62 + "@" + LONGEST_DOMAIN) == 254
     assert len(emails.parse("x" * 62 + "@" + LONGEST_DOMAIN).key) == 254
@@ -157,6 +200,8 @@ def test_a_domain_whose_ascii_form_is_too_long_for_the_column_is_refused():
         ("jane@example.com", "Jane@example.com", False),
         ("jane@example.com", "jane+tag@example.com", False),
         ("jane@example.com", "jane@example.org", False),
+        ("jane@gmail.com", "J.ane@googlemail.com", True),
+        ("jane@gmail.com", "jane+tag@gmail.com", False),
     ],
 )
 def test_one_destination_is_one_mailbox(one, other, answer):

@@ -2,12 +2,14 @@
 
 import re
 import string
+import sys
 
 import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from phonenumbers import phonenumberutil
 
 from django_verify.contact import phones
 
@@ -53,6 +55,28 @@ READ = [
     ("+1 ٤١५ 555 2671", "", US),
     ("tel:+14155552671", "", US),
     ("TEL:+1-415-555-2671", "", US),
+    ("+14155552671\n", "", US),
+    ("\r\n +14155552671\t", "", US),
+    ("+14155552671" + " " * 60, "", US),
+    ("[415] 555-2671", "US", US),
+    ("４１５～５５５～２６７１", "US", US),
+    ("０９０ー１２３４ー５６７８", "JP", "+819012345678"),
+    ("+𝟏 𝟒𝟏𝟓 𝟓𝟓𝟓 𝟐𝟔𝟕𝟏", "", US),
+    ("+5215512340001", "", "+525512340001"),
+    ("0690 33 59 41", "FR", "+590690335941"),
+    ("0696 20 12 34", "FR", "+596696201234"),
+    ("0596 30 12 34", "FR", "+596596301234"),
+    ("0694 20 12 34", "GP", "+594694201234"),
+    ("0692 12 34 56", "FR", "+262692123456"),
+    ("0639 01 23 45", "FR", "+262639012345"),
+    ("0269 60 12 34", "MQ", "+262269601234"),
+    ("0508 41 12 34", "FR", "+508411234"),
+    ("0708 40 12 34", "FR", "+508708401234"),
+    ("06 12 34 56 78", "GP", "+33612345678"),
+    ("059 123 4567", "IL", "+970591234567"),
+    ("050 234 5678", "PS", "+972502345678"),
+    ("0549 886377", "IT", "+390549886377"),
+    ("06 1234 5678", "SM", "+390612345678"),
 ]
 REFUSED = [
     ("", ""),
@@ -84,7 +108,6 @@ REFUSED = [
     ("tel:5552671;phone-context=example.com", "US"),
     ("sms:+14155552671", ""),
     ("whatsapp:+14155552671", ""),
-    ("+14155552671\n", ""),
     ("+14155552671\r\nBcc: x", ""),
     ("+1415\n5552671", ""),
     ("+14155552671\0", ""),
@@ -94,7 +117,6 @@ REFUSED = [
     ("+14155552671\ud800", ""),
     ("+1415_555_2671", ""),
     ("'+14155552671'", ""),
-    ("+14155552671" + " " * 60, ""),
     ("0" * 100_000, "DE"),
     ("+1" + "4" * 30, ""),
     ("+999123456789", ""),
@@ -143,9 +165,57 @@ def test_what_is_missing_is_said():
 
 
 def test_a_long_text_is_not_looked_at(monkeypatch):
-    monkeypatch.setattr(phones.unicodedata, "decimal", None)
+    monkeypatch.setattr(phones.typed, "plain", None)
     with pytest.raises(ValueError, match="too long"):
         phones.read("٣" * 65)
+
+
+DIGITS = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isdecimal()]
+MARKS = [
+    *"\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+    "\u200b",
+    "\ufeff",
+]
+
+
+@pytest.mark.parametrize("zero", DIGITS[::10], ids=ascii)
+def test_the_digits_of_every_script_are_read(zero):
+    theirs = "".join(chr(ord(zero) + int(digit)) for digit in "4155552671")
+    assert phones.read(theirs, "US").number == US
+    assert phones.read("+1" + theirs).number == US
+
+
+@pytest.mark.parametrize(
+    "mark", sorted(set(phonenumberutil._VALID_PUNCTUATION) - set("x\\") | {"[", "]"}), ids=ascii
+)
+def test_every_punctuation_mark_of_libphonenumber_is_read(mark):
+    assert phones.read(f"415{mark}555{mark}2671", "US").number == US
+    assert phones.read(f"+1{mark}415{mark}{mark}5552671{mark}").number == US
+
+
+@pytest.mark.parametrize("mark", MARKS, ids=ascii)
+def test_invisible_marks_are_dropped_wherever_they_stand(mark):
+    assert phones.read(f"{mark}+1{mark}415{mark}5552671{mark} ").number == US
+
+
+def regions_by_plan():
+    """Return every pair of regions in which numbers of the second are dialled from the first."""
+    shared = [
+        group for group in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.values() if len(group) > 1
+    ]
+    return [(home, other) for plan in [*shared, *phones._PLANS] for home in plan for other in plan]
+
+
+@pytest.mark.parametrize(("home", "other"), sorted(set(regions_by_plan())))
+def test_a_national_number_of_a_shared_plan_is_read_in_each_of_its_regions(home, other):
+    kinds = phonenumbers.PhoneNumberType
+    for kind in (kinds.MOBILE, kinds.FIXED_LINE, kinds.FIXED_LINE_OR_MOBILE):
+        number = phonenumbers.example_number_for_type(other, kind)
+        if number is None or not phonenumbers.is_valid_number(number):
+            continue
+        written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+        e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        assert phones.same(phones.read(written, home).number, e164)
 
 
 @given(

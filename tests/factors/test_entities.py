@@ -5,11 +5,12 @@ import datetime as dt
 import pyotp
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from django_verify import exceptions, factors, signals
 from django_verify.crypto import codes
 from django_verify.db import autocommit
-from django_verify.factors import entities
+from django_verify.factors import challenges, entities
 from django_verify.models import Entity, Factor, Webhook, WebhookDelivery
 from tests.conftest import THREADS, make_account, make_service, wrong
 
@@ -298,3 +299,44 @@ def test_enrolments_at_one_moment_keep_the_limit(service, aligned, monkeypatch):
         made = [sid for sid in aligned([lambda who=who: attempt(who)] * 20) if sid]
         assert len(made) == 3 == Factor.objects.filter(entity__identity=who).count()
     assert Entity.objects.count() == 2
+
+
+SPELLED = [
+    "{} {}",
+    " {}-{}\n",
+    "\u200e{}\u2009{}\u200f",
+    "[{}].{}",
+    "{}ー{}",
+]
+
+
+def in_script(code, zero):
+    return "".join(chr(ord(zero) + int(digit)) for digit in code)
+
+
+@pytest.mark.parametrize("form", SPELLED, ids=ascii)
+@pytest.mark.parametrize("zero", "0٠۰०０")
+def test_a_code_is_read_as_people_type_it(service, clock, form, zero):
+    factor = enrol(service)
+    code = in_script(app(factor).at(timezone.now()), zero)
+    verified = entities.verify(factor, form.format(code[:3], code[3:]))
+    assert verified.is_verified
+    clock.shift(30)
+    code = in_script(app(factor).at(timezone.now()), zero)
+    challenge = challenges.create(verified, auth_payload=form.format(code[:3], code[3:]))
+    assert challenge.status == "approved"
+
+
+@pytest.mark.parametrize("payload", ["12345", "1234567", "12345x", "12345²", "", "1" * 99])
+def test_what_cannot_be_a_code_costs_no_guess(service, payload):
+    factor = enrol(service)
+    for _ in range(7):
+        with pytest.raises(exceptions.InvalidFactorParameter):
+            entities.verify(factor, payload)
+    assert entities.fetch_factor(factor.entity, factor.sid).failures == 0
+
+
+def test_what_is_taken_as_written_is_refused_with_spaces(service):
+    factor = enrol(service)
+    with pytest.raises(exceptions.InvalidFactorParameter):
+        entities.verify(factor, "123 456", as_written=True)

@@ -53,6 +53,7 @@ ELSEWHERE = {
     "EmailTemplateUnknown",
     "FeatureDisabled",
     "InvalidSubstitutions",
+    "LocaleNotSpoken",
     "NoUsableChannel",
     "RestrictedWord",
     "SnaFailed",

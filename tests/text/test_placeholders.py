@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from django_verify.messages import channels
+from django_verify.messages import locales
 from django_verify.messages.channels import CHANNELS, SPEECH_LOCALES, TEXT_LOCALES, Draft
 from django_verify.text import confusables, placeholders
 from django_verify.text.placeholders import Wording
@@ -152,7 +152,7 @@ def links(text):
 @given(brands, values, st.sampled_from([*TEXT_LOCALES, "xx"]), texts)
 def test_nothing_breaks_out_of_a_template(brand, value, locale, text):
     assume(not placeholders.faults(text))
-    catalogue = channels.match_locale(TEXT_LOCALES, locale) or "en"
+    catalogue = locales.match(TEXT_LOCALES, locale) or "en"
     made = body("sms", brand, catalogue, Wording(SID, locale, text, {"x": value}))
     neutral = body("sms", "Q", catalogue, Wording(SID, locale, text, {"x": "Q"}))
     assert re.findall(r"\d{4,}", bare(made)) == ["047162"]

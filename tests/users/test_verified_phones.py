@@ -242,3 +242,23 @@ def test_users_who_take_each_others_numbers_at_one_moment(ann, bob, aligned, set
         for user in (ann, bob, carl):
             kept = VerifiedPhone.objects.filter(user=user, claim__isnull=False)
             assert kept.filter(is_primary=True).count() == kept.exists()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("+390549886377", "+3780549886377"),
+        ("+22997123456", "+2290197123456"),
+        ("+22507123456", "+2250707123456"),
+        ("+5215512340001", "+525512340001"),
+        ("+5491123450001", "+541123450001"),
+        ("+972592234567", "+970592234567"),
+    ],
+)
+def test_two_spellings_are_not_two_owners(ann, bob, one, other):
+    for first, second in ((one, other), (other, one)):
+        row = verified_phones.confirm(ann, first)
+        with pytest.raises(verified_phones.NumberTaken):
+            verified_phones.confirm(bob, second)
+        assert verified_phones.confirm(ann, second).pk == row.pk
+        verified_phones.release(row)

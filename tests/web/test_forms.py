@@ -26,6 +26,11 @@ def start(channels=EVERY, **data):
         ("tel:+33-6-12-34-56-78", "", "+33612345678"),
         ("\u202a+33 6 12 34 56 78\u202c", "", "+33612345678"),
         ("0033 6 12 34 56 78", "DE", "+33612345678"),
+        ("０９０ー１２３４ー５６７８", "JP", "+819012345678"),
+        ("[415] 555-2671", "US", "+14155552671"),
+        ("٠٦ ١٢ ٣٤ ٥٦ ٧٨", "FR", "+33612345678"),
+        ("0690 33 59 41", "FR", "+590690335941"),
+        ("+5215512340001", "", "+525512340001"),
     ],
 )
 def test_numbers_as_people_write_them(number, country, wanted):
@@ -43,6 +48,8 @@ def test_an_address():
     form = start(channel="email", email=" a@example.com")
     assert form.is_valid()
     assert form.cleaned_data["to"] == "a@example.com"
+    for typed in ("\u200fa@example.com\u200e", "ａ＠example.com", "a@example。com"):
+        assert start(channel="email", email=typed).is_valid()
     for wrong in ("", "a", "a@b", "a@example.com, b@example.com", "a" * 300):
         form = start(channel="email", email=wrong, number="+14155552671")
         assert list(form.errors) == ["email"]

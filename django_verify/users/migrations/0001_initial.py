@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import phonenumber_field.modelfields
+import django_verify.models.fields
 from django.conf import settings
 from django.db import migrations, models
 
@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "number",
-                    phonenumber_field.modelfields.PhoneNumberField(
+                    django_verify.models.fields.PhoneField(
                         max_length=128, region=None, verbose_name="number"
                     ),
                 ),
