@@ -72,6 +72,8 @@ class Verification(models.Model):
     reports = models.BooleanField(default=False, editable=False)
     # Its code is that of a test number, which the operator knows: its approval proves nothing.
     is_test = models.BooleanField(_("test number"), default=False)
+    # Started by a client that showed the token of an earlier approval, whose share strangers lack.
+    recognized = models.BooleanField(_("known device"), default=False)
     to = models.CharField(_("to"), max_length=254)
     address_key = models.CharField(max_length=254, editable=False)
     channel = models.CharField(_("channel"), max_length=16)

@@ -259,20 +259,43 @@ def test_a_stranger_s_session_opens_nothing(visitor, outbox):
     assert Verification.objects.get().checks == 0
 
 
-def test_the_session_has_neither_number_nor_code(visitor, outbox):
+def test_the_session_has_neither_recipient_nor_code_nor_secret(visitor, outbox):
     visitor.start(next="/passkey/")
-    kept = dict(visitor.client.session)
-    assert kept == {
-        "django_verify.under_way": {
-            "sid": visitor.sid,
-            "secret": kept["django_verify.under_way"]["secret"],
-            "next": "/passkey/",
-        }
-    }
+    kept = dict(visitor.client.session)["django_verify.under_way"]
+    assert kept.keys() == {"sid", "sealed", "next", "code_length"}
+    assert (kept["sid"], kept["next"], kept["code_length"]) == (visitor.sid, "/passkey/", 6)
+    key_id, _, sealed = kept["sealed"].partition(".")
+    secret = codes.unseal(sealed, bound_to=visitor.sid, key_id=key_id)
+    assert codes.secret_matches(ClientVerification.objects.get().secret_hash, secret)
     before = visitor.client.session.session_key
     visitor.check(code_in(outbox[0]))
     assert visitor.client.session.session_key != before
-    assert "secret" not in str(dict(visitor.client.session))
+    assert "sealed" not in str(dict(visitor.client.session))
+
+
+def test_a_planted_session_does_not_see_what_it_becomes(visitor, outbox):
+    """Its key changes when a verification begins: the code page shows the recipient."""
+    session = SessionStore()
+    session["planted"] = True
+    session.save()
+    planted = session.session_key
+    visitor.client.cookies["sessionid"] = planted
+    visitor.start()
+    assert visitor.client.session.session_key != planted
+    thief = Visitor()
+    thief.client.cookies["sessionid"] = planted
+    page = thief.get("code/")
+    assert PHONE not in page.html
+    assert page.url == "/"
+
+
+@pytest.mark.parametrize("stored", [{"sid": "CV" + "0" * 32, "secret": "x", "next": ""}, {"a": 1}])
+def test_a_session_of_another_release_begins_anew(visitor, stored):
+    visitor.start()
+    session = visitor.client.session
+    session["django_verify.under_way"] = stored
+    session.save()
+    assert visitor.get("code/").url == "/"
 
 
 # The last three hold neither a slash nor a dot, and one of them is the name of a view.
