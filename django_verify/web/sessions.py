@@ -82,7 +82,7 @@ def under_way(request: HttpRequest) -> UnderWay | None:
         return None
     key_id, _, sealed = stored.get("sealed", "").partition(".")
     try:
-        secret = codes.unseal(sealed, bound_to=stored["sid"], key_id=key_id)
+        secret = codes.unseal(sealed, bound_to=stored.get("sid", ""), key_id=key_id)
     except LookupError:  # its key is no longer configured
         return None
     return UnderWay(stored["sid"], secret, stored["next"], stored["code_length"])

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.signals import got_request_exception
 from django.db import OperationalError, connection, connections
 from django.test import Client
@@ -13,6 +14,7 @@ from django.views.debug import ExceptionReporter
 
 from django_verify import exceptions, verifications
 from django_verify.contact import phones
+from django_verify.crypto import codes
 from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.users import verified_phones
 from django_verify.verifications import clients
