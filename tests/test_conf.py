@@ -197,7 +197,7 @@ def test_a_key_of_another_type_is_refused(keys, settings):
 def test_a_budget_has_room_for_its_shares(key, settings):
     for number in (0, 7):
         use(settings, **{key: number})
-        with pytest.raises(ImproperlyConfigured, match="8 or more|above zero"):
+        with pytest.raises(ImproperlyConfigured, match=r"8 or more|above zero"):
             conf.current()
     use(settings, **{key: 8})
     assert getattr(conf.current(), key) == 8

@@ -66,7 +66,7 @@ class Verification(models.Model):
     max_sends = models.PositiveSmallIntegerField(_("maximum sends"))
     # The last check was right; an approval by the site leaves every check a wrong one.
     confirmed = models.BooleanField(_("confirmed by its code"), default=False)
-    # An operator has released the address: the wrong guesses of this row no longer count.
+    # An operator has released the recipient: the wrong guesses of this row no longer count.
     forgiven = models.BooleanField(_("released"), default=False)
     # A copy of the service's event subscription at the start: a check does not read the service.
     reports = models.BooleanField(default=False, editable=False)

@@ -16,7 +16,6 @@ from django.views.decorators.debug import sensitive_variables
 from django_verify import conf
 from django_verify.crypto import codes
 from django_verify.db import queries
-from django_verify.messages import channels
 from django_verify.models import ClientVerification, Verification, VerifyService
 
 #: Between the tokens of a client that has several, for several recipients.
@@ -63,18 +62,18 @@ def recognize(tokens: str, service: VerifyService, recipient_key: str) -> str | 
     return known.order_by("-date_created").values_list("sid", flat=True).first()
 
 
-def forget(account_sid: str, to: str) -> int:
-    """Make strangers of all devices that are known for a recipient; return how many approvals.
+def forget(row: Verification) -> int:
+    """Make strangers of all devices that are known for a row's recipient; return how many were.
 
-    For a lost device, or a number with a new owner. Raises InvalidParameter for no recipient.
+    For a lost device, or a number with a new owner. It holds within the row's account.
     """
-    rows = queries.verifications().filter(
-        account_id=account_sid,
-        address_key=channels.parse_address(to).key,
+    approved = queries.verifications().filter(
+        account_id=row.account_id,
+        address_key=row.address_key,
         status=Verification.Status.APPROVED,
     )
     approvals = ClientVerification.objects.using(queries.database()).order_by()
-    found = approvals.filter(verification__in=rows.values("sid"), is_forgotten=False)
+    found = approvals.filter(verification__in=approved.values("sid"), is_forgotten=False)
     # In two steps: MySQL updates no table that a subquery of the statement reads.
     sids = list(found.values_list("sid", flat=True))
     return approvals.filter(sid__in=sids).update(is_forgotten=True) if sids else 0
