@@ -97,9 +97,11 @@ def history(account_sid: str, key: str, now: dt.datetime) -> History:
         return History(recent)
     everything = verifications().filter(account_id=account_sid, address_key=key)
     if recent[-1].expires_at > now - _DAY:
-        # Those of backends, and half as many of others.
+        # Those of backends, and half as many of others. Not by an offset: a row that was written
+        # meanwhile would have one counted twice.
         limit = conf.current().ADDRESS_STARTS_PER_DAY * 3 // 2
-        recent += everything.order_by("-serial")[HISTORY:limit]
+        older = everything.filter(serial__lt=recent[-1].serial)
+        recent += older.order_by("-serial")[:limit]
     if any(map(_is_proof, recent)):
         return History(recent, approved_before=True)
     return _with_older(recent, everything)
