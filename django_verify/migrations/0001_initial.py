@@ -544,7 +544,7 @@ class Migration(migrations.Migration):
                 ('purpose', models.CharField(max_length=32, verbose_name='purpose')),
                 ('nonce', models.CharField(blank=True, editable=False, max_length=128)),
                 ('user_key', models.CharField(blank=True, editable=False, max_length=64)),
-                ('recognized_by', django_verify.models.fields.SidField('CV', editable=False, null=True, verbose_name='SID')),
+                ('recognized_by', models.CharField(blank=True, editable=False, max_length=34)),
                 ('is_forgotten', models.BooleanField(default=False, editable=False)),
                 ('date_created', models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name='created')),
                 ('verification', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='django_verify.verification', verbose_name='verification')),

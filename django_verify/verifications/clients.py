@@ -256,7 +256,7 @@ def check(sid: str, secret: str, code: str, *, caller: Caller) -> State:
     if not code:
         raise InvalidParameter("code", "it has 4–10 characters")
     _refuse_over(client.verification, timezone.now())
-    if client.recognized_by is None:
+    if not client.recognized_by:
         counters.consume(_windows("checks", caller.network))
     try:
         row = verbs.check(client.service, code, verification_sid=client.verification_id)
@@ -343,7 +343,7 @@ def _meters(to: str, caller: Caller, client: ClientVerification) -> list[Meter]:
 
     A known device has the sends of a number for itself, whatever strangers have used up.
     """
-    if client.recognized_by is not None:
+    if client.recognized_by:
         return _windows("number", client.recognized_by)
     address = channels.parse_address(to)
     return [

@@ -38,8 +38,8 @@ def issue(client: ClientVerification, approved_at: dt.datetime) -> str:
 
 
 @sensitive_variables()
-def recognize(tokens: str, service: VerifyService, recipient_key: str) -> str | None:
-    """Return the SID of the approval that one of the tokens is of; None for a stranger.
+def recognize(tokens: str, service: VerifyService, recipient_key: str) -> str:
+    """Return the SID of the approval that one of the tokens is of; empty for a stranger.
 
     A token that is not good here is no error: its bearer is a stranger. Only one that was signed
     here costs a statement, which also finds what was forgotten meanwhile.
@@ -50,7 +50,7 @@ def recognize(tokens: str, service: VerifyService, recipient_key: str) -> str | 
         if (sid := _signed(token, service))
     ]
     if not signed:
-        return None
+        return ""
     known = ClientVerification.objects.using(queries.database()).filter(
         sid__in=signed,
         service_id=service.sid,
@@ -59,7 +59,7 @@ def recognize(tokens: str, service: VerifyService, recipient_key: str) -> str | 
         verification__address_key=recipient_key,
         verification__status=Verification.Status.APPROVED,
     )
-    return known.order_by("-date_created").values_list("sid", flat=True).first()
+    return known.order_by("-date_created").values_list("sid", flat=True).first() or ""
 
 
 def forget(row: Verification) -> int:

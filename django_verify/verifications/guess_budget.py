@@ -24,7 +24,7 @@ from django_verify.net.times import seconds_until
 
 LONGEST = 10
 #: What one guess costs by the length of the code, in units of 10⁻¹⁰.
-COST = {digits: 10 ** (LONGEST - digits) for digits in range(4, LONGEST + 1)}
+COST: dict[int, int] = {digits: 10 ** (LONGEST - digits) for digits in range(4, LONGEST + 1)}
 #: What a verification gets in place of a service's length that is not paid for any more.
 LONGER = (8, 10)
 # Codes below this length cost more than the whole budget, and are counted apart.
@@ -193,7 +193,7 @@ def guesses_left(
 ) -> int:
     """Return how many guesses at a length every share of the caller's still pays for."""
     is_short = code_length < SHORT
-    left = 10**LONGEST
+    left: int = 10**LONGEST
     for share in budget:
         if caller not in share.callers:
             continue
@@ -241,9 +241,8 @@ def _refuse_many_starts(day: list[Verification], caller: str, now: dt.datetime) 
     A quarter is the strangers', so that known devices keep theirs.
     """
     most = conf.current().ADDRESS_STARTS_PER_DAY
-    if caller == BACKEND:
-        windows = [((BACKEND,), most)]
-    else:
+    windows: list[tuple[tuple[str, ...], int]] = [((BACKEND,), most)]
+    if caller != BACKEND:
         windows = [((DEVICE, STRANGER), max(most // 2, 1))]
         if caller == STRANGER:
             windows.append(((STRANGER,), max(most // 4, 1)))

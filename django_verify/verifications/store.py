@@ -84,7 +84,7 @@ def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> Veri
         lookup=dict(start.lookup),
         sna_url=sna_url,
         client=start.client_sid,
-        recognized=client is not None and client.recognized_by is not None,
+        recognized=client is not None and bool(client.recognized_by),
         is_test=start.is_test,
         reports=service.verify_event_subscription_enabled,
         date_created=now,

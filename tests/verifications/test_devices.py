@@ -93,7 +93,7 @@ def test_a_changed_one_is_a_stranger_s_and_no_error(service, token, settings):
 def test_one_that_was_not_signed_here_costs_no_statement(service, token, django_assert_num_queries):
     with django_assert_num_queries(0):
         for other in changed(token):
-            assert devices.recognize(other, service, PHONE) is None
+            assert devices.recognize(other, service, PHONE) == ""
     with django_assert_num_queries(1):
         assert devices.recognize(token, service, PHONE)
 
