@@ -337,7 +337,7 @@ def _test_numbers(settings: conf.Settings) -> Iterable[CheckMessage]:
 
 
 def _weak_limits(settings: conf.Settings) -> Iterable[CheckMessage]:
-    if settings.ADDRESS_GUESSES_IN_A_ROW > 100:
+    if (settings.ADDRESS_GUESSES_IN_A_ROW or 0) > 100:
         yield checks.Warning(
             "ADDRESS_GUESSES_IN_A_ROW is above 100, the bound of NIST SP 800-63B.",
             id="django_verify.W011",
@@ -346,6 +346,11 @@ def _weak_limits(settings: conf.Settings) -> Iterable[CheckMessage]:
         yield checks.Warning(
             "ADDRESS_GUESSES_PER_DAY is above 100: codes of 6 digits can be guessed in time.",
             id="django_verify.W012",
+        )
+    if settings.RECIPIENT_GUESSES_SINCE_APPROVAL > 1000:
+        yield checks.Warning(
+            "RECIPIENT_GUESSES_SINCE_APPROVAL is above 1000: a code is guessed with 10⁻³.",
+            id="django_verify.W017",
         )
     if settings.ADDRESS_GUESSES_PER_DAY_SHORT_CODE > 10:
         yield checks.Warning(

@@ -153,10 +153,11 @@ def make_pair(service, address=PHONE, code="482913", days=7, **values):
 
 
 def code_in(message):
-    """The code of a message: its only run of four or more digits, or the spoken digits joined."""
+    """The code of a message: its only run of four or more digits, which may be in groups."""
     import re
 
-    text = message.body.replace(", ", "") if message.channel == "call" else message.body
+    between = r"(?<=\d), (?=\d)" if message.channel == "call" else r"(?<=\d) (?=\d)"
+    text = re.sub(between, "", message.body)
     (code,) = set(re.findall(r"(?<!\d)\d{4,10}(?!\d)", text))
     return code
 

@@ -190,6 +190,7 @@ def test_e010_a_sender_that_reaches_nobody(sender, settings):
     [
         ({"ADDRESS_GUESSES_IN_A_ROW": 101}, "W011"),
         ({"ADDRESS_GUESSES_PER_DAY": 101}, "W012"),
+        ({"RECIPIENT_GUESSES_SINCE_APPROVAL": 1001}, "W017"),
         ({"BASE_URL": ""}, "W013"),
         ({"TEST_NUMBERS": True}, "W041"),
     ],

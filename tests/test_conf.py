@@ -21,7 +21,8 @@ DEFAULTS = {
     "ROUTES": None,
     "ADDRESS_GUESSES_PER_DAY": 20,
     "ADDRESS_GUESSES_PER_DAY_SHORT_CODE": 5,
-    "ADDRESS_GUESSES_IN_A_ROW": 100,
+    "RECIPIENT_GUESSES_SINCE_APPROVAL": 100,
+    "ADDRESS_GUESSES_IN_A_ROW": None,
     "ADDRESS_STARTS_PER_DAY": 200,
     "RATE_LIMITS_PER_SERVICE": 20,
     "BUCKETS_PER_RATE_LIMIT": 10,
@@ -36,6 +37,7 @@ DEFAULTS = {
     "BREAKER_SECONDS": 30,
     "HEALTH_QUEUE_AGE": 120,
     "RESTRICTED_WORDS": (),
+    "KNOWN_DEVICE_DAYS": 180,
     "PROOF_LIFETIME": 600,
     "PROOF_AUDIENCE": "",
     "PROOF_KEYS": {},
@@ -62,6 +64,7 @@ OTHERS = {
     "ROUTES": {"sms": ["memory"]},
     "ADDRESS_GUESSES_PER_DAY": 10,
     "ADDRESS_GUESSES_PER_DAY_SHORT_CODE": 4,
+    "RECIPIENT_GUESSES_SINCE_APPROVAL": 50,
     "ADDRESS_GUESSES_IN_A_ROW": 50,
     "ADDRESS_STARTS_PER_DAY": 100,
     "RATE_LIMITS_PER_SERVICE": 5,
@@ -77,6 +80,7 @@ OTHERS = {
     "BREAKER_SECONDS": 20,
     "HEALTH_QUEUE_AGE": 60,
     "RESTRICTED_WORDS": ["PayPal"],
+    "KNOWN_DEVICE_DAYS": 0,
     "PROOF_LIFETIME": 60,
     "PROOF_AUDIENCE": "https://app.example.com",
     "PROOF_KEYS": {"2026-06": "/run/secrets/proof.pem"},
@@ -187,6 +191,16 @@ def test_a_key_of_another_type_is_refused(keys, settings):
     use(settings, KEYS=keys)
     with pytest.raises(ImproperlyConfigured):
         conf.key_ring()
+
+
+@pytest.mark.parametrize("key", ["ADDRESS_GUESSES_PER_DAY", "RECIPIENT_GUESSES_SINCE_APPROVAL"])
+def test_a_budget_has_room_for_its_shares(key, settings):
+    for number in (0, 7):
+        use(settings, **{key: number})
+        with pytest.raises(ImproperlyConfigured, match=r"8 or more|above zero"):
+            conf.current()
+    use(settings, **{key: 8})
+    assert getattr(conf.current(), key) == 8
 
 
 @pytest.mark.parametrize("number", [0, -1, 1001])

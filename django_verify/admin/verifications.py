@@ -27,6 +27,7 @@ from django_verify.contact.typed import joined, plain
 from django_verify.exceptions import NotFound
 from django_verify.messages import channels
 from django_verify.models import Account, Verification, VerificationAttempt, VerifyService
+from django_verify.verifications import devices
 
 #: The confirmation page names each verification, and a form has at most 1000 fields.
 CANCEL_AT_ONCE = 500
@@ -261,7 +262,7 @@ class AttemptInline(LookOnly, TabularInline):
 class VerificationAdmin(RecordAdmin):
     """Who was verified, when and how; the addresses are masked for most viewers."""
 
-    actions = ("cancel_selected", "release_selected")
+    actions = ("cancel_selected", "release_selected", "forget_selected")
     inlines = (AttemptInline,)
     list_filter = (
         StatusFilter,
@@ -298,7 +299,7 @@ class VerificationAdmin(RecordAdmin):
             "service",
             "account",
             "is_test",
-            *(("client",) if obj is None or obj.client else ()),
+            *(("client", "recognized") if obj is None or obj.client else ()),
             "code_length",
             "checks_used",
             "sends_used",
@@ -373,6 +374,7 @@ class VerificationAdmin(RecordAdmin):
         for action, allowed in (
             ("cancel_selected", self.has_cancel_permission),
             ("release_selected", self.has_release_permission),
+            ("forget_selected", self.has_release_permission),
         ):
             if action in asked and not allowed(request):
                 raise PermissionDenied
@@ -415,8 +417,9 @@ class VerificationAdmin(RecordAdmin):
             self.message_user(request, text % {"count": count}, messages.SUCCESS)
             return None
         explanation = _(
-            "The wrong codes that were tried for these addresses no longer count, so that codes"
-            " can be sent to them again. Do this only when the owner asks."
+            "The wrong codes that were tried for these addresses no longer count, so that their"
+            " codes have the service's length again at once. Without this, time or an approval"
+            " does it. Do this only when the owner asks."
         )
         words = {
             "title": _("Release these addresses?"),
@@ -424,6 +427,33 @@ class VerificationAdmin(RecordAdmin):
             "yes": _("Yes, release them"),
         }
         return self._confirm(request, queryset, "release_selected", words)
+
+    @admin.action(
+        permissions=["release"],
+        description=_("Forget the known devices of the selected verifications' addresses"),
+    )
+    def forget_selected(
+        self, request: HttpRequest, queryset: QuerySet[Verification]
+    ) -> HttpResponse | None:
+        """Ask, and then make strangers of the devices that were approved for each address."""
+        if "confirmed" in request.POST:
+            count = 0
+            for row in self._ticked(request):
+                count += devices.forget(row)
+                self.log_change(request, row, gettext("Forgot the known devices."))
+            text = ngettext("%(count)d approval was forgotten.", "%(count)d were forgotten.", count)
+            self.message_user(request, text % {"count": count}, messages.SUCCESS)
+            return None
+        explanation = _(
+            "Apps and browsers that were approved for these addresses are strangers again, until"
+            " their next approval. Do this when a device was lost or a number has a new owner."
+        )
+        words = {
+            "title": _("Forget the known devices?"),
+            "explanation": explanation,
+            "yes": _("Yes, forget them"),
+        }
+        return self._confirm(request, queryset, "forget_selected", words)
 
     def _ticked(self, request: HttpRequest) -> QuerySet[Verification]:
         """Return the rows as they were ticked: a filter would drop those that ended meanwhile."""

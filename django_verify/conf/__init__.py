@@ -25,7 +25,7 @@ _ORIGIN = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?\Z")
 _REDIS = ("redis://", "rediss://")
 #: The country in ROUTES that holds where no other does.
 ELSEWHERE = "*"
-_MAY_BE_ZERO = {"TRUSTED_PROXIES"}
+_MAY_BE_ZERO = {"KNOWN_DEVICE_DAYS", "TRUSTED_PROXIES"}
 ENGINES = ("inline", "tasks", "celery")
 CLIENT_LIMITS: Mapping[str, Sequence[Sequence[int]]] = {
     "number": [[5, 600], [10, 86_400]],
@@ -68,14 +68,19 @@ class Settings:
     # Who knows a number's carrier, {"BACKEND": dotted path, "OPTIONS": {…}}, for services with the
     # lookup enabled; None: libphonenumber's data, offline.
     CARRIER_LOOKUP: Mapping[str, Any] | None = field(default=None, repr=False)
-    # Guesses of one address in 24 hours, over all services of an account.
+    # What may be guessed at one recipient's codes in 24 hours, over all services of an account, in
+    # guesses of six digits; every digit more costs a tenth. At least 8.
     ADDRESS_GUESSES_PER_DAY: int = 20
-    # The same where codes have four or five characters.
+    # The guesses at codes of four or five characters, which count apart.
     ADDRESS_GUESSES_PER_DAY_SHORT_CODE: int = 5
-    # Wrong guesses of one address since it was last approved.
-    ADDRESS_GUESSES_IN_A_ROW: int = 100
-    # Verifications started for one address in 24 hours, over all services of an account; at most
-    # 1000, because a start counts them.
+    # The same as the first since the recipient was last approved; and as the second.
+    RECIPIENT_GUESSES_SINCE_APPROVAL: int = 100
+    # Wrong guesses of one recipient since it was last approved, whatever their codes' length, after
+    # which it must be released: 100 is NIST SP 800-63B to the letter. None: no such count.
+    ADDRESS_GUESSES_IN_A_ROW: int | None = None
+    # Verifications that backends start for one recipient in 24 hours, over all services of an
+    # account; callers without credentials have half as many of their own. At most 1000, because a
+    # start counts them.
     ADDRESS_STARTS_PER_DAY: int = 200
     # Rate limits that the API lets one service have.
     RATE_LIMITS_PER_SERVICE: int = 20
@@ -133,6 +138,9 @@ class Settings:
     # Proxies of the site that each add one address to X-Forwarded-For; 0: the header is not looked
     # at. One too many lets callers choose their address.
     TRUSTED_PROXIES: int = 0
+    # Days for which a client that was approved is a known device at its next starts for the same
+    # recipient; 0: there are none.
+    KNOWN_DEVICE_DAYS: int = 180
     # Seconds after an approval in which its proof can be redeemed.
     PROOF_LIFETIME: int = 600
     # For whom proofs are; empty: BASE_URL, and without one "django_verify".
@@ -169,6 +177,13 @@ class Settings:
         self._check_policy()
         self._refuse_client_limits()
         self._check_proofs()
+        self._refuse_small_budgets()
+
+    def _refuse_small_budgets(self) -> None:
+        for name in ("ADDRESS_GUESSES_PER_DAY", "RECIPIENT_GUESSES_SINCE_APPROVAL"):
+            if getattr(self, name) < 8:
+                msg = f"DJANGO_VERIFY[{name!r}] must be 8 or more: callers have shares in it."
+                raise ImproperlyConfigured(msg)
         if not 1 <= self.ADDRESS_STARTS_PER_DAY <= 1000:
             msg = "DJANGO_VERIFY['ADDRESS_STARTS_PER_DAY'] must be between 1 and 1000."
             raise ImproperlyConfigured(msg)
@@ -291,6 +306,11 @@ def phone_region() -> str:
 def debug() -> bool:
     """Return whether the site is in development."""
     return bool(django_settings.DEBUG)
+
+
+def secure_cookies() -> bool:
+    """Return whether the site's session cookie is for HTTPS alone, and so the cookies of ours."""
+    return bool(django_settings.SESSION_COOKIE_SECURE)
 
 
 def stored(moment: dt.datetime) -> dt.datetime:

@@ -161,6 +161,12 @@ def report_key(key_id: str, alias: str) -> bytes:
     return _key(key_id, f"reports of {alias}")
 
 
+def device_signature(key_id: str, *parts: str) -> str:
+    """Return what signs the token of a known device. Raises LookupError for an unknown key."""
+    data = b"".join(_measured(part) for part in parts)
+    return hmac.digest(_key(key_id, "known device"), data, "sha256").hex()
+
+
 def fingerprint(*parts: str) -> str:
     """Return 64 hexadecimal digits that stand for values which must not be stored themselves.
 

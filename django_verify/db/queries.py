@@ -74,9 +74,12 @@ _ACCOUNT_SID, _SERVICE_SID, _KEY = SidField("AC"), SidField("VA"), CharField()
 _ACCOUNT = Compiled(
     lambda sid: Account.objects.filter(sid=sid, is_active=True).order_by(), _ACCOUNT_SID
 )
-# Whether any sender fails, and whether the service has test numbers, comes along with the service,
-# so that a start asks no table about what is not there.
+# Whether the account serves clients, any sender fails, and the service has test numbers, comes
+# along with the service, so that a start asks no table about what is not there.
 _KNOWN_AT_START = {
+    "has_clients": Exists(
+        VerifyService.objects.filter(account_id=OuterRef("account_id"), client_enabled=True)
+    ),
     "senders_fail": Exists(SenderState.objects.filter(failures__gt=0)),
     "has_test_numbers": Exists(
         TestNumber.objects.filter(service_id=OuterRef("pk"), is_active=True)

@@ -63,6 +63,8 @@ CALLING_CODE_LOCALES = {
 # What ends a sentence where it is not a full stop.
 _STOPS = {"ja": "。", "zh": "。", "zh-HK": "。", "th": ""}
 _LONGEST_CALLING_CODE = max(map(len, CALLING_CODE_LOCALES))
+# Codes of this length are hard to read in one piece.
+LONG = 8
 # Longest text that Android's SMS Retriever looks at.
 SMS_RETRIEVER_BYTES = 140
 _LOCALE_DIR = Path(__file__).parents[1] / "locale"
@@ -94,9 +96,18 @@ class Draft:
     send_digits: str = ""
     tts_name: str = ""
     ask_for_key: bool = False
+    #: Whether the code goes to a face that takes it with spaces, so that a long one may have some.
+    spaced: bool = False
     warn: bool = False
     configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
     wording: Wording | None = None
+
+    @property
+    def readable_code(self) -> str:
+        """The code for the eye: a long one in groups, unless a program on the phone reads it."""
+        if not self.spaced or self.app_hash:
+            return self.code
+        return grouped(self.code)
 
     @property
     def language(self) -> str:
@@ -190,6 +201,14 @@ def _of_country(to: str) -> str:
     return ""
 
 
+def grouped(code: str) -> str:
+    """Return a code of eight digits or more in groups: 1234 5678, 123 456 789, 12345 67890."""
+    if len(code) < LONG:
+        return code
+    width = 3 if len(code) % 2 else len(code) // 2
+    return " ".join(code[start : start + width] for start in range(0, len(code), width))
+
+
 def spoken(code: str) -> str:
     """Return a code with its characters set apart, so that each is read alone."""
     return ", ".join(code)
@@ -206,14 +225,15 @@ def _say(draft: Draft, context: str, text: str, **values: str) -> str:
     brand = draft.friendly_name
     if not brand.isalpha():  # letters alone stand as they are
         brand = confusables.shown(brand)
-    names = {"friendly_name": brand, "code": draft.code} | values
+    code = draft.readable_code if draft.spaced else draft.code
+    names = {"friendly_name": brand, "code": code} | values
     return _catalogue(draft.locale).pgettext(context, text) % names
 
 
 def _text(draft: Draft) -> str:
     """Return the template's text, or the sentence with the code, which tells of a payment."""
     if draft.wording:
-        return _fill(draft, draft.wording, draft.code)
+        return _fill(draft, draft.wording, draft.readable_code)
     if draft.amount is None or draft.payee is None:
         return _say(draft, "sms", "Your %(friendly_name)s verification code is: %(code)s")
     return _say(

@@ -40,6 +40,7 @@ def message(attempt: VerificationAttempt, channel: str, alias: str = "") -> send
             max(-(-left // dt.timedelta(minutes=1)), 1),
             amount=verification.amount,
             payee=verification.payee,
+            spaced=bool(verification.client),
         )
     )
     url = _callback_url(attempt, alias) if alias else ""
@@ -53,6 +54,8 @@ def draft(
     to: str,
     code: str,
     minutes: int,
+    *,
+    spaced: bool = False,
     **transaction: str | None,
 ) -> Draft:
     """Return what a message is composed from, also for an attempt that is not written yet."""
@@ -70,6 +73,7 @@ def draft(
         ask_for_key=service.dtmf_input_required,
         warn=service.do_not_share_warning_enabled,
         configuration=attempt.channel_configuration,
+        spaced=spaced,
         wording=Wording(**attempt.template) if attempt.template else None,
         **transaction,
     )

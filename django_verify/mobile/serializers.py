@@ -68,6 +68,7 @@ class StartBody(Body):
     nonce = Text(NONCE_LENGTH, required=False, help_text="Comes back in the proof.")
     device_id = Text(128, required=False, help_text="The app's own id of this installation.")
     gate_token = Text(16_384, required=False, help_text="Of the captcha or attestation.")
+    device_token = Text(1024, required=False, help_text="Of an earlier approval's answer.")
 
 
 class ResendBody(Body):
@@ -110,9 +111,13 @@ class StateAnswer(Answer):
     next_send_at = Time(
         allow_null=True, help_text="When another message may be asked for; null: not any more."
     )
+    code_length = serializers.IntegerField(help_text="Digits of the code that was sent.")
     sends_left = serializers.IntegerField()
     checks_left = serializers.IntegerField()
     proof = TextOrNull(help_text="Once approved; it works once.")
+    device_token = TextOrNull(
+        help_text="Once approved; to keep, and to send with later starts for the same number."
+    )
     not_recorded = serializers.ListField(
         child=serializers.CharField(),
         source="refused",

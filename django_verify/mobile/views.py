@@ -77,7 +77,7 @@ class VerificationViewSet(Endpoint):
     def create(self, request: Request) -> Response:
         """Send a code to a phone number or an e-mail address."""
         asked = self._read(StartBody)
-        caller = self._caller(asked.pop("device_id", ""))
+        caller = self._caller(asked.pop("device_id", ""), asked.pop("device_token", ""))
         found = clients.start(clients.offered(), asked.pop("to"), caller=caller, **asked)
         return Response(StartAnswer.represent(found), status=201)
 
@@ -106,7 +106,7 @@ class VerificationViewSet(Endpoint):
     def _read(self, body: type[Body]) -> dict[str, Any]:
         return _reader(body).read(self.request.data)
 
-    def _caller(self, device_id: str = "") -> Caller:
+    def _caller(self, device_id: str = "", device_token: str = "") -> Caller:
         request = self.request
         ip = client_ip.address_in(request.META)
-        return Caller(ip=ip, device_id=device_id, user=request.user)
+        return Caller(ip=ip, device_id=device_id, user=request.user, device_token=device_token)

@@ -35,6 +35,10 @@ class ClientVerification(models.Model):
     nonce = models.CharField(max_length=NONCE_LENGTH, blank=True, editable=False)
     # The primary key of the user who was logged in at the start, as text: nobody else may check.
     user_key = models.CharField(max_length=64, blank=True, editable=False)
+    # The SID of the approval whose token the client showed when it started, as a known device.
+    recognized_by = models.CharField(max_length=34, blank=True, editable=False)
+    # The token of this approval is no longer recognised.
+    is_forgotten = models.BooleanField(default=False, editable=False)
     date_created = models.DateTimeField(_("created"), default=timezone.now, db_index=True)
 
     #: The attempt of the start or resend in hand; no column.

@@ -99,7 +99,10 @@ class VerifyService(models.Model):
         _("code length"),
         default=6,
         validators=_range(4, 10),
-        help_text=_("4–10 digits. Codes of 4 or 5 digits leave an address 5 guesses a day."),
+        help_text=_(
+            "4–10 digits. Codes of 4 or 5 digits leave an address 5 guesses a day, and apps and"
+            " pages get longer ones then."
+        ),
     )
     channels = models.JSONField(_("channels"), default=default_channels)
     senders = models.JSONField(_("senders"), default=dict, blank=True)

@@ -66,12 +66,14 @@ class Verification(models.Model):
     max_sends = models.PositiveSmallIntegerField(_("maximum sends"))
     # The last check was right; an approval by the site leaves every check a wrong one.
     confirmed = models.BooleanField(_("confirmed by its code"), default=False)
-    # An operator has released the address: the wrong guesses of this row no longer count.
+    # An operator has released the recipient: the wrong guesses of this row no longer count.
     forgiven = models.BooleanField(_("released"), default=False)
     # A copy of the service's event subscription at the start: a check does not read the service.
     reports = models.BooleanField(default=False, editable=False)
     # Its code is that of a test number, which the operator knows: its approval proves nothing.
     is_test = models.BooleanField(_("test number"), default=False)
+    # Started by a client that showed the token of an earlier approval, whose share strangers lack.
+    recognized = models.BooleanField(_("known device"), default=False)
     to = models.CharField(_("to"), max_length=254)
     address_key = models.CharField(max_length=254, editable=False)
     channel = models.CharField(_("channel"), max_length=16)

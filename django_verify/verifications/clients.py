@@ -39,7 +39,7 @@ from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.models.clients import NONCE_LENGTH
 from django_verify.net import client_ip
 from django_verify.net.times import seconds_until
-from django_verify.verifications import progress, verbs
+from django_verify.verifications import devices, progress, verbs
 from django_verify.verifications.request import StartRequest
 
 logger = logging.getLogger("django_verify")
@@ -88,13 +88,14 @@ class VerificationOver(NotFound):
 class Caller:
     """Who asks, as far as a face can tell.
 
-    `ip` is its address as `client_ip` reads it, `device_id` the caller's own word, and `user`
-    whoever is logged in.
+    `ip` is its address as `client_ip` reads it, `device_id` the caller's own word, `user` the one
+    who is logged in, and `device_token` what an earlier approval gave it.
     """
 
     ip: str = ""
     device_id: str = field(default="", repr=False)
     user: Any = None
+    device_token: str = field(default="", repr=False)
 
     @property
     def network(self) -> str:
@@ -113,10 +114,12 @@ class State:
     """What a client may know of its verification; `secret` is told once, at the start.
 
     `channels` are the others on offer, `next_send_at` is None when no further message may be sent.
-    `proof` is there from the approval until it would have run out; it works once. `refused` tells
-    why the address was not kept for the user who is logged in, and `is_test` that an operator knows
-    the code: an approval proves nothing then. `delivery` is how far the last message is, a word of
-    `progress.WORDS`; where it failed, `next_channel` is the one to offer.
+    `code_length` is the service's, or longer. `proof` is there from the approval until it would
+    have run out; it works once. `device_token` is there as long, and makes the client a known
+    device at its next starts. `refused` has why the address was not kept for the user who is
+    logged in, and `is_test` that an operator knows the code: an approval proves nothing then.
+    `delivery` is how far the last message is, a word of `progress.WORDS`; where it failed,
+    `next_channel` is the one to offer.
     """
 
     sid: str
@@ -129,8 +132,10 @@ class State:
     sends_left: int
     checks_left: int
     channels: Sequence[str]
+    code_length: int = 0
     secret: str = field(default="", repr=False)
     proof: str = field(default="", repr=False)
+    device_token: str = field(default="", repr=False)
     refused: Sequence[str] = ()
     is_test: bool = False
     delivery: str = ""
@@ -196,7 +201,9 @@ def start(
     given, to = to, _address(to, region)
     channel = _channel(service, to, channel)
     app_hash = _app(app_hash)
-    meters = _meters(to, caller)
+    recipient_key = channels.parse_address(to).key
+    client.recognized_by = devices.recognize(caller.device_token, service, recipient_key)
+    meters = _meters(to, caller, client)
     admission.admit(gate_token, remote_ip=caller.ip, action=START, subject=given)
     request = StartRequest(
         to=to,
@@ -243,7 +250,7 @@ def resend(
         locale=locales.hint(locale),
         app_hash=app_hash,
         autofill_domain=autofill_domain,
-        meters=_meters(row.to, caller),
+        meters=_meters(row.to, caller, client),
         client=client,
         asked_at=asked_at,
     )
@@ -264,7 +271,8 @@ def check(sid: str, secret: str, code: str, *, caller: Caller) -> State:
         raise InvalidParameter("code", "it has 4–10 characters")
     _refuse_over(client.verification, timezone.now())
     code = verbs.typed(client.verification, code)
-    counters.consume(_windows("checks", caller.network))
+    if not client.recognized_by:
+        counters.consume(_windows("checks", caller.network))
     try:
         row = verbs.check(client.service, code, verification_sid=client.verification_id)
     except NotFound:
@@ -355,8 +363,13 @@ def _app(app_hash: str) -> str:
     return app_hash
 
 
-def _meters(to: str, caller: Caller) -> list[Meter]:
-    """Return what one message counts against. Raises InvalidParameter for no address."""
+def _meters(to: str, caller: Caller, client: ClientVerification) -> list[Meter]:
+    """Return what one message counts against. Raises InvalidParameter for no address.
+
+    A known device has the sends of a number for itself, whatever strangers have used up.
+    """
+    if client.recognized_by:
+        return _windows("number", client.recognized_by)
     address = channels.parse_address(to)
     return [
         *_windows("number", address.key),
@@ -398,7 +411,9 @@ def _state(client: ClientVerification, row: Verification) -> State:
         sends_left=row.max_sends - row.sends if pending else 0,
         checks_left=row.max_checks - row.checks if pending else 0,
         channels=[name for name in others if name != row.channel],
+        code_length=row.code_length,
         proof=_proof(client, row, now) if status == _Status.APPROVED else "",
+        device_token=_device_token(client, row, now) if status == _Status.APPROVED else "",
         is_test=row.is_test,
         delivery=progress.of_row(client, row, client.service, now),
     )
@@ -419,6 +434,12 @@ def _proof(client: ClientVerification, row: Verification, now: dt.datetime) -> s
         test=row.is_test,
         approved_at=approved_at,
     )
+
+
+def _device_token(client: ClientVerification, row: Verification, now: dt.datetime) -> str:
+    """Return the token of a known device, as long as the proof; a test number makes none known."""
+    over = row.date_updated + dt.timedelta(seconds=conf.current().PROOF_LIFETIME) <= now
+    return "" if over or row.is_test else devices.issue(client, row.date_updated)
 
 
 def _next_send_at(row: Verification) -> dt.datetime | None:

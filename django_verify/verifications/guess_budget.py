@@ -1,17 +1,20 @@
-"""What an address may still guess: read from its own verifications, reserved at the start.
+"""What may still be guessed at a recipient's codes: a probability, read from its verifications.
 
-The budget belongs to the address within an account, so resends, restarts and other services do
-not refresh it, nor does the end of a service. Each new verification reserves its guesses from
-what the day has left, and the check needs no second counter. The unique serial of `Verification`
-makes two reservations of one address take turns.
+A guess at a code of n digits succeeds with 10⁻ⁿ, so a longer code lets more of them be compared.
+The budget belongs to the recipient within an account: resends, restarts and other services do not
+refresh it, nor does the end of a service. Each new verification fixes the length of its code and
+reserves its guesses, and the check needs no second counter. The unique serial of `Verification`
+puts the reservations of one recipient in a row.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from django.db.models import Case, F, IntegerField, Max, QuerySet, Sum, When
+from django.db.models import Case, F, IntegerField, Max, Q, QuerySet, Sum, When
 
 from django_verify import conf
 from django_verify.db.queries import HISTORY, of_address, verifications
@@ -19,110 +22,280 @@ from django_verify.exceptions import MaxSendsReached, TooManyRequests
 from django_verify.models import Verification
 from django_verify.net.times import seconds_until
 
+LONGEST = 10
+#: What one guess costs by the length of the code, in units of 10⁻¹⁰.
+COST: dict[int, int] = {digits: 10 ** (LONGEST - digits) for digits in range(4, LONGEST + 1)}
+#: What a verification gets in place of a service's length that is not paid for any more.
+LONGER = (8, 10)
+# Codes below this length cost more than the whole budget, and are counted apart.
+SHORT = 6
+# Guesses that a verification without credentials is worth starting with; else its code is longer.
+LEAST = 3
+
+BACKEND, DEVICE, STRANGER = "backend", "device", "stranger"
+
+_SIX_DIGITS = COST[6]
 _DAY = dt.timedelta(hours=24)
 _Status = Verification.Status
 
 
+class Charge(NamedTuple):
+    """Guesses at codes of one length, by one kind of caller."""
+
+    origin: str
+    code_length: int
+    guesses: int
+
+
+class Share(NamedTuple):
+    """A bound for some kinds of callers on what is used up by some, by the length of the code.
+
+    `short` counts guesses; the others are in units, and each holds those before it. None: no bound.
+    """
+
+    callers: tuple[str, ...]
+    counted: tuple[str, ...]
+    short: int
+    common: int
+    longer: int
+    longest: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class History:
-    """An address's verifications, newest first, and its wrong guesses since the last approval.
+    """A recipient's verifications, newest first.
 
-    `rows` holds at least all that count for the day; `before` counts the guesses of the rows
-    that were left out.
+    `rows` holds at least all that count for the day; `before` has the wrong guesses of the rows
+    that were left out, and `approved_before` whether one of those may have made a device known.
     """
 
     rows: list[Verification]
-    before: int = 0
+    before: Sequence[Charge] = ()
+    approved_before: bool = False
 
-    @property
-    def next_serial(self) -> int:
-        """The serial of the address's next verification."""
-        return self.rows[0].serial + 1 if self.rows else 1
-
-    def in_a_row(self, now: dt.datetime) -> int:
-        """Return the wrong guesses since the last approval, with all that may come."""
-        total = 0
-        for row in self.rows:
-            if row.valid:
-                return total
-            total += spent(row, now)
-        return total + self.before
+    def since_approval(self, now: dt.datetime) -> list[Charge]:
+        """Return what was charged since the last approval, with all that may come."""
+        approved = next((row for row in self.rows if _is_proof(row)), None)
+        if approved is None:
+            return [*(charge(row, now) for row in self.rows), *self.before]
+        # One that began before the approval may have been guessed at after it.
+        return [
+            charge(row, now)
+            for row in self.rows
+            if row.serial > approved.serial
+            or (
+                row.expires_at > approved.date_updated
+                and (row.status == _Status.PENDING or row.date_updated > approved.date_updated)
+            )
+        ]
 
 
 def history(account_sid: str, key: str, now: dt.datetime) -> History:
-    """Read as many of the address's verifications as its budget depends on."""
+    """Read as many of the recipient's verifications as its budget depends on."""
     recent = of_address(account_sid, key)
     if len(recent) < HISTORY:
         return History(recent)
     everything = verifications().filter(account_id=account_sid, address_key=key)
     if recent[-1].expires_at > now - _DAY:
-        limit = conf.current().ADDRESS_STARTS_PER_DAY
-        recent += everything.order_by("-serial")[HISTORY:limit]
-    if any(row.valid for row in recent):
-        return History(recent)
-    return History(recent, _wrong_since_approval(everything, recent[-1].serial))
+        # Those of backends, and half as many of others. Not by an offset: a row that was written
+        # meanwhile would have one counted twice.
+        limit = conf.current().ADDRESS_STARTS_PER_DAY * 3 // 2
+        older = everything.filter(serial__lt=recent[-1].serial)
+        recent += older.order_by("-serial")[:limit]
+    if any(map(_is_proof, recent)):
+        return History(recent, approved_before=True)
+    return _with_older(recent, everything)
 
 
 def reserve(
-    past: History, *, wanted: int, code_length: int, now: dt.datetime, sparing: bool = False
-) -> int:
-    """Return how many guesses a new verification of this address gets, at most `wanted`.
+    past: History,
+    row: Verification,
+    *,
+    wanted: int,
+    now: dt.datetime,
+    fixed: bool = False,
+    has_clients: bool = True,
+) -> tuple[int, int]:
+    """Return the code length and the guesses, at most `wanted`, of a verification to be written.
 
-    A live verification counts with all that it may still compare, so the reserve holds whatever
-    happens to it. A `sparing` one takes half of what is left: of clients without credentials each
-    has a verification of its own, and a few must not hold the whole day. Raises MaxSendsReached
-    when nothing is left, TooManyRequests after too many starts.
+    One that is live counts with all that it may still compare, so the reserve holds whatever
+    happens to it. A length that is not paid for is exceeded, unless it is `fixed`; a backend's only
+    once the budget since the last approval is used up, which no time gives back. Raises
+    MaxSendsReached when nothing is left, TooManyRequests after too many starts.
     """
-    settings = conf.current()
-    day = [row for row in past.rows if row.expires_at > now - _DAY]
-    if len(day) >= settings.ADDRESS_STARTS_PER_DAY:
-        raise TooManyRequests(
-            "Too many verifications of this address in 24 hours",
-            retry_after=seconds_until(day[-1].expires_at + _DAY, now),
+    settings, caller = conf.current(), origin(row)
+    day = [each for each in past.rows if each.expires_at > now - _DAY]
+    if day:
+        _refuse_many_starts(day, caller, now)
+    today, since = [charge(each, now) for each in day], past.since_approval(now)
+    if settings.ADDRESS_GUESSES_IN_A_ROW is not None:
+        wanted = min(wanted, settings.ADDRESS_GUESSES_IN_A_ROW - sum(c.guesses for c in since))
+        if wanted < 1:
+            raise MaxSendsReached("Too many wrong codes in a row: the address must be released")
+    has_devices = past.approved_before or any(each.client and _is_proof(each) for each in past.rows)
+    for_day, for_good = shares(settings, has_clients=has_clients, has_devices=has_devices)
+    longer = () if fixed else tuple(each for each in LONGER if each > row.code_length)
+    for length in (row.code_length, *longer):
+        # The approval of a test number proves nothing, and no other may come.
+        lasting = wanted if row.is_test else guesses_left(for_good, since, caller, length)
+        left = min(wanted, lasting, guesses_left(for_day, today, caller, length))
+        if caller == BACKEND:
+            if left < 1 and lasting >= 1:
+                break
+            least = 1
+        else:
+            least = min(wanted, LEAST, max(guesses_left(for_day, (), caller, length), 1))
+        if left >= least:
+            # Apps that test one number at a time leave some to each other.
+            return length, (left + 1) // 2 if row.is_test and row.client else left
+    raise _nothing_left(day, now) if lasting >= 1 else _nothing_lasting()
+
+
+def shares(
+    settings: conf.Settings, *, has_clients: bool, has_devices: bool
+) -> tuple[tuple[Share, ...], tuple[Share, ...]]:
+    """Return the shares of the day's budget, and of the one since the last approval.
+
+    Each holds back what codes of the next length need, so that the longest are never refused: a
+    day's starts with codes of ten digits cost five units each.
+    """
+    units = settings.ADDRESS_GUESSES_PER_DAY * _SIX_DIGITS
+    short = settings.ADDRESS_GUESSES_PER_DAY_SHORT_CODE
+    last = 5 * settings.ADDRESS_STARTS_PER_DAY
+    half, few = units // 2, max(min(short // 2, short - LEAST), 0)
+    backends, clients, strangers = (BACKEND,), (DEVICE, STRANGER), (STRANGER,)
+    every = backends + clients
+    day = [Share(every, every, short, units, units, units)]
+    if has_clients:
+        held = units - _SIX_DIGITS, units - last
+        day = [
+            Share(backends, every, short, *held, units - last // 2),
+            Share(clients, every, short, *held, units),
+            Share(clients, clients, few, half - _SIX_DIGITS, half - last // 2, half),
+        ]
+    total = settings.RECIPIENT_GUESSES_SINCE_APPROVAL
+    units = total * _SIX_DIGITS
+    ever = [
+        Share(every, every, total, units * 9 // 10, units * 19 // 20, None),
+        Share(clients, clients, total // 2, units * 9 // 20, units * 19 // 40, None),
+    ]
+    if has_devices:
+        some = half // 2
+        longer = some + _SIX_DIGITS // 2 - last // 4
+        day.append(Share(strangers, strangers, few, some, longer, None))
+        longer = units * 19 // 80
+        ever.append(Share(strangers, strangers, total // 2, units * 9 // 40, longer, None))
+    return tuple(day), tuple(ever)
+
+
+def guesses_left(
+    budget: Sequence[Share], charges: Sequence[Charge], caller: str, code_length: int
+) -> int:
+    """Return how many guesses at a length every share of the caller's still pays for."""
+    is_short = code_length < SHORT
+    left: int = 10**LONGEST
+    for share in budget:
+        if caller not in share.callers:
+            continue
+        most = share.longest
+        if code_length < LONGEST:
+            most = share.longer if code_length >= LONGER[0] else share.common
+        if is_short:
+            most = share.short
+        if most is None:
+            continue
+        used = sum(
+            each.guesses * (1 if is_short else COST[each.code_length])
+            for each in charges
+            if each.origin in share.counted and (each.code_length < SHORT) == is_short
         )
-    in_a_row = settings.ADDRESS_GUESSES_IN_A_ROW - past.in_a_row(now)
-    if in_a_row < 1:
-        raise MaxSendsReached("Too many wrong codes in a row: the address must be released")
-    left = min(per_day(code_length) - sum(spent(row, now) for row in day), in_a_row)
-    if left < 1:
-        raise _nothing_left(day, now)
-    return min(wanted, (left + 1) // 2 if sparing else left)
+        left = min(left, (most - used) // (1 if is_short else COST[code_length]))
+    return max(left, 0)
 
 
-def per_day(code_length: int) -> int:
-    """Return how many wrong guesses an address has a day, by the length of the code."""
-    settings = conf.current()
-    if code_length >= 6:
-        return settings.ADDRESS_GUESSES_PER_DAY
-    return settings.ADDRESS_GUESSES_PER_DAY_SHORT_CODE
+def origin(row: Verification) -> str:
+    """Return who started a verification: a backend, a known device, or a stranger."""
+    if not row.client or row.is_test:
+        return BACKEND
+    return DEVICE if row.recognized else STRANGER
 
 
-def spent(row: Verification, now: dt.datetime) -> int:
+def charge(row: Verification, now: dt.datetime) -> Charge:
     """Return the wrong guesses of a row; of a live one, all that it may come to."""
+    guesses = row.checks - 1 if row.confirmed else row.checks
     if row.status == _Status.PENDING and not row.is_over(now):
-        return row.max_checks
-    if row.forgiven:
-        return 0
-    return row.checks - 1 if row.confirmed else row.checks
+        guesses = row.max_checks
+    elif row.forgiven:
+        guesses = 0
+    return Charge(origin(row), row.code_length, guesses)
+
+
+def _is_proof(row: Verification) -> bool:
+    """Whether the recipient was approved by it, and not an operator's test number."""
+    return row.valid and not row.is_test
+
+
+def _refuse_many_starts(day: list[Verification], caller: str, now: dt.datetime) -> None:
+    """Refuse a start beyond its share: half as many as backends have are for the others.
+
+    A quarter is the strangers', so that known devices keep theirs.
+    """
+    most = conf.current().ADDRESS_STARTS_PER_DAY
+    windows: list[tuple[tuple[str, ...], int]] = [((BACKEND,), most)]
+    if caller != BACKEND:
+        windows = [((DEVICE, STRANGER), max(most // 2, 1))]
+        if caller == STRANGER:
+            windows.append(((STRANGER,), max(most // 4, 1)))
+    for origins, allowed in windows:
+        counted = [row for row in day if origin(row) in origins]
+        if len(counted) >= allowed:
+            raise TooManyRequests(
+                "Too many verifications of this address in 24 hours",
+                retry_after=seconds_until(counted[allowed - 1].expires_at + _DAY, now),
+            )
 
 
 def _nothing_left(day: list[Verification], now: dt.datetime) -> MaxSendsReached:
-    """Tell whether open verifications hold the rest, or wrong codes have used it up."""
+    """Return whether open verifications hold the rest, or wrong codes have used it up."""
     live = [row.expires_at for row in day if row.status == _Status.PENDING and not row.is_over(now)]
     if live:
         text = "Too many verifications of this address are open"
         return MaxSendsReached(text, retry_after=seconds_until(min(live), now))
-    oldest = min((row.expires_at for row in day if spent(row, now)), default=now)
+    oldest = min((row.expires_at for row in day if charge(row, now).guesses), default=now)
     text = "Too many wrong codes were tried for this address"
     return MaxSendsReached(text, retry_after=seconds_until(oldest + _DAY, now))
 
 
-def _wrong_since_approval(rows: QuerySet[Verification], below: int) -> int:
-    """Sum, in the database, the wrong guesses of the rows below a serial; none of them is live."""
-    older = rows.filter(serial__lt=below)
-    approved = older.filter(status=_Status.APPROVED).aggregate(last=Max("serial"))["last"] or 0
-    counted = older.filter(serial__gt=approved, forgiven=False)
+def _nothing_lasting() -> MaxSendsReached:
+    """Return that a code of this length is not paid for until an approval."""
+    return MaxSendsReached("Too many wrong codes were tried for this address: take a longer code")
+
+
+def _with_older(recent: list[Verification], everything: QuerySet[Verification]) -> History:
+    """Add what the database counts of the rows below the recent ones, none of which is live."""
+    older = everything.filter(serial__lt=recent[-1].serial)
+    approved = older.filter(status=_Status.APPROVED, is_test=False).aggregate(
+        last=Max("serial"),
+        moment=Max("date_updated"),
+        by_client=Max("serial", filter=~Q(client="")),
+    )
+    if approved["last"] is not None:
+        after = Q(date_updated__gt=approved["moment"], expires_at__gt=approved["moment"])
+        older = older.filter(Q(serial__gt=approved["last"]) | after)
     wrong = Case(
         When(confirmed=True, then=F("checks") - 1), default=F("checks"), output_field=IntegerField()
     )
-    return counted.aggregate(total=Sum(wrong))["total"] or 0
+    is_backend = Case(
+        When(Q(client="") | Q(is_test=True), then=1), default=0, output_field=IntegerField()
+    )
+    sums = (
+        older.filter(forgiven=False, checks__gt=0)
+        .annotate(is_backend=is_backend)
+        .values_list("is_backend", "recognized", "code_length")
+        .annotate(total=Sum(wrong))
+    )
+    before = [
+        Charge(BACKEND if is_backend else DEVICE if recognized else STRANGER, digits, total)
+        for is_backend, recognized, digits, total in sums
+    ]
+    return History(recent, before, approved_before=approved["by_client"] is not None)

@@ -6,6 +6,7 @@ Starts for one address take turns by the unique serial of `Verification`; nothin
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from functools import partial
 
 from django.db import DatabaseError, transaction
@@ -66,30 +67,24 @@ def write(start: Start, sna_url: str, asked_at: dt.datetime) -> VerificationAtte
 
 
 def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> VerificationAttempt:
-    service, recipient = start.service, start.recipient
+    service, recipient, client = start.service, start.recipient, start.request.client
     row = Verification(
         sid=sids.verification(now),
         account_id=service.account_id,
         service=service,
         to=recipient.to,
         address_key=recipient.key,
-        serial=past.next_serial,
+        serial=past.rows[0].serial + 1 if past.rows else 1,
         channel=start.channel.name,
         country=recipient.country,
         amount=start.amount,
         payee=start.payee,
         code_length=start.code_length,
-        max_checks=guess_budget.reserve(
-            past,
-            wanted=service.max_checks,
-            code_length=start.code_length,
-            now=now,
-            sparing=start.request.client is not None,
-        ),
         max_sends=service.max_sends,
         lookup=dict(start.lookup),
         sna_url=sna_url,
         client=start.client_sid,
+        recognized=client is not None and bool(client.recognized_by),
         is_test=start.is_test,
         reports=service.verify_event_subscription_enabled,
         date_created=now,
@@ -97,13 +92,21 @@ def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> Veri
         sent_at=now,
         expires_at=now + dt.timedelta(seconds=service.lifetime),
     )
+    row.code_length, row.max_checks = guess_budget.reserve(
+        past,
+        row,
+        wanted=service.max_checks,
+        now=now,
+        fixed=bool(start.custom_code),
+        has_clients=client is not None or getattr(service, "has_clients", service.client_enabled),
+    )
     if start.custom_code:
         row.sealed_code = codes.seal(start.custom_code, bound_to=row.sid, key_id=row.key_id)
     attempt = _complete(start, row, now)
     row.send_log = _sent(attempt)
     row.save(force_insert=True)
     attempt.save(force_insert=True)
-    if client := start.request.client:
+    if client:
         client.verification = row
         client.save(force_insert=True)
     if row.reports:
@@ -138,10 +141,12 @@ def _resend(
         changes["lookup"] = dict(start.lookup)
     if start.custom_code:
         sealed = codes.seal(start.custom_code, bound_to=row.sid, key_id=row.key_id)
+        # Guesses at a shorter code before it stay as dear as they were.
+        length = min(start.code_length, row.code_length if row.checks else start.code_length)
         changes |= {
             "sealed_code": sealed,
-            "code_length": start.code_length,
-            "max_checks": _guesses_of_a_new_code(start, past, row, now),
+            "code_length": length,
+            "max_checks": _guesses_of_a_new_code(past, row, length, now),
         }
     unchanged = queries.verifications().filter(
         sid=row.sid, status=_Status.PENDING, sends=row.sends, expires_at__gt=now
@@ -156,12 +161,11 @@ def _resend(
     return attempt
 
 
-def _guesses_of_a_new_code(start: Start, past: History, row: Verification, now: dt.datetime) -> int:
+def _guesses_of_a_new_code(past: History, row: Verification, length: int, now: dt.datetime) -> int:
     """Return the guesses of a row whose code the caller replaces, perhaps by a shorter one."""
-    others = History([other for other in past.rows if other.sid != row.sid], past.before)
-    allowed = guess_budget.reserve(
-        others, wanted=row.max_checks, code_length=start.code_length, now=now
-    )
+    others = replace(past, rows=[other for other in past.rows if other.sid != row.sid])
+    renewed = Verification(client=row.client, is_test=row.is_test, code_length=length)
+    _, allowed = guess_budget.reserve(others, renewed, wanted=row.max_checks, now=now, fixed=True)
     if allowed <= row.checks:
         raise exceptions.MaxSendsReached("Too many wrong codes were tried for this address")
     return allowed

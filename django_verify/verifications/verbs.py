@@ -180,8 +180,8 @@ def cancel(service: VerifyService, sid_or_to: str) -> Verification:
 def release(row: Verification) -> int:
     """Forgive the wrong guesses of a row's address within its account; return how many rows.
 
-    For an operator who knows that the owner of the address asks: nothing else ends a run of 100
-    wrong codes but an approval. What is live stays reserved.
+    A convenience for an operator whom the owner asks: codes are as short as the service's at once.
+    What is live stays reserved.
     """
     counted = queries.verifications().filter(
         account_id=row.account_id, address_key=row.address_key, forgiven=False

@@ -6,8 +6,13 @@ from django.http import HttpRequest
 
 from django_verify.net import client_ip
 from django_verify.verifications.clients import Caller
+from django_verify.web import cookies
 
 
 def caller(request: HttpRequest) -> Caller:
-    """Return who asks: the address behind the site's proxies, and the user who is logged in."""
-    return Caller(ip=client_ip.address_in(request.META), user=getattr(request, "user", None))
+    """Return who asks: the client IP behind the site's proxies, the user, the known device."""
+    return Caller(
+        ip=client_ip.address_in(request.META),
+        user=getattr(request, "user", None),
+        device_token=cookies.device_token(request),
+    )

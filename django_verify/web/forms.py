@@ -140,7 +140,7 @@ class StartForm(_Form):
 class CodeForm(_Form):
     """The code that was sent; spaces and hyphens in it do no harm.
 
-    A `problem` is what was wrong about the code before.
+    A `problem` is what was wrong about the code before, and `length` how many digits it has.
     """
 
     code = forms.CharField(
@@ -160,16 +160,25 @@ class CodeForm(_Form):
         ),
     )
 
-    def __init__(self, data: Any = None, *, problem: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self, data: Any = None, *, problem: str = "", length: int = 0, **kwargs: Any
+    ) -> None:
         super().__init__({} if problem else data, **kwargs)
-        self._problem = problem
+        self._problem, self._length = problem, length
         self.fields["code"].required = not problem
+        if length:
+            # As text: a number would be written as the site's language writes it.
+            self.fields["code"].widget.attrs |= {
+                "maxlength": str(2 * length),  # people type and paste spaces between
+                "pattern": rf"[\s\-]*(?:\p{{Nd}}[\s\-]*){{{length}}}",
+                "size": str(2 * length),
+            }
 
     def clean_code(self) -> str:
         """Return the code without its spacing; what cannot be a code costs no guess."""
         code = codes.without_spacing(self.cleaned_data["code"])
         if self._problem:
             raise ValidationError(self._problem)
-        if not _CODE.match(code):
+        if not _CODE.match(code) or self._length not in {0, len(code)}:
             raise ValidationError(_("Enter the code as it stands in the message."))
         return code

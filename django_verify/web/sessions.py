@@ -1,7 +1,7 @@
 """What a session remembers: the verification under way, a word for the next page, what was proved.
 
-Of a verification under way it has the SID, the secret that opens it, and where to go afterwards;
-neither an address nor a code.
+Of a verification under way it has the SID, the secret that opens it, sealed, the length of its
+code, and where to go afterwards; neither a recipient nor a code.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.views.decorators.debug import sensitive_variables
 
+from django_verify.crypto import codes
 from django_verify.verifications.clients import State
 
 _UNDER_WAY = "django_verify.under_way"
@@ -29,6 +31,7 @@ class UnderWay:
     sid: str
     secret: str = field(repr=False)
     next: str = ""
+    code_length: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +56,36 @@ class VerifiedAddress:
         return dt.datetime.fromtimestamp(self.moment, dt.UTC)
 
 
+@sensitive_variables()
 def begin(request: HttpRequest, state: State, address: str) -> None:
-    """Remember a verification, and where its owner wants to go."""
-    request.session[_UNDER_WAY] = asdict(UnderWay(state.sid, state.secret, address))
+    """Remember a verification, and where its owner wants to go; the session gets a new key.
+
+    One who planted the old key would read the recipient on the next page. The secret is sealed: a
+    copy of the sessions, or a session kept in a cookie, opens no verification.
+    """
+    key_id = codes.current_key_id()
+    sealed = codes.seal(state.secret, bound_to=state.sid, key_id=key_id)
+    request.session[_UNDER_WAY] = {
+        "sid": state.sid,
+        "sealed": f"{key_id}.{sealed}",
+        "next": address,
+        "code_length": state.code_length,
+    }
+    request.session.cycle_key()
 
 
+@sensitive_variables()
 def under_way(request: HttpRequest) -> UnderWay | None:
     """Return the verification that was started last and has not been approved."""
     stored = request.session.get(_UNDER_WAY)
-    return UnderWay(**stored) if stored else None
+    if not stored:
+        return None
+    key_id, _, sealed = stored.get("sealed", "").partition(".")
+    try:
+        secret = codes.unseal(sealed, bound_to=stored.get("sid", ""), key_id=key_id)
+    except LookupError:  # its key is no longer configured
+        return None
+    return UnderWay(stored["sid"], secret, stored["next"], stored["code_length"])
 
 
 def forget(request: HttpRequest) -> None:

@@ -33,7 +33,7 @@ from django_verify.models import Verification, VerifyService
 from django_verify.net.times import seconds_until
 from django_verify.verifications import clients
 from django_verify.verifications.clients import ClientsNotServed, State, VerificationOver
-from django_verify.web import captchas, sentences, sessions
+from django_verify.web import captchas, cookies, sentences, sessions
 from django_verify.web.callers import caller
 from django_verify.web.forms import CodeForm, StartForm
 from django_verify.web.sessions import UnderWay
@@ -239,7 +239,7 @@ class CheckView(Page):
             return self._without()
         if request.POST.get("verification") != mine.sid:
             return self.go("check", "error", sentences.ANOTHER_TAB)
-        form = self.form_class(request.POST)
+        form = self.form_class(request.POST, length=mine.code_length)
         if not form.is_valid():
             return self.show(mine, form)
         try:
@@ -265,13 +265,12 @@ class CheckView(Page):
         # The visitor's own is taken as it stands, and is no name of a view.
         target = self.trusted(mine.next) or (self.success_url and resolve_url(self.success_url))
         sessions.finish(self.request, state, target if state.refused else "")
-        answer = self.verified(state)
-        if answer is not None:
-            return answer
         # Whose number was not kept has to read why.
-        if state.refused or not target:
-            return self.go("done")
-        return HttpResponseRedirect(target)
+        answer = self.verified(state) or (
+            self.go("done") if state.refused or not target else HttpResponseRedirect(target)
+        )
+        cookies.remember(self.request, answer, state.device_token, self.step("start"))
+        return answer
 
     def verified(self, state: State) -> HttpResponseBase | None:
         """Do what the site wants with an approved address; a response goes before the redirect."""
@@ -307,7 +306,7 @@ class CheckView(Page):
             return self.render_to_response({**context, "ended": state.status})
         if form is None:
             problem = context["told"] if context["told_kind"] == "code" else ""
-            form = self.form_class(problem=problem)
+            form = self.form_class(problem=problem, length=state.code_length)
         form.focus()
         others = [(name, sentences.instead(name)) for name in state.channels]
         context |= {"form": form, "others": others, "undelivered": sentences.undelivered(state)}

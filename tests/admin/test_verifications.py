@@ -10,6 +10,7 @@ from django_verify import verifications
 from django_verify.admin.verifications import VerificationAdmin
 from django_verify.crypto import codes
 from django_verify.models import ClientVerification, Verification, VerificationAttempt
+from django_verify.verifications import clients, devices
 from tests.admin.conftest import told
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_account, make_key, make_service
 
@@ -476,3 +477,23 @@ def test_a_clients_own_verification_names_the_client(boss, service):
     }
     assert client.sid in pages[client.sid].content.decode()
     assert "Client:" not in pages[""].content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_known_devices_are_forgotten_after_a_question(clerk, viewer, account, outbox):
+    service = make_service(account, client_enabled=True)
+    state = clients.start(service, PHONE, caller=clients.Caller(ip="192.0.2.1"))
+    code = outbox[-1].code
+    token = clients.check(state.sid, state.secret, code, caller=clients.Caller()).device_token
+    row = Verification.objects.get(client=state.sid)
+    data = {"action": "forget_selected", "_selected_action": [row.sid]}
+    assert viewer.post(ROWS, data | {"confirmed": "yes"}).status_code == 403
+    assert devices.recognize(token, service, PHONE)
+    client = clerk("view_verification", "release_address")
+    assert "Forget the known devices?" in client.post(ROWS, data).content.decode()
+    assert devices.recognize(token, service, PHONE)
+    answer = client.post(ROWS, data | {"confirmed": "yes"}, follow=True)
+    assert told(answer) == ["1 approval was forgotten."]
+    assert devices.recognize(token, service, PHONE) == ""
+    assert token not in answer.content.decode()
+    assert "Forgot" in LogEntry.objects.get().change_message

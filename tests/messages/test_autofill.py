@@ -1,6 +1,7 @@
 """The last line of an SMS that binds its code to a site; read back by the standard's own steps."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from django_verify.models import Template, VerificationAttempt, VerifyService
 from django_verify.models.services import AUTOFILL_DOMAIN_LENGTH
 from django_verify.text import confusables, placeholders
 from django_verify.text.placeholders import Wording
+from django_verify.verifications import clients
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_account, make_service
 
 HOST, CODE, HASH = "example.com", "047162", "FA+9qCX9VSu"
@@ -307,3 +309,58 @@ def test_the_field_takes_nothing_else(typed):
     with pytest.raises(ValidationError) as caught:
         service.full_clean()
     assert set(caught.value.error_dict) == {"autofill_domain"}
+
+
+def draft_of(code):
+    return Draft("VL" + "0" * 32, PHONE, code, "Acme", "en", 10)
+
+
+LONG = {7: "1234567", 8: "1234 5678", 9: "123 456 789", 10: "12345 67890"}
+
+
+@pytest.mark.parametrize("digits", LONG)
+@pytest.mark.parametrize("channel", ["sms", "whatsapp", "email"])
+def test_a_long_code_stands_in_groups_for_the_eye(digits, channel):
+    """Only there: the origin-bound line, the parameters and the app's own reader have it whole."""
+    code = LONG[digits].replace(" ", "")
+    bound = replace(draft_of(code), autofill_domain="example.com", spaced=True)
+    message = channels.CHANNELS[channel].compose(bound)
+    assert LONG[digits] in message.body
+    assert message.code == code
+    if channel == "sms":
+        assert message.body.splitlines()[-1] == f"@example.com #{code}"
+    for whole in (draft_of(code), replace(bound, app_hash="FA+9qCX9VSu")):
+        body = channels.CHANNELS[channel].compose(whole).body
+        assert code in body
+        assert digits == 7 or LONG[digits] not in body
+
+
+@pytest.mark.parametrize("code", ["1234", "12345", "123456"])
+def test_a_short_code_stands_in_one_piece(code):
+    assert code in channels.CHANNELS["sms"].compose(replace(draft_of(code), spaced=True)).body
+
+
+@pytest.mark.parametrize("digits", [8, 9, 10])
+def test_a_template_s_code_stands_in_groups_too(digits):
+    code = LONG[digits].replace(" ", "")
+    wording = Wording(sid="HJ", locale="en", text="Use {{code}} now.")
+    draft = replace(draft_of(code), spaced=True, wording=wording)
+    assert channels.CHANNELS["sms"].compose(draft).body == f"Use {LONG[digits]} now."
+    assert ", ".join(code) in channels.CHANNELS["call"].compose(draft).body
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_backends_send_has_no_groups(account, outbox):
+    """Their forms may take no spaces, and the wire compares strictly."""
+    service = make_service(account, code_length=10)
+    verifications.start(service, PHONE)
+    assert outbox[-1].code in outbox[-1].body
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("digits", [8, 10])
+def test_what_apps_and_pages_send_has(account, outbox, digits):
+    service = make_service(account, code_length=digits, client_enabled=True)
+    state = clients.start(service, PHONE, caller=clients.Caller(ip="192.0.2.1"))
+    assert state.code_length == digits
+    assert channels.grouped(outbox[-1].code) in outbox[-1].body

@@ -33,9 +33,11 @@ MEMBERS = {
     "next_channel",
     "expires_at",
     "next_send_at",
+    "code_length",
     "sends_left",
     "checks_left",
     "proof",
+    "device_token",
     "not_recorded",
 }
 
@@ -123,9 +125,11 @@ def test_the_whole_way(app, outbox, clock):
         "next_channel": None,
         "expires_at": "2026-03-01T12:10:00Z",
         "next_send_at": "2026-03-01T12:00:30Z",
+        "code_length": 6,
         "sends_left": 4,
         "checks_left": 5,
         "proof": None,
+        "device_token": None,
         "not_recorded": [],
     }
     code = code_in(outbox[0])

@@ -5,11 +5,15 @@ broken code. Every round starts afresh, and the worst one is asserted on.
 """
 
 import pytest
+from django.conf import settings as site_settings
 from django.db import connections
+from django.test import override_settings
 
-from django_verify import signals, verifications
+from django_verify import conf, exceptions, signals, verifications
 from django_verify.crypto import codes
 from django_verify.models import Verification, VerificationAttempt
+from django_verify.verifications import clients
+from django_verify.verifications.clients import Caller
 from tests.conftest import (
     OTHER_PHONE,
     PHONE,
@@ -163,3 +167,80 @@ def test_starts_guesses_and_cancels_in_parallel(account_api, outbox, compared, a
     aligned([lambda api=api, n=n: attack(api, n) for n, api in enumerate(apis)])
     assert 5 <= len(compared) <= 20
     assert sum(Verification.objects.values_list("checks", flat=True)) == len(compared)
+
+
+def test_the_bounds_hold_across_faces_services_and_lengths(account_api, outbox, compared, aligned):
+    """Backends, strangers and known devices start and guess at one moment, at codes of all lengths."""
+    account, apis = account_api
+    limits = {name: [] for name in conf.CLIENT_LIMITS}
+    services = [
+        make_service(account, client_enabled=True, code_length=length) for length in range(4, 11)
+    ]
+    with override_settings(DJANGO_VERIFY={**site_settings.DJANGO_VERIFY, "CLIENT_LIMITS": limits}):
+        tokens = []
+        for number, service in enumerate(services):
+            caller = Caller(ip=f"192.0.2.{number}")
+            state = clients.start(service, PHONE, caller=caller)
+            found = clients.check(state.sid, state.secret, outbox[-1].code, caller=caller)
+            tokens.append(found.device_token)
+        compared.clear()
+
+        def by_api(api, service, number):
+            root = f"Services/{service.sid}"
+            started = api.post(f"{root}/Verifications", {"To": PHONE, "Channel": "sms"})
+            assert started.status in {201, 429}
+            for guess in range(6):
+                form = {"To": PHONE, "Code": f"{number:02d}{guess}zz"}
+                assert api.post(f"{root}/VerificationCheck", form).status in {200, 404, 429}
+
+        def by_client(service, number, token):
+            caller = Caller(ip=f"198.51.100.{number}", device_token=token)
+            for turn in range(2):
+                try:
+                    state = clients.start(service, PHONE, caller=caller)
+                    for guess in range(6):
+                        code = f"{number:02d}{turn}{guess}zz"
+                        clients.check(state.sid, state.secret, code, caller=caller)
+                except exceptions.VerifyError as error:
+                    assert error.code in {60202, 60203, 60212}, error
+
+        def attack(api, number):
+            service = services[number % 7]
+            if number % 3 == 0:
+                return by_api(api, service, number)
+            return by_client(service, number, tokens[number % 7] if number % 3 == 1 else "")
+
+        aligned([lambda api=api, n=n: attack(api, n) for n, api in enumerate(apis)])
+    rows = list(Verification.objects.all())
+    guesses = [(row, row.checks - row.confirmed) for row in rows]
+    assert sum(count for _, count in guesses) == len(compared) >= 20
+    assert all(row.checks <= row.max_checks for row in rows)
+    costs = {row.sid: 10 ** (10 - row.code_length) * count for row, count in guesses}
+    common = [row for row in rows if row.code_length >= 6]
+    assert sum(costs[row.sid] for row in common) <= 200_000
+    by_clients = [row for row in common if row.client]
+    assert sum(costs[row.sid] for row in by_clients) <= 100_000
+    assert sum(costs[row.sid] for row in by_clients if not row.recognized) <= 55_000
+    assert sum(count for row, count in guesses if row.code_length < 6) <= 5
+    assert sum(count for row, count in guesses if row.code_length < 6 and row.client) <= 2
+
+
+def test_aligned_strangers_leave_a_backend_its_guesses(account_api, aligned, settings):
+    account, _ = account_api
+    limits = {name: [] for name in conf.CLIENT_LIMITS}
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "CLIENT_LIMITS": limits}
+    for length in (4, 6, 8):
+        service = make_service(account, client_enabled=True, code_length=length)
+
+        def stranger(number, service=service):
+            try:
+                clients.start(service, PHONE, caller=Caller(ip=f"198.51.100.{number}"))
+            except exceptions.ConcurrentStarts:
+                return
+
+        aligned([lambda n=n: stranger(n) for n in range(THREADS)])
+        assert Verification.objects.exclude(client="").exists()
+        row = verifications.start(service, PHONE)
+        assert row.code_length == length
+        assert row.max_checks >= 3
+        Verification.objects.all().delete()

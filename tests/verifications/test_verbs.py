@@ -904,4 +904,6 @@ def test_a_verification_deleted_meanwhile(service, outbox, monkeypatch):
 
 def test_defaults_are_the_documented_ones():
     settings = conf.Settings()
-    assert (settings.ADDRESS_GUESSES_PER_DAY, settings.ADDRESS_GUESSES_IN_A_ROW) == (20, 100)
+    assert settings.ADDRESS_GUESSES_PER_DAY == 20
+    assert settings.RECIPIENT_GUESSES_SINCE_APPROVAL == 100
+    assert settings.ADDRESS_GUESSES_IN_A_ROW is None

@@ -1,9 +1,11 @@
 """The pages without a browser: every way through them, and every refusal as a sentence."""
 
+import re
 import sys
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.signals import got_request_exception
 from django.db import OperationalError, connection, connections
 from django.test import Client
@@ -13,6 +15,7 @@ from django.views.debug import ExceptionReporter
 
 from django_verify import exceptions, verifications
 from django_verify.contact import phones
+from django_verify.crypto import codes
 from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.senders import SendError
 from django_verify.users import verified_phones
@@ -262,20 +265,94 @@ def test_a_stranger_s_session_opens_nothing(visitor, outbox):
     assert Verification.objects.get().checks == 0
 
 
-def test_the_session_has_neither_number_nor_code(visitor, outbox):
+def test_the_session_has_neither_recipient_nor_code_nor_secret(visitor, outbox):
     visitor.start(next="/passkey/")
-    kept = dict(visitor.client.session)
-    assert kept == {
-        "django_verify.under_way": {
-            "sid": visitor.sid,
-            "secret": kept["django_verify.under_way"]["secret"],
-            "next": "/passkey/",
-        }
-    }
+    kept = dict(visitor.client.session)["django_verify.under_way"]
+    assert kept.keys() == {"sid", "sealed", "next", "code_length"}
+    assert (kept["sid"], kept["next"], kept["code_length"]) == (visitor.sid, "/passkey/", 6)
+    key_id, _, sealed = kept["sealed"].partition(".")
+    secret = codes.unseal(sealed, bound_to=visitor.sid, key_id=key_id)
+    assert codes.secret_matches(ClientVerification.objects.get().secret_hash, secret)
     before = visitor.client.session.session_key
     visitor.check(code_in(outbox[0]))
     assert visitor.client.session.session_key != before
-    assert "secret" not in str(dict(visitor.client.session))
+    assert "sealed" not in str(dict(visitor.client.session))
+
+
+def test_a_planted_session_does_not_see_what_it_becomes(visitor, outbox):
+    """Its key changes when a verification begins: the code page shows the recipient."""
+    session = SessionStore()
+    session["planted"] = True
+    session.save()
+    planted = session.session_key
+    visitor.client.cookies["sessionid"] = planted
+    visitor.start()
+    assert visitor.client.session.session_key != planted
+    thief = Visitor()
+    thief.client.cookies["sessionid"] = planted
+    page = thief.get("code/")
+    assert PHONE not in page.html
+    assert page.url == "/"
+
+
+def test_a_browser_that_was_approved_is_known(outbox, settings, clock):
+    """By a cookie for these pages alone, which tells no script and no other site anything."""
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "KNOWN_DEVICE_DAYS": 90}
+    visitor = Visitor()
+    tokens = []
+    for number in ("+14155552671", "+15017122661", "+442071838750", "+4915112345678", PHONE):
+        visitor.start(number)
+        visitor.check(code_in(outbox[-1]))
+        cookie = visitor.client.cookies["verify_device"]
+        tokens.insert(0, cookie.value.split("~")[0])
+        clock.shift(1)
+    assert cookie.value == "~".join(tokens[:4])
+    assert number not in cookie.value
+    wanted = {"path": "/", "httponly": True, "samesite": "Lax", "max-age": 90 * 86_400}
+    assert {name: cookie[name] for name in wanted} == wanted
+    assert not cookie["secure"]
+    assert Verification.objects.filter(recognized=True).count() == 1
+    settings.SESSION_COOKIE_SECURE = True
+    clock.shift(1)
+    visitor.start()
+    visitor.check(code_in(outbox[-1]))
+    assert visitor.client.cookies["verify_device"]["secure"]
+
+
+@pytest.mark.parametrize("given", ["", "~", "x" * 5000, "k.0.0.0", "\u00e9", "~~~~~", 'a"b'])
+def test_a_cookie_that_is_none_harms_nothing(visitor, outbox, given):
+    visitor.client.cookies["verify_device"] = given
+    visitor.start()
+    assert not Verification.objects.get().recognized
+    assert visitor.check(code_in(outbox[0])).heading == "Your number is verified"
+
+
+def test_the_code_s_field_follows_its_length(service, outbox):
+    for _ in range(2):
+        Visitor().start()
+    visitor = Visitor()
+    page = visitor.start()
+    field = page.one("input", name="code")
+    assert (field["maxlength"], field["autocomplete"]) == ("16", "one-time-code")
+    assert field["pattern"] == r"[\s\-]*(?:\p{Nd}[\s\-]*){8}"
+    assert re.search(r"\b\d{4} \d{4}\b", outbox[-1].body)
+    code = outbox[-1].code
+    row = ClientVerification.objects.get(sid=visitor.sid).verification
+    assert (len(code), row.code_length) == (8, 8)
+    for typed in (code[:6], code + "1"):
+        assert "Enter the code as it stands in the message." in visitor.check(typed).html
+    row.refresh_from_db()
+    assert row.checks == 0  # what has another length cannot be the code
+    assert visitor.check(f"{code[:4]} {code[4:]}").heading == "Your number is verified"
+
+
+@pytest.mark.parametrize("stored", [{"sid": "CV" + "0" * 32, "secret": "x", "next": ""}, {"a": 1}])
+def test_a_session_of_another_release_begins_anew(visitor, stored):
+    visitor.start()
+    session = visitor.client.session
+    session["django_verify.under_way"] = stored
+    session.save()
+    assert visitor.get("code/").url == "/"
 
 
 # The last three hold neither a slash nor a dot, and one of them is the name of a view.
@@ -523,7 +600,9 @@ def test_a_guess_stays_charged_under_atomic_requests(visitor, outbox, monkeypatc
 def test_no_secret_in_error_mail(visitor, outbox, monkeypatch):
     visitor.start()
     sid = visitor.sid
-    code, secret = code_in(outbox[0]), visitor.client.session["django_verify.under_way"]["secret"]
+    code = code_in(outbox[0])
+    key_id, _, sealed = visitor.client.session["django_verify.under_way"]["sealed"].partition(".")
+    secret = codes.unseal(sealed, bound_to=sid, key_id=key_id)
     reports = []
 
     def fail(*args, **kwargs):

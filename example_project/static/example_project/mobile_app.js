@@ -77,7 +77,10 @@ const steps = {
   async start() {
     const to = field("to").value;
     const { purpose, verifications } = app.dataset;
-    mine = await post(verifications, { to, purpose });
+    // What the last approval for this number has returned makes this browser a known device.
+    const device_token = localStorage.getItem(`device ${to}`);
+    mine = { ...(await post(verifications, { to, purpose, device_token })), typed: to };
+    field("code").maxLength = 2 * mine.code_length;
     tellDelivery(mine, `We sent a code to ${mine.to}.`);
     show("check");
   },
@@ -91,6 +94,7 @@ const steps = {
       return tell(left ? `This code is wrong. Tries left: ${left}.` : sentences.max_checks_reached(), true);
     }
     proof = answer.proof;
+    if (answer.device_token) localStorage.setItem(`device ${mine.typed}`, answer.device_token);
     tell("The number is verified. Choose a name.");
     show("sign-up");
   },
