@@ -111,14 +111,20 @@ def _routing(
 def _long_callbacks(
     settings: conf.Settings, configured: dict[str, senders.Sender]
 ) -> Iterable[CheckMessage]:
+    limits = {
+        alias: sender.callback_max_length
+        for alias, sender in configured.items()
+        if sender.reporting and sender.callback_max_length is not None
+    }
+    if not (settings.BASE_URL and limits):
+        return  # a host may have no URLconf at all
     try:
         path = reverse("verify_site:report", args=["x" * report_tokens.LENGTH])
     except NoReverseMatch:
         return
     length = len(settings.BASE_URL.rstrip("/") + path)
-    for alias, sender in configured.items():
-        most = sender.callback_max_length
-        if settings.BASE_URL and sender.reporting and most is not None and length > most:
+    for alias, most in limits.items():
+        if length > most:
             yield checks.Warning(
                 f"The sender {alias!r} takes {most} characters of a URL for reports, and"
                 f" this site's have {length}: its messages go without reports.",
