@@ -126,7 +126,7 @@ def _long_callbacks(
     for alias, most in limited.items():
         if length > most:
             yield checks.Warning(
-                f"The sender {alias!r} takes {most} characters of an address for reports, and"
+                f"The sender {alias!r} takes {most} characters of a URL for reports, and"
                 f" this site's have {length}: its messages go without reports.",
                 hint="Shorten BASE_URL, or the path that django_verify.urls is included under.",
                 id="django_verify.W017",

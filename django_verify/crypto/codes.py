@@ -141,7 +141,7 @@ def proof_key(key_id: str) -> bytes:
 
 
 def report_key(key_id: str, alias: str) -> bytes:
-    """Return the key of one sender's addresses for reports. Raises LookupError as above."""
+    """Return the key of one sender's URLs for reports. Raises LookupError as above."""
     return _key(key_id, f"reports of {alias}")
 
 

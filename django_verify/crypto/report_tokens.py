@@ -1,4 +1,4 @@
-"""The token in an address for delivery reports: it names an attempt and its sender, and is secret.
+"""The token in a URL for delivery reports: it names an attempt and its sender, and is secret.
 
 An attempt's 128 bits are one block of a cipher, under a key of the sender's own: nothing is stored,
 nobody can make a token up, and who knows the attempt's SID does not know its token.

@@ -28,7 +28,7 @@ COPY = dt.timedelta(seconds=1)
 
 Step = tuple[str, str]
 
-# Faults of what this site has set up, which somebody has to mend.
+# Faults of what this site has set up, which an operator has to mend.
 _OURS = (senders.ACCOUNT, senders.REQUEST)
 
 

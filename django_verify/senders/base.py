@@ -67,8 +67,8 @@ class Callback:
     """One request of a provider to our callback address, as it arrived.
 
     `url` is the public one that the provider was given, query included; header names are in lower
-    case. `attempt_sid` is the attempt that the address was given out for, by its secret token;
-    empty for the sender's one address, which a provider's dashboard has.
+    case. `attempt_sid` is the attempt that the URL was given out for, by its secret token;
+    empty for the sender's one URL, which a provider's dashboard has.
     """
 
     url: str
@@ -161,6 +161,10 @@ class Sender:
     def reports(self, callback: Callback) -> Sequence[Report]:
         """Return what a callback reports; raise CallbackRefused unless its signature is right."""
         raise CallbackRefused
+
+    def reports_on(self, channel: str) -> bool:
+        """Whether the provider reports on messages by this channel."""
+        return self.reporting
 
     def handshake(self, callback: Callback) -> str | None:
         """Return the text that answers a callback which is no report; None where it may be one.

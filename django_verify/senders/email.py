@@ -41,7 +41,7 @@ _REFUSED = frozenset({"invalid", "rejected"})
 _NOT_ASKED = frozenset(
     {"AnymailInvalidAddress", "AnymailSerializationError", "AnymailUnsupportedFeature"}
 )
-# AWS says so under HTTP 400.
+# AWS answers these under HTTP 400.
 _TOO_MANY = frozenset({"LimitExceededException", "Throttling", "ThrottlingException"})
 
 
@@ -157,7 +157,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _by_status(error: Exception, status: int) -> TemporarySendError:
-    """Return the error of an API; which of its refusals is of the recipient, it does not say."""
+    """Return the error of an API; no status of it is known to be the recipient's."""
     responses = [getattr(one, "response", None) for one in _causes(error)]
     codes = [rest.code_of(rest.pick(one, "Error", "Code")) for one in responses]
     code = next(filter(None, codes), "")

@@ -37,10 +37,10 @@ _ELSE = "*"
 
 @dataclass(frozen=True, slots=True)
 class _Reports:
-    """How the gateway reports, how it proves that it does, and where it says what.
+    """How the gateway reports, how it proves that it does, and where it has what.
 
-    It signs the body (`secret` and `header`), or calls the sender's one address with `token` in its
-    query, or, without either, the secret address of the message.
+    It signs the body (`secret` and `header`), or calls the sender's one URL with `token` in its
+    query, or, without either, the secret URL of the message.
     """
 
     status_path: str
@@ -65,8 +65,8 @@ class _Reports:
             raise ValueError("callback has either a secret or a token")
         if self.token and len(self.token) < _SHORTEST_TOKEN:
             raise ValueError(f"callback's token has at least {_SHORTEST_TOKEN} characters")
-        if not (self.id_path or self.by_address):
-            raise ValueError("callback needs an id_path where many messages have one address")
+        if not (self.id_path or self.by_url):
+            raise ValueError("callback needs an id_path where many messages have one URL")
         if self.algorithm not in {"sha1", "sha256", "sha384", "sha512"}:
             raise ValueError(f"callback knows no algorithm {self.algorithm!r}")
         if self.encoding not in {"hex", "base64"}:
@@ -76,8 +76,8 @@ class _Reports:
             raise ValueError(f"callback maps to unknown statuses {sorted(wrong)}")
 
     @property
-    def by_address(self) -> bool:
-        """Whether it is the secret of a message's own address that proves a report."""
+    def by_url(self) -> bool:
+        """Whether it is the secret of a message's own URL that proves a report."""
         return not (self.secret or self.token)
 
 
@@ -137,7 +137,7 @@ class HttpSender(rest.RestSender):
         self.reporting = how is not None
         if how is None:
             return
-        if how.by_address and "callback_url" not in self.places:
+        if how.by_url and "callback_url" not in self.places:
             raise ValueError("callback needs a secret, a token, or {callback_url} in url or fields")
         self.callback_max_length, self.report_answer = how.max_length, how.answer
         self.statuses = {_text(word).lower(): ours for word, ours in how.statuses.items()}
@@ -185,20 +185,23 @@ class HttpSender(rest.RestSender):
         return "" if fine else rest.code_of(code) or "refused"
 
     def is_signed(self, callback: Callback) -> bool:
-        """Look at the HMAC of the body, the token in the query, or the secret of the address."""
+        """Look at the HMAC of the body, the token in the query, or the secret of the URL.
+
+        Without a body the HMAC is of the query.
+        """
         how = self.described
         if how is None:
             return False
         if how.token:
             given = parse_qs(urlsplit(callback.url).query).get("token", [])
             return len(given) == 1 and signatures.same(given[0], how.token)
-        if how.by_address:
+        if how.by_url:
             return bool(callback.attempt_sid)
-        digest = signatures.digest(how.secret, callback.body, method=how.algorithm)
+        content = callback.body or urlsplit(callback.url).query.encode()
+        digest = signatures.digest(how.secret, content, method=how.algorithm)
         text = digest.hex() if how.encoding == "hex" else signatures.encoded(digest)
         given_text = callback.headers.get(how.header.lower(), "")
-        # The signature of nothing would be right for every query.
-        return bool(callback.body) and signatures.same(given_text, how.prefix + text)
+        return bool(content) and signatures.same(given_text, how.prefix + text)
 
     def read(self, callback: Callback) -> Iterable[Report]:
         """Read every report of a callback: a query, a form, JSON, or lists in them."""
@@ -304,7 +307,7 @@ def _read(data: object, path: Steps) -> str:
 
 
 def _content(callback: Callback) -> object:
-    """Return what a report says, wherever it has it. Raises ValueError."""
+    """Return the members of a report, wherever it has them. Raises ValueError."""
     text = callback.body.decode().strip()
     if text.startswith(("{", "[")):
         return rest.parsed(text.encode())

@@ -72,12 +72,12 @@ class PlivoSender(rest.RestSender):
 
     def is_signed(self, callback: Callback) -> bool:
         """Look at the signature of either version."""
-        return self._signs_content(callback) or self._signs_address(callback)
+        return self._signs_content(callback) or self._signs_url(callback)
 
     def read(self, callback: Callback) -> Iterable[Report]:
         """Read a change of status; Plivo's prices are in US dollars.
 
-        Of a callback whose address alone is signed, only the id is believed, and Plivo is asked for
+        Of a callback whose URL alone is signed, only the id is believed, and Plivo is asked for
         the rest.
         """
         values = dict(_parameters(callback))
@@ -90,12 +90,12 @@ class PlivoSender(rest.RestSender):
         return self.report(sid, values.get("Status", ""), "" if code in _NONE else code, *price)
 
     def _signs_content(self, callback: Callback) -> bool:
-        """Whether the third version signs it: address, parameters and nonce."""
+        """Whether the third version signs it: URL, parameters and nonce."""
         nonce = callback.headers.get("x-plivo-signature-v3-nonce", "")
         return self._is_signature(callback, _V3, f"{_signed_text(callback)}.{nonce}")
 
-    def _signs_address(self, callback: Callback) -> bool:
-        """Whether the second version signs it: the address without its query, and the nonce."""
+    def _signs_url(self, callback: Callback) -> bool:
+        """Whether the second version signs it: the URL without its query, and the nonce."""
         nonce = callback.headers.get("x-plivo-signature-v2-nonce", "")
         url = urlsplit(callback.url)
         return self._is_signature(callback, _V2, f"{url.scheme}://{url.netloc}{url.path}{nonce}")
@@ -115,7 +115,7 @@ class PlivoSender(rest.RestSender):
             return {}
         data = answer.object()
         if answer.status != _FOUND or rest.pick(data, "message_uuid") != sid:
-            raise TemporarySendError("the provider did not say what became of a message")
+            raise TemporarySendError("the provider did not answer what became of a message")
         names = {
             "Status": "message_state",
             "ErrorCode": "error_code",

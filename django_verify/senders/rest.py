@@ -55,13 +55,13 @@ SPEECH = {
     "zh": "zh-CN",
     "zh-HK": "zh-HK",
 }
-# What is wrong with one request, be it under a status of success; of a recipient it says nothing.
+# Of one request, be it under a status of success; of its recipient these prove nothing.
 _OF_REQUEST = frozenset({*range(200, 300), 400, 406, 409, 410, 411, 413, 414, 415, 422, 431, 451})
 # Come again: too slow, too early, too many.
 _BUSY = frozenset({408, 425, 429})
-#: The one answer of a broken server that says that nothing was done.
+#: The one answer of a broken server by which nothing was done.
 UNAVAILABLE = 503
-#: What a refusal says, by the fault.
+#: The texts of refusals, by the fault.
 REFUSALS = {
     "": "the provider did not take the message for now",
     ACCOUNT: "the provider did not accept the account",
@@ -93,7 +93,7 @@ class RestSender(Sender):
 
     It overrides `request`, `receipt` and `error`, and for reports `is_signed` and `read`.
     `permanent` are its codes for what is wrong with the recipient: nothing else ends an attempt.
-    `temporary` and `account` are its codes for what the HTTP status does not tell: limits and
+    `temporary` and `account` are its codes for what the HTTP status does not show: limits and
     outages, and what concerns the whole account. `statuses` maps its words for what became of a
     message to those of `Report`.
     """
@@ -122,7 +122,7 @@ class RestSender(Sender):
         raise NotImplementedError
 
     def decode(self, answer: client.Answer) -> object:
-        """Return what the answer says; None for what cannot be read."""
+        """Return the content of the answer; None for what cannot be read."""
         try:
             return answer.json()
         except ValueError:
@@ -184,7 +184,7 @@ class RestSender(Sender):
 
     def asks_report(self, message: Message) -> bool:
         """Whether the provider is asked to report on this message."""
-        return bool(self.callback_of(message))
+        return self.reports_on(message.channel) and bool(self.callback_of(message))
 
     def _refusal(self, answer: client.Answer, data: object, code: str) -> SendError:
         shown = code or str(answer.status)

@@ -78,9 +78,9 @@ class SinchSender(rest.RestSender):
         """Read the name of an SMS error, or the number of one of a call."""
         return rest.pick(data, "code") or rest.pick(data, "errorCode")
 
-    def asks_report(self, message: Message) -> bool:
-        """Whether it is a text: calls report to the application's own address."""
-        return message.channel != "call" and super().asks_report(message)
+    def reports_on(self, channel: str) -> bool:
+        """Whether these are texts: calls report to the application's own URL."""
+        return channel != "call" and super().reports_on(channel)
 
     def is_signed(self, callback: Callback) -> bool:
         """Look at the HMAC of body, nonce and time."""

@@ -71,7 +71,7 @@ def _as_if_sent(
     working = [one for one in aliases if not (one in known and known[one].is_open(now))]
     if not working:
         return SENDING
-    if not (conf.current().BASE_URL and senders.get(working[0]).reporting):
+    if not (conf.current().BASE_URL and senders.get(working[0]).reports_on(row.channel)):
         return SENT
     # The same moment each time it is asked for, and another one for each message.
     drawn = int(codes.fingerprint("report", row.sid, str(row.sends))[:8], 16)

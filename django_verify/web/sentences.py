@@ -113,7 +113,7 @@ def wrong_code(left: int) -> str:
 
 
 def undelivered(state: State) -> str:
-    """Return what is said of a message that failed; nothing for any other."""
+    """Return the sentence for a message that failed; nothing for any other."""
     if state.delivery != progress.FAILED:
         return ""
     return str(_NOT_THIS_WAY if state.next_channel else _SOMETHING_WRONG)

@@ -135,7 +135,7 @@ GATEWAYS = {
         infobip_report,
         "DELIVERED",
         "UNDELIVERABLE",
-        by="address",
+        by="url",
     ),
     "MSG91": Gateway(
         "3763646c",
@@ -170,7 +170,7 @@ GATEWAYS = {
         lambda status: as_form({"id": "s70df59406a1b4643b96f3f91e0bfb7b0", "status": status}),
         "delivered",
         "failed",
-        by="address",
+        by="url",
     ),
     "GatewayAPI": Gateway(
         "421332671",
@@ -187,7 +187,7 @@ GATEWAYS = {
         "DELIVERED",
         "UNDELIVERABLE",
         price=("0.12", "DKK"),
-        by="address",
+        by="url",
     ),
     "SMSAPI": Gateway(
         "1460969715572091219",
@@ -206,7 +206,7 @@ GATEWAYS = {
         "404",
         "405",
         answer=b"OK",
-        by="address",
+        by="url",
     ),
     "ClickSend": Gateway(
         "BF7AD270",
@@ -297,7 +297,7 @@ GATEWAYS = {
         lambda status: as_form({"number": DIGITS, "status": status, "customID": ""}),
         "D",
         "U",
-        by="address",
+        by="url",
     ),
     "Kavenegar": Gateway(
         "8792343",

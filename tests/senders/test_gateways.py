@@ -101,7 +101,7 @@ def report(name, url, word, **more):
     gateway, (alias, entry) = GATEWAYS[name], RECIPES[name]
     callback = entry["OPTIONS"]["callback"]
     method, content, kind = gateway.report(word)
-    path = urlsplit(url).path if gateway.by == "address" else f"/verify/callbacks/{alias}"
+    path = urlsplit(url).path if gateway.by == "url" else f"/verify/callbacks/{alias}"
     query = {"token": more.get("token", callback.get("token"))} if gateway.by == "token" else {}
     headers = sign(content, more.get("secret", callback["secret"])) if "secret" in callback else {}
     path += "?" + "&".join(f"{key}={value}" for key, value in query.items()) if query else ""
@@ -132,7 +132,7 @@ def test_a_report_without_its_proof_is_refused(name, site, service, monkeypatch)
     attempt = start(service)
     url = urls[0][:-22] + "A" * 22
     answer = report(name, url, gateway.arrived, token="another" * 4, secret="another" * 4)
-    assert answer.status_code == (404 if gateway.by == "address" else 403)
+    assert answer.status_code == (404 if gateway.by == "url" else 403)
     alias, _ = RECIPES[name]
     method, content, kind = gateway.report(gateway.arrived)
     bare = f"/verify/callbacks/{alias}"

@@ -1,5 +1,6 @@
 """What the options of `HttpSender` can say of an answer and of a report."""
 
+import dataclasses
 import json
 import time
 from urllib.parse import urlencode
@@ -271,6 +272,12 @@ def test_a_report_that_cannot_be_read_is_refused_or_says_nothing(body):
 TOKEN = "t" * 16
 
 
+def signed_query(query):
+    """A report by GET whose header is the HMAC of its query."""
+    proved = signed(FIXED, query.encode(), "x-signature", "", SECRET)
+    return Callback(f"{FIXED}?{query}", "GET", proved.headers)
+
+
 @pytest.mark.parametrize(
     ("options", "callback", "believed"),
     [
@@ -299,6 +306,13 @@ TOKEN = "t" * 16
             False,
         ),
         ({"secret": SECRET, "header": "X-Signature"}, query_of(ONE), False),
+        ({"secret": SECRET, "header": "X-Signature"}, signed_query(urlencode(ONE)), True),
+        (
+            {"secret": SECRET, "header": "X-Signature"},
+            dataclasses.replace(signed_query(urlencode(ONE)), url=f"{FIXED}?{urlencode(LOST)}"),
+            False,
+        ),
+        ({"secret": SECRET, "header": "X-Signature"}, signed_query(""), False),
     ],
 )
 def test_a_report_proves_where_it_comes_from(options, callback, believed, clock):

@@ -260,6 +260,27 @@ def test_no_answer_says_whether_the_message_may_be_out(name, error, uncertain, s
     assert caught.value.uncertain is uncertain
 
 
+@pytest.mark.parametrize(
+    ("name", "channel", "options", "url", "asked"),
+    [
+        ("sinch", "sms", {}, CALLBACK, True),
+        ("sinch", "call", {}, CALLBACK, False),
+        ("sinch", "sms", {"webhook_secret": None}, CALLBACK, False),
+        ("sinch", "sms", {}, "", False),
+        ("vonage", "sms", {}, CALLBACK, True),
+        ("vonage", "sms", {}, f"{CALLBACK}&{'x' * 100}", False),
+        ("vonage", "call", {}, CALLBACK, True),
+        ("bird", "sms", {}, CALLBACK, True),
+        ("africastalking", "sms", {"callback_token": None}, CALLBACK, False),
+    ],
+)
+def test_a_receipt_says_whether_a_report_was_asked_for(
+    name, channel, options, url, asked, sender_of, network
+):
+    receipt = sender_of(name, **options).send(message(channel, callback_url=url))
+    assert receipt.report_asked is asked
+
+
 FAULTS = {
     **dict.fromkeys((400, 406, 409, 410, 413, 414, 415, 422), REQUEST),
     **dict.fromkeys((301, 302, 401, 402, 403, 404, 405, 407), ACCOUNT),
