@@ -33,7 +33,7 @@ _KINDS = {"<?xml": "text/xml", "{": "application/json"}
 @require_http_methods(["GET", "POST"])
 @sensitive_variables()
 def report(request: HttpRequest, token: str) -> HttpResponse:
-    """Take a provider's report on the one attempt that the address was given out for."""
+    """Take a provider's report on the one attempt that the URL was given out for."""
     reporting = [alias for alias, sender in senders.configured().items() if sender.reporting]
     found = report_tokens.read(token, reporting)
     if found is None:
@@ -48,7 +48,7 @@ def report(request: HttpRequest, token: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @sensitive_variables()
 def callback(request: HttpRequest, alias: str) -> HttpResponse:
-    """Take a provider's reports at the sender's one address, which its dashboard has."""
+    """Take a provider's reports at the sender's one URL, which its dashboard has."""
     return _take(request, alias)
 
 
@@ -93,7 +93,7 @@ def _answer(request: HttpRequest, sender: Sender, attempt_sid: str) -> HttpRespo
         body=body,
         attempt_sid=attempt_sid,
     )
-    # Some try an address before they use it, and some report by GET.
+    # Some try a URL before they use it, and some report by GET.
     text = sender.handshake(given)
     if text is not None:
         kind = next((kind for mark, kind in _KINDS.items() if text.startswith(mark)), "text/plain")
