@@ -132,7 +132,9 @@ def reserve(
         wanted = min(wanted, settings.ADDRESS_GUESSES_IN_A_ROW - sum(c.guesses for c in since))
         if wanted < 1:
             raise MaxSendsReached("Too many wrong codes in a row: the address must be released")
-    has_devices = past.approved_before or any(each.client and _is_proof(each) for each in past.rows)
+    has_devices = settings.KNOWN_DEVICE_DAYS > 0 and (
+        past.approved_before or any(each.client and _is_proof(each) for each in past.rows)
+    )
     for_day, for_good = shares(settings, has_clients=has_clients, has_devices=has_devices)
     longer = () if fixed else tuple(each for each in LONGER if each > row.code_length)
     for length in (row.code_length, *longer):

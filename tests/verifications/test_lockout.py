@@ -11,7 +11,7 @@ from django_verify import conf, exceptions, verifications
 from django_verify.models import Verification, VerificationAttempt
 from django_verify.verifications import clients
 from django_verify.verifications.clients import Caller
-from tests.conftest import PHONE, Api, make_account, make_service, wrong
+from tests.conftest import PHONE, Api, make_account, make_pair, make_service, wrong
 from tests.mobile.test_views import App
 from tests.web.conftest import Visitor
 
@@ -356,6 +356,28 @@ def test_short_codes_keep_five_guesses_a_day(
     getattr(site, client)().approve()
     clock.shift(caught.value.seconds)
     assert getattr(site, backend)().code_length == length
+
+
+def test_a_test_number_keeps_its_code(site, settings):
+    """It cannot get longer; apps that start it side by side leave each other some guesses."""
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "TEST_NUMBERS": True}
+    make_pair(site.service, PHONE, "4829")
+    states = [
+        clients.start(site.service, PHONE, caller=Caller(ip=f"192.0.2.{number}"))
+        for number in range(3)
+    ]
+    assert [(state.code_length, state.checks_left) for state in states] == [(4, 3), (4, 1), (4, 1)]
+    with pytest.raises(exceptions.MaxSendsReached) as caught:
+        clients.start(site.service, PHONE, caller=Caller(ip="192.0.2.9"))
+    assert 0 < caught.value.retry_after <= 600
+
+
+def test_without_known_devices_strangers_have_their_share(site, settings, unlimited):
+    site.clients().approve()
+    assert [site.clients().offer for _ in range(2)] == [(6, 5), (8, 5)]
+    Verification.objects.filter(status="pending").delete()
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "KNOWN_DEVICE_DAYS": 0}
+    assert [site.clients().offer for _ in range(3)] == [(6, 5), (6, 4), (8, 5)]
 
 
 def test_other_services_and_spellings_share_the_budget(account, api, outbox, unlimited):
