@@ -2,6 +2,7 @@
 
 import random
 import re
+from itertools import islice
 from re import _parser as grammar
 
 import phonenumbers
@@ -57,9 +58,8 @@ def _choices(members):
 def former(change, count=15):
     """Return numbers in a row's former or second spelling."""
     chance = random.Random(change.old)
-    drawn = ("+" + sample(change.old, chance) for _ in range(count * 100))
-    found = [number for number in drawn if change.pattern.match(number)]
-    return found[:count]
+    drawn = ("+" + sample(change.old, chance) for _ in range(count * 200))
+    return list(islice(filter(change.pattern.match, drawn), count))
 
 
 def is_valid(number):
