@@ -35,7 +35,7 @@ NEEDED = [
         "playintegrity",
         "google",
         {
-            "GATE": {
+            "BOT_PROTECTION": {
                 "BACKEND": "django_verify.gates.play_integrity.PlayIntegrityGate",
                 "OPTIONS": {"package_name": "com.example.app", "service_account": ACCOUNT},
             }
@@ -45,7 +45,7 @@ NEEDED = [
         "attest",
         "cbor2",
         {
-            "GATE": {
+            "BOT_PROTECTION": {
                 "BACKEND": "django_verify.gates.app_attest.AppAttestGate",
                 "OPTIONS": {"app_id": APP},
             }
@@ -117,10 +117,10 @@ def test_the_check_names_the_extra(extra, library, values, way, settings, monkey
     take_away(monkeypatch, library, way)
     with pytest.raises(SystemCheckError) as caught:
         call_command("check")
-    told = str(caught.value)
-    assert "Traceback" not in told
-    assert f"[{extra}]" in told or f"extra `{extra}`" in told
-    assert json.loads(ACCOUNT)["private_key"] not in told
+    received = str(caught.value)
+    assert "Traceback" not in received
+    assert f"[{extra}]" in received or f"extra `{extra}`" in received
+    assert json.loads(ACCOUNT)["private_key"] not in received
 
 
 @pytest.mark.parametrize("way", ["none", "raises", "nothing"])

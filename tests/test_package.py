@@ -185,7 +185,7 @@ def test_a_missing_library_is_one_clear_sentence(line, error):
     assert done.stderr.strip().splitlines()[-1] == error + contact.MISSING
 
 
-def test_the_version_is_told_once(project):
+def test_the_version_is_reported_once(project):
     assert re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc)\d+)?", django_verify.__version__)
     assert "version" in project["project"]["dynamic"]
     assert project["tool"]["hatch"]["version"]["path"] == "django_verify/__init__.py"
@@ -223,7 +223,7 @@ def test_a_module_opens_with_a_sentence(path):
 
 
 @every_module
-def test_a_module_has_a_telling_name(path):
+def test_a_module_has_a_reporting_name(path):
     for part in path.relative_to(PACKAGE).with_suffix("").parts:
         assert not VAGUE.fullmatch(part)
 

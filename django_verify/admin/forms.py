@@ -49,7 +49,7 @@ def destination(typed: str) -> str:
     """Return an e-mail address, or a phone number in E.164, as typed. Raises ValidationError."""
     try:
         if "@" in plain(typed):
-            return emails.read(typed).address
+            return emails.read(typed).recipient
         return phones.read(typed, countries.region(conf.phone_region())).number
     except ValueError:
         text = _("Enter a complete e-mail address, or a phone number such as +14155550100.")
@@ -57,9 +57,9 @@ def destination(typed: str) -> str:
 
 
 def key_of(typed: str) -> str:
-    """Return the key of a recipient that somebody looks for; empty for what is none."""
+    """Return the key of a recipient that a person looks for; empty for what is none."""
     try:
-        return channels.parse_address(destination(typed)).key
+        return channels.parse_recipient(destination(typed)).key
     except (ValidationError, InvalidParameter):
         return ""
 
@@ -106,7 +106,7 @@ class RoutingTable(forms.Widget):
     template_name = "django_verify/admin/routing_table.html"
     use_fieldset = True
 
-    #: What the service has now, so that an alias that has left the settings can still be shown.
+    #: What the service has now, so that an alias no longer in the settings can be shown.
     stored: Routing = {}
 
     def id_for_label(self, id_: str) -> str:
@@ -178,7 +178,7 @@ class RoutingField(forms.Field):
         return cast("RoutingTable", self.widget)
 
     def remember(self, stored: Routing) -> None:
-        """Keep what the service has now: its aliases stay valid whatever the settings say."""
+        """Keep what the service has now: its aliases stay valid whatever the settings hold."""
         self.initial = self.table.stored = stored
 
     def to_python(self, value: Any) -> Routing:
@@ -272,8 +272,8 @@ class TestMessageForm(forms.Form):
     __test__ = False  # the name is no test's
 
     channel = forms.ChoiceField(label=_("Channel"))
-    address = forms.CharField(
-        label=_("Address"),
+    recipient = forms.CharField(
+        label=_("Recipient"),
         max_length=254,
         help_text=_("A phone number with its country code, or an e-mail address for e-mail."),
         widget=forms.TextInput(
@@ -288,7 +288,7 @@ class TestMessageForm(forms.Form):
         cast("forms.ChoiceField", self.fields["channel"]).choices = enabled
 
     def clean_channel(self) -> str:
-        """Refuse a channel that no sender serves, in words that say what to do."""
+        """Refuse a channel that no sender serves; the message names the remedy."""
         channel: str = self.cleaned_data["channel"]
         if not delivery.route(self.service, channel):
             raise ValidationError(
@@ -299,6 +299,6 @@ class TestMessageForm(forms.Form):
             )
         return channel
 
-    def clean_address(self) -> str:
+    def clean_recipient(self) -> str:
         """Return the e-mail address, or the phone number in E.164 however it was written."""
-        return destination(self.cleaned_data["address"])
+        return destination(self.cleaned_data["recipient"])

@@ -1,4 +1,4 @@
-"""Parameters of a certain form: times, words, SIDs, countries; the plain ones are in `wire`."""
+"""Parameter fields of the API: times, choices, SIDs, countries; the plain ones are in `wire`."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Hint(serializers.Field[str, Any, str, Any]):
 
 
 class Hints(Hint):
-    """A list of such words; whatever else is in it is passed over."""
+    """A list of such words; whatever else is in it is skipped."""
 
     default_error_messages = {"invalid": "a list is required"}
 

@@ -28,7 +28,7 @@ class Email:
 
 
 def parse(value: str) -> Email:
-    """Read one address, at most 254 characters; its domain may be internationalised.
+    """Read one e-mail address, at most 254 characters; its domain may be internationalised.
 
     Raises ValueError for quoted local parts, address literals, lists and anything odd.
     """
@@ -72,7 +72,7 @@ def is_mailbox(key: str) -> bool:
 
 
 def canonical(address: str) -> str:
-    """Return the one spelling of an address: its domain in ASCII and lower case."""
+    """Return the one spelling of an e-mail address: its domain in ASCII and lower case."""
     local, _, domain = address.rpartition("@")
     ascii_domain = _to_ascii(domain)
     if ascii_domain in _GMAIL:

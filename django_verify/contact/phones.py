@@ -90,7 +90,7 @@ def parse(value: str) -> Phone:
 def read(text: str, region: str = "") -> Phone:
     """Read a number as people write it, in international form or in that of a region.
 
-    Spaces, punctuation and invisible marks are dropped, digits of any script taken. `region` is an
+    Spaces, punctuation and invisible marks are dropped, digits of any script accepted. `region` is an
     ISO 3166 code in either case; without one the number begins with + or 00. A number of another
     region of the same national plan is found too. Raises ValueError for letters, extensions and
     anything else, and for a region without numbers.
@@ -145,7 +145,7 @@ def same(one: str, other: str) -> bool:
 
 
 def line_type(number: str) -> str | None:
-    """Return mobile, landline or voip; None where the numbering plan does not tell."""
+    """Return mobile, landline or voip; None where the numbering plan does not distinguish them."""
     return _LINE_TYPES.get(phonenumbers.number_type(phonenumbers.parse(number)))
 
 

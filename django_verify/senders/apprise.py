@@ -11,7 +11,7 @@ from urllib.parse import quote
 from django_verify.conf.backends import installed
 from django_verify.senders.base import Message, Receipt, Sender, TemporarySendError
 
-# Two numbers that nobody has, to see whether a URL tells them apart.
+# Two numbers that nobody has, to see whether a URL distinguishes them.
 _NOBODY = "+12025550143", "+12025550178"
 _REFUSE_UNDER_SUCCESS = {"atalk", "clickatell", "clicksend", "msg91", "nexmo", "vonage"}
 # The library cannot be interrupted, so only so many calls may be left behind at a time.

@@ -1,4 +1,4 @@
-"""What a sender is given, what it answers, and what it may raise.
+"""The base class of senders: the message it gets, the receipt it returns, its errors.
 
 To add a provider: one file beside this one, with a subclass of `Sender`. Its options are the
 keyword parameters of its `__init__`; the contract tests find it by themselves.
@@ -20,7 +20,7 @@ UNSUITED: Final = "unsuited"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message, ready to send; its `repr` shows neither text nor address.
+    """One message, ready to send; its `repr` shows neither text nor recipient.
 
     `body` is plain text; on the call channel it is text to be spoken. `code` is for providers whose
     own template wants the code alone. `subject`, `from_email`, `from_name`, `template_id` and
@@ -49,7 +49,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The provider took the message: its id and, where it says so, the price.
+    """The provider's acceptance of a message: its id and, where it reports one, the price.
 
     `report_asked` is whether the provider was asked to report what becomes of it, for then the
     attempt waits for that; None: it was if the message had a `callback_url`.
@@ -64,7 +64,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """One request of a provider to our callback address, as it arrived.
+    """One request of a provider to our callback URL, as it arrived.
 
     `url` is the public one that the provider was given, query included; header names are in lower
     case. `attempt_sid` is the attempt that the URL was given out for, by its secret token;
@@ -155,7 +155,7 @@ class Sender:
         self.alias = alias
 
     def send(self, message: Message) -> Receipt:
-        """Hand the message over and return the receipt; raise SendError when it is not taken."""
+        """Hand the message over and return the receipt; raise SendError when it is refused."""
         raise NotImplementedError
 
     def reports(self, callback: Callback) -> Sequence[Report]:

@@ -171,7 +171,7 @@ class HttpSender(rest.RestSender):
         return text if decoded is None and text != "null" else decoded
 
     def receipt(self, data: object) -> Receipt:
-        """Read the id and the price where the paths say."""
+        """Read the id and the price by their paths."""
         sid, amount, currency = (_read(data, path) if path else "" for path in self.paths)
         return Receipt(sid, *rest.money(amount, currency.upper()))
 

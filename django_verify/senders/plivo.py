@@ -1,4 +1,4 @@
-"""Sends text through Plivo; its calls need an XML document at an address of ours, so none here."""
+"""Sends text through Plivo; its calls need an XML document at a URL of ours, so none here."""
 
 from __future__ import annotations
 

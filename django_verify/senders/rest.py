@@ -1,6 +1,6 @@
-"""What senders over a REST API share: one request, its answer read, a refusal told from a pause.
+"""What senders over a REST API share: one request, and its answer read as a receipt or an error.
 
-`RestSender` owns the order of events; a provider says what to ask, and how to read the answer.
+`RestSender` owns the order of events; a provider builds the request and reads the answer.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class RestSender(Sender):
         return False
 
     def reports(self, callback: Callback) -> Sequence[Report]:
-        """Return what a callback reports; its signature is looked at before what it says."""
+        """Return what a callback reports; its signature is verified first."""
         reports = None
         # An error of a parser holds what it read, so none may be the context of ours.
         with contextlib.suppress(ValueError, RecursionError):
@@ -164,7 +164,7 @@ class RestSender(Sender):
         raise NotImplementedError
 
     def report(self, sid: str, status: str, code: str = "", *price: str) -> list[Report]:
-        """Return the report of one message; none for a status that says nothing of it.
+        """Return the report of one message; none for a status without a meaning here.
 
         A provider may add to its words at any time: an unknown one is logged, and is no error.
         """

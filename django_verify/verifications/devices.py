@@ -56,7 +56,7 @@ def recognize(tokens: str, service: VerifyService, recipient_key: str) -> str:
         service_id=service.sid,
         is_forgotten=False,
         verification__account_id=service.account_id,
-        verification__address_key=recipient_key,
+        verification__recipient_key=recipient_key,
         verification__status=Verification.Status.APPROVED,
     )
     return known.order_by("-date_created").values_list("sid", flat=True).first() or ""
@@ -69,7 +69,7 @@ def forget(row: Verification) -> int:
     """
     approved = queries.verifications().filter(
         account_id=row.account_id,
-        address_key=row.address_key,
+        recipient_key=row.recipient_key,
         status=Verification.Status.APPROVED,
     )
     approvals = ClientVerification.objects.using(queries.database()).order_by()

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from django.db.models import Case, F, IntegerField, Max, Q, QuerySet, Sum, When
 
 from django_verify import conf
-from django_verify.db.queries import HISTORY, of_address, verifications
+from django_verify.db.queries import HISTORY, of_recipient, verifications
 from django_verify.exceptions import MaxSendsReached, TooManyRequests
 from django_verify.models import Verification
 from django_verify.net.times import seconds_until
@@ -92,14 +92,14 @@ class History:
 
 def history(account_sid: str, key: str, now: dt.datetime) -> History:
     """Read as many of the recipient's verifications as its budget depends on."""
-    recent = of_address(account_sid, key)
+    recent = of_recipient(account_sid, key)
     if len(recent) < HISTORY:
         return History(recent)
-    everything = verifications().filter(account_id=account_sid, address_key=key)
+    everything = verifications().filter(account_id=account_sid, recipient_key=key)
     if recent[-1].expires_at > now - _DAY:
         # Those of backends, and half as many of others. Not by an offset: a row that was written
         # meanwhile would have one counted twice.
-        limit = conf.current().ADDRESS_STARTS_PER_DAY * 3 // 2
+        limit = conf.current().RECIPIENT_STARTS_PER_DAY * 3 // 2
         older = everything.filter(serial__lt=recent[-1].serial)
         recent += older.order_by("-serial")[:limit]
     if any(map(_is_proof, recent)):
@@ -128,10 +128,10 @@ def reserve(
     if day:
         _refuse_many_starts(day, caller, now)
     today, since = [charge(each, now) for each in day], past.since_approval(now)
-    if settings.ADDRESS_GUESSES_IN_A_ROW is not None:
-        wanted = min(wanted, settings.ADDRESS_GUESSES_IN_A_ROW - sum(c.guesses for c in since))
+    if settings.MAX_CONSECUTIVE_FAILURES is not None:
+        wanted = min(wanted, settings.MAX_CONSECUTIVE_FAILURES - sum(c.guesses for c in since))
         if wanted < 1:
-            raise MaxSendsReached("Too many wrong codes in a row: the address must be released")
+            raise MaxSendsReached("Too many wrong codes in a row: the recipient must be released")
     has_devices = settings.KNOWN_DEVICE_DAYS > 0 and (
         past.approved_before or any(each.client and _is_proof(each) for each in past.rows)
     )
@@ -161,9 +161,9 @@ def shares(
     Each holds back what codes of the next length need, so that the longest are never refused: a
     day's starts with codes of ten digits cost five units each.
     """
-    units = settings.ADDRESS_GUESSES_PER_DAY * _SIX_DIGITS
-    short = settings.ADDRESS_GUESSES_PER_DAY_SHORT_CODE
-    last = 5 * settings.ADDRESS_STARTS_PER_DAY
+    units = settings.RECIPIENT_GUESSES_PER_DAY * _SIX_DIGITS
+    short = settings.RECIPIENT_GUESSES_PER_DAY_SHORT_CODE
+    last = 5 * settings.RECIPIENT_STARTS_PER_DAY
     half, few = units // 2, max(min(short // 2, short - LEAST), 0)
     backends, clients, strangers = (BACKEND,), (DEVICE, STRANGER), (STRANGER,)
     every = backends + clients
@@ -242,7 +242,7 @@ def _refuse_many_starts(day: list[Verification], caller: str, now: dt.datetime) 
 
     A quarter is the strangers', so that known devices keep theirs.
     """
-    most = conf.current().ADDRESS_STARTS_PER_DAY
+    most = conf.current().RECIPIENT_STARTS_PER_DAY
     windows: list[tuple[tuple[str, ...], int]] = [((BACKEND,), most)]
     if caller != BACKEND:
         windows = [((DEVICE, STRANGER), max(most // 2, 1))]
@@ -252,7 +252,7 @@ def _refuse_many_starts(day: list[Verification], caller: str, now: dt.datetime) 
         counted = [row for row in day if origin(row) in origins]
         if len(counted) >= allowed:
             raise TooManyRequests(
-                "Too many verifications of this address in 24 hours",
+                "Too many verifications of this recipient in 24 hours",
                 retry_after=seconds_until(counted[allowed - 1].expires_at + _DAY, now),
             )
 
@@ -261,16 +261,16 @@ def _nothing_left(day: list[Verification], now: dt.datetime) -> MaxSendsReached:
     """Return whether open verifications hold the rest, or wrong codes have used it up."""
     live = [row.expires_at for row in day if row.status == _Status.PENDING and not row.is_over(now)]
     if live:
-        text = "Too many verifications of this address are open"
+        text = "Too many verifications of this recipient are open"
         return MaxSendsReached(text, retry_after=seconds_until(min(live), now))
     oldest = min((row.expires_at for row in day if charge(row, now).guesses), default=now)
-    text = "Too many wrong codes were tried for this address"
+    text = "Too many wrong codes were tried for this recipient"
     return MaxSendsReached(text, retry_after=seconds_until(oldest + _DAY, now))
 
 
 def _nothing_lasting() -> MaxSendsReached:
     """Return that a code of this length is not paid for until an approval."""
-    return MaxSendsReached("Too many wrong codes were tried for this address: take a longer code")
+    return MaxSendsReached("Too many wrong codes were tried for this recipient: take a longer code")
 
 
 def _with_older(recent: list[Verification], everything: QuerySet[Verification]) -> History:

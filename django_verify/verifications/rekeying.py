@@ -29,7 +29,7 @@ def verifications(after: str = "", *, batch: int = 1000) -> Iterator[tuple[str, 
 
     Yields the last SID that was looked at, and how many recipients were moved with the batch.
     """
-    columns = ("sid", "account_id", "to", "address_key")
+    columns = ("sid", "account_id", "to", "recipient_key")
     while True:
         rows = queries.verifications().filter(sid__gt=after) if after else queries.verifications()
         found = list(rows.order_by("sid").values_list(*columns)[:batch])
@@ -41,27 +41,27 @@ def verifications(after: str = "", *, batch: int = 1000) -> Iterator[tuple[str, 
         yield after, moved
 
 
-@retry.taken
+@retry.on_conflict
 def _move(account_sid: str, old: str, new: str) -> int:
     """Give a recipient's verifications their new key, in the order in which they were started.
 
     Where two spellings become one, both histories are numbered anew, above all that is there: a
     start at the same moment takes a number as well, and one of the two reads again.
     """
-    columns = ("sid", "to", "address_key", "serial", "date_created")
+    columns = ("sid", "to", "recipient_key", "serial", "date_created")
     mine = queries.verifications().filter(account_id=account_sid).only(*columns)
     with savepoints.atomic(queries.database()):
-        leaving = mine.filter(address_key=old)
+        leaving = mine.filter(recipient_key=old)
         going = [row for row in leaving if recipient_key(row.to) == new]
         if not going:
             return 0
-        staying = list(mine.filter(address_key=new))
-        both = mine.filter(address_key__in=(old, new))
+        staying = list(mine.filter(recipient_key=new))
+        both = mine.filter(recipient_key__in=(old, new))
         serial = both.aggregate(last=Max("serial"))["last"] or 0
         for row in sorted([*going, *staying], key=_started):
             serial += 1
-            unchanged = mine.filter(sid=row.sid, address_key=row.address_key, serial=row.serial)
-            if not unchanged.update(address_key=new, serial=serial):
+            unchanged = mine.filter(sid=row.sid, recipient_key=row.recipient_key, serial=row.serial)
+            if not unchanged.update(recipient_key=new, serial=serial):
                 raise IntegrityError  # another run or start has it: read again
     return 1
 
@@ -87,7 +87,7 @@ def _of_entry(row: SafeListNumber) -> dict[str, str]:
 
 
 def _of_pair(row: TestNumber) -> dict[str, str]:
-    return {"key": key_of(row.address), "address": row.address}
+    return {"key": key_of(row.recipient), "recipient": row.recipient}
 
 
 def _rekey(
@@ -95,7 +95,7 @@ def _rekey(
 ) -> tuple[int, list[str]]:
     """Write the columns that differ; where another row has the key, a spare one is deleted."""
     using, after, done, taken = queries.database(), "", 0, []
-    column = "phone_number" if model is SafeListNumber else "address"
+    column = "phone_number" if model is SafeListNumber else "recipient"
     # As it is in the database: read through its field, a number has no format.
     stored = Cast(column, CharField(max_length=254))
     rows = model.objects.using(using).annotate(stored=stored).order_by("pk")

@@ -1,4 +1,4 @@
-"""Who is in front of a page, as the verbs for callers without credentials want to know it."""
+"""The caller of a page, as the verbs for callers without credentials need it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django_verify.web import cookies
 def caller(request: HttpRequest) -> Caller:
     """Return who asks: the client IP behind the site's proxies, the user, the known device."""
     return Caller(
-        ip=client_ip.address_in(request.META),
+        ip=client_ip.from_meta(request.META),
         user=getattr(request, "user", None),
         device_token=cookies.device_token(request),
     )

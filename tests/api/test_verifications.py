@@ -1,4 +1,4 @@
-"""Verifications and VerificationCheck on the wire: parameters, errors, lookups by address."""
+"""Verifications and VerificationCheck on the wire: parameters, errors, lookups by recipient."""
 
 import pytest
 from django.db import IntegrityError
@@ -278,7 +278,7 @@ def test_a_check_and_a_fetch_take_either_spelling(api, root, start, outbox, one,
 
 
 @pytest.mark.parametrize("form", ["{} {}", "{}-{}", "{}\u200b{}"])
-def test_a_code_is_taken_as_it_is_written(api, root, start, outbox, form):
+def test_a_code_is_accepted_as_it_is_written(api, root, start, outbox, form):
     start()
     code = code_in(outbox[0])
     for spelled in (form.format(code[:3], code[3:]), code[:5] + "٣"):

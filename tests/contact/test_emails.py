@@ -128,7 +128,7 @@ near_misses = st.from_regex(r"\A[a-zé+.\"@]{0,10}@[a-zü.\-@\u3002\u200b]{0,20}
 
 
 @pytest.mark.parametrize("value", VALID, ids=lambda value: value[:24])
-def test_an_address_is_taken_as_it_is(value):
+def test_a_recipient_is_accepted_as_it_is(value):
     assert emails.parse(value).address == value
 
 
@@ -154,14 +154,14 @@ def test_every_spelling_has_one_key(value, key):
 
 
 @pytest.mark.parametrize(("text", "address"), TYPED, ids=ascii)
-def test_an_address_is_read_as_people_type_it(text, address):
+def test_a_recipient_is_read_as_people_type_it(text, address):
     assert emails.read(text) == emails.parse(address)
 
 
 @pytest.mark.parametrize(
     "text", ["", " ", "anna", "an na@example.com", "annа@example.com", "x" * 400]
 )
-def test_what_is_no_address_stays_none(text):
+def test_what_is_no_recipient_stays_none(text):
     with pytest.raises(ValueError, match="not an e-mail address"):
         emails.read(text)
 
@@ -235,7 +235,7 @@ def test_the_mask_hides_the_person(address, masked):
     assert emails.mask(address) == masked
 
 
-def test_the_repr_shows_no_address():
+def test_the_repr_shows_no_recipient():
     shown = repr(emails.parse("jane.doe@example.com"))
     assert "jane" not in shown
     assert "example" not in shown

@@ -12,7 +12,7 @@ from django_verify.contact import numbering
 from django_verify.contact.numbering import CHANGES, Kind
 
 # Rows whose former spelling libphonenumber takes for a valid number all the same.
-STILL_TAKEN = ("2410?", "377(4", "8211", "8216", "8217", "8218", "8219")
+STILL_ACCEPTED = ("2410?", "377(4", "8211", "8216", "8217", "8218", "8219")
 DIGITS = "0123456789"
 RETIRED = [change for change in CHANGES if change.kind is Kind.RETIRED]
 

@@ -1,4 +1,4 @@
-"""Tokens of addresses for reports: short, of one attempt and one sender, and not to be made up."""
+"""Tokens of recipients for reports: short, of one attempt and one sender, and not to be made up."""
 
 import datetime as dt
 import secrets

@@ -27,7 +27,9 @@ OPTIONS = {"app_id": APP, "root": apple().pem}
 
 @pytest.fixture(autouse=True)
 def gate(settings):
-    settings.DJANGO_VERIFY = {"GATE": {"BACKEND": backend("app_attest"), "OPTIONS": OPTIONS}}
+    settings.DJANGO_VERIFY = {
+        "BOT_PROTECTION": {"BACKEND": backend("app_attest"), "OPTIONS": OPTIONS}
+    }
 
 
 def admit(token, *, action="start", subject=SUBJECT):
@@ -55,7 +57,7 @@ class Phone:
         return phone
 
     def assertion(self, *, key=None, app=None, counter=None, moment=None, subject=SUBJECT, **more):
-        """The next assertion; whatever is in it may be told otherwise."""
+        """The next assertion; whatever is in it may be received otherwise."""
         self.count += 1
         count = self.count if counter is None else counter
         moment = int(time.time()) if moment is None else moment
@@ -167,7 +169,9 @@ def test_a_key_counts_in_one_environment_and_one_app(settings):
     phone = Phone.known()
     for change in ({"environment": "development"}, {"app_id": "ABCDE12345.com.example.other"}):
         options = OPTIONS | change
-        settings.DJANGO_VERIFY = {"GATE": {"BACKEND": backend("app_attest"), "OPTIONS": options}}
+        settings.DJANGO_VERIFY = {
+            "BOT_PROTECTION": {"BACKEND": backend("app_attest"), "OPTIONS": options}
+        }
         app = options["app_id"]
         assert reason(phone.assertion(app=app)) == "unknown_key"
 
@@ -177,7 +181,9 @@ def test_behind_a_choice_the_key_is_the_same(settings):
     entry = {"BACKEND": backend("app_attest"), "OPTIONS": OPTIONS}
     for name in ("ios", "renamed"):
         options = {"gates": {name: entry}}
-        settings.DJANGO_VERIFY = {"GATE": {"BACKEND": backend("choice"), "OPTIONS": options}}
+        settings.DJANGO_VERIFY = {
+            "BOT_PROTECTION": {"BACKEND": backend("choice"), "OPTIONS": options}
+        }
         admit(f"{name}:{phone.assertion()}")
     assert row().counter == 2
 
@@ -251,9 +257,9 @@ def test_nothing_of_a_key_is_shown():
     phone = Phone.known()
     gate = app_attest.AppAttestGate(**OPTIONS)
     for token in (Phone().attestation, phone.assertion()):
-        verdict = gate.judge(token, remote_ip="", action="start", subject=SUBJECT)
-        assert phone.device.hash.hex() not in repr(verdict)
-        assert "04" * 8 not in repr(verdict)
+        result = gate.verify(token, remote_ip="", action="start", subject=SUBJECT)
+        assert phone.device.hash.hex() not in repr(result)
+        assert "04" * 8 not in repr(result)
 
 
 def test_keys_that_are_not_used_for_long_are_deleted(capsys):

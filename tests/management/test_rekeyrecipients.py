@@ -29,8 +29,8 @@ def rekey(*arguments):
 
 def before(row, to=OLD):
     """Let a row be what it was before the table knew that its number had changed."""
-    serials = Verification.objects.filter(address_key=to).count()
-    Verification.objects.filter(pk=row.pk).update(to=to, address_key=to, serial=serials + 1)
+    serials = Verification.objects.filter(recipient_key=to).count()
+    Verification.objects.filter(pk=row.pk).update(to=to, recipient_key=to, serial=serials + 1)
 
 
 def started(service, to, *, cancel=True):
@@ -52,10 +52,10 @@ def test_two_histories_become_one_in_the_order_of_their_starts(outbox, clock):
     other = started(service, PHONE)
     out, err = rekey("--batch", "2")
     assert not err
-    found = Verification.objects.filter(address_key=NEW).order_by("serial")
+    found = Verification.objects.filter(recipient_key=NEW).order_by("serial")
     assert [row.sid for row in found] == rows
     assert Verification.objects.get(pk=other.sid).serial == 1
-    assert not Verification.objects.filter(address_key=OLD).exists()
+    assert not Verification.objects.filter(recipient_key=OLD).exists()
     assert "1 recipients moved" in out
     code = code_in(outbox[5])
     assert verifications.check(service, code, to=OLD).status == "approved"
@@ -65,10 +65,10 @@ def test_a_second_run_changes_nothing(outbox):
     service = make_service()
     before(started(service, NEW))
     rekey()
-    kept = list(Verification.objects.values_list("sid", "address_key", "serial"))
+    kept = list(Verification.objects.values_list("sid", "recipient_key", "serial"))
     out, _ = rekey()
     assert " 0 recipients moved" in out
-    assert list(Verification.objects.values_list("sid", "address_key", "serial")) == kept
+    assert list(Verification.objects.values_list("sid", "recipient_key", "serial")) == kept
 
 
 def test_a_run_goes_on_where_it_was_cut_off(outbox):
@@ -96,7 +96,7 @@ def test_a_start_in_the_middle_loses_nothing(outbox, monkeypatch):
 
     monkeypatch.setattr(rekeying, "recipient_key", in_between)
     rekey()
-    found = Verification.objects.filter(address_key=NEW)
+    found = Verification.objects.filter(recipient_key=NEW)
     assert found.count() == 3
     assert len(set(found.values_list("serial", flat=True))) == 3
 
@@ -106,7 +106,7 @@ def test_mailboxes_move_too(outbox):
     row = verifications.start(service, "jane@gmail.com", "email")
     before(row, "j.ane@gmail.com")
     rekey()
-    assert Verification.objects.get(pk=row.sid).address_key == "jane@gmail.com"
+    assert Verification.objects.get(pk=row.sid).recipient_key == "jane@gmail.com"
     assert verifications.fetch(service, "ja.ne@googlemail.com").sid == row.sid
 
 
@@ -120,12 +120,12 @@ def test_of_two_entries_of_the_safe_list_one_stays():
     assert [row.key for row in SafeListNumber.objects.all()] == [NEW]
 
 
-def test_pairs_move_and_a_taken_one_is_told(settings):
+def test_pairs_move_and_a_used_one_is_reported(settings):
     service = make_service()
     end = timezone.now() + dt.timedelta(days=7)
     first = make_pair(service, NEW, expires_at=end)
     second = make_pair(service, PHONE, expires_at=end)
-    TestNumber.objects.filter(pk=second.pk).update(address=OLD, key=OLD)
+    TestNumber.objects.filter(pk=second.pk).update(recipient=OLD, key=OLD)
     _, err = rekey()
     assert second.sid in err
     first.delete()

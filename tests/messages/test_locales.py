@@ -104,7 +104,7 @@ def test_an_account_may_write_aliases_too(requested, tag):
 
 
 @pytest.mark.parametrize("requested", ["deu-DE", "ger", "nor-NO", "xx", "sr-RS", " de"])
-def test_an_account_is_told_what_no_catalogue_answers(requested):
+def test_an_account_is_reported_what_no_catalogue_answers(requested):
     with pytest.raises(exceptions.InvalidParameter):
         chosen(requested)
     with pytest.raises(exceptions.LocaleNotSpoken):

@@ -207,7 +207,7 @@ def test_a_report_moves_the_attempt(name, report, sent, clock):
 
 @every_report
 def test_a_report_in_time_costs_no_second_message(name, report, sent, clock, settings):
-    attempt, url = sent(name, RECEIPT_TIMEOUT=45)
+    attempt, url = sent(name, DELIVERY_REPORT_TIMEOUT=45)
     assert attempt.due_at is not None
     assert ask(report(attempt.provider_sid, url, time.time())).status_code == 200
     attempt.refresh_from_db()
@@ -249,12 +249,14 @@ def test_the_url_is_short_and_names_nothing(name, base, sent):
 
 
 def test_a_text_of_vonage_whose_url_is_too_long_is_sent_and_not_waited_for(sent, network):
-    attempt, url = sent("vonage", BASE_URL="https://" + "v" * 70 + ".org", RECEIPT_TIMEOUT=45)
+    attempt, url = sent(
+        "vonage", BASE_URL="https://" + "v" * 70 + ".org", DELIVERY_REPORT_TIMEOUT=45
+    )
     assert "callback" not in network.asked[0].form
     assert (url, attempt.due_at) == ("", None)
 
 
-def test_a_text_of_vonage_tells_where_to_report(sent, network):
+def test_a_text_of_vonage_reports_where_to_report(sent, network):
     _, url = sent("vonage")
     assert network.asked[0].form["callback"] == url
     assert set(PROVIDERS) <= set(REPORTS)

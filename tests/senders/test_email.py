@@ -60,18 +60,18 @@ def test_it_sends_one_plain_mail_to_one_recipient(mailoutbox):
     assert mail.attachments == []
 
 
-def test_the_mail_says_that_a_machine_sent_it(mailoutbox):
+def test_the_mail_states_that_a_machine_sent_it(mailoutbox):
     EmailSender("mail").send(message())
     assert mailoutbox[0].message()["Auto-Submitted"] == "auto-generated"
 
 
-def test_the_sites_address_is_the_default(mailoutbox, settings):
+def test_the_sites_recipient_is_the_default(mailoutbox, settings):
     settings.DEFAULT_FROM_EMAIL = "site@example.org"
     EmailSender("mail").send(message())
     assert mailoutbox[0].from_email == "site@example.org"
 
 
-def test_the_from_address_is_an_option(mailoutbox):
+def test_the_from_recipient_is_an_option(mailoutbox):
     EmailSender("mail", from_email="Acme <verify@example.org>").send(message())
     assert mailoutbox[0].from_email == "Acme <verify@example.org>"
 
@@ -145,8 +145,8 @@ def failed(server, outcome):
     server(outcome)
     with pytest.raises(SendError) as caught:
         EmailSender("mail").send(message())
-    for told in told_of(caught.value):
-        assert MAIL not in told
+    for received in told_of(caught.value):
+        assert MAIL not in received
     return caught.value
 
 
@@ -239,7 +239,7 @@ def test_an_api_that_refuses_is_read_by_its_status(kind, status, fault, server):
     assert (error.fault, error.uncertain) == (fault, status in {500, 502})
 
 
-def test_an_api_says_when_to_come_again(server):
+def test_an_api_states_when_to_come_again(server):
     error = failed(server, answered(429, **{"Retry-After": "7"}))
     assert (error.retry_after, error.fault) == (7, "")
     throttled = ClientError(400, "Throttling")

@@ -146,7 +146,7 @@ def test_a_report_without_its_proof_is_refused(name, site, service, monkeypatch)
 
 @every_gateway
 def test_an_attempt_waits_for_its_report(name, site, service):
-    site(name, RECEIPT_TIMEOUT=45)
+    site(name, DELIVERY_REPORT_TIMEOUT=45)
     assert start(service).due_at is not None
 
 

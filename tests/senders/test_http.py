@@ -104,7 +104,7 @@ def test_acceptance_is_a_value_of_the_answer(success, answer, accepted, fake):  
 
 
 @pytest.mark.parametrize("status", [400, 401, 429, 500])
-def test_a_status_of_failure_is_none_whatever_the_answer_says(status, fake):  # noqa: F811
+def test_a_status_of_failure_is_none_whatever_the_answer_states(status, fake):  # noqa: F811
     server = fake()
     server.fault = status, {"ok": True}
     with pytest.raises(TemporarySendError):
@@ -155,7 +155,7 @@ def test_a_plain_text_has_its_parts_by_a_pattern(answer, found, fake):  # noqa: 
         ({"error_path": "d"}, "200", TemporarySendError),
     ],
 )
-def test_a_code_is_found_where_the_paths_say(options, code, kind, fake):  # noqa: F811
+def test_a_code_is_found_where_the_paths_state(options, code, kind, fake):  # noqa: F811
     server = fake()
     server.fault = 200, {"b": "B1", "c": 7, "d": f"about {PHONE}"}
     with pytest.raises(SendError) as caught:
@@ -260,7 +260,7 @@ def test_a_report_may_have_any_shape(callback, options, found):
 @pytest.mark.parametrize(
     "body", [b"{", b"[" * 100_000, b"\xff\xfe", b'{"data":"[["}', (b"[" * 900) + (b"]" * 900)]
 )
-def test_a_report_that_cannot_be_read_is_refused_or_says_nothing(body):
+def test_a_report_that_cannot_be_read_is_refused_or_states_nothing(body):
     built = reporting(list_path="data")
     try:
         found = built.reports(Callback(OWN, "POST", {}, body, "VL1"))

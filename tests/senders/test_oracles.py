@@ -1,4 +1,4 @@
-"""The providers' own SDKs as judges: what we believe they believe, and what they sign we believe.
+"""The providers' own SDKs as verifies: what we believe they believe, and what they sign we believe.
 
 They come with the extra `oracles`; a test whose SDK is not installed is skipped.
 """

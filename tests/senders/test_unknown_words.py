@@ -7,7 +7,9 @@ import pytest
 
 from tests.senders.providers import PROVIDERS
 
-LISTED = [(name, told) for name, provider in PROVIDERS.items() for told in provider.told]
+LISTED = [
+    (name, received) for name, provider in PROVIDERS.items() for received in provider.received
+]
 WORDS = ("teleported", "READ_BY_NEIGHBOUR", "", "é", "14155552671", "x" * 5000)
 
 
@@ -20,15 +22,15 @@ def replaced(data, known, word):
     return word if isinstance(data, str | bool) and str(data).lower() in known else data
 
 
-@pytest.mark.parametrize(("name", "told"), LISTED, ids=[name for name, _ in LISTED])
+@pytest.mark.parametrize(("name", "received"), LISTED, ids=[name for name, _ in LISTED])
 @pytest.mark.parametrize("word", WORDS, ids=lambda word: ascii(word[:20]))
-def test_an_unknown_status_is_no_error(name, told, word, sender_of, clock, caplog):
+def test_an_unknown_status_is_no_error(name, received, word, sender_of, clock, caplog):
     sender = sender_of(name)
     known = {status.lower() for status in sender.statuses}
-    data = replaced(told.data, known, word)
-    assert data != told.data, "the table's status is none that the sender knows"
+    data = replaced(received.data, known, word)
+    assert data != received.data, "the table's status is none that the sender knows"
     caplog.set_level("INFO", "django_verify")
-    assert sender.reports(told.sign(data, time.time())) == []
+    assert sender.reports(received.sign(data, time.time())) == []
     logged = word in {"teleported", "READ_BY_NEIGHBOUR"}
     assert (word.lower() in caplog.text.lower()) >= logged
     assert "14155552671" not in caplog.text
@@ -36,5 +38,5 @@ def test_an_unknown_status_is_no_error(name, told, word, sender_of, clock, caplo
 
 
 def test_the_tables_are_json():
-    for _, told in LISTED:
-        assert json.loads(json.dumps(told.data)) == told.data
+    for _, received in LISTED:
+        assert json.loads(json.dumps(received.data)) == received.data

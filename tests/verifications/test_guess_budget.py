@@ -130,8 +130,8 @@ def test_clients_never_shrink_a_backend_s_guesses_below_three(digits, used_up_by
 @pytest.mark.parametrize("guesses", [8, 20, 100])
 def test_the_longest_codes_are_paid_for_whatever_the_settings(settings, starts, guesses):
     settings.DJANGO_VERIFY = {
-        "ADDRESS_STARTS_PER_DAY": starts,
-        "ADDRESS_GUESSES_PER_DAY": guesses,
+        "RECIPIENT_STARTS_PER_DAY": starts,
+        "RECIPIENT_GUESSES_PER_DAY": guesses,
     }
     day, ever = shares(conf.current(), has_clients=True, has_devices=True)
     backends = [

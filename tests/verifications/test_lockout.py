@@ -255,7 +255,7 @@ def test_a_known_device_keeps_its_share(site, client, unlimited):
     token = site.token
     offers = attack(site.clients)
     assert offers[-1] == (10, 5)
-    assert len(offers) == conf.current().ADDRESS_STARTS_PER_DAY // 4 - 1
+    assert len(offers) == conf.current().RECIPIENT_STARTS_PER_DAY // 4 - 1
     victim = getattr(site, client)(device_token=token)
     assert victim.code_length == 6
     assert victim.guesses >= 3
@@ -400,7 +400,7 @@ def test_an_account_s_budget_is_its_own(site, unlimited, outbox):
 @by_client
 def test_nist_to_the_letter_shuts_the_door(site, client, clock, settings, unlimited):
     """What `MAX_CONSECUTIVE_FAILURES` costs: strangers shut everybody out, until a release."""
-    values = {**settings.DJANGO_VERIFY, "ADDRESS_GUESSES_IN_A_ROW": 40}
+    values = {**settings.DJANGO_VERIFY, "MAX_CONSECUTIVE_FAILURES": 40}
     settings.DJANGO_VERIFY = values
     attack(getattr(site, client), site.clients)
     assert sum(row.checks for row in Verification.objects.all()) == 40

@@ -87,7 +87,8 @@ def test_a_tag_is_another_destination_of_the_same_budget(service, outbox):
     with pytest.raises(exceptions.NotFound):
         verifications.fetch(service, "jane+tag@gmail.com")
     assert (
-        verifications.start(service, "ja.ne+tag@gmail.com", "email").address_key == "jane@gmail.com"
+        verifications.start(service, "ja.ne+tag@gmail.com", "email").recipient_key
+        == "jane@gmail.com"
     )
 
 
@@ -107,7 +108,7 @@ def test_what_cannot_be_the_code_costs_no_guess(service, outbox, code):
     assert Verification.objects.get(pk=row.sid).checks == 0
 
 
-def test_what_is_taken_as_written_is_compared_as_it_is(service, outbox):
+def test_what_is_accepted_as_written_is_compared_as_it_is(service, outbox):
     row = verifications.start(service, "+14155552671")
     code = code_in(outbox[0])
     spaced = f"{code[:3]} {code[3:]}"
