@@ -57,7 +57,7 @@ clean: ## Remove environments, caches, reports and test databases; db.sqlite3 st
 		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# An interpreter is taken only if it runs and brings venv: a name on the path may be an empty shim.
+# An interpreter is used only if it runs and brings venv: a name on the path may be an empty shim.
 $(PY):
 	@for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
 		if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \

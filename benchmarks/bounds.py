@@ -16,13 +16,13 @@ LEAST = {"cycles/s": 0.25}
 
 
 def beyond(result: Mapping[str, Any]) -> Iterator[str]:
-    """Say of each figure of one table that is beyond its bound what it is and what it may be."""
+    """Report each figure of one table that is beyond its bound, with the bound."""
     place = f"{result['database']}, {result['clients']} client threads"
     for name, most in STATEMENTS.items():
         if result["ours"][name] > most:
             yield f"{place}: {name} is {result['ours'][name]}, and {most} are allowed"
     for name, most in MOST.items():
-        # Where the system does not tell what a process used, there is no ratio.
+        # Where the system does not report what a process used, there is no ratio.
         if result["ratio"].get(name, 0) > most:
             yield f"{place}: {name} is {result['ratio'][name]:.2f} times the floor's, not {most}"
     for name, least in LEAST.items():

@@ -46,16 +46,16 @@ class Clients:
     server: Server
     connections: list[HTTPConnection]
 
-    def round(self, addresses: Iterator[str], cycles: int) -> Round:
+    def round(self, numbers_to_verify: Iterator[str], cycles: int) -> Round:
         """Start that many numbers and check each with its right code."""
         side = self.server.side
-        starts = [side.start(to) for to in islice(addresses, cycles)]
+        starts = [side.start(to) for to in islice(numbers_to_verify, cycles)]
         started = self._phase(starts)
         return Round(started, self._phase(side.checks(self.server.url, started.answers)))
 
-    def starts(self, addresses: Iterator[str], count: int) -> Phase:
+    def starts(self, numbers_to_verify: Iterator[str], count: int) -> Phase:
         """Start that many numbers, and check none of them."""
-        return self._phase([self.server.side.start(to) for to in islice(addresses, count)])
+        return self._phase([self.server.side.start(to) for to in islice(numbers_to_verify, count)])
 
     def _phase(self, calls: Sequence[Call]) -> Phase:
         phase = Phase()

@@ -32,9 +32,9 @@ def main(name: str) -> None:
 def count_statements(side: Side) -> dict[str, dict[str, int]]:
     """Return the statements of the second start and check; the first ones fill the caches."""
     client = Client()
-    addresses = numbers.fresh(first=1_000_000)  # none of those that are measured
+    numbers_to_verify = numbers.fresh(first=1_000_000)  # none of those that are measured
     for _ in range(2):
-        start, answer = _count(client, side, side.start(next(addresses)))
+        start, answer = _count(client, side, side.start(next(numbers_to_verify)))
         (call,) = side.checks(os.environ["DATABASE_URL"], [answer])
         check, _ = _count(client, side, call)
     return {"start": start, "check": check}

@@ -66,9 +66,9 @@ def measure(name: str, make: Maker, key: str, options: argparse.Namespace) -> li
             )
             for side in ("floor", "ours")
         ]
-        addresses = numbers.fresh()
+        numbers_to_verify = numbers.fresh()
         for clients in options.clients:
-            result = _interleave(running, addresses, clients, options)
+            result = _interleave(running, numbers_to_verify, clients, options)
             results.append({"database": name, "clients": clients, **result})
             title = f"\n{name}, {clients} client thread{'s' * (clients > 1)}"
             print(report.render(title, result), flush=True)
@@ -77,7 +77,7 @@ def measure(name: str, make: Maker, key: str, options: argparse.Namespace) -> li
 
 def _interleave(
     running: list[servers.Server],
-    addresses: Iterator[str],
+    numbers_to_verify: Iterator[str],
     clients: int,
     options: argparse.Namespace,
 ) -> dict[str, Any]:
@@ -86,11 +86,11 @@ def _interleave(
     with ExitStack() as stack:
         drivers = [stack.enter_context(load.connect(server, clients)) for server in running]
         for driver in drivers:
-            driver.round(addresses, 5 * options.threads)  # connections, imports, caches
+            driver.round(numbers_to_verify, 5 * options.threads)  # connections, imports, caches
         for _ in range(options.rounds):
             for driver in drivers:
                 name = driver.server.side.name
-                rounds[name].append(driver.round(addresses, options.cycles))
+                rounds[name].append(driver.round(numbers_to_verify, options.cycles))
             drivers.reverse()
     table = {
         server.side.name: report.figures(rounds[server.side.name], server.statements)

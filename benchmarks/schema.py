@@ -105,7 +105,7 @@ def _fill(service: Any, phones: Iterator[str], count: int) -> None:
             over = now + dt.timedelta(minutes=10)
             of_start = {
                 "to": to,
-                "address_key": to,
+                "recipient_key": to,
                 "serial": 1,
                 "sent_at": now,
                 "expires_at": over,

@@ -1,7 +1,7 @@
 """The two sides: what each is asked, what it must answer, and how the client knows the code.
 
 The codes are learned between two phases, from the database and the shared key, so that no
-request pays for telling them.
+request pays for reporting them.
 """
 
 from __future__ import annotations

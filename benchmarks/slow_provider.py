@@ -51,21 +51,21 @@ def _driver(
     serving = servers.serve("ours", url, key=key, workers=1, threads=options.clients, more=more)
     server = stack.enter_context(serving)
     if not options.inline:
-        stack.enter_context(servers.sweeper(server, key, more))
+        stack.enter_context(servers.worker(server, key, more))
     return stack.enter_context(load.connect(server, options.clients))
 
 
 def _interleave(
-    drivers: dict[str, load.Clients], addresses: Iterator[str], options: argparse.Namespace
+    drivers: dict[str, load.Clients], numbers_to_verify: Iterator[str], options: argparse.Namespace
 ) -> dict[str, list[load.Phase]]:
     phases: dict[str, list[load.Phase]] = {name: [] for name in drivers}
     for driver in drivers.values():
-        driver.starts(addresses, 5 * options.clients)  # connections, imports, caches
-    turns = list(drivers)
+        driver.starts(numbers_to_verify, 5 * options.clients)  # connections, imports, caches
+    order = list(drivers)
     for _ in range(options.rounds):
-        for name in turns:
-            phases[name].append(drivers[name].starts(addresses, options.starts))
-        turns.reverse()
+        for name in order:
+            phases[name].append(drivers[name].starts(numbers_to_verify, options.starts))
+        order.reverse()
     return phases
 
 

@@ -50,10 +50,10 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
 
 
 def _paths(settings: conf.Settings) -> Iterable[str]:
-    """Return the dotted paths that are first needed when somebody is waiting for an answer."""
+    """Return the dotted paths that are first needed when a person is waiting for an answer."""
     yield from settings.MOBILE_AUTHENTICATION
-    if "." in settings.USERS_CLAIMED_NUMBER:
-        yield settings.USERS_CLAIMED_NUMBER
+    if "." in settings.PHONE_CONFLICT_POLICY:
+        yield settings.PHONE_CONFLICT_POLICY
 
 
 def _push() -> Iterable[CheckMessage]:
@@ -152,7 +152,7 @@ def check_test_numbers(
         endless = pairs.filter(expires_at=None).count()
         far = pairs.filter(expires_at__gt=timezone.now() + LONGEST, is_active=True).count()
     except ImproperlyConfigured:
-        return []  # check_settings tells
+        return []  # check_settings reports it
     except DatabaseError:
         return []  # not migrated yet
     found: list[CheckMessage] = []
@@ -174,7 +174,7 @@ def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
         push_senders.configured()
         gate = gates.configured()
     except ImproperlyConfigured:
-        return []  # check_settings tells
+        return []  # check_settings reports it
     return [
         *_development_senders(configured),
         *_development_sna(),
@@ -200,7 +200,7 @@ def _unheard_reports(
         included = True
     if not (settings.BASE_URL and included):
         yield checks.Warning(
-            f"The senders {reporting} report deliveries, and the site has no address for that.",
+            f"The senders {reporting} report deliveries, and the site has no URL for that.",
             hint="Set BASE_URL and include django_verify.urls.",
             id="django_verify.W016",
         )
@@ -220,7 +220,7 @@ def _development_sna() -> Iterable[CheckMessage]:
     provider = sna.configured()
     if provider is not None and provider.development:
         yield Error(
-            "The provider of DJANGO_VERIFY['SNA'] knows no carrier: it approves whoever asks.",
+            "The provider of DJANGO_VERIFY['SNA'] knows no carrier: it approves anyone who asks.",
             hint="Configure a gateway, or leave SNA out.",
             id="django_verify.E011",
         )
@@ -239,7 +239,7 @@ def _development_push() -> Iterable[CheckMessage]:
 def _development_gate(gate: gates.Gate | None) -> Iterable[CheckMessage]:
     if gate is not None and gate.development:
         yield Error(
-            "The gate of DJANGO_VERIFY['GATE'] is one for development: it keeps too few out.",
+            "The gate of DJANGO_VERIFY['BOT_PROTECTION'] is for development: it keeps too few out.",
             hint="Configure a provider, its real secret, and apps of the production environment.",
             id="django_verify.E043",
         )
@@ -248,26 +248,26 @@ def _development_gate(gate: gates.Gate | None) -> Iterable[CheckMessage]:
 def _test_numbers(settings: conf.Settings) -> Iterable[CheckMessage]:
     if settings.TEST_NUMBERS:
         yield checks.Warning(
-            "TEST_NUMBERS is on: whoever knows a pair's code passes for the owner of its address.",
+            "TEST_NUMBERS is on: a pair's code is enough to pass for the owner of its number.",
             hint="Switch it on where reviewers or tests need it, for as long as they do.",
             id="django_verify.W041",
         )
 
 
 def _weak_limits(settings: conf.Settings) -> Iterable[CheckMessage]:
-    if settings.ADDRESS_GUESSES_IN_A_ROW > 100:
+    if settings.MAX_CONSECUTIVE_FAILURES > 100:
         yield checks.Warning(
-            "ADDRESS_GUESSES_IN_A_ROW is above 100, the bound of NIST SP 800-63B.",
+            "MAX_CONSECUTIVE_FAILURES is above 100, the bound of NIST SP 800-63B.",
             id="django_verify.W011",
         )
-    if settings.ADDRESS_GUESSES_PER_DAY > 100:
+    if settings.RECIPIENT_GUESSES_PER_DAY > 100:
         yield checks.Warning(
-            "ADDRESS_GUESSES_PER_DAY is above 100: codes of 6 digits can be guessed in time.",
+            "RECIPIENT_GUESSES_PER_DAY is above 100: codes of 6 digits can be guessed in time.",
             id="django_verify.W012",
         )
-    if settings.ADDRESS_GUESSES_PER_DAY_SHORT_CODE > 10:
+    if settings.RECIPIENT_GUESSES_PER_DAY_SHORT_CODE > 10:
         yield checks.Warning(
-            "ADDRESS_GUESSES_PER_DAY_SHORT_CODE is above 10: codes of 4 digits can be guessed.",
+            "RECIPIENT_GUESSES_PER_DAY_SHORT_CODE is above 10: codes of 4 digits can be guessed.",
             id="django_verify.W014",
         )
     for name, secret in settings.KEYS.items():

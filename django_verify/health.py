@@ -1,4 +1,4 @@
-"""Whether the site can do its work: what a load balancer, a monitor and an operator ask."""
+"""Health checks of database, queue, senders and workers, for load balancers and monitors."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Health:
         return self.status != FAILING
 
     def public(self) -> dict[str, Any]:
-        """Return what the address shows: no name of a sender, a host or a version."""
+        """Return what the URL shows: no name of a sender, a host or a version."""
         checks = {check.name: {"status": check.status, **check.numbers} for check in self.checks}
         return {"status": self.status, "checks": checks}
 
@@ -94,9 +94,9 @@ def queue() -> Check:
 
 
 def sender_states() -> Check:
-    """Count the senders that are passed over; without any other the site can send nothing."""
+    """Count the senders that are skipped; without any other the site can send nothing."""
     known = set(senders.configured())
-    out = sorted(known.intersection(circuit_breakers.passed_over()))
+    out = sorted(known.intersection(circuit_breakers.open_circuits()))
     status = OK
     if out:
         status = FAILING if known <= set(out) else DEGRADED

@@ -1,4 +1,4 @@
-"""What a host may listen to; who sends each signal is told here, receivers live in the host.
+"""The signals that a host may listen to, with their senders; receivers live in the host.
 
 All but `verification_starting` are sent after commit, once for each event, with `send_robust`: an
 exception in a receiver is logged by Django and undoes nothing. A process that dies right after the
@@ -19,13 +19,13 @@ verification_approved = Signal()
 
 
 class NotRecorded(Exception):
-    """A receiver's word that a proved address was not kept; `reason` is for machines."""
+    """Returned by a receiver that did not keep a proved recipient; `reason` is for machines."""
 
     reason = "refused"
 
 
-#: A client without credentials has proved its address: `client` (a `ClientVerification`),
-#: `verification`, `user` (who is logged in, or None). A receiver that keeps the address for the
+#: A client without credentials has proved its recipient: `client` (a `ClientVerification`),
+#: `verification`, `user` (who is logged in, or None). A receiver that keeps the recipient for the
 #: user refuses by raising a `NotRecorded`: the approval stands, and the client hears the reason.
 client_approved = Signal()
 
@@ -38,11 +38,11 @@ verification_failed = Signal()
 #: A sender accepted the message: `attempt`.
 attempt_sent = Signal()
 
-#: No sender took the message, `attempt.error_message` says why: `attempt`.
+#: No sender accepted the message; `attempt.error_message` has the reason: `attempt`.
 attempt_failed = Signal()
 
 #: The site has disabled a webhook or an event sink: `receiver`, and `reason`, which is `gone` (it
-#: answered 410) or `failing` (nothing was accepted for five days). For whoever tells its owner.
+#: answered 410) or `failing` (nothing was accepted for five days). For a notice to its owner.
 webhook_disabled = Signal()
 
 #: A factor exists, and is not verified yet: `factor`.

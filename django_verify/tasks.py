@@ -1,6 +1,6 @@
 """Celery's job, where its `autodiscover_tasks` looks for it; needs the extra `celery`.
 
-The job is acknowledged when it is done, and comes again when its worker dies; then the row tells
+The job is acknowledged when it is done, and comes again when its worker dies; then the row shows
 whether anything is left to do.
 """
 
@@ -29,12 +29,12 @@ else:
         ignore_result=True,
     )
     def deliver(sid: str) -> bool:
-        """Send one attempt, unless it is over or somebody else has it."""
+        """Send one attempt, unless it is over or another worker has claimed it."""
         return delivery.take(sid, woken=True)
 
 
 def wake(sid: str) -> None:
-    """Publish the job; a broker that does not answer is not asked twice, a sweep sends it."""
+    """Publish the job; a broker that does not answer is not asked twice, a worker sends it."""
     queue = conf.current().DISPATCH_QUEUE
     named = {"queue": queue} if queue else {}
     if deliver.app.conf.task_always_eager:

@@ -1,4 +1,4 @@
-"""Addresses for machines without credentials: `path("verify/", include("django_verify.urls"))`."""
+"""URLs for machines without credentials: `path("verify/", include("django_verify.urls"))`."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _ATTEMPT = re.compile(r"(?:^|&)attempt=(VL[0-9a-f]{32})(?:&|\Z)")
 def callback(request: HttpRequest, alias: str) -> HttpResponse:
     """Take a provider's report: 204, or 403 where its signature is not right.
 
-    The signature is looked at before anything else, on the address that we gave the provider.
+    The signature is verified before anything else, on the URL that we gave the provider.
     Where something of ours fails, 503 has the provider come again.
     """
     sender = _reporting(alias)
@@ -84,7 +84,7 @@ def _answer(request: HttpRequest, sender: Sender) -> HttpResponse:
 
 
 def _body(request: HttpRequest) -> bytes | None:
-    """Return the body, or None where it is larger than MAX_BODY, whatever Content-Length says."""
+    """Return the body, or None where it is larger than MAX_BODY, whatever its Content-Length."""
     limit = conf.current().MAX_BODY
     body = request.read(limit + 1)
     return body if len(body) <= limit else None
@@ -94,7 +94,7 @@ def _body(request: HttpRequest) -> bytes | None:
 @outside_atomic_requests
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Tell whether this site can take a start: 200 or 503; with `?live`, whether it answers."""
+    """Report whether this site can take a start: 200 or 503; with `?live`, whether it answers."""
     if "live" in request.GET:
         return livez(request)
     found = health.examine()
@@ -105,7 +105,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @outside_atomic_requests
 @require_safe
 def livez(request: HttpRequest) -> HttpResponse:
-    """Tell that the process answers; asks no database, so that an outage restarts nobody."""
+    """Report that the process answers; asks no database, so that an outage restarts no process."""
     return JsonResponse({"status": "ok"})
 
 

@@ -202,7 +202,7 @@ def _challenged(service: VerifyService, identity: str, code: str) -> Challenge |
     try:
         entity = entities.fetch(service, identity)
     except NotFound:
-        return None  # and the page says what it says of a wrong code: no name is told to exist
+        return None  # and the page answers as to a wrong code: no name is revealed to exist
     apps = entities.rows().filter(
         entity=entity, factor_type=Factor.Type.TOTP, status=Factor.Status.VERIFIED
     )

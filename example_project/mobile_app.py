@@ -43,14 +43,14 @@ class SignUpForm(serializers.Serializer[Any]):
     proof = VerifiedPhoneField(purpose=PURPOSE)
 
     def validate_username(self, value: str) -> str:
-        """Refuse a name that somebody has, while the proof is still unused."""
+        """Refuse a name that is in use, while the proof is still unused."""
         if get_user_model().objects.filter(username=value).exists():
-            raise serializers.ValidationError("This name is taken.", "taken")
+            raise serializers.ValidationError("This name is in use.", "in_use")
         return value
 
 
 class SignUp(APIView):
-    """Makes a user of whoever brings a proof; the proof comes back where that fails."""
+    """Makes a user of anyone with a proof; the proof is given back where that fails."""
 
     authentication_classes: tuple[type[BaseAuthentication], ...] = ()
     permission_classes = ()

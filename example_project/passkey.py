@@ -60,7 +60,7 @@ _SENTENCES: dict[type[VerifyError], str] = {
 @never_cache
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
-    """Tell how many passkeys the visitor has, and offer to register one."""
+    """Show how many passkeys the visitor has, and offer to register one."""
     service = visitor.service()
     if service is None:
         return redirect("verify_web:start")
@@ -82,9 +82,9 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def for_script(view: View) -> Callable[[HttpRequest], HttpResponse]:
-    """Give a view the JSON that was sent; it returns JSON, or raises what is told as an error."""
+    """Give a view the JSON that was sent; it returns JSON, or raises an error to answer."""
 
-    # An answer is charged before it is judged, and no rollback may take that back.
+    # An answer is charged before it is verified, and no rollback may undo that.
     @transaction.non_atomic_requests
     @never_cache
     @require_POST
@@ -126,9 +126,9 @@ def verify(request: HttpRequest, service: VerifyService, sent: dict[str, Any]) -
 
 @for_script
 def challenge(request: HttpRequest, service: VerifyService, sent: dict[str, Any]) -> dict[str, Any]:
-    """Return what `navigator.credentials.get` is asked: for a name, or for whoever comes."""
-    posed = passkeys.challenge(service, identity=str(sent.get("identity", "")))
-    return dict(posed.options or {})
+    """Return what `navigator.credentials.get` is asked: for a name, or for any passkey."""
+    challenge = passkeys.challenge(service, identity=str(sent.get("identity", "")))
+    return dict(challenge.options or {})
 
 
 @for_script
@@ -176,7 +176,7 @@ def _texts(members: Any, name: str) -> list[str]:
 
 
 def _sentence(error: VerifyError) -> str:
-    """Return what a person is told; what is wrong with an answer is for developers."""
+    """Return the sentence for a person; what is wrong with an answer is for developers."""
     answer_is_wrong = isinstance(error, InvalidParameter)
     return _SENTENCES.get(type(error), _NOT_OURS if answer_is_wrong else error.message)
 

@@ -59,7 +59,7 @@ DATABASES = {"default": env.dj_db_url("DATABASE_URL", f"sqlite:///{BASE_DIR / 'd
 DATABASES["default"]["ATOMIC_REQUESTS"] = env.bool("ATOMIC_REQUESTS", False)
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Write-ahead log: readers and one writer do not wait for each other. Immediate transactions:
-    # a writer waits for its turn at BEGIN instead of failing in the middle.
+    # a writer waits for the lock at BEGIN instead of failing in the middle.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,

@@ -1,4 +1,4 @@
-"""The addresses of the example site."""
+"""The URLs of the example site."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -1,6 +1,6 @@
 """Who is visiting, and the service that verifies them; both stand for what a real site has.
 
-A real site asks for a further factor of somebody who is logged in. Here a visitor is given a name,
+A real site asks for a further factor of a user who is logged in. Here a visitor is given a name,
 the session remembers it, and only that session adds factors to it.
 """
 

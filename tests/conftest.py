@@ -142,11 +142,11 @@ def make_service(account=None, **values):
     return VerifyService.objects.create(account=account or make_account(), **values)
 
 
-def make_pair(service, address=PHONE, code="482913", days=7, **values):
+def make_pair(service, recipient=PHONE, code="482913", days=7, **values):
     """A test number of a service."""
     if days is not None:
         values.setdefault("expires_at", timezone.now() + dt.timedelta(days=days))
-    pair = TestNumber(service=service, address=address, **values)
+    pair = TestNumber(service=service, recipient=recipient, **values)
     pair.set_code(code)
     pair.save()
     return pair
@@ -167,7 +167,7 @@ def wrong(code, number=1):
 
 
 def database_url():
-    """The address of this test's database, for another process."""
+    """The recipient of this test's database, for another process."""
     given = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{given['NAME']}"

@@ -85,8 +85,8 @@ class Phone:
         named = {"cty": "twilio-pba;v=1", "typ": "JWT", "alg": "ES256"}
         named |= {"kid": self.factor["config"]["credential_sid"], **(header or {})}
         now = self.now()
-        told = {"sub": self.factor["account_sid"], "exp": now + 600, "nbf": now, **claims}
-        return self.jws(named, told)
+        received = {"sub": self.factor["account_sid"], "exp": now + 600, "nbf": now, **claims}
+        return self.jws(named, received)
 
     # Requests.
 
@@ -221,11 +221,11 @@ def over(url, root="/v2/"):
         try:
             connection.request(method, root + path, body or None, headers)
             answer = connection.getresponse()
-            text, told = answer.read(), answer.getheaders()
+            text, received = answer.read(), answer.getheaders()
         finally:
             connection.close()
-        assert len([name for name, _ in told if name.lower() == "date"]) == 1
+        assert len([name for name, _ in received if name.lower() == "date"]) == 1
         data = json.loads(text) if text else None
-        return SimpleNamespace(status=answer.status, headers=dict(told), data=data)
+        return SimpleNamespace(status=answer.status, headers=dict(received), data=data)
 
     return send

@@ -55,7 +55,7 @@ def redeem(token, purpose="sign-up", **values):
 
 
 def reason(token, purpose="sign-up", **values):
-    """Why a proof is not taken."""
+    """Why a proof is refused."""
     with pytest.raises(ProofRefused) as caught:
         proofs.redeem(token, purpose=purpose, **values)
     return caught.value.reason

@@ -22,7 +22,7 @@ CHALLENGE = {
 
 
 class Receiver:
-    """A server on loopback: keeps what it is sent, and answers as told."""
+    """A server on loopback: keeps what it is sent, and answers as asked."""
 
     def __init__(self, port=0):
         outer = self
@@ -61,7 +61,7 @@ def make_webhook(service, **values):
     return Webhook.objects.create(service=service, **values)
 
 
-def tell(service, kind="created"):
+def notify(service, kind="created"):
     entity = Entity(identity="user-7")
     factor = Factor(service=service, account=service.account, entity=entity, **FACTOR)
     if kind in {"approved", "denied"}:

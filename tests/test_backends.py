@@ -29,7 +29,7 @@ class Open(EmailSender):
 KINDS = {
     "sender": ("SENDERS", "fcm", senders.configured, EmailSender, "from_email", "fromemail"),
     "push": ("PUSH_SENDERS", "fcm", push_senders.configured, ApnSender, "team_id", "team"),
-    "gate": ("GATE", None, gates.configured, MemoryGate, "password", "pasword"),
+    "gate": ("BOT_PROTECTION", None, gates.configured, MemoryGate, "password", "pasword"),
     "sna": ("SNA", None, sna.configured, sna.Simulator, "carrier", "carier"),
     "lookup": ("CARRIER_LOOKUP", None, carrier_lookup.configured, PaidLookup, "api_key", "apikey"),
 }
@@ -69,7 +69,10 @@ def test_a_class_with_options_is_built_once_until_the_settings_change(kind):
 
 
 def test_what_is_built_is_kept(settings):
-    settings.DJANGO_VERIFY = {"SENDERS": {"it": path(EmailSender)}, "GATE": path(MemoryGate)}
+    settings.DJANGO_VERIFY = {
+        "SENDERS": {"it": path(EmailSender)},
+        "BOT_PROTECTION": path(MemoryGate),
+    }
     assert senders.get("it") is senders.get("it") is senders.configured()["it"]
     assert gates.configured() is gates.configured()
     kept = gates.configured()
@@ -86,10 +89,10 @@ def test_a_path_alone_is_a_class_without_options(kind):
 
 def test_an_unknown_option_is_refused_with_the_nearest_one(kind):
     build, where, cls, option, misspelled = kind
-    told = refusal(build, {"BACKEND": path(cls), "OPTIONS": {misspelled: "x"}})
-    assert told == f"{where}: unknown option {misspelled!r}. Did you mean {option!r}?"
-    told = refusal(build, {"BACKEND": path(cls), "OPTIONS": {"zzz": "x"}})
-    assert told == f"{where}: unknown option 'zzz'."
+    received = refusal(build, {"BACKEND": path(cls), "OPTIONS": {misspelled: "x"}})
+    assert received == f"{where}: unknown option {misspelled!r}. Did you mean {option!r}?"
+    received = refusal(build, {"BACKEND": path(cls), "OPTIONS": {"zzz": "x"}})
+    assert received == f"{where}: unknown option 'zzz'."
 
 
 @pytest.mark.parametrize(
@@ -110,9 +113,9 @@ def test_an_unknown_option_is_refused_with_the_nearest_one(kind):
 )
 def test_an_entry_that_cannot_be_read(kind, entry, sentence):
     build, where, *_ = kind
-    told = refusal(build, entry)
-    assert told.startswith(f"{where}: ")
-    assert sentence in told
+    received = refusal(build, entry)
+    assert received.startswith(f"{where}: ")
+    assert sentence in received
 
 
 def test_an_error_while_a_backend_is_built_names_its_entry(settings):
@@ -121,7 +124,7 @@ def test_an_error_while_a_backend_is_built_names_its_entry(settings):
         senders.configured()
 
 
-def test_a_class_that_takes_any_option_says_itself_which_it_knows(settings):
+def test_a_class_that_takes_any_option_states_itself_which_it_knows(settings):
     settings.DJANGO_VERIFY = {"SENDERS": {"it": {"BACKEND": path(Open), "OPTIONS": {"x": 1}}}}
     with pytest.raises(ImproperlyConfigured, match=r"\['SENDERS'\]\['it'\]: .*'x'"):
         senders.configured()

@@ -1,4 +1,4 @@
-"""The bounds of the benchmark: what is within them is silent, what is beyond is told."""
+"""The bounds of the benchmark: what is within them is silent, what is beyond is received."""
 
 import pytest
 
@@ -8,14 +8,14 @@ OURS = {"start SQL": 6, "start BEGIN": 1, "check SQL": 4, "check BEGIN": 0}
 RATIO = {"start CPU, ms": 2.3, "check CPU, ms": 1.4, "cycles/s": 0.6}
 
 
-def told(ours=(), ratio=()):
+def received(ours=(), ratio=()):
     result = {"database": "SQLite", "clients": 4, "ours": OURS | dict(ours)}
     return list(bounds.beyond(result | {"ratio": RATIO | dict(ratio)}))
 
 
 def test_what_is_measured_today_is_within_them():
-    assert told() == []
-    assert told(ours={"start SQL": 3}, ratio={"cycles/s": 1.5, "check CPU, ms": 0.5}) == []
+    assert received() == []
+    assert received(ours={"start SQL": 3}, ratio={"cycles/s": 1.5, "check CPU, ms": 0.5}) == []
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,8 @@ def test_what_is_measured_today_is_within_them():
         ({}, {"cycles/s": 0.1}, "cycles/s"),
     ],
 )
-def test_one_that_is_beyond_is_told(ours, ratio, name):
-    (line,) = told(ours, ratio)
+def test_one_that_is_beyond_is_reported(ours, ratio, name):
+    (line,) = received(ours, ratio)
     assert line.startswith(f"SQLite, 4 client threads: {name} is ")
 
 

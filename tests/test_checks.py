@@ -16,7 +16,7 @@ from tests.scripted import configured
 
 EMAIL = {"BACKEND": "django_verify.senders.email.EmailSender"}
 MEMORY = {"BACKEND": "django_verify.senders.locmem.LocmemSender"}
-GATE = "django_verify.gates.{}"
+BOT_PROTECTION = "django_verify.gates.{}"
 CONSOLE = {"BACKEND": "django_verify.senders.console.ConsoleSender"}
 FILE = "django_verify.senders.file.FileSender"
 GOOD = {
@@ -56,7 +56,10 @@ def test_the_checks_are_registered(settings):
         ({"KEYS": {"a b": "x"}}, "'a b' is no key id"),
         ({"SENDERS": {"x": {"BACKEND": "nowhere.Sender"}}}, "No module named 'nowhere'"),
         ({"SENDERS": {"x": EMAIL | {"OPTIONS": None}}}, "['SENDERS']['x']: OPTIONS must be"),
-        ({"GATE": {"BACKEND": "nowhere.Gate"}}, "DJANGO_VERIFY['GATE']: No module named"),
+        (
+            {"BOT_PROTECTION": {"BACKEND": "nowhere.Gate"}},
+            "DJANGO_VERIFY['BOT_PROTECTION']: No module named",
+        ),
     ],
     ids=str,
 )
@@ -85,7 +88,7 @@ def test_e003_a_route_through_a_sender_that_does_not_serve(routes, alias, settin
     assert f"no sender {alias!r} serves it" in error.msg
 
 
-def test_every_fault_of_the_routes_is_told(settings):
+def test_every_fault_of_the_routes_is_reported(settings):
     use(settings, ROUTES={"pigeon": [], "sms": ["mail", "post"], "email": ["mail"]})
     assert ids(checks.check_settings()) == ["E002", "E003", "E003"]
 
@@ -111,20 +114,29 @@ def test_e001_an_engine_that_is_none(path, settings):
 
 
 def test_w043_a_gate_that_takes_tokens_of_any_page(settings):
-    gate = {"BACKEND": GATE.format("turnstile.TurnstileGate"), "OPTIONS": {"secret": "s"}}
-    use(settings, GATE=gate)
+    gate = {"BACKEND": BOT_PROTECTION.format("turnstile.TurnstileGate"), "OPTIONS": {"secret": "s"}}
+    use(settings, BOT_PROTECTION=gate)
     assert ids(checks.check_settings()) == ["W043"]
-    use(settings, GATE=gate | {"OPTIONS": {"secret": "s", "hostnames": ["www.example.com"]}})
+    use(
+        settings,
+        BOT_PROTECTION=gate | {"OPTIONS": {"secret": "s", "hostnames": ["www.example.com"]}},
+    )
     assert checks.check_settings() == []
     assert checks.check_deployment() == []
 
 
 def test_e043_a_gate_for_development(settings):
-    use(settings, GATE={"BACKEND": GATE.format("memory.MemoryGate")})
+    use(settings, BOT_PROTECTION={"BACKEND": BOT_PROTECTION.format("memory.MemoryGate")})
     assert checks.check_settings() == []
     assert ids(checks.check_deployment()) == ["E043"]
     options = {"app_id": "ABCDE12345.com.example.app", "environment": "development"}
-    use(settings, GATE={"BACKEND": GATE.format("app_attest.AppAttestGate"), "OPTIONS": options})
+    use(
+        settings,
+        BOT_PROTECTION={
+            "BACKEND": BOT_PROTECTION.format("app_attest.AppAttestGate"),
+            "OPTIONS": options,
+        },
+    )
     assert ids(checks.check_deployment()) == ["E043"]
 
 
@@ -164,8 +176,8 @@ def test_e010_a_sender_that_reaches_nobody(sender, settings):
 @pytest.mark.parametrize(
     ("values", "warning"),
     [
-        ({"ADDRESS_GUESSES_IN_A_ROW": 101}, "W011"),
-        ({"ADDRESS_GUESSES_PER_DAY": 101}, "W012"),
+        ({"MAX_CONSECUTIVE_FAILURES": 101}, "W011"),
+        ({"RECIPIENT_GUESSES_PER_DAY": 101}, "W012"),
         ({"BASE_URL": ""}, "W013"),
         ({"TEST_NUMBERS": True}, "W041"),
     ],
@@ -179,7 +191,7 @@ def test_a_weak_setting_is_warned_about(values, warning, settings):
     assert checks.check_settings() == []
 
 
-@pytest.mark.parametrize("key", ["ADDRESS_GUESSES_IN_A_ROW", "ADDRESS_GUESSES_PER_DAY"])
+@pytest.mark.parametrize("key", ["MAX_CONSECUTIVE_FAILURES", "RECIPIENT_GUESSES_PER_DAY"])
 def test_the_bound_itself_is_allowed(key, settings):
     use(settings, **{key: 100})
     assert checks.check_deployment() == []
@@ -200,11 +212,11 @@ def test_check_deploy_refuses_development_senders(senders, settings):
 
 
 @pytest.mark.django_db
-def test_check_deploy_says_nothing_of_a_good_configuration(settings):
+def test_check_deploy_states_nothing_of_a_good_configuration(settings):
     use(settings)
-    told = deploy(fail_level="CRITICAL")
-    assert "security.W" in told
-    assert "django_verify" not in told
+    received = deploy(fail_level="CRITICAL")
+    assert "security.W" in received
+    assert "django_verify" not in received
 
 
 def test_a_simulated_carrier_is_not_deployed(settings):
@@ -219,7 +231,7 @@ def test_a_simulated_carrier_is_not_deployed(settings):
         {"SNA": {"BACKEND": "nowhere.Nothing"}},
         {"CARRIER_LOOKUP": {"BACKEND": "nowhere.Lookup"}},
         {"MOBILE_AUTHENTICATION": ["nowhere.Authentication"]},
-        {"USERS_CLAIMED_NUMBER": "nowhere.decide"},
+        {"PHONE_CONFLICT_POLICY": "nowhere.decide"},
     ],
     ids=lambda given: next(iter(given)),
 )

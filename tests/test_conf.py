@@ -19,10 +19,10 @@ DEFAULTS = {
     "KEYS": {},
     "SENDERS": {"console": {"BACKEND": "django_verify.senders.console.ConsoleSender"}},
     "ROUTES": None,
-    "ADDRESS_GUESSES_PER_DAY": 20,
-    "ADDRESS_GUESSES_PER_DAY_SHORT_CODE": 5,
-    "ADDRESS_GUESSES_IN_A_ROW": 100,
-    "ADDRESS_STARTS_PER_DAY": 200,
+    "RECIPIENT_GUESSES_PER_DAY": 20,
+    "RECIPIENT_GUESSES_PER_DAY_SHORT_CODE": 5,
+    "MAX_CONSECUTIVE_FAILURES": 100,
+    "RECIPIENT_STARTS_PER_DAY": 200,
     "RATE_LIMITS_PER_SERVICE": 20,
     "BUCKETS_PER_RATE_LIMIT": 10,
     "RATE_LIMIT_STORE": "",
@@ -30,7 +30,7 @@ DEFAULTS = {
     "WEBHOOK_RETENTION_DAYS": 30,
     "DISPATCH": "inline",
     "DISPATCH_QUEUE": "",
-    "RECEIPT_TIMEOUT": None,
+    "DELIVERY_REPORT_TIMEOUT": None,
     "BREAKER_FAILURES": 5,
     "BREAKER_WINDOW": 60,
     "BREAKER_SECONDS": 30,
@@ -43,16 +43,16 @@ DEFAULTS = {
     "SNA": None,
     "PUSH_SENDERS": {},
     "CARRIER_LOOKUP": None,
-    "USERS_CLAIMED_NUMBER": "deny",
+    "PHONE_CONFLICT_POLICY": "deny",
     "USERS_PHONES": 5,
     "USERS_VERIFY_URL": "",
     "CLIENT_SERVICE": "",
     "CLIENT_LIMITS": {},
     "MOBILE_AUTHENTICATION": (),
-    "CLIENT_RESEND_WAITS": (30, 40, 60, 90, 120),
+    "RESEND_COOLDOWNS": (30, 40, 60, 90, 120),
     "CLIENT_APP_HASHES": (),
     "TEST_NUMBERS": False,
-    "GATE": None,
+    "BOT_PROTECTION": None,
     "TRUSTED_PROXIES": 0,
 }
 OTHERS = {
@@ -60,10 +60,10 @@ OTHERS = {
     "KEYS": {"k1": SECRET},
     "SENDERS": {"memory": {"BACKEND": "django_verify.senders.locmem.LocmemSender"}},
     "ROUTES": {"sms": ["memory"]},
-    "ADDRESS_GUESSES_PER_DAY": 10,
-    "ADDRESS_GUESSES_PER_DAY_SHORT_CODE": 4,
-    "ADDRESS_GUESSES_IN_A_ROW": 50,
-    "ADDRESS_STARTS_PER_DAY": 100,
+    "RECIPIENT_GUESSES_PER_DAY": 10,
+    "RECIPIENT_GUESSES_PER_DAY_SHORT_CODE": 4,
+    "MAX_CONSECUTIVE_FAILURES": 50,
+    "RECIPIENT_STARTS_PER_DAY": 100,
     "RATE_LIMITS_PER_SERVICE": 5,
     "BUCKETS_PER_RATE_LIMIT": 3,
     "RATE_LIMIT_STORE": "rediss://:a%20password@redis.example.com:6379/1",
@@ -71,7 +71,7 @@ OTHERS = {
     "WEBHOOK_RETENTION_DAYS": 7,
     "DISPATCH": "celery",
     "DISPATCH_QUEUE": "codes",
-    "RECEIPT_TIMEOUT": 90,
+    "DELIVERY_REPORT_TIMEOUT": 90,
     "BREAKER_FAILURES": 3,
     "BREAKER_WINDOW": 10,
     "BREAKER_SECONDS": 20,
@@ -84,16 +84,16 @@ OTHERS = {
     "SNA": {"BACKEND": "django_verify.verifications.sna.Simulator"},
     "PUSH_SENDERS": {"fcm": {"BACKEND": "django_verify.push_senders.memory.MemorySender"}},
     "CARRIER_LOOKUP": {"BACKEND": "shop.carriers.Lookup"},
-    "USERS_CLAIMED_NUMBER": "transfer",
+    "PHONE_CONFLICT_POLICY": "transfer",
     "USERS_PHONES": 1,
     "USERS_VERIFY_URL": "/phone/",
     "CLIENT_SERVICE": "VA0123456789abcdef0123456789abcdef",
     "CLIENT_LIMITS": {"device": []},
     "MOBILE_AUTHENTICATION": ("rest_framework.authentication.TokenAuthentication",),
-    "CLIENT_RESEND_WAITS": (60,),
+    "RESEND_COOLDOWNS": (60,),
     "CLIENT_APP_HASHES": ("FA+9qCX9VSu",),
     "TEST_NUMBERS": True,
-    "GATE": {"BACKEND": "django_verify.gates.memory.MemoryGate"},
+    "BOT_PROTECTION": {"BACKEND": "django_verify.gates.memory.MemoryGate"},
     "TRUSTED_PROXIES": 2,
 }
 KEYS = [field.name for field in dataclasses.fields(conf.Settings)]
@@ -101,7 +101,7 @@ KEYS = [field.name for field in dataclasses.fields(conf.Settings)]
 
 @pytest.fixture(autouse=True)
 def forgotten():
-    """Leave no setting of a test behind: a deletion, and its end, are told to no receiver."""
+    """Leave no setting of a test behind: a deletion, and its end, are received to no receiver."""
     yield
     conf.forget()
 
@@ -118,7 +118,7 @@ def test_every_key_has_its_default(key, settings):
 
 def test_without_the_dictionary_the_defaults_hold(settings):
     del settings.DJANGO_VERIFY
-    conf.forget()  # a deletion is told to no receiver
+    conf.forget()  # a deletion is received to no receiver
     assert conf.current() == conf.Settings()
 
 
@@ -139,7 +139,7 @@ def test_every_key_can_be_set(key, settings):
         ("base_url", "BASE_URL"),
         ("KEY", "KEYS"),
         ("SENDER", "SENDERS"),
-        ("ADDRESS_GUESSES_PER_DAI", "ADDRESS_GUESSES_PER_DAY"),
+        ("RECIPIENT_GUESSES_PER_DAI", "RECIPIENT_GUESSES_PER_DAY"),
     ],
 )
 def test_an_unknown_key_is_refused_with_a_suggestion(key, meant, settings):
@@ -191,15 +191,15 @@ def test_a_key_of_another_type_is_refused(keys, settings):
 
 @pytest.mark.parametrize("number", [0, -1, 1001])
 def test_starts_per_day_are_bounded(number, settings):
-    use(settings, ADDRESS_STARTS_PER_DAY=number)
+    use(settings, RECIPIENT_STARTS_PER_DAY=number)
     with pytest.raises(ImproperlyConfigured, match=r"between 1 and 1000|above zero"):
         conf.current()
 
 
 @pytest.mark.parametrize("number", [1, 1000])
 def test_the_bounds_of_starts_per_day_are_allowed(number, settings):
-    use(settings, ADDRESS_STARTS_PER_DAY=number)
-    assert number == conf.current().ADDRESS_STARTS_PER_DAY
+    use(settings, RECIPIENT_STARTS_PER_DAY=number)
+    assert number == conf.current().RECIPIENT_STARTS_PER_DAY
 
 
 def test_the_ring_keeps_the_order_of_its_keys(settings):
@@ -219,7 +219,7 @@ def test_without_keys_the_ring_is_the_secret_key_and_its_fallbacks(settings):
     assert all(len(key_id) <= 16 and key_id.isidentifier() for key_id in ring)
 
 
-def test_a_fingerprint_tells_nothing_of_the_secret(settings):
+def test_a_fingerprint_reports_nothing_of_the_secret(settings):
     use(settings)
     settings.SECRET_KEY = SECRET
     (key_id,) = conf.key_ring()
@@ -245,7 +245,7 @@ def test_another_store_of_the_limits_is_refused(url, settings):
     "values",
     [
         *({"DISPATCH": "cellery"}, {"DISPATCH": ""}),
-        *({"RECEIPT_TIMEOUT": 0}, {"BREAKER_SECONDS": None}, {"BREAKER_SECONDS": 0}),
+        *({"DELIVERY_REPORT_TIMEOUT": 0}, {"BREAKER_SECONDS": None}, {"BREAKER_SECONDS": 0}),
         *({"TRUSTED_PROXIES": -1}, {"TRUSTED_PROXIES": True}, {"TRUSTED_PROXIES": "1"}),
     ],
     ids=str,

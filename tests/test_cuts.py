@@ -84,7 +84,7 @@ class World:
         mine = WebhookDelivery.objects.filter(event_type__endswith=kind)
         return mine.filter(sink__account=self.service.account).count()
 
-    def told(self, kind):
+    def received(self, kind):
         """How many webhooks are to be posted of an event of a factor or a challenge."""
         return self.service.webhooks.get().deliveries.filter(event_type=kind).count()
 
@@ -147,7 +147,7 @@ def is_unavailable(answer):
 class Verb:
     """One verb: `prepare`, then `act` while the connection is cut, then `agree` about its effect.
 
-    `done` tells whether the answer says that the verb did its work; `stored` whether the database does.
+    `done`: whether the answer means that the verb did its work; `stored` whether the database does.
     """
 
     def __init__(self, world):
@@ -465,7 +465,7 @@ class FactorVerified(Verb):
         return 3 * (self.stored() or factor.failures or factor.guesses)
 
     def after(self):
-        assert self.world.told("factor.verified") == self.stored()
+        assert self.world.received("factor.verified") == self.stored()
 
 
 class ChallengeAnswered(FactorVerified):
@@ -488,7 +488,7 @@ class ChallengeAnswered(FactorVerified):
     signal = "challenge_approved"
 
     def after(self):
-        assert self.world.told("challenge.approved") == self.stored()
+        assert self.world.received("challenge.approved") == self.stored()
 
 
 class FactorDeleted(FactorVerified):
@@ -510,7 +510,7 @@ class FactorDeleted(FactorVerified):
     signal = "factor_deleted"
 
     def after(self):
-        assert self.world.told("factor.deleted") == self.stored()
+        assert self.world.received("factor.deleted") == self.stored()
 
 
 class AccessTokenUsed(Verb):
@@ -534,7 +534,7 @@ class AccessTokenUsed(Verb):
     signal = "factor_created"
 
     def after(self):
-        assert self.world.told("factor.created") == self.stored()
+        assert self.world.received("factor.created") == self.stored()
 
 
 class ProofRedeemed(Verb):
@@ -636,7 +636,7 @@ def attempt(call):
 
 @pytest.fixture
 def heard(monkeypatch):
-    """Every signal of ours with what it told, and every comparison of a code."""
+    """Every signal of ours with its arguments, and every comparison of a code."""
     seen = []
     defined = {**vars(signals), **vars(users_signals)}
     named = {name: value for name, value in defined.items() if isinstance(value, Signal)}

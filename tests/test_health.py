@@ -1,4 +1,4 @@
-"""Ready or not: the checks, the command and the addresses, and what they do not tell."""
+"""Ready or not: the checks, the command and the recipients, and what they do not show."""
 
 import json
 from io import StringIO
@@ -11,7 +11,7 @@ from django.utils import timezone
 from django_verify import health, verifications
 from django_verify.models import SenderState, VerificationAttempt
 from tests.conftest import PHONE
-from tests.receivers import make_webhook, tell
+from tests.receivers import make_webhook, notify
 from tests.scripted import configured
 
 pytestmark = pytest.mark.django_db
@@ -79,7 +79,7 @@ def test_a_queue_that_nobody_empties(client, service, clock):
     [(["telco"], "degraded", 200), (["telco", "backup"], "failing", 503), (["gone"], "ok", 200)],
     ids=str,
 )
-def test_senders_that_are_passed_over(client, aliases, status, code):
+def test_senders_that_are_skipped(client, aliases, status, code):
     fail(*aliases)
     answer = client.get("/verify/healthz")
     assert (answer.status_code, answer.json()["status"]) == (code, status)
@@ -111,7 +111,7 @@ def test_live_is_not_ready(client, monkeypatch, path, django_assert_num_queries)
 
 def test_events_that_nobody_posts(client, service, clock):
     make_webhook(service)
-    tell(service, "created")
+    notify(service, "created")
     clock.shift(121)
     answer = client.get("/verify/healthz")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")

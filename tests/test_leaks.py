@@ -139,8 +139,8 @@ def test_no_repr_shows_code_or_number(account, outbox):
     shown = [
         repr(thing)
         for thing in (
-            row, attempt, message, account, service, channels.parse_address(PHONE),
-            channels.parse_address("someone@example.com"), locmem.outbox,
+            row, attempt, message, account, service, channels.parse_recipient(PHONE),
+            channels.parse_recipient("someone@example.com"), locmem.outbox,
         )
     ] + [str(row), str(attempt)]  # fmt: skip
     kept = [{k: v for k, v in call.items() if k != "to"} for call in caught]
@@ -214,10 +214,10 @@ def test_a_failure_is_reported_without_its_variables(
 ):
     from django.utils.log import AdminEmailHandler
 
-    told = f"the row of {PHONE}, {MAIL} and {482913} is broken"
+    received = f"the row of {PHONE}, {MAIL} and {482913} is broken"
 
     def boom(*args):
-        raise RuntimeError(told)
+        raise RuntimeError(received)
 
     handler = AdminEmailHandler(include_html=True)
     logger = logging.getLogger("django_verify")

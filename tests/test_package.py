@@ -119,7 +119,7 @@ def test_an_extra_called_all_has_every_optional_library(project):
     assert set(re.search(r"\[(.*)\]", line)[1].split(",")) == optional
 
 
-def test_the_version_is_told_once(project):
+def test_the_version_is_reported_once(project):
     assert re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc)\d+)?", django_verify.__version__)
     assert "version" in project["project"]["dynamic"]
     assert project["tool"]["hatch"]["version"]["path"] == "django_verify/__init__.py"
@@ -157,7 +157,7 @@ def test_a_module_opens_with_a_sentence(path):
 
 
 @every_module
-def test_a_module_has_a_telling_name(path):
+def test_a_module_has_a_reporting_name(path):
     for part in path.relative_to(PACKAGE).with_suffix("").parts:
         assert not VAGUE.fullmatch(part)
 

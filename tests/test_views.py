@@ -1,4 +1,4 @@
-"""The callback address: signed or refused, quick, silent, and never a page of ours."""
+"""The callback recipient: signed or refused, quick, silent, and never a page of ours."""
 
 import json
 
@@ -47,7 +47,7 @@ def test_a_report_finds_its_attempt(service):
     assert post(path).status_code == 204
 
 
-def test_the_address_is_part_of_the_signature(service):
+def test_the_recipient_is_part_of_the_signature(service):
     row = verifications.start(service, PHONE)
     path = f"{PATH}?attempt={row.attempts.get().sid}"
     for signed in (URL + PATH, f"http://testserver{path}", "x"):
@@ -59,12 +59,12 @@ def test_the_address_is_part_of_the_signature(service):
 @pytest.mark.parametrize(
     "path", ["/verify/callbacks/b", "/verify/callbacks/x", "/verify/callbacks/"]
 )
-def test_who_does_not_report_has_no_address(path):
+def test_who_does_not_report_has_no_recipient(path):
     assert post(path).status_code == 404
     assert Client().get(path).status_code == 404
 
 
-def test_an_alias_is_spelled_as_in_the_address_that_was_given_out(service, settings):
+def test_an_alias_is_spelled_as_in_the_recipient_that_was_given_out(service, settings):
     settings.DJANGO_VERIFY = configured(reporting=["tel co"], aliases=["tel co"], BASE_URL=URL)
     urls = []
     Scripted.script = {
@@ -77,7 +77,7 @@ def test_an_alias_is_spelled_as_in_the_address_that_was_given_out(service, setti
     assert status() == "delivered"
 
 
-def test_without_a_public_address_there_is_no_callback(settings):
+def test_without_a_public_recipient_there_is_no_callback(settings):
     settings.DJANGO_VERIFY = configured(reporting="a")
     assert post().status_code == 404
 
@@ -141,7 +141,7 @@ def test_other_methods(method):
     assert getattr(Client(), method)(PATH).status_code == 405
 
 
-def test_the_exemption_is_of_this_address_alone():
+def test_the_exemption_is_of_this_recipient_alone():
     assert Client(enforce_csrf_checks=True).post("/admin/login/", {}).status_code == 403
 
 

@@ -1,4 +1,4 @@
-"""The floor's two addresses."""
+"""The floor's two URLs."""
 
 from django.urls import path
 

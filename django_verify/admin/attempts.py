@@ -18,7 +18,7 @@ from django_verify.admin.verifications import (
     ChannelFilter,
     MessageStatusFilter,
     RecordAdmin,
-    sees_addresses,
+    sees_recipients,
 )
 from django_verify.messages import channels
 from django_verify.models import VerificationAttempt
@@ -39,13 +39,13 @@ class VerificationAttemptAdmin(RecordAdmin):
     list_select_related = ("verification__service",)
     sid_paths = {"VL": "pk", "VE": "verification"}
     to = "verification__to"
-    address_key = "verification__address_key"
+    recipient_key = "verification__recipient_key"
     accounts = "verification__account__in"
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """Return the columns, with the address in full or masked."""
+        """Return the columns, with the recipient in full or masked."""
         return (
-            "full_address" if sees_addresses(request) else "masked_address",
+            "full_recipient" if sees_recipients(request) else "masked_recipient",
             "message_status",
             "channel",
             "sender",
@@ -59,10 +59,10 @@ class VerificationAttemptAdmin(RecordAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what the page shows; the caller's tags and digits to dial may name a person."""
-        full = sees_addresses(request)
+        full = sees_recipients(request)
         return (
             "sid",
-            "full_address" if full else "masked_address",
+            "full_recipient" if full else "masked_recipient",
             "verification",
             "message_status",
             "channel",
@@ -84,19 +84,19 @@ class VerificationAttemptAdmin(RecordAdmin):
             "date_updated",
         )
 
-    @admin.display(description=_("address"))
-    def full_address(self, obj: VerificationAttempt) -> str:
-        """The address."""
+    @admin.display(description=_("recipient"))
+    def full_recipient(self, obj: VerificationAttempt) -> str:
+        """The recipient."""
         return obj.verification.to
 
-    @admin.display(description=_("address"))
-    def masked_address(self, obj: VerificationAttempt) -> str:
-        """The address, most of it hidden."""
+    @admin.display(description=_("recipient"))
+    def masked_recipient(self, obj: VerificationAttempt) -> str:
+        """The recipient, most of it hidden."""
         return channels.mask(obj.verification.to)
 
     @admin.display(description=_("country"))
     def country(self, obj: VerificationAttempt) -> str:
-        """The country of the address."""
+        """The country of the recipient."""
         return obj.country
 
     @admin.display(description=_("service"), ordering="verification__service__friendly_name")
@@ -111,9 +111,9 @@ class VerificationAttemptAdmin(RecordAdmin):
 
     @admin.display(description=_("earlier messages"))
     def earlier_messages(self, obj: VerificationAttempt) -> str:
-        """What may have left before the message that the page tells of."""
-        told = (f"{row['channel']}, {row['sender']}: {row['status']}" for row in obj.trail)
-        return "; ".join(told) or "-"
+        """Earlier messages of this attempt that may have been sent."""
+        parts = (f"{row['channel']}, {row['sender']}: {row['status']}" for row in obj.trail)
+        return "; ".join(parts) or "-"
 
     def has_requeue_permission(self, request: HttpRequest) -> bool:
         """Whether the viewer may send failed messages again; a permission of its own."""

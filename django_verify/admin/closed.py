@@ -1,4 +1,4 @@
-"""What every one of our admin pages shares: lists that answer no question but their own filters'.
+"""The base of our admin pages: their lists accept only the filters that they declare.
 
 What a page shows and does is in the modules beside this one.
 """
@@ -89,7 +89,7 @@ class ClosedAdmin(ModelAdmin):
         return field
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Tell what a deletion takes along.
+        """List what a deletion takes along.
 
         Records have no deletion of their own, but they go with their service or account.
         """
@@ -102,7 +102,7 @@ class ClosedAdmin(ModelAdmin):
         return None if "\0" in object_id else super().get_object(request, object_id, from_field)
 
     def object_links(self, request: HttpRequest, obj: Any) -> list[tuple[str, Any]]:
-        """Return address and label of the buttons above an object's form."""
+        """Return URL and label of the buttons above an object's form."""
         return []
 
     def render_change_form(
@@ -114,7 +114,7 @@ class ClosedAdmin(ModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def url_of(self, page: str, *args: str) -> str:
-        """Return the address of one of this model's pages, such as `change`."""
+        """Return the URL of one of this model's pages, such as `change`."""
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
         return reverse(name, args=args, current_app=self.admin_site.name)
 

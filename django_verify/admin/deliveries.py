@@ -1,6 +1,6 @@
-"""The outbox of events, to look at and to replay: what was told, to whom, and how it went.
+"""The outbox of events, to look at and to replay: event, receiver and outcome.
 
-What an event says is not shown: it holds addresses, and what was asked of a person.
+The data of an event is not shown: it holds recipients, and what was asked of a person.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class WebhookDeliveryAdmin(LookOnly, ClosedAdmin):
     show_full_result_count = False
     list_display = (
         "event_type",
-        "told",
+        "receiver_name",
         "status",
         "tries",
         "response_status",
@@ -75,8 +75,8 @@ class WebhookDeliveryAdmin(LookOnly, ClosedAdmin):
     )
 
     @admin.display(description=_("receiver"))
-    def told(self, obj: WebhookDelivery) -> str:
-        """Who is told."""
+    def receiver_name(self, obj: WebhookDelivery) -> str:
+        """The webhook or event sink."""
         return str(obj.webhook or obj.sink or "-")
 
     def has_replay_permission(self, request: HttpRequest) -> bool:

@@ -1,6 +1,6 @@
 """Entities, factors and challenges: to look at, to delete and to release; no seed, key or token.
 
-A deletion goes through the verbs, so that it is told like one that came through the API.
+A deletion goes through the verbs, so that its events and signals are those of the API.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from django_verify.admin.verifications import (
     RecordAdmin,
     ServiceFilter,
     ValueFilter,
-    sees_addresses,
+    sees_recipients,
 )
 from django_verify.exceptions import NotFound
 from django_verify.factors import challenges, entities
@@ -31,8 +31,8 @@ from django_verify.models import Challenge, Entity, Factor, Notification, Verify
 #: The confirmation page names each factor, and a form has at most 1000 fields.
 RELEASE_AT_ONCE = 500
 
-# What a page tells of a configuration, which may hold a token for notifications.
-_TOLD = ("alg", "code_length", "time_step", "skew", "notification_platform", "sdk_version")
+# The members of a configuration that a page shows; it may hold a token for notifications.
+_SHOWN = ("alg", "code_length", "time_step", "skew", "notification_platform", "sdk_version")
 
 
 class FactorTypeFilter(ValueFilter):
@@ -96,10 +96,10 @@ class IdentityAdmin(RecordAdmin):
 
 
 class DeletableAdmin(IdentityAdmin):
-    """Records that can also be deleted, by the verb that tells."""
+    """Records that can also be deleted, by the verb that sends the events."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whoever has the permission of the model, which other records have no use for."""
+        """Users with the model's own permission, which the other records do not have."""
         return super(LookOnly, self).has_delete_permission(request, obj)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
@@ -114,12 +114,12 @@ class DeletableAdmin(IdentityAdmin):
         raise NotImplementedError
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """Delete one object, unless somebody else just did."""
+        """Delete one object, unless another request just did."""
         with suppress(NotFound):
             self.erase(obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Delete one by one: a deletion in bulk would tell nobody."""
+        """Delete one by one: a deletion in bulk would send no event."""
         for obj in queryset:
             self.delete_model(request, obj)
 
@@ -169,7 +169,7 @@ class EntityAdmin(DeletableAdmin):
         return obj.identity
 
     def erase(self, obj: Entity) -> None:
-        """Delete the entity; each of its factors is told."""
+        """Delete the entity, with an event for each of its factors."""
         entities.delete(obj)
 
 
@@ -209,7 +209,7 @@ class FactorAdmin(DeletableAdmin):
             "service",
             "account",
             "configuration",
-            *(("metadata",) if sees_addresses(request) else ()),
+            *(("metadata",) if sees_recipients(request) else ()),
             "failures_used",
             "guesses_used",
             "date_created",
@@ -218,9 +218,9 @@ class FactorAdmin(DeletableAdmin):
 
     @admin.display(description=_("configuration"))
     def configuration(self, obj: Factor) -> str:
-        """What may be told of the configuration."""
-        told = (f"{name}: {obj.config[name]}" for name in _TOLD if name in obj.config)
-        return ", ".join(told) or "-"
+        """The members of the configuration that may be shown."""
+        shown = (f"{name}: {obj.config[name]}" for name in _SHOWN if name in obj.config)
+        return ", ".join(shown) or "-"
 
     @admin.display(description=_("tries to verify it"), ordering="failures")
     def failures_used(self, obj: Factor) -> str:
@@ -233,7 +233,7 @@ class FactorAdmin(DeletableAdmin):
         return f"{challenges.guesses_made(obj, timezone.now())}/{challenges.GUESSES_PER_DAY}"
 
     def erase(self, obj: Factor) -> None:
-        """Delete the factor, and tell."""
+        """Delete the factor, with its event and signal."""
         entities.delete_factor(obj)
 
     def has_release_permission(self, request: HttpRequest) -> bool:
@@ -338,7 +338,7 @@ class ChallengeAdmin(IdentityAdmin):
             "service",
             "account",
             "checks_used",
-            *(texts if sees_addresses(request) else ()),
+            *(texts if sees_recipients(request) else ()),
             "date_created",
             "date_updated",
             "date_responded",

@@ -73,7 +73,7 @@ class RoutingTable(forms.Widget):
     template_name = "django_verify/admin/routing_table.html"
     use_fieldset = True
 
-    #: What the service has now, so that an alias that has left the settings can still be shown.
+    #: What the service has now, so that an alias no longer in the settings can be shown.
     stored: Routing = {}
 
     def id_for_label(self, id_: str) -> str:
@@ -145,7 +145,7 @@ class RoutingField(forms.Field):
         return cast("RoutingTable", self.widget)
 
     def remember(self, stored: Routing) -> None:
-        """Keep what the service has now: its aliases stay valid whatever the settings say."""
+        """Keep what the service has now: its aliases stay valid whatever the settings hold."""
         self.initial = self.table.stored = stored
 
     def to_python(self, value: Any) -> Routing:
@@ -239,8 +239,8 @@ class TestMessageForm(forms.Form):
     __test__ = False  # the name is no test's
 
     channel = forms.ChoiceField(label=_("Channel"))
-    address = forms.CharField(
-        label=_("Address"),
+    recipient = forms.CharField(
+        label=_("Recipient"),
         max_length=254,
         help_text=_("A phone number with its country code, or an e-mail address for e-mail."),
         widget=forms.TextInput(
@@ -255,7 +255,7 @@ class TestMessageForm(forms.Form):
         cast("forms.ChoiceField", self.fields["channel"]).choices = enabled
 
     def clean_channel(self) -> str:
-        """Refuse a channel that no sender serves, in words that say what to do."""
+        """Refuse a channel that no sender serves; the message names the remedy."""
         channel: str = self.cleaned_data["channel"]
         if not delivery.route(self.service, channel):
             raise ValidationError(
@@ -266,6 +266,6 @@ class TestMessageForm(forms.Form):
             )
         return channel
 
-    def clean_address(self) -> str:
+    def clean_recipient(self) -> str:
         """Return the e-mail address, or the phone number in E.164 however it was written."""
-        return destination(self.cleaned_data["address"])
+        return destination(self.cleaned_data["recipient"])

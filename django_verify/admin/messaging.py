@@ -26,7 +26,7 @@ class SenderOrder(forms.Widget):
     template_name = "django_verify/admin/sender_order.html"
     use_fieldset = True
 
-    #: What the row has now, so that an alias that has left the settings can still be shown.
+    #: What the row has now, so that an alias no longer in the settings can be shown.
     stored: list[str] = []
 
     def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> list[str]:
@@ -144,7 +144,7 @@ class Configurations(InlineFormSet):
     """The countries of one service."""
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
-        """Tell each form the service, whose account has the messaging services."""
+        """Pass the service to each form: the choices are its account's messaging services."""
         return super().get_form_kwargs(index) | {"service": self.instance}
 
 

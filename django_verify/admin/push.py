@@ -50,7 +50,7 @@ class PushCredentialForm(CredentialModelForm):
 
     @sensitive_variables()
     def clean(self) -> dict[str, Any]:
-        """Refuse a secret that the push service could not read; what it holds is not told."""
+        """Refuse a secret that the push service could not read; the error does not quote it."""
         data = super().clean() or self.cleaned_data
         secret = data.get("secret", "")
         kind = data.get("type") or self.instance.type

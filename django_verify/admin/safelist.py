@@ -1,4 +1,4 @@
-"""The safe list as an operator keeps it: numbers are added and taken off, never edited."""
+"""The safe list as an operator keeps it: numbers are added and removed, never edited."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_verify import sids
 from django_verify.admin.closed import ClosedAdmin
-from django_verify.admin.verifications import sees_addresses
+from django_verify.admin.verifications import sees_recipients
 from django_verify.contact import phones
 from django_verify.models import SafeListNumber
 
@@ -64,4 +64,4 @@ class SafeListNumberAdmin(ClosedAdmin):
         return phones.mask(obj.number)
 
     def _shape(self, request: HttpRequest) -> str:
-        return "full_number" if sees_addresses(request) else "masked_number"
+        return "full_number" if sees_recipients(request) else "masked_number"

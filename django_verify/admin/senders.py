@@ -1,4 +1,4 @@
-"""Senders that have failed, and whether they are passed over; the settings name the senders."""
+"""Senders that have failed, and whether their circuit is open; the settings name the senders."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
         if known.open_until is None:
             return str(_("in use"))
         if known.is_open(timezone.now()):
-            return str(_("passed over"))
+            return str(_("circuit open"))
         return str(_("to be probed"))
 
     def has_close_permission(self, request: HttpRequest) -> bool:

@@ -204,7 +204,7 @@ class VerifyServiceAdmin(ClosedAdmin):
 
     @method_decorator(sensitive_post_parameters())
     def test_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Send a code to an address of the operator's, and say what became of it."""
+        """Send a code to a recipient that the operator names, and show the outcome."""
         service = self.changeable(request, object_id)
         form = TestMessageForm(service, request.POST if request.method == "POST" else None)
         if form.is_valid():
@@ -212,12 +212,12 @@ class VerifyServiceAdmin(ClosedAdmin):
             if attempt is not None:
                 message = gettext("Sent a test message (%(channel)s).")
                 self.log_change(request, service, message % {"channel": attempt.channel})
-                self._tell(request, attempt)
+                self._notify(request, attempt)
                 return HttpResponseRedirect(request.path)
         context = {"title": _("Send a test message"), "form": form}
         return self.page(request, "test_message.html", service, context)
 
-    def _tell(self, request: HttpRequest, attempt: VerificationAttempt) -> None:
+    def _notify(self, request: HttpRequest, attempt: VerificationAttempt) -> None:
         level, outcome = _outcome(attempt)
         if request.user.has_perm("django_verify.view_verificationattempt"):
             page = "admin:django_verify_verificationattempt_change"
@@ -234,15 +234,15 @@ def _range(validators: Iterable[Any]) -> dict[str, int]:
 
 
 def _send(service: VerifyService, form: TestMessageForm) -> VerificationAttempt | None:
-    """Start a verification and return its last attempt; on refusal the form says why."""
-    address, channel = form.cleaned_data["address"], form.cleaned_data["channel"]
+    """Start a verification and return its last attempt; a refusal is added to the form's errors."""
+    recipient, channel = form.cleaned_data["recipient"], form.cleaned_data["channel"]
     try:
         # The payment is an example, and is used by a PSD2 service alone.
         verification = verifications.start(
-            service, address, channel, amount="€1.00", payee=service.friendly_name
+            service, recipient, channel, amount="€1.00", payee=service.friendly_name
         )
     except InvalidParameter as error:
-        form.add_error("address" if error.parameter == "to" else None, error.reason)
+        form.add_error("recipient" if error.parameter == "to" else None, error.reason)
     except VerifyError as error:
         form.add_error(None, forms.ValidationError([error.message, *_wait(error)]))
     else:

@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django_verify import conf
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.forms import destination
-from django_verify.admin.verifications import sees_addresses
+from django_verify.admin.verifications import sees_recipients
 from django_verify.messages import channels
 from django_verify.models import TestNumber
 from django_verify.models.testnumbers import LONGEST
@@ -43,14 +43,14 @@ class TestNumberForm(TestNumberModelForm):
 
     class Meta:
         model = TestNumber
-        fields = ("service", "address", "note", "expires_at", "is_active")
+        fields = ("service", "recipient", "note", "expires_at", "is_active")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "code" in self.fields:
             self.fields["code"].required = self.instance._state.adding  # noqa: SLF001 - documented
-        if "address" in self.fields:
-            self.fields["address"].help_text = _(
+        if "recipient" in self.fields:
+            self.fields["recipient"].help_text = _(
                 "A phone number with its country code, or an e-mail address: one that nobody has."
             )
         if "expires_at" in self.fields:
@@ -58,9 +58,9 @@ class TestNumberForm(TestNumberModelForm):
                 "days": LONGEST.days
             }
 
-    def clean_address(self) -> str:
-        """Return the address as it is stored, however it was written."""
-        return destination(self.cleaned_data["address"])
+    def clean_recipient(self) -> str:
+        """Return the recipient as it is stored, however it was written."""
+        return destination(self.cleaned_data["recipient"])
 
     def clean_expires_at(self) -> Any:
         """Refuse a new end that has passed, and any that is too far."""
@@ -80,25 +80,25 @@ class TestNumberForm(TestNumberModelForm):
         return saved
 
 
-class MaskedAddress:
-    """The columns that show an address in full or masked, by the viewer."""
+class MaskedRecipient:
+    """The columns that show a recipient in full or masked, by the viewer's permission."""
 
-    @admin.display(description=_("address"))
-    def full_address(self, obj: TestNumber) -> str:
-        """The address."""
-        return obj.address
+    @admin.display(description=_("recipient"))
+    def full_recipient(self, obj: TestNumber) -> str:
+        """The recipient."""
+        return obj.recipient
 
-    @admin.display(description=_("address"))
-    def masked_address(self, obj: TestNumber) -> str:
-        """The address, most of it hidden."""
-        return channels.mask(obj.address)
+    @admin.display(description=_("recipient"))
+    def masked_recipient(self, obj: TestNumber) -> str:
+        """The recipient, most of it hidden."""
+        return channels.mask(obj.recipient)
 
     def shape(self, request: HttpRequest) -> str:
         """Return the column for a viewer."""
-        return "full_address" if sees_addresses(request) else "masked_address"
+        return "full_recipient" if sees_recipients(request) else "masked_recipient"
 
 
-class TestNumberInline(MaskedAddress, LookOnly, TabularInline):
+class TestNumberInline(MaskedRecipient, LookOnly, TabularInline):
     """The test numbers of a service; each has a page of its own."""
 
     __test__ = False  # the name is no test's
@@ -117,10 +117,10 @@ class TestNumberInline(MaskedAddress, LookOnly, TabularInline):
 
 
 @admin.register(TestNumber)
-@method_decorator(sensitive_post_parameters("code", "address"), name="changeform_view")
+@method_decorator(sensitive_post_parameters("code", "recipient"), name="changeform_view")
 @method_decorator(sensitive_variables(), name="changeform_view")
-class TestNumberAdmin(MaskedAddress, ClosedAdmin):
-    """Pairs of address and code, for store reviewers and automatic tests."""
+class TestNumberAdmin(MaskedRecipient, ClosedAdmin):
+    """Pairs of recipient and code, for store reviewers and automatic tests."""
 
     __test__ = False  # the name is no test's
 
@@ -131,19 +131,19 @@ class TestNumberAdmin(MaskedAddress, ClosedAdmin):
     search_fields = ("^sid", "^service__sid", "service__friendly_name", "note")
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """Return the columns, with the address in full or masked."""
+        """Return the columns, with the recipient in full or masked."""
         return (self.shape(request), "service", "note", "expires_at", "is_active", "date_created")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the form's fields; who may only look has no code to type."""
         if obj is None:
-            return ("service", "address", "code", "note", "expires_at", "is_active")
+            return ("service", "recipient", "code", "note", "expires_at", "is_active")
         code = ("code",) if self.has_change_permission(request, obj) else ()
         shown = (self.shape(request), "service", *code, "note", "expires_at", "is_active")
         return (*shown, "sid", "date_created", "date_updated")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return what is not edited: another address is another pair."""
+        """Return what is not edited: another recipient is another pair."""
         if obj is None:
             return ()
         return (self.shape(request), "service", "sid", "date_created", "date_updated")
@@ -156,7 +156,7 @@ class TestNumberAdmin(MaskedAddress, ClosedAdmin):
         return field
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Save, and say so where the site has switched test numbers off."""
+        """Save, with a warning where the site has switched test numbers off."""
         super().save_model(request, obj, form, change)
         if not conf.current().TEST_NUMBERS:
             text = _("Test numbers are switched off on this site: set TEST_NUMBERS.")

@@ -1,7 +1,7 @@
-"""The records, to look at and to cancel: no code, and no full address for viewers without leave.
+"""The records, to look at and to cancel: no code, and no full recipient for viewers without leave.
 
 Nothing here may be asked about a column that is not shown: a list that could be filtered or
-sorted by the address would tell it digit by digit.
+sorted by the recipient would reveal it digit by digit.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _Status = Verification.Status
 _PUNCTUATION = re.compile(r"[\s().-]+")
 
 
-def sees_addresses(request: HttpRequest) -> bool:
-    """Whether the viewer may see and search addresses in full."""
+def sees_recipients(request: HttpRequest) -> bool:
+    """Whether the viewer may see and search recipients in full."""
     return request.user.has_perm("django_verify.view_pii")
 
 
@@ -95,7 +95,7 @@ class ChannelFilter(ValueFilter):
 
 
 class TestFilter(ValueFilter):
-    """By whether the address was a test number."""
+    """By whether the recipient was a test number."""
 
     __test__ = False  # the name is no test's
 
@@ -133,7 +133,7 @@ class AttemptCountryFilter(CountryFilter):
 
 
 class AgeFilter(admin.DateFieldListFilter):
-    """By when a record was made; its key says the same, and no index holds the column."""
+    """By when a record was made; ordered by the key, because the column has no index."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the rows of the time, as the database finds them by their keys."""
@@ -148,7 +148,7 @@ class AgeFilter(admin.DateFieldListFilter):
 
 
 class ServiceFilter(ValueFilter):
-    """By service; its account tells services of one name apart."""
+    """By service; the account distinguishes services of one name."""
 
     title = _("service")
     parameter_name = column = "service"
@@ -181,7 +181,7 @@ class RecordAdmin(LookOnly, ClosedAdmin):
     search_help_text = _("A SID, or a whole phone number or e-mail address.")
     sid_paths: dict[str, str] = {}
     to = "to"
-    address_key = "address_key"
+    recipient_key = "recipient_key"
     accounts = "account__in"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -191,7 +191,7 @@ class RecordAdmin(LookOnly, ClosedAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Find by SID or by address: a whole one, or its beginning for those who may see it."""
+        """Find by SID or by recipient: a whole one, or its beginning for those who may see it."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -208,16 +208,18 @@ class RecordAdmin(LookOnly, ClosedAdmin):
 
     def about(self, request: HttpRequest, term: str) -> Q:
         """Return the condition for a term that is no SID."""
-        address = _spelled(term)
-        if sees_addresses(request):
-            return Q(**{f"{self.to}__istartswith": address})
+        recipient = _spelled(term)
+        if sees_recipients(request):
+            return Q(**{f"{self.to}__istartswith": recipient})
         try:
-            key = channels.parse_address(address).key
+            key = channels.parse_recipient(recipient).key
         except InvalidParameter:
             return Q(pk__in=())
-        # The index on addresses begins with the account, so all accounts are named.
+        # The index on recipients begins with the account, so all accounts are named.
         everyone = Account.objects.values("pk")
-        return Q(**{self.accounts: everyone, self.address_key: key, f"{self.to}__iexact": address})
+        return Q(
+            **{self.accounts: everyone, self.recipient_key: key, f"{self.to}__iexact": recipient}
+        )
 
 
 def _spelled(term: str) -> str:
@@ -251,7 +253,7 @@ class AttemptInline(LookOnly, TabularInline):
 
 @admin.register(Verification)
 class VerificationAdmin(RecordAdmin):
-    """Who was verified, when and how; the addresses are masked for most viewers."""
+    """Who was verified, when and how; the recipients are masked for most viewers."""
 
     actions = ("cancel_selected", "release_selected")
     inlines = (AttemptInline,)
@@ -267,9 +269,9 @@ class VerificationAdmin(RecordAdmin):
     sid_paths = {"VE": "pk", "VL": "attempts__pk"}
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """Return the columns, with the address in full or masked."""
+        """Return the columns, with the recipient in full or masked."""
         return (
-            "full_address" if sees_addresses(request) else "masked_address",
+            "full_recipient" if sees_recipients(request) else "masked_recipient",
             "status_now",
             "channel",
             "service_name",
@@ -280,10 +282,10 @@ class VerificationAdmin(RecordAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what the page shows."""
-        shape = "full" if sees_addresses(request) else "masked"
+        shape = "full" if sees_recipients(request) else "masked"
         return (
             "sid",
-            f"{shape}_address",
+            f"{shape}_recipient",
             "status_now",
             "channel",
             "country",
@@ -301,14 +303,14 @@ class VerificationAdmin(RecordAdmin):
             "expires_at",
         )
 
-    @admin.display(description=_("address"))
-    def full_address(self, obj: Verification) -> str:
-        """The address."""
+    @admin.display(description=_("recipient"))
+    def full_recipient(self, obj: Verification) -> str:
+        """The recipient."""
         return obj.to
 
-    @admin.display(description=_("address"))
-    def masked_address(self, obj: Verification) -> str:
-        """The address, most of it hidden."""
+    @admin.display(description=_("recipient"))
+    def masked_recipient(self, obj: Verification) -> str:
+        """The recipient, most of it hidden."""
         return channels.mask(obj.to)
 
     @admin.display(description=_("amount"))
@@ -356,8 +358,8 @@ class VerificationAdmin(RecordAdmin):
         return request.user.has_perm("django_verify.cancel_verification")
 
     def has_release_permission(self, request: HttpRequest) -> bool:
-        """Whether the viewer may release addresses; a permission of its own."""
-        return request.user.has_perm("django_verify.release_address")
+        """Whether the viewer may release recipients; a permission of its own."""
+        return request.user.has_perm("django_verify.release_recipient")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Show the list; refuse an action outright where Django would only overlook it."""
@@ -379,7 +381,7 @@ class VerificationAdmin(RecordAdmin):
             self._cancel(request, self._ticked(request))
             return None
         explanation = _(
-            "Their codes stop working at once, and the next start for these addresses makes new"
+            "Their codes stop working at once, and the next start for these recipients makes new"
             " ones. Those that are over already stay as they are. This cannot be undone."
         )
         words = {
@@ -391,27 +393,27 @@ class VerificationAdmin(RecordAdmin):
 
     @admin.action(
         permissions=["release"],
-        description=_("Release the addresses of the selected verifications"),
+        description=_("Release the recipients of the selected verifications"),
     )
     def release_selected(
         self, request: HttpRequest, queryset: QuerySet[Verification]
     ) -> HttpResponse | None:
-        """Ask, and then forgive the wrong guesses of each address."""
+        """Ask, and then forgive the wrong guesses of each recipient."""
         if "confirmed" in request.POST:
             count = 0
             for row in self._ticked(request):
                 verifications.release(row)
-                self.log_change(request, row, gettext("Released the address."))
+                self.log_change(request, row, gettext("Released the recipient."))
                 count += 1
-            text = ngettext("%(count)d address was released.", "%(count)d were released.", count)
+            text = ngettext("%(count)d recipient was released.", "%(count)d were released.", count)
             self.message_user(request, text % {"count": count}, messages.SUCCESS)
             return None
         explanation = _(
-            "The wrong codes that were tried for these addresses no longer count, so that codes"
+            "The wrong codes that were tried for these recipients no longer count, so that codes"
             " can be sent to them again. Do this only when the owner asks."
         )
         words = {
-            "title": _("Release these addresses?"),
+            "title": _("Release these recipients?"),
             "explanation": explanation,
             "yes": _("Yes, release them"),
         }
@@ -435,11 +437,11 @@ class VerificationAdmin(RecordAdmin):
             text = _("At most %(limit)d verifications can be chosen at once.")
             self.message_user(request, text % {"limit": CANCEL_AT_ONCE}, messages.ERROR)
             return None
-        address = self.full_address if sees_addresses(request) else self.masked_address
+        recipient = self.full_recipient if sees_recipients(request) else self.masked_recipient
         context = {
             **words,
             "action": action,
-            "rows": [(row.sid, address(row), self.status_now(row)) for row in rows],
+            "rows": [(row.sid, recipient(row), self.status_now(row)) for row in rows],
             "checkbox_name": ACTION_CHECKBOX_NAME,
         }
         return self.page(request, "confirm.html", None, context)

@@ -29,7 +29,7 @@ _PREFIX = re.compile(r"\+[0-9]{1,15}\Z")
 _CONVERTED = Q(verification__status=Verification.Status.APPROVED)
 _OURS = {"rbm": "rcs"}
 _THEIRS = {ours: theirs for theirs, ours in _OURS.items()}
-# A call's progress in the vendor's words; the provider's acceptance is all that "sent" tells.
+# A call's progress in the vendor's words; "sent" means the provider's acceptance.
 _CALL_STATUS = {
     "queued": "queued",
     "sending": "queued",
@@ -155,7 +155,7 @@ class AttemptViewSet(Fetch, List, AttemptResource):
     answer = AttemptAnswer
 
     def get_queryset(self) -> QuerySet[VerificationAttempt]:
-        """Return the rows with their verifications, which say what they led to."""
+        """Return the rows with their verifications, which hold the outcome."""
         return super().get_queryset().select_related("verification")
 
     def narrow(self, rows: QuerySet[Any], **filters: Any) -> QuerySet[Any]:
@@ -217,10 +217,10 @@ def _columns(filters: dict[str, Any]) -> dict[str, Any]:
 def _about(to: str) -> Q:
     """Return the condition for a destination: a phone number in every spelling, or an e-mail."""
     try:
-        address = channels.parse_address(to)
+        recipient = channels.parse_recipient(to)
     except InvalidParameter as error:
         raise InvalidParameter("ChannelData.To", error.reason) from None
-    found = Q(verification__address_key=address.key)
+    found = Q(verification__recipient_key=recipient.key)
     # The key of an e-mail address leaves out what stands after a plus sign.
     return found & Q(verification__to__iexact=to) if "@" in to else found
 

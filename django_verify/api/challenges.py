@@ -145,7 +145,7 @@ class ChallengeViewSet(Create, Fetch, List, Update, EntityResource):
         return response
 
     def oldest_first(self, query: dict[str, Any]) -> bool:
-        """Return whether the list begins with the oldest, as it does unless told otherwise."""
+        """Return whether the list begins with the oldest, as is the default."""
         return bool(query.pop("order", "asc") == "asc")
 
     def narrow(self, rows: QuerySet[Challenge], **filters: Any) -> QuerySet[Challenge]:

@@ -107,7 +107,7 @@ class FactorChanges(wire.Parameters):
 
 
 class FactorParameters(wire.Parameters):
-    """Of create; which of them are needed is the kind's to say."""
+    """Of create; the kind decides which of them are needed."""
 
     FriendlyName = wire.Text(64, allow_blank=False)
     FactorType = wire.Text(allow_blank=False)
@@ -126,7 +126,7 @@ class FactorParameters(wire.Parameters):
 
 
 class FactorAnswer(Answer):
-    """A factor; its binding and options are told when it is created, and never again."""
+    """A factor; its binding and options are returned when it is created, and never again."""
 
     sid = wire.SidOf("YF")
     account_sid = wire.CallersSid()

@@ -1,4 +1,4 @@
-"""Parameters of a certain form: times, words, SIDs, countries; the plain ones are in `wire`."""
+"""Parameter fields of the API: times, choices, SIDs, countries; the plain ones are in `wire`."""
 
 from __future__ import annotations
 

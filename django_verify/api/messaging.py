@@ -69,7 +69,7 @@ class MessagingConfigurationViewSet(AllVerbs, ServiceResource):
         row = MessagingConfiguration(service=service, country=country)
         row.messaging_service_sid = _sid(messaging_service_sid)
 
-        def taken() -> VerifyError:
+        def duplicate() -> VerifyError:
             with_country = MessagingConfiguration.objects.using(using).filter(
                 service_id=service.sid, country=country
             )
@@ -78,7 +78,7 @@ class MessagingConfigurationViewSet(AllVerbs, ServiceResource):
             return exceptions.DuplicateMessagingCountry() if exists else NotFound()
 
         using = router.db_for_write(MessagingConfiguration)
-        return insert(row, taken)
+        return insert(row, duplicate)
 
     def perform_update(
         self, row: MessagingConfiguration, /, **values: str

@@ -44,7 +44,7 @@ _REFUSALS: dict[str, type[InvalidParameter]] = {
 
 
 class Bytes(serializers.Field[bytes, Any, str, Any]):
-    """Bytes in base64url; base64 is taken as well, and padding."""
+    """Bytes in base64url; base64 and padding are accepted as well."""
 
     default_error_messages = {"invalid": "base64url is required", "long": "it is too long"}
 
@@ -143,7 +143,7 @@ class PasskeyApprovalParameters(CredentialParameters):
 
 
 class PasskeyChallengeAnswer(ChallengeAnswer):
-    """A passkey's challenge; who answers is empty until somebody has, if nobody was named."""
+    """A passkey's challenge; the factor is empty until one has answered, if none was named."""
 
     entity_sid = wire.SidOf("YE", source="entity_id", optional=True)
     identity = computed(

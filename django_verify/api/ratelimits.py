@@ -74,7 +74,7 @@ class LimitedResource(AllVerbs, ServiceResource):
     def insert(self, row: Any) -> Any:
         """Write a row below a parent that has room for it."""
         model, parent = type(row), getattr(row, self.below)
-        with writing(model, self.taken) as using:
+        with writing(model, self.duplicate) as using:
             # Updating nothing locks the parent on every database, so that the count holds.
             parents = type(parent).objects.using(using).filter(pk=parent.pk)
             if not parents.update(date_updated=F("date_updated")):
@@ -97,7 +97,7 @@ class RateLimitViewSet(LimitedResource):
     update_parameters = RateLimitChanges
     answer = RateLimitAnswer
     most, full = "RATE_LIMITS_PER_SERVICE", exceptions.TooManyRateLimits
-    taken = exceptions.RateLimitExists
+    duplicate = exceptions.RateLimitExists
 
     def validate(self, limit: RateLimit, values: Mapping[str, Any]) -> None:
         """Raise RateLimitNameInvalid."""
@@ -116,7 +116,7 @@ class BucketViewSet(LimitedResource):
     parameters = BucketParameters
     answer = BucketAnswer
     most, full = "BUCKETS_PER_RATE_LIMIT", exceptions.TooManyBuckets
-    taken = exceptions.BucketExists
+    duplicate = exceptions.BucketExists
 
     def parent(self) -> RateLimit:
         """Return the limit that the path names. Raises NotFound."""

@@ -36,7 +36,7 @@ from django_verify.rest.answers import Answer
 from django_verify.rest.views import Endpoint
 
 MAX_PAGE_SIZE = 1000
-DELETE_TURNS = 10
+DELETE_TRIES = 10
 
 Row = TypeVar("Row", bound=Model)
 
@@ -76,11 +76,11 @@ class Resource(Endpoint):
     update_parameters: ClassVar[type[wire.Parameters] | None] = None
     filters: ClassVar[type[wire.Parameters]] = PageParameters
     answer: ClassVar[type[Answer]]
-    #: The shape of an object that was just created, where it says more than later.
+    #: The shape of an object that was just created, where it has more members than later.
     created_answer: ClassVar[type[Answer] | None] = None
     created: ClassVar[int] = 201
     #: The refusal of a row that the database's constraints do not let in.
-    taken: ClassVar[type[VerifyError]] = NotFound
+    duplicate: ClassVar[type[VerifyError]] = NotFound
     #: Whether the keys are in the order of their rows' age, so that a list needs no other.
     timed_keys: ClassVar[bool] = False
     # Not for the host's own OpenAPI document; ours is made in `api.schema`.
@@ -144,7 +144,7 @@ class Resource(Endpoint):
         return self.account
 
     def admits_device(self, device: Factor) -> bool:
-        """Whether a device may do this at all; a resource that says nothing is closed to it."""
+        """Whether a device may do this at all; by default no resource is open to it."""
         return False
 
     def admits_access_token(self) -> bool:
@@ -179,7 +179,7 @@ class Resource(Endpoint):
         """Raise what is wrong with an object whose `values` are to be written."""
 
     def as_ours(self, error: VerifyError) -> VerifyError:
-        """Return an error as this resource tells it."""
+        """Return the error in this resource's own class."""
         return error
 
     @cached_property
@@ -217,7 +217,7 @@ class Resource(Endpoint):
             request.get_host()
 
     def refuse(self, error: VerifyError, cause: Exception) -> Response:
-        """Return an error as this resource tells it."""
+        """Return the error in this resource's own class."""
         if isinstance(error, NotFound):
             error = NotFound(f"The requested resource /{self.own_path()} was not found")
         return wire.error_response(self.as_ours(error), self._reading)
@@ -227,7 +227,7 @@ class Resource(Endpoint):
         response = super().finalize_response(request, response, *args, **kwargs)
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        # Django would log the path of a refusal, and the path may be somebody's number.
+        # Django would log the path of a refusal, and the path may hold a phone number.
         response._has_been_logged = True  # noqa: SLF001
         return response
 
@@ -286,14 +286,14 @@ class Create:
         return Response(self.represent(obj), status=self.created)
 
     def perform_create(self: Any, *args: Any, **values: Any) -> Any:
-        """Write a new object of its parent. Raises what the resource declares as `taken`."""
+        """Write a new object of its parent. Raises what the resource declares as `duplicate`."""
         obj = self.model(**{self.below: self.parent()}, **values)
         self.validate(obj, values)
         return self.insert(obj)
 
     def insert(self: Any, obj: Any) -> Any:
         """Write an object that is valid."""
-        return insert(obj, self.taken)
+        return insert(obj, self.duplicate)
 
 
 class Fetch:
@@ -314,11 +314,11 @@ class Update:
         return Response(self.represent(self.perform_update(obj, **changes)))
 
     def perform_update(self: Any, obj: Any, /, **values: Any) -> Any:
-        """Write what was sent. Raises what the resource declares as `taken`."""
+        """Write what was sent. Raises what the resource declares as `duplicate`."""
         for name, value in values.items():
             setattr(obj, name, value)
         self.validate(obj, values)
-        save_changes(obj, [*values, "date_updated"], self.taken)
+        save_changes(obj, [*values, "date_updated"], self.duplicate)
         return obj
 
 
@@ -327,15 +327,15 @@ class Delete:
 
     def destroy(self: Any, request: Request, **kwargs: str) -> Response:
         """Delete the object and what belongs to it."""
-        for _ in range(DELETE_TURNS):
+        for _ in range(DELETE_TRIES):
             try:
                 with savepoints.atomic(router.db_for_write(self.model)):
                     self.perform_destroy(self.get_object())
                 return Response(status=204)
             except DatabaseError as error:
-                if not retry.collided(error):
+                if not retry.is_conflict(error):
                     raise
-                # Something was added to it meanwhile, or somebody waited for it.
+                # Something was added to it meanwhile, or another request waited for it.
         raise Conflict
 
     def perform_destroy(self, obj: Any) -> None:
@@ -390,10 +390,10 @@ class AllVerbs(Create, Fetch, List, Update, Delete):
 
 
 @contextmanager
-def writing(model: type[Model], taken: Callable[[], VerifyError] = NotFound) -> Iterator[str]:
+def writing(model: type[Model], duplicate: Callable[[], VerifyError] = NotFound) -> Iterator[str]:
     """Run a block in a transaction on the database that it is given, where a model is written.
 
-    Raises what `taken` returns where a constraint refuses the row: by default NotFound, because
+    Raises what `duplicate` returns where a constraint refuses the row: by default NotFound, because
     its parent was deleted meanwhile.
     """
     using = router.db_for_write(model)
@@ -401,22 +401,22 @@ def writing(model: type[Model], taken: Callable[[], VerifyError] = NotFound) -> 
         with savepoints.atomic(using):
             yield using
     except IntegrityError:
-        raise taken() from None
+        raise duplicate() from None
 
 
-def insert(row: Row, taken: Callable[[], VerifyError] = NotFound) -> Row:
+def insert(row: Row, duplicate: Callable[[], VerifyError] = NotFound) -> Row:
     """Write a new row, as `writing` does."""
-    with writing(type(row), taken) as using:
+    with writing(type(row), duplicate) as using:
         row.save(using=using, force_insert=True)
     return row
 
 
 def save_changes(
-    row: Model, fields: list[str], taken: Callable[[], VerifyError] = NotFound
+    row: Model, fields: list[str], duplicate: Callable[[], VerifyError] = NotFound
 ) -> None:
     """Write a row's changed fields, as `writing` does. Raises NotFound if it was deleted."""
     try:
-        with writing(type(row), taken) as using:
+        with writing(type(row), duplicate) as using:
             row.save(using=using, update_fields=fields)
     except DatabaseError:
         using = router.db_for_write(type(row))

@@ -47,7 +47,7 @@ class SafeListViewSet(Create, Fetch, Delete, Resource):
         return entry
 
     def perform_create(self, phone_number: str) -> SafeListNumber:
-        """Write the number; the unique constraint tells a second one, also a concurrent one."""
+        """Write the number; the unique constraint refuses a second one, also a concurrent one."""
         try:
             given = phones.parse(phone_number)
         except ValueError as error:

@@ -120,7 +120,7 @@ class NotificationViewSet(Create, EntityResource):
     answer = NotificationAnswer
 
     def perform_create(self, ttl: int = notifications.LONGEST_TTL) -> Notification:
-        """Queue it. Raises NotFound for a challenge of somebody else."""
+        """Queue it. Raises NotFound for a challenge of another entity."""
         sid = self.kwargs["challenge_sid"]
         if not sids.is_sid("YC", sid):
             raise NotFound

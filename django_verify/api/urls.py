@@ -1,4 +1,4 @@
-"""The API's addresses: `path("v2/", include("django_verify.api.urls"))`."""
+"""The API's URLs: `path("v2/", include("django_verify.api.urls"))`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ RESOURCES = (
 
 
 class NoResource(Resource):
-    """Any other address: 404 in the wire's shape, and never a redirect to a trailing slash."""
+    """Any other path: 404 in the wire's shape, and never a redirect to a trailing slash."""
 
     path = "<str:rest>"
 
@@ -79,6 +79,6 @@ app_name = "django_verify"
 urlpatterns = [
     path("Sna/<str:attempt_sid>/<str:token>", csrf_exempt(SnaUrlView.as_view())),
     *(pattern for resource in RESOURCES for pattern in resource.urls()),
-    # Line breaks and the empty address included, which the path converters leave out.
+    # Line breaks and the empty path included, which the path converters leave out.
     re_path(r"^(?P<rest>(?s:.*))\Z", NoResource.as_view({"get": "list"})),
 ]

@@ -84,7 +84,7 @@ class Sent(Answer):
 
 
 class ShownVerification(Answer):
-    """What both answers about a verification say."""
+    """The members that both answers about a verification have."""
 
     sid = wire.SidOf("VE")
     service_sid = wire.SidOf("VA", source="service_id")
@@ -136,7 +136,7 @@ class VerificationViewSet(Create, Fetch, Update, ServiceResource):
         return verifications.start(service, StartRequest(asked_at=self.asked_at, **values))
 
     def get_object(self) -> Verification:
-        """Return a verification by SID or address; as often as the vendor lets it be read."""
+        """Return a verification by SID or recipient; as often as the vendor lets it be read."""
         row = verifications.fetch(self.service, self.kwargs["sid"])
         counters.count_read(row.sid)
         return row

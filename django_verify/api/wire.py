@@ -167,7 +167,7 @@ class Nested(Parameters):
 
 
 class String(Text):
-    """A JSON string, where a number is not taken for one."""
+    """A JSON string; a number is refused."""
 
     def to_internal_value(self, data: Any) -> str:
         """Return the string."""
@@ -246,7 +246,7 @@ class RequestUrl(Link):
 
 
 class Links(serializers.Field[Any, Any, Any, Any]):
-    """URLs below an object's own, each by its name; null where `when` says so of the object."""
+    """URLs below an object's own, each by its name; null where `when` is false for the object."""
 
     def __init__(
         self, *, when: Callable[[dict[str, Any]], bool] | None = None, **tails: str

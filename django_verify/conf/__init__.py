@@ -68,15 +68,15 @@ class Settings:
     # Who knows a number's carrier, {"BACKEND": dotted path, "OPTIONS": {…}}, for services with the
     # lookup enabled; None: libphonenumber's data, offline.
     CARRIER_LOOKUP: Mapping[str, Any] | None = field(default=None, repr=False)
-    # Guesses of one address in 24 hours, over all services of an account.
-    ADDRESS_GUESSES_PER_DAY: int = 20
+    # Guesses of one recipient in 24 hours, over all services of an account.
+    RECIPIENT_GUESSES_PER_DAY: int = 20
     # The same where codes have four or five characters.
-    ADDRESS_GUESSES_PER_DAY_SHORT_CODE: int = 5
-    # Wrong guesses of one address since it was last approved.
-    ADDRESS_GUESSES_IN_A_ROW: int = 100
-    # Verifications started for one address in 24 hours, over all services of an account; at most
+    RECIPIENT_GUESSES_PER_DAY_SHORT_CODE: int = 5
+    # Wrong guesses of one recipient since it was last approved.
+    MAX_CONSECUTIVE_FAILURES: int = 100
+    # Verifications started for one recipient in 24 hours, over all services of an account; at most
     # 1000, because a start counts them.
-    ADDRESS_STARTS_PER_DAY: int = 200
+    RECIPIENT_STARTS_PER_DAY: int = 200
     # Rate limits that the API lets one service have.
     RATE_LIMITS_PER_SERVICE: int = 20
     # Buckets that the API lets one rate limit have.
@@ -90,7 +90,7 @@ class Settings:
     WEBHOOK_RETENTION_DAYS: int = 30
     # Seconds without a delivery report after which the next sender gets the message, where the
     # sender reports at all; None: only a report of failure moves it on.
-    RECEIPT_TIMEOUT: int | None = None
+    DELIVERY_REPORT_TIMEOUT: int | None = None
     # A sender that fails this often in a row, within BREAKER_WINDOW seconds, comes last in every
     # route for BREAKER_SECONDS; then one message probes it.
     BREAKER_FAILURES: int = 5
@@ -100,16 +100,16 @@ class Settings:
     HEALTH_QUEUE_AGE: int = 120
     # Words that no brand name may hold, however they are spaced, cased or imitated; whole words.
     RESTRICTED_WORDS: Sequence[str] = ()
-    # Whether the pairs of address and code that the admin keeps are in force: such an address is
+    # Whether the pairs of recipient and code that the admin keeps are in force: such a recipient is
     # sent nothing, and its fixed code is right.
     TEST_NUMBERS: bool = False
-    # What happens when a user verifies a number that another user has: "deny", "transfer" (the
-    # other one is told by a signal), "ask" (for another factor), or the dotted path of a function
-    # of the user and the `VerifiedPhone` that answers one of the three.
-    USERS_CLAIMED_NUMBER: str = "deny"
+    # What happens when a user verifies a number that another user has: "deny", "transfer" (a
+    # signal reports the former owner), "ask" (for another factor), or the dotted path of a
+    # function of the user and the `VerifiedPhone` that answers one of the three.
+    PHONE_CONFLICT_POLICY: str = "deny"
     # Verified numbers that a user may have.
     USERS_PHONES: int = 5
-    # Address or URL name to which users without a verified number are sent; empty: they get 403.
+    # URL or URL name to which users without a verified number are sent; empty: they get 403.
     USERS_VERIFY_URL: str = ""
     # SID of the service that apps and pages use without credentials; empty: the one service that is
     # open to clients.
@@ -123,15 +123,15 @@ class Settings:
     # user of the site; empty: callers are nobody.
     MOBILE_AUTHENTICATION: Sequence[str] = ()
     # Seconds that a client waits after its first message, its second, …; the last one repeats.
-    CLIENT_RESEND_WAITS: Sequence[int] = (30, 40, 60, 90, 120)
+    RESEND_COOLDOWNS: Sequence[int] = (30, 40, 60, 90, 120)
     # Hashes by which Android's SMS Retriever knows the site's own apps. No client may name another:
     # an app that is handed the message by its hash needs nobody's leave to read it.
     CLIENT_APP_HASHES: Sequence[str] = ()
     # What callers without credentials pass before anything is written or sent, {"BACKEND": dotted
     # path, "OPTIONS": {…}}; None: nothing.
-    GATE: Mapping[str, Any] | None = field(default=None, repr=False)
-    # Proxies of the site that each add one address to X-Forwarded-For; 0: the header is not looked
-    # at. One too many lets callers choose their address.
+    BOT_PROTECTION: Mapping[str, Any] | None = field(default=None, repr=False)
+    # Proxies of the site that each add one IP to X-Forwarded-For; 0: the header is not read.
+    # One too many lets callers choose their IP.
     TRUSTED_PROXIES: int = 0
     # Seconds after an approval in which its proof can be redeemed.
     PROOF_LIFETIME: int = 600
@@ -169,14 +169,14 @@ class Settings:
         self._check_policy()
         self._refuse_client_limits()
         self._check_proofs()
-        if not 1 <= self.ADDRESS_STARTS_PER_DAY <= 1000:
-            msg = "DJANGO_VERIFY['ADDRESS_STARTS_PER_DAY'] must be between 1 and 1000."
+        if not 1 <= self.RECIPIENT_STARTS_PER_DAY <= 1000:
+            msg = "DJANGO_VERIFY['RECIPIENT_STARTS_PER_DAY'] must be between 1 and 1000."
             raise ImproperlyConfigured(msg)
 
     def _check_policy(self) -> None:
-        policy = self.USERS_CLAIMED_NUMBER
+        policy = self.PHONE_CONFLICT_POLICY
         if policy not in {"deny", "transfer", "ask"} and "." not in policy:
-            msg = "DJANGO_VERIFY['USERS_CLAIMED_NUMBER']: deny, transfer, ask or a dotted path."
+            msg = "DJANGO_VERIFY['PHONE_CONFLICT_POLICY']: deny, transfer, ask or a dotted path."
             raise ImproperlyConfigured(msg)
 
     def _refuse_client_limits(self) -> None:
@@ -189,8 +189,8 @@ class Settings:
             if not all(_are_positive(pair) and len(pair) == 2 for pair in pairs):
                 msg = f"DJANGO_VERIFY['CLIENT_LIMITS'][{name!r}] must be pairs [most, seconds]."
                 raise ImproperlyConfigured(msg)
-        if not (self.CLIENT_RESEND_WAITS and _are_positive(self.CLIENT_RESEND_WAITS)):
-            msg = "DJANGO_VERIFY['CLIENT_RESEND_WAITS'] must be whole seconds above zero."
+        if not (self.RESEND_COOLDOWNS and _are_positive(self.RESEND_COOLDOWNS)):
+            msg = "DJANGO_VERIFY['RESEND_COOLDOWNS'] must be whole seconds above zero."
             raise ImproperlyConfigured(msg)
         hashes: Any = self.CLIENT_APP_HASHES
         if isinstance(hashes, str) or not all(isinstance(one, str) for one in hashes):
@@ -203,7 +203,7 @@ class Settings:
             raise ImproperlyConfigured("DJANGO_VERIFY['PROOF_KEYS'] must map key ids to keys.")
         for key_id, key in keys.items():
             if not (isinstance(key_id, str) and _PROOF_KEY_ID.match(key_id)):
-                # Whoever swaps the two finds no key in the message.
+                # Anyone who swaps the two finds no key in the message.
                 msg = "DJANGO_VERIFY['PROOF_KEYS']: a key id is 1–64 letters, digits, ., _, -."
                 raise ImproperlyConfigured(msg)
             if not (isinstance(key, str) and key):
@@ -254,7 +254,7 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 def key_ring() -> dict[str, bytes]:
     """Return key id → secret; the first key is the one to use for something new.
 
-    Keys taken from SECRET_KEY are named by a fingerprint, so a row finds its key again after
+    Keys made from SECRET_KEY are named by a fingerprint, so a row finds its key again after
     the secret has moved to SECRET_KEY_FALLBACKS.
     """
     if keys := current().KEYS:

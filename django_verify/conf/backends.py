@@ -1,7 +1,7 @@
-"""The one loader of what plugs in: an entry of `DJANGO_VERIFY` becomes an instance, built once.
+"""Loads every backend: an entry of `DJANGO_VERIFY` becomes an instance, built once.
 
 An entry is {"BACKEND": dotted path of a class, "OPTIONS": its keyword arguments}, or the dotted
-path alone. What a backend does is said by the base class in the room that asks for it.
+path alone. What a backend does is defined by the base class in its room.
 """
 
 from __future__ import annotations

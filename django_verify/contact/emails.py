@@ -14,14 +14,14 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.(?=[^.]*[A-Za-z]){_LABEL}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """An address as given, and the key its budgets are kept under."""
+    """An e-mail address as given, and the key its budgets are kept under."""
 
     address: str = field(repr=False)
     key: str = field(repr=False)
 
 
 def parse(value: str) -> Email:
-    """Read one address, at most 254 characters; its domain may be internationalised.
+    """Read one e-mail address, at most 254 characters; its domain may be internationalised.
 
     Raises ValueError for quoted local parts, address literals, lists and anything odd.
     """
@@ -39,12 +39,12 @@ def parse(value: str) -> Email:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two addresses are one: the local part as it is, the domain in any spelling."""
+    """Whether two e-mail addresses are one: the local part as it is, the domain in any spelling."""
     return canonical(one) == canonical(other)
 
 
 def canonical(address: str) -> str:
-    """Return the one spelling of an address: its domain in ASCII and lower case."""
+    """Return the one spelling of an e-mail address: its domain in ASCII and lower case."""
     local, _, domain = address.rpartition("@")
     return f"{local}@{_to_ascii(domain)}"
 

@@ -82,7 +82,7 @@ def parse(value: str) -> Phone:
 def read(text: str, region: str = "") -> Phone:
     """Read a number as people write it, in international form or in that of a region.
 
-    Spaces, dashes, brackets and the like are dropped, digits of any script taken. `region` is an
+    Spaces, dashes, brackets and the like are dropped, digits of any script accepted. `region` is an
     ISO 3166 code in either case; without one the number begins with + or 00. Raises ValueError for
     letters, extensions and anything else, and for a region without numbers.
     """
@@ -134,7 +134,7 @@ def fold(number: str) -> str:
 
 
 def line_type(number: str) -> str | None:
-    """Return mobile, landline or voip; None where the numbering plan does not tell."""
+    """Return mobile, landline or voip; None where the numbering plan does not distinguish them."""
     return _LINE_TYPES.get(phonenumbers.number_type(phonenumbers.parse(number)))
 
 

@@ -47,7 +47,7 @@ def derive(*parts: str, digits: int, key_id: str) -> str:
     """Return the decimal code of a verification, leading zeros kept.
 
     All 256 bits of the digest are used, and each part carries its length, so that no two lists
-    of parts share an input. Raises LookupError when the key has left the ring.
+    of parts share an input. Raises LookupError when the key is no longer configured.
     """
     data = b"".join(len(part.encode()).to_bytes(4) + part.encode() for part in parts)
     digest = hmac.digest(_key(key_id, "derive"), data, "sha256")
@@ -76,7 +76,7 @@ def reveal(row: Holder) -> str:
     """Return the code of a verification in clear.
 
     No method of the model does this, because templates call methods. Raises LookupError when
-    the row's key has left the ring.
+    the row's key is no longer configured.
     """
     if row.sealed_code:
         return unseal(row.sealed_code, bound_to=row.sid, key_id=row.key_id)
@@ -131,12 +131,12 @@ def secret_matches(stored: str, given: str) -> bool:
 
 
 def token_key(key_id: str) -> bytes:
-    """Return the key that seals access tokens. Raises LookupError when it has left the ring."""
+    """Return the key that seals access tokens. Raises LookupError if it is not configured."""
     return _key(key_id, "access token")
 
 
 def proof_key(key_id: str) -> bytes:
-    """Return the key that signs proofs. Raises LookupError when it has left the ring."""
+    """Return the key that signs proofs. Raises LookupError when it is no longer configured."""
     return _key(key_id, "proof")
 
 

@@ -1,4 +1,4 @@
-"""Where a guess may be charged: never inside a transaction whose rollback would take it back."""
+"""Where a guess may be charged: only in autocommit, because a rollback would undo the charge."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def outside_atomic_requests(view: View) -> View:
     return view
 
 
-def refuse_open_transaction(verb: str) -> None:
+def require_autocommit(verb: str) -> None:
     """Raise AtomicBlockError inside a transaction; `verb` names the caller in the message."""
     using = queries.database()
     connection = transaction.get_connection(using)

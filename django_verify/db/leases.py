@@ -1,7 +1,7 @@
-"""Rows that are work: leased to one process at a time, and finished, put off or given back by it.
+"""Rows that hold work: claimed under a lease by one process, then finished, put off or given back.
 
 Such a row has a token, `lease`, of the process that works on it, and `due_at`, when it is to be
-looked at next: to be worked on, or to be taken over because its process has died. No transaction
+looked at next: to be worked on, or to be claimed again because its process has died. No transaction
 is open meanwhile. What the work is, and when it is looked for, is not decided here.
 """
 
@@ -40,7 +40,7 @@ class Leases:
     try to the second and so on; each is made longer by up to the fraction `jitter`. No wait is as
     long as `far`. An outcome waits `patience` seconds for a database that has gone.
 
-    `waiting` and `working` are what the column `status` says before a claim and after it; a model
+    `waiting` and `working` are the values of `status` before a claim and after it; a model
     without such a column has the name "". Rows in one of the states `late` are due by their time
     too, though they neither wait nor are worked on. `counted` names the columns that change while
     lease and time stay.

@@ -16,7 +16,7 @@ from django_verify.models.services import VerifyService
 from django_verify.models.testnumbers import TestNumber
 from django_verify.models.verifications import Verification, VerificationAttempt
 
-# Rows of an address that are read at first; more only where these do not settle a question.
+# Rows of a recipient that are read at first; more only where these do not settle a question.
 HISTORY = 20
 
 Row = TypeVar("Row", bound=Model)
@@ -32,7 +32,7 @@ class _Open:
 class Compiled(Generic[Row]):
     """A query with open values, whose SQL is kept for each database.
 
-    `fields` tell what the open values are, each as a field of its kind. `build` gets a value in
+    `fields` are the fields of the open values, one for each. `build` gets a value in
     the place of each and returns the query set; everything else in it is fixed. The values are
     bound by the database driver, as ever.
     """
@@ -99,16 +99,16 @@ _VERIFICATION = Compiled(
     _SERVICE_SID,
     _ACCOUNT_SID,
 )
-_OF_ADDRESS = Compiled(
-    lambda account, key: Verification.objects.filter(account_id=account, address_key=key).order_by(
-        "-serial"
-    )[:HISTORY],
+_OF_RECIPIENT = Compiled(
+    lambda account, key: Verification.objects.filter(
+        account_id=account, recipient_key=key
+    ).order_by("-serial")[:HISTORY],
     _ACCOUNT_SID,
     _KEY,
 )
-_OF_ADDRESS_AND_SERVICE = Compiled(
+_OF_RECIPIENT_AND_SERVICE = Compiled(
     lambda account, key, service: Verification.objects.filter(
-        account_id=account, address_key=key, service_id=service
+        account_id=account, recipient_key=key, service_id=service
     ).order_by("-serial")[:HISTORY],
     _ACCOUNT_SID,
     _KEY,
@@ -156,11 +156,11 @@ def verification(sid: str, service_sid: str, account_sid: str) -> Verification |
     return next(iter(_VERIFICATION.rows(database(), sid, service_sid, account_sid)), None)
 
 
-def of_address(account_sid: str, key: str) -> list[Verification]:
-    """Return an address's latest verifications within an account, newest first."""
-    return _OF_ADDRESS.rows(database(), account_sid, key)
+def of_recipient(account_sid: str, key: str) -> list[Verification]:
+    """Return a recipient's latest verifications within an account, newest first."""
+    return _OF_RECIPIENT.rows(database(), account_sid, key)
 
 
-def of_address_and_service(account_sid: str, key: str, service_sid: str) -> list[Verification]:
-    """Return an address's latest verifications within a service, newest first."""
-    return _OF_ADDRESS_AND_SERVICE.rows(database(), account_sid, key, service_sid)
+def of_recipient_and_service(account_sid: str, key: str, service_sid: str) -> list[Verification]:
+    """Return a recipient's latest verifications within a service, newest first."""
+    return _OF_RECIPIENT_AND_SERVICE.rows(database(), account_sid, key, service_sid)

@@ -1,4 +1,4 @@
-"""Connections that die: how to tell, and the writes that must not be lost with one."""
+"""Connections that die: how they are recognised, and the writes that must not be lost with one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transactions that meet others: which of the database's refusals are a matter of another turn."""
+"""Transactions that conflict with others: which of the database's errors are tried again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db import DatabaseError, IntegrityError, OperationalError, connectio
 
 from django_verify.exceptions import Conflict
 
-TURNS = 10
+MAX_TRIES = 10
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -24,7 +24,7 @@ def is_deadlock(error: BaseException) -> bool:
     return error.args[:1] == (1213,) or state in {"40P01", "40001"}
 
 
-def collided(error: DatabaseError) -> bool:
+def is_conflict(error: DatabaseError) -> bool:
     """Whether a row came or went meanwhile, or the transaction gave way, so that it may run again.
 
     Within a caller's transaction a deadlock is the caller's: it may have ended that one too.
@@ -35,16 +35,16 @@ def collided(error: DatabaseError) -> bool:
     return is_deadlock(error) and not open_
 
 
-def taken(write: Callable[Given, Made]) -> Callable[Given, Made]:
-    """Let a function that is one transaction run again when it collided. Raises Conflict."""
+def on_conflict(write: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Run a transaction again after a conflict, up to MAX_TRIES times. Raises Conflict."""
 
     @wraps(write)
     def again(*args: Given.args, **kwargs: Given.kwargs) -> Made:
-        for _ in range(TURNS):
+        for _ in range(MAX_TRIES):
             try:
                 return write(*args, **kwargs)
             except DatabaseError as error:
-                if not collided(error):
+                if not is_conflict(error):
                     raise
         raise Conflict
 

@@ -1,6 +1,6 @@
-"""Transactions that are not lost in silence, and writes that an open transaction can do without.
+"""Savepoints whose loss raises an error, and writes that may fail within a transaction.
 
-When a savepoint cannot be taken back, for instance because the connection has died, Django marks
+When a savepoint cannot be rolled back, for instance because the connection has died, Django marks
 the transaction around it for rollback, and rolls that back at its end *without raising*. Code that
 catches an error inside a transaction and goes on would then report a change that never happens.
 """
@@ -42,7 +42,7 @@ def atomic(using: str) -> Iterator[None]:
 
 
 def _lost() -> OperationalError:
-    return OperationalError("the transaction is lost: a savepoint could not be taken back")
+    return OperationalError("the transaction is lost: a savepoint could not be rolled back")
 
 
 def tolerate(
@@ -50,7 +50,7 @@ def tolerate(
 ) -> Exception | None:
     """Run a write in a savepoint of its own. Return None, or the error by which it was undone.
 
-    Errors of the class `ignore` are returned only if the savepoint was taken back, so that the
+    Errors of the class `ignore` are returned only if the savepoint was rolled back, so that the
     transaction around it is known to live. Any other error goes up, and takes the transaction
     along. Outside a transaction the write is a transaction of its own.
     """

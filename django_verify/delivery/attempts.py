@@ -1,4 +1,4 @@
-"""From an attempt row to a sent message and back: claim, compose, send, record.
+"""Sends an attempt: claims its row, composes the message, calls a sender, records the outcome.
 
 The row is the queue. No transaction is open while a provider is called; each message is counted
 on the row before it may leave, so that whatever dies, one attempt costs two messages at most; the
@@ -36,7 +36,7 @@ logger = logging.getLogger("django_verify")
 MESSAGES_PER_ATTEMPT = 2
 
 _Status = VerificationAttempt.MessageStatus
-# A row that is due in one of these has been sent, and its message is taken for lost.
+# A row that is due in one of these has been sent, and its message is considered lost.
 _LOST = (_Status.SENT, _Status.UNDELIVERED, _Status.FAILED)
 
 LONGEST_WAIT = 300
@@ -97,7 +97,7 @@ def after_commit(attempt: VerificationAttempt) -> Callable[[], Any]:
 
 @dataclass(slots=True)
 class _Tries:
-    """What became of the senders that one turn has tried."""
+    """The outcome of the senders that one claim has tried."""
 
     used: int
     trail: list[dict[str, str]]
@@ -117,13 +117,13 @@ class _Tries:
         channel, alias = step
         uncertain = getattr(error, "uncertain", not isinstance(error, senders.SendError))
         if isinstance(error, senders.SendError):
-            told = {"error_code": error.code, "error_message": str(error)}
+            recorded = {"error_code": error.code, "error_message": str(error)}
         else:
             # A provider's bug must not lose the row; its text may hold the message, so only the
-            # type is told. The message may have left before it.
-            told = {"error_code": "", "error_message": f"{type(error).__name__} in the sender"}
+            # type is recorded. The message may have been sent before it.
+            recorded = {"error_code": "", "error_message": f"{type(error).__name__} in the sender"}
             self.over = True
-        self.error = {"sender": alias, "via_channel": channel, **told}
+        self.error = {"sender": alias, "via_channel": channel, **recorded}
         if isinstance(error, senders.TemporarySendError):
             self.temporary.add(channel)
             asked = error.retry_after if isinstance(error.retry_after, int) else 0
@@ -141,7 +141,7 @@ def deliver(
 ) -> bool:
     """Send an attempt whose lease the caller holds, and record what became of it.
 
-    `claimed_before` is for a lease that was not taken just now: the row is looked at again before
+    `claimed_before` is for a lease that was not claimed just now: the row is read again before
     its first message. Tries the route's senders in order while they fail temporarily; when all of
     them have, the row is due again later, as long as its code lives. Never raises for what a
     sender does, and for nothing else if it is `contained`. Returns whether the message was
@@ -168,13 +168,13 @@ def deliver(
                 return _end_early(attempt, tries)
             try:
                 receipt = _receipt(senders.get(step[1]).send(message), step[1])
-            except Exception as failure:  # noqa: BLE001 - told apart by what a try notes
-                told = _as_send_error(failure)
-                tries.note(step, told)
-                _tell_breaker(attempt, step[1], told)
+            except Exception as failure:  # noqa: BLE001 - distinguished by what a try notes
+                refusal = _as_send_error(failure)
+                tries.note(step, refusal)
+                _count_in_breaker(attempt, step[1], refusal)
             else:
                 accepted = _accepted(attempt, tries, receipt, awaited=bool(message.callback_url))
-                _tell_breaker(attempt, step[1])
+                _count_in_breaker(attempt, step[1])
                 return accepted
         return _not_sent(attempt, tries)
     return False
@@ -188,7 +188,7 @@ def _contained(attempt: VerificationAttempt, contained: bool) -> Iterator[None]:
     except Exception as error:
         if not contained:
             raise
-        # The row is written: its lease lapses, and a sweep takes it over.
+        # The row is written: its lease lapses, and a worker claims it again.
         logger.error("%s was interrupted: %s", attempt.sid, type(error).__name__)  # noqa: TRY400
 
 
@@ -199,7 +199,9 @@ def _as_send_error(failure: Exception) -> Exception:
     return failure
 
 
-def _tell_breaker(attempt: VerificationAttempt, alias: str, error: Exception | None = None) -> None:
+def _count_in_breaker(
+    attempt: VerificationAttempt, alias: str, error: Exception | None = None
+) -> None:
     """Count a sender's success or failure; a database that fails here must not stop the message."""
     try:
         if isinstance(error, senders.TemporarySendError):
@@ -212,12 +214,12 @@ def _tell_breaker(attempt: VerificationAttempt, alias: str, error: Exception | N
 
 def _not_composed(error: Exception) -> str:
     if isinstance(error, LookupError):
-        return "the key of the code has left the ring, so the code is lost"
+        return "the key of the code is no longer configured, so the code is lost"
     return f"{type(error).__name__} while the message was composed"
 
 
 def _receipt(answer: object, alias: str) -> senders.Receipt:
-    """Return the receipt; a sender that returned something else has sent, and says no more."""
+    """Return the receipt; a sender that returned something else has sent the message."""
     if isinstance(answer, senders.Receipt):
         return answer
     logger.warning("the sender %r returned no Receipt", alias)
@@ -254,7 +256,7 @@ def _entry(alias: str, channel: str, provider_sid: str = "", status: str = "unkn
 
 
 def take(sid: str, *, woken: bool = False) -> bool:
-    """Send one attempt if it is due and nobody else has taken it; return whether it was ours.
+    """Send one attempt if it is due and unclaimed; return whether it was ours.
 
     Any number of processes may call it for the same attempt. `woken` is for the job of a queue
     engine: it may come before the row's own moment by the clock of its machine.
@@ -315,7 +317,7 @@ def _wanted(now: dt.datetime) -> Exists:
 
 
 def deliver_due(limit: int = 100, *, stop: Callable[[], bool] = lambda: False) -> int:
-    """Send what is due, the longest waiting first; return how many attempts were taken.
+    """Send what is due, the longest waiting first; return how many attempts were claimed.
 
     Any number of processes may run it. A row that raises is put off and stops nobody; only a
     database that fails is raised.
@@ -377,7 +379,7 @@ def _obsolete(attempt: VerificationAttempt, now: dt.datetime) -> str:
 
 
 def _drop(attempt: VerificationAttempt, reason: str, now: dt.datetime) -> bool:
-    """End an attempt that is not to be sent; what a provider has said of it stays."""
+    """End an attempt that is not to be sent; what a provider has reported of it stays."""
     unchanged = LEASES.unchanged(attempt)
     if attempt.message_status in _LOST:
         return unchanged.update(due_at=None) > 0
@@ -406,7 +408,7 @@ def _service(attempt: VerificationAttempt) -> VerifyService:
 def _count(attempt: VerificationAttempt, step: Step, tries: _Tries) -> bool:
     """Write down the message that is about to leave; False when it must not.
 
-    The first one of a turn was counted by the insert or the claim, and costs no statement. Before
+    The first one of a claim was counted by the insert or the claim, and costs no statement. Before
     any other the verification is looked at again: while a sender kept silent, its message may have
     arrived and its code may have been entered.
     """
@@ -434,7 +436,7 @@ def _end_early(attempt: VerificationAttempt, tries: _Tries) -> bool:
 def _accepted(
     attempt: VerificationAttempt, tries: _Tries, receipt: senders.Receipt, *, awaited: bool
 ) -> bool:
-    timeout = conf.current().RECEIPT_TIMEOUT if awaited else None
+    timeout = conf.current().DELIVERY_REPORT_TIMEOUT if awaited else None
     outcome = {
         "provider_sid": receipt.provider_sid,
         "price_value": receipt.price_value,
@@ -468,7 +470,7 @@ def _finish(
     outcome: dict[str, str],
     later: dt.datetime | None,
 ) -> bool:
-    """Record the outcome if the lease is still ours, and tell the listeners.
+    """Record the outcome if the lease is still ours, and send the signals.
 
     Where a report has come before it, the report's word on the status stands.
     """

@@ -37,7 +37,7 @@ class State:
     open_until: dt.datetime | None
 
     def is_open(self, now: dt.datetime) -> bool:
-        """Whether the sender is passed over; one that a clock's jump would hold longer is not."""
+        """Whether the circuit is open; one that a clock's jump would hold longer is not."""
         longest = dt.timedelta(seconds=conf.current().BREAKER_SECONDS)
         return self.open_until is not None and now < self.open_until <= now + longest
 
@@ -68,9 +68,9 @@ def forget(*, setting: str = "", **_: object) -> None:
 
 
 def in_order(steps: Sequence[Step], service: VerifyService, *, probe: bool = False) -> list[Step]:
-    """Return channel and sender of each step, those whose sender is passed over at the end.
+    """Return channel and sender of each step, those whose circuit is open at the end.
 
-    With `probe` the first step may be taken by a half-open sender, if no other process probes it.
+    With `probe` the first step may be a half-open sender's, if no other process probes it.
     """
     if not _may_fail(service):
         return list(steps)
@@ -106,15 +106,15 @@ def failed(alias: str, text: str) -> None:
     settings, now = conf.current(), timezone.now()
     window = dt.timedelta(seconds=settings.BREAKER_WINDOW)
     rows = _rows().filter(alias=alias)
-    told = {"last_error": text.replace("\0", "")[:255], "date_updated": now}
-    counted = {"failures_total": F("failures_total") + 1, **told}
+    recorded = {"last_error": text.replace("\0", "")[:255], "date_updated": now}
+    counted = {"failures_total": F("failures_total") + 1, **recorded}
     recent = rows.filter(failing_since__gt=now - window)
     if not recent.update(failures=F("failures") + 1, **counted):
         # Of several processes, one begins the run, and the others count on.
         first = {"failures": 1, "failing_since": now}
         stale = rows.filter(Q(failing_since=None) | Q(failing_since__lte=now - window))
         if not stale.update(**first, **counted):
-            create = partial(_rows().create, alias=alias, failures_total=1, **first, **told)
+            create = partial(_rows().create, alias=alias, failures_total=1, **first, **recorded)
             if savepoints.tolerate(create, using=queries.database(), ignore=IntegrityError):
                 rows.update(failures=F("failures") + 1, **counted)
     closed = Q(open_until=None) | Q(open_until__lte=now)
@@ -142,7 +142,7 @@ def close(alias: str) -> bool:
     return closed > 0
 
 
-def passed_over() -> list[str]:
+def open_circuits() -> list[str]:
     """Return the aliases whose breaker is open or half-open, for the health check."""
     rows = _rows().filter(open_until__isnull=False).order_by("alias")
     return list(rows.values_list("alias", flat=True))

@@ -24,32 +24,32 @@ INLINE = "inline"
 
 _ENGINES = {"tasks": "django_verify.delivery.django_tasks", "celery": "django_verify.tasks"}
 # An engine that fails after it kept a start waiting for so many seconds is left alone for a while:
-# no start of this process asks it meanwhile, and the sweeper sends.
+# no start of this process asks it meanwhile, and the worker sends.
 SLOW = 0.8
-REST = 30.0
+BACKOFF = 30.0
 
 
-class _Resting:
+class _Backoff:
     """Until when this process leaves its engine alone, by the clock that never jumps."""
 
     until = 0.0
 
 
 def wake(sid: str) -> None:
-    """Tell the workers of an attempt that is due. Never raises: a sweep finds it anyway."""
-    if time.monotonic() < _Resting.until:
+    """Wake the workers for an attempt that is due. Never raises: a worker's next pass finds it."""
+    if time.monotonic() < _Backoff.until:
         return
     began = time.monotonic()
     try:
         call = waker()
         began = time.monotonic()  # importing an engine takes its time, once
         call(sid)
-    except Exception as error:  # noqa: BLE001 - the row is written, and a sweep finds it
+    except Exception as error:  # noqa: BLE001 - the row is written, and a worker finds it
         # The text of an engine's error may name its server and credentials.
         logger.error("%s: no worker was woken: %s", sid, type(error).__name__)  # noqa: TRY400
         if time.monotonic() - began > SLOW:
-            _Resting.until = time.monotonic() + REST
-            logger.error("the engine is not asked for %d seconds", REST)  # noqa: TRY400
+            _Backoff.until = time.monotonic() + BACKOFF
+            logger.error("the engine is not asked for %d seconds", BACKOFF)  # noqa: TRY400
 
 
 def waker() -> Callable[[str], Any]:
@@ -76,4 +76,4 @@ def waker() -> Callable[[str], Any]:
 
 
 def _ignore(sid: str) -> None:
-    """There is no worker but the sweeper."""
+    """There is no worker but `deliverattempts`."""

@@ -16,7 +16,7 @@ from django_verify.delivery import attempts
 
 @task
 def deliver(sid: str) -> bool:
-    """Send one attempt, unless it is over or somebody else has it."""
+    """Send one attempt, unless it is over or another worker has claimed it."""
     return attempts.take(sid, woken=True)
 
 

@@ -1,4 +1,4 @@
-"""What providers report of messages: the state of an attempt, which only ever moves forward.
+"""Delivery reports of providers: they move the status of an attempt forward, never back.
 
 A report changes nothing but its attempt: no verification is approved, revived or charged by it.
 """
@@ -25,10 +25,10 @@ from django_verify.senders import Report
 logger = logging.getLogger("django_verify")
 
 # How often a report is read against a row that changes under it.
-TURNS = 5
+MAX_TRIES = 5
 
 _Status = VerificationAttempt.MessageStatus
-# A message that did not arrive may still do so; one that did cannot be taken back.
+# A message that did not arrive may still do so; one that did is final.
 _RANK = {
     _Status.QUEUED: 0,
     _Status.SENDING: 0,
@@ -45,8 +45,8 @@ _ARRIVED = (_Status.DELIVERED, _Status.READ)
 def record(alias: str, reports: Iterable[Report], attempt_sid: str = "") -> int:
     """Write down what a sender's provider reports; return how many reports changed anything.
 
-    Idempotent, in any order. `attempt_sid` is the attempt that the callback's address named: by it
-    a report finds its row before the provider's id is known. Unknown messages are passed over.
+    Idempotent, in any order. `attempt_sid` is the attempt that the callback's URL named: by it
+    a report finds its row before the provider's id is known. Unknown messages are ignored.
     """
     return sum(_record(alias, report, attempt_sid) for report in reports)
 
@@ -56,7 +56,7 @@ def _record(alias: str, report: Report, attempt_sid: str) -> bool:
         logger.warning("the sender %r reported an unknown status", alias)
         return False
     report = replace(report, provider_sid=_text("provider_sid", report.provider_sid))
-    for _ in range(TURNS):
+    for _ in range(MAX_TRIES):
         attempt = _find(alias, report, attempt_sid)
         if attempt is None:
             return False
@@ -71,7 +71,7 @@ def _record(alias: str, report: Report, attempt_sid: str) -> bool:
             message_status=attempt.message_status,
         )
         if cloudevents.update_message(attempt, unchanged, changes):
-            _tell(attempt, changes)
+            _notify(attempt, changes)
             return True
     return False
 
@@ -110,7 +110,7 @@ def _changes(
         changes["error_message"] = "reported by the provider"
         if attempts.may_send_again(attempt, now):
             changes["due_at"] = now
-    elif status == _Status.SENT and (timeout := conf.current().RECEIPT_TIMEOUT):
+    elif status == _Status.SENT and (timeout := conf.current().DELIVERY_REPORT_TIMEOUT):
         changes["due_at"] = now + dt.timedelta(seconds=timeout)
     else:
         changes |= {"error_code": "", "error_message": ""}
@@ -118,7 +118,7 @@ def _changes(
 
 
 def _is_latest(attempt: VerificationAttempt, alias: str, report: Report) -> bool:
-    """Whether the report is about the message that the row's columns tell of."""
+    """Whether the report is about the message in the row's columns."""
     known = attempt.provider_sid
     return attempt.sender == alias and (not known or report.provider_sid in {"", known})
 
@@ -136,8 +136,8 @@ def _text(name: str, value: object) -> str:
     return str(value).replace("\0", "")[: getattr(field, "max_length", None)]
 
 
-def _tell(attempt: VerificationAttempt, changes: dict[str, Any]) -> None:
-    """Tell the listeners, and a worker where the message is to be sent again, after the commit."""
+def _notify(attempt: VerificationAttempt, changes: dict[str, Any]) -> None:
+    """After the commit send the signals, and wake a worker where the message is sent again."""
     arrived_before = attempt.message_status in _ARRIVED
     for name, value in changes.items():
         setattr(attempt, name, value)

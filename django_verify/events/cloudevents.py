@@ -1,6 +1,6 @@
 """The life of a verification as CloudEvents for the event sinks: built and recorded, not sent.
 
-An event is written in the transaction of the change it tells of, and `outbox` delivers it. A
+An event is written in the transaction of its change, and `outbox` delivers it. A
 verification reports for as long as it lives when its service did so at its start. An event that
 cannot be written is logged and takes nothing back: least of all the charge of a guess. If the
 connection dies while an event is written, the change is undone with it, and the error goes up.
@@ -27,7 +27,7 @@ logger = logging.getLogger("django_verify")
 
 FAMILY = "com.twilio.accountsecurity.verify"
 SCHEMAS = "https://events-schemas.twilio.com/AccountSecurity"
-# The last guess ends a verification before it is compared, and may still win it: the end is told
+# The last guess ends a verification before it is compared, and may still win it: the end is posted
 # this much later, unless the approval takes it back.
 HOLD = dt.timedelta(seconds=10)
 
@@ -38,7 +38,7 @@ _NAMESPACE = uuid.UUID("5d6b5f0e-6b1c-4d0e-9f57-9c1b6a3f0c52")
 
 def started(row: Verification, attempt: VerificationAttempt) -> None:
     """Record that a verification exists, in the transaction that writes it; only if it reports."""
-    _record(partial(_tell_status, row, _Status.PENDING, [attempt]))
+    _record(partial(_record_status, row, _Status.PENDING, [attempt]))
 
 
 def update(
@@ -48,7 +48,7 @@ def update(
     return rows.update(**changes) if event is None else _update(rows, changes, event)
 
 
-@retry.taken
+@retry.on_conflict
 def _update(rows: QuerySet[Any], changes: Mapping[str, object], event: Callable[[], None]) -> int:
     with savepoints.atomic(queries.database()):
         hit = rows.update(**changes)
@@ -66,7 +66,7 @@ def of_status(
     """
     if not row.reports:
         return None
-    return partial(_tell_status, row, status, (), checks=checks or row.checks, result=result)
+    return partial(_record_status, row, status, (), checks=checks or row.checks, result=result)
 
 
 def update_message(
@@ -79,7 +79,7 @@ def update_message(
     if status not in _MESSAGES or not attempt.verification.reports:
         return rows.update(**changes)
     code = str(changes.get("error_code", ""))
-    return update(rows, changes, partial(_tell_message, attempt, status, code))
+    return update(rows, changes, partial(_record_message, attempt, status, code))
 
 
 def _record(event: Callable[[], None]) -> None:
@@ -91,7 +91,7 @@ def _record(event: Callable[[], None]) -> None:
 
 
 @sensitive_variables()
-def _tell_status(
+def _record_status(
     row: Verification,
     status: str,
     attempts: Sequence[VerificationAttempt],
@@ -140,7 +140,7 @@ def _facts(
     if status == _Status.APPROVED:
         data["verified_at"] = _time(now)
     if row.is_test:
-        data["is_test"] = True  # ours: an approval that proves nothing must be told from others
+        data["is_test"] = True  # ours: an approval that proves nothing must be marked
     return data
 
 
@@ -155,7 +155,7 @@ def _sent(attempt: VerificationAttempt) -> dict[str, Any]:
 
 
 @sensitive_variables()
-def _tell_message(attempt: VerificationAttempt, status: str, error_code: str) -> None:
+def _record_message(attempt: VerificationAttempt, status: str, error_code: str) -> None:
     row, now = attempt.verification, timezone.now()
     sinks = _sinks(row)
     if not sinks:
@@ -239,7 +239,7 @@ def _withdraw(event_id: uuid.UUID) -> None:
 
 
 def _id(sid: str, status: str) -> uuid.UUID:
-    """Return an event's id: a state is reached once, so it can be told twice under one id only."""
+    """Return an event's id: a state is reached once, so a second post has the same id."""
     return uuid.uuid5(_NAMESPACE, f"{sid} {status}")
 
 

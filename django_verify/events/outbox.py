@@ -1,6 +1,6 @@
 """Events of factors and challenges to the webhooks of a service: recorded, signed, delivered.
 
-An event is recorded with what it tells of, in the caller's transaction, as one row for each
+An event is recorded in the caller's transaction, with the change it reports, as one row for each
 webhook that asks for it; it is posted after the commit, by `deliver_due`, never in a request. The
 events of verifications, for the sinks, take the same road from `cloudevents`.
 """
@@ -38,7 +38,7 @@ LEASE = 2 * post.TIMEOUT
 ENDURANCE = dt.timedelta(days=5)
 # How long a replaced secret still signs, next to the new one.
 OVERLAP = dt.timedelta(hours=24)
-# Receivers that are served at a time, and deliveries of one receiver in its turn.
+# Receivers that are served at a time, and deliveries of one receiver in a round.
 WORKERS = 8
 TURN = 20
 TURN_TIME = dt.timedelta(seconds=post.TIMEOUT)
@@ -61,7 +61,7 @@ LEASES = leases.Leases(
 )
 # What a delivery calls its receiver.
 _FIELDS: dict[type[Receiver], str] = {Webhook: "webhook", EventSink: "sink"}
-# A receiver has one request at a time: whoever posts to it leases it first.
+# A receiver has one request at a time: anyone who posts to it leases it first.
 _RECEIVERS = {
     model: replace(LEASES, rows=partial(post.receivers, model), status="", counted=())
     for model in _FIELDS
@@ -101,16 +101,16 @@ def enqueue(deliveries: Iterable[WebhookDelivery]) -> int:
 
 
 def factor_event(kind: Literal["created", "verified", "deleted"], factor: Factor) -> int:
-    """Record what became of a factor, as `record` does; return how many webhooks will be told."""
-    return record(factor.service_id, f"factor.{kind}", _told_of(factor))
+    """Record an event of a factor, as `record` does; return how many webhooks will get it."""
+    return record(factor.service_id, f"factor.{kind}", _facts_of(factor))
 
 
 def challenge_event(kind: Literal["approved", "denied"], challenge: Challenge) -> int:
-    """Record the answer to a challenge, as `record` does; return how many webhooks will be told."""
+    """Record the answer to a challenge, as `record` does; return how many webhooks will get it."""
     factor = challenge.factor
     assert factor is not None  # noqa: S101 - an answer names who has given it
     params = {
-        **_told_of(factor),
+        **_facts_of(factor),
         "challenge_sid": challenge.sid,
         "challenge_details": _as_json(challenge.details),
         "challenge_hidden_details": _as_json(challenge.hidden_details),
@@ -119,7 +119,7 @@ def challenge_event(kind: Literal["approved", "denied"], challenge: Challenge) -
     return record(factor.service_id, f"challenge.{kind}", params)
 
 
-def _told_of(factor: Factor) -> dict[str, str]:
+def _facts_of(factor: Factor) -> dict[str, str]:
     return {
         "account_sid": factor.account_id,
         "service_sid": factor.service_id,
@@ -187,10 +187,10 @@ def deliver_due(limit: int = 100, workers: int = WORKERS) -> int:
         return 0
     share = min(max(limit // len(waiting), 1), TURN)
     if len(waiting) == 1 or workers == 1:
-        return sum(_turn(model, sid, share) for model, sid in waiting)
+        return sum(_round(model, sid, share) for model, sid in waiting)
     with ThreadPoolExecutor(min(workers, len(waiting))) as pool:
-        turns = [pool.submit(_turn_in_thread, *who, share) for who in waiting]
-        return sum(turn.result() for turn in turns)
+        rounds = [pool.submit(_round_in_thread, *who, share) for who in waiting]
+        return sum(each.result() for each in rounds)
 
 
 class Poster:
@@ -218,21 +218,21 @@ class Poster:
         """
         idle = self._workers - len(self._busy)
         waiting = _waiting(timezone.now())[:idle] if idle else []
-        self._busy |= {self._pool.submit(_turn_in_thread, *who, TURN) for who in waiting}
+        self._busy |= {self._pool.submit(_round_in_thread, *who, TURN) for who in waiting}
         if waiting or not idle:
             wait(self._busy, timeout=patience, return_when=FIRST_COMPLETED)
         return self._collect() and bool(waiting or not idle)
 
     def _collect(self) -> bool:
-        """Take out what is done; return False where a turn broke off for a fault of its own."""
-        done = {turn for turn in self._busy if turn.done()}
+        """Take out what is done; return False where a round broke off for a fault of its own."""
+        done = {each for each in self._busy if each.done()}
         self._busy -= done
-        faults = [fault for turn in done if (fault := turn.exception())]
+        faults = [fault for each in done if (fault := each.exception())]
         for fault in faults:
             if isinstance(fault, reconnect.FAILURES) and not retry.is_deadlock(fault):
                 raise fault
             # The text of an error may hold the row.
-            logger.error("a turn of deliveries broke off: %s", type(fault).__name__)
+            logger.error("a round of deliveries broke off: %s", type(fault).__name__)
         return not faults
 
 
@@ -250,30 +250,30 @@ def _waiting(now: dt.datetime) -> list[tuple[type[Receiver], str]]:
     ]
 
 
-def _turn_in_thread(model: type[Receiver], sid: str, share: int) -> int:
+def _round_in_thread(model: type[Receiver], sid: str, share: int) -> int:
     try:
-        return _turn(model, sid, share)
+        return _round(model, sid, share)
     finally:
         connections.close_all()
 
 
-def _turn(model: type[Receiver], sid: str, share: int) -> int:
+def _round(model: type[Receiver], sid: str, share: int) -> int:
     """Post a receiver's deliveries, oldest first, until one fails; return how many were tried."""
-    started, turns = timezone.now(), _RECEIVERS[model]
-    rows = turns.rows().filter(pk=sid)
+    started, leases = timezone.now(), _RECEIVERS[model]
+    rows = leases.rows().filter(pk=sid)
     deliveries = _deliveries().filter(**{_FIELDS[model]: sid})
-    receiver = rows.filter(turns.due(started)).first()
-    before = turns.claim(receiver, started) if receiver else None
+    receiver = rows.filter(leases.due(started)).first()
+    before = leases.claim(receiver, started) if receiver else None
     if receiver is None or before is None:
         if not rows.exists():
             deliveries.delete()
         return 0
     due = deliveries.filter(LEASES.due(started))
-    done, rest = 0, 0
+    done, retry_after = 0, 0
     try:
         for row in list(due.order_by("due_at", "date_created")[:share]):
-            # A turn that took too long has been taken over, or makes room for other receivers.
-            mine, latest = turns.renew(receiver), rows.first()
+            # A round that took too long has lost its lease, or makes room for other receivers.
+            mine, latest = leases.renew(receiver), rows.first()
             if not mine or latest is None or timezone.now() - started > TURN_TIME:
                 break
             if latest.status != Receiver.Status.ENABLED:
@@ -282,13 +282,13 @@ def _turn(model: type[Receiver], sid: str, share: int) -> int:
             outcome = _deliver(row, latest)
             done += outcome is not None
             if outcome is not None and not outcome.accepted:
-                rest = outcome.rest
+                retry_after = outcome.retry_after
                 break
     finally:
-        if rest:
-            turns.finish(receiver, {"due_at": timezone.now() + dt.timedelta(seconds=rest)})
+        if retry_after:
+            leases.finish(receiver, {"due_at": timezone.now() + dt.timedelta(seconds=retry_after)})
         else:
-            turns.give_back(receiver, before)
+            leases.give_back(receiver, before)
     return done
 
 
@@ -298,7 +298,7 @@ def _give_up(rows: QuerySet[WebhookDelivery], reason: str) -> int:
 
 
 def _deliver(row: WebhookDelivery, receiver: Receiver) -> post.Outcome | None:
-    """Claim one delivery, post it and record the outcome; None when somebody else has it."""
+    """Claim one delivery, post it and record the outcome; None when another process has it."""
     now = timezone.now()
     before = LEASES.claim(row, now, tries=row.tries + 1, date_updated=now)
     if before is None:
@@ -360,6 +360,9 @@ def _finish(row: WebhookDelivery, outcome: post.Outcome) -> None:
         changes["status"] = _Status.DEAD
         logger.warning("%s was given up: %s", row.sid, outcome.error)
     else:
-        changes |= {"status": _Status.PENDING, "due_at": LEASES.later(row.tries, outcome.rest)}
+        changes |= {
+            "status": _Status.PENDING,
+            "due_at": LEASES.later(row.tries, outcome.retry_after),
+        }
     if not LEASES.finish(row, changes):
         logger.warning("%s: the lease was lost before the outcome was known", row.sid)

@@ -1,4 +1,4 @@
-"""One try to post one event: signed, sent to a public address, judged by the status of the answer.
+"""One try to post one event: signed, sent to a public IP, accepted by the status of the answer.
 
 Nothing is recorded here, and nothing of the answer is kept but its status.
 """
@@ -36,14 +36,14 @@ V1 = (
 class Outcome:
     """What became of one try.
 
-    `rest` is how many seconds the receiver asks to be left alone, `final` that it never wants to
-    hear of it again, and `ours` that it was not even asked.
+    `retry_after` is in seconds, 0 where the receiver named none; `final` that it wants no further
+    post, and `ours` that it was not asked at all.
     """
 
     accepted: bool = False
     status: int | None = None
     error: str = ""
-    rest: int = 0
+    retry_after: int = 0
     final: bool = False
     ours: bool = False
 
@@ -78,7 +78,7 @@ def post(row: WebhookDelivery, receiver: Receiver, now: dt.datetime) -> Outcome:
         keys = receiver.open_secrets(now)
         _seal_anew(receiver, keys[0])
     except LookupError:
-        error = "the key that opens the signing secret has left the ring"
+        error = "the key that opens the signing secret is no longer configured"
         return Outcome(error=error, ours=True)
     url, body, headers = _signed(row, receiver, keys, now)
     try:
@@ -93,21 +93,23 @@ def post(row: WebhookDelivery, receiver: Receiver, now: dt.datetime) -> Outcome:
             total=TIMEOUT,
             max_bytes=0,
         )
-    except client.AddressRefused:
-        return Outcome(error="its URL, or an address of its host, is not allowed")
+    except client.HostRefused:
+        return Outcome(error="its URL, or an IP of its host, is not allowed")
     except client.NotSent:
         return Outcome(error="it could not be reached")
     except client.TransportError:
         return Outcome(error="it did not answer in time")
-    except Exception as fault:  # noqa: BLE001 - a turn must end, whatever happens
+    except Exception as fault:  # noqa: BLE001 - the lease must be finished, whatever happens
         return Outcome(error=f"{type(fault).__name__} while it was called")
     if 200 <= answer.status < 300:
         return Outcome(accepted=True, status=answer.status)
-    rest = 0
+    retry_after = 0
     if answer.status in {429, 503}:
-        rest = read_retry_after(answer.headers.get("retry-after"), PATIENCE) or 0
-    said = f"it answered {answer.status}"
-    return Outcome(status=answer.status, error=said, rest=rest, final=answer.status == 410)
+        retry_after = read_retry_after(answer.headers.get("retry-after"), PATIENCE) or 0
+    error = f"it answered {answer.status}"
+    return Outcome(
+        status=answer.status, error=error, retry_after=retry_after, final=answer.status == 410
+    )
 
 
 @sensitive_variables()
@@ -120,12 +122,12 @@ def _signed(
         old = receiver.version == Webhook.Version.V1
         # Some form parsers drop empty values, and would then compute another signature.
         pairs = [(n, v) for n, v in row.payload if v and (not old or n in V1)]
-        url = signatures.canonical_url(receiver.address)
+        url = signatures.canonical_url(receiver.url_called)
         body, content_type = urlencode(pairs).encode(), "application/x-www-form-urlencoded"
     else:
         pairs = []
         body, content_type = json.dumps([row.payload]).encode(), "application/json"
-        url = signatures.with_body_hash(signatures.canonical_url(receiver.address), body)
+        url = signatures.with_body_hash(signatures.canonical_url(receiver.url_called), body)
     event_id = str(row.event_id)
     return (
         url,

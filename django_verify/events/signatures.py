@@ -1,4 +1,4 @@
-"""How an outbound event proves where it comes from: two signatures under one secret; pure."""
+"""Signs outbound events: two signatures under one secret, without database or network."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def canonical_url(url: str) -> str:
     try:
         return requests.Request("POST", urldefrag(url).url).prepare().url or url
     except requests.RequestException:
-        return url  # it cannot be called, which is told by whoever tries
+        return url  # it cannot be called, and the call reports that
 
 
 def with_body_hash(url: str, body: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What any resource may answer: numbers of the wire itself, not of a chapter."""
+"""The base class of the errors, and those that any resource may answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class VerifyError(Exception):
 
 
 class AuthenticationRequired(VerifyError):
-    """The credentials are missing or wrong; which of the two is not told."""
+    """The credentials are missing or wrong; the answer does not reveal which."""
 
     code = 20003
     status = 401
@@ -57,7 +57,7 @@ class Forbidden(VerifyError):
 
 
 class NotFound(VerifyError):
-    """The object is absent, over, or somebody else's."""
+    """The object does not exist, is over, or belongs to another account."""
 
     code = 20404
     status = 404

@@ -1,4 +1,4 @@
-"""Errors of callers without credentials; the vendor has none, and the numbers are near its own."""
+"""Errors of callers without credentials; the vendor has none, so the numbers are ours."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django_verify.exceptions.base import VerifyError
 
 
 class GateRefused(VerifyError):
-    """The gate did not let the caller in; `reason` says why, in one word for machines.
+    """The gate refused the caller; `reason` is one word for machines.
 
     `missing`, `invalid`, `expired`, `used`, `wrong_host`, `wrong_site`, `wrong_action`,
     `wrong_subject`, `wrong_app`, `wrong_device` or `low_score`.
@@ -22,7 +22,7 @@ class GateRefused(VerifyError):
 
 
 class GateUnavailable(VerifyError):
-    """The gate's provider gave no verdict, so nobody is let in.
+    """The gate's provider gave no result, so no caller is let in.
 
     `reason` is `unavailable` (no answer, or the answer of a broken or busy server),
     `misconfigured` (the provider does not know us) or `unreadable`.

@@ -1,4 +1,4 @@
-"""What stands against factors, challenges, notifications and access tokens."""
+"""Errors of factors, challenges, notifications and access tokens."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class EntityExists(VerifyError):
 
 
 class PlatformWithoutNotifications(VerifyError):
-    """The device has said that it takes no notifications; it asks by itself."""
+    """The device was registered without notifications; it asks by itself."""
 
     code = 60307
     status = 400

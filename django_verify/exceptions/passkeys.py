@@ -1,4 +1,4 @@
-"""What stands against the two ceremonies of passkeys."""
+"""Errors of the two ceremonies of passkeys."""
 
 from __future__ import annotations
 
@@ -156,6 +156,6 @@ class PasskeyEntityNotFound(VerifyError):
 
 
 class MissingCriteria(InvalidParameter):
-    """Neither the request nor the service says what authenticator a passkey needs."""
+    """Neither the request nor the service names the authenticator that a passkey needs."""
 
     code = 60393

@@ -1,4 +1,4 @@
-"""What stands against a change of a service, its limits, or the account's safe list."""
+"""Errors of changes to a service, its limits, or the account's safe list."""
 
 from __future__ import annotations
 

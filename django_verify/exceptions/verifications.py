@@ -1,4 +1,4 @@
-"""What stands against starting, sending and checking a verification."""
+"""Errors of starting, sending and checking a verification."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class MaxChecksReached(VerifyError):
 
 
 class MaxSendsReached(VerifyError):
-    """No further message may go to this address for now; nothing was sent."""
+    """No further message may go to this recipient for now; nothing was sent."""
 
     code = 60203
     status = 429
@@ -48,11 +48,11 @@ class TransactionRequired(VerifyError):
 
 
 class ConcurrentStarts(VerifyError):
-    """Another start for the same address ran at this moment and won; nothing more was sent."""
+    """Another start for the same recipient ran at this moment and won; nothing more was sent."""
 
     code = 60212
     status = 429
-    message = "Too many concurrent requests for this address"
+    message = "Too many concurrent requests for this recipient"
 
 
 class ChannelWithoutPsd2(VerifyError):
@@ -80,7 +80,7 @@ class EmailTemplateUnknown(VerifyError):
 
 
 class CheckTargetMissing(VerifyError):
-    """A check names neither an address nor a verification."""
+    """A check names neither a recipient nor a verification."""
 
     code = 60221
     status = 400
@@ -92,7 +92,7 @@ class EmailSenderNotAllowed(VerifyError):
 
     code = 60222
     status = 403
-    message = "The email from address is not allowed by the service"
+    message = "The email from recipient is not allowed by the service"
 
 
 class ChannelDisabled(VerifyError):
@@ -176,11 +176,11 @@ class SnaFailed(VerifyError):
 
 
 class NoUsableChannel(VerifyError):
-    """The auto channel found none that the service offers for this address."""
+    """The auto channel found none that the service offers for this recipient."""
 
     code = 60550
     status = 400
-    message = "No channel is available for this address"
+    message = "No channel is available for this recipient"
 
 
 class TemplateNeedsText(VerifyError):

@@ -1,4 +1,4 @@
-"""Tokens instead of an account's credentials: to create one factor, and of a device for itself.
+"""Access tokens of devices: one to create a factor, one for the device's own requests.
 
 An access token is sealed and single-use; no token is stored. A device signs its own.
 """
@@ -124,7 +124,7 @@ def refuse_other(row: AccessToken, service_sid: str, identity: str) -> None:
         raise FactorNotAllowed
 
 
-def spend(row: AccessToken, now: dt.datetime) -> None:
+def consume(row: AccessToken, now: dt.datetime) -> None:
     """Use a token up in the caller's transaction. Raises AuthenticationRequired if it was used."""
     unused = rows().filter(sid=row.sid, used_at=None, expires_at__gt=now)
     if not unused.update(used_at=now):

@@ -1,4 +1,4 @@
-"""What a kind of factor must know: how it is bound, asked and proved."""
+"""The base class of factor kinds: how a factor is bound, challenged and proved."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django_verify.models import Challenge, Entity, Factor
 class Proof:
     """A payload that is right, and what must still hold for it to count.
 
-    `where` names what the factor's row must say, `changes` what it says afterwards: one
+    `where` has the values that the factor's row must have, `changes` those it gets: one
     conditional update, so that of several uses of one proof a single one counts. `status` is what
     the challenge becomes.
     """
@@ -27,7 +27,7 @@ class Proof:
 class FactorKind:
     """One kind of factor. The verbs in `entities` and `challenges` own the order of events.
 
-    `guessable` says that a payload may be right by chance, so that each try is charged before it
+    `guessable`: a payload may be right by chance, so that each try is charged before it
     is looked at; a wrong one is then an answer, not an error.
     """
 
@@ -47,7 +47,7 @@ class FactorKind:
         raise NotImplementedError
 
     def binding(self, factor: Factor) -> dict[str, Any] | None:
-        """Return what is told about the binding, with its secret, when it is created."""
+        """Return the answer's `binding`, with its secret; only the creation returns it."""
         return None
 
     def options(self, factor: Factor) -> dict[str, Any] | None:
@@ -61,11 +61,11 @@ class FactorKind:
         """Return how many challenges one factor may get in which time."""
         return ()
 
-    def pose(self, challenge: Challenge, factor: Factor, now: dt.datetime) -> None:
-        """Refuse a challenge that this factor cannot be asked, or complete it."""
+    def prepare(self, challenge: Challenge, factor: Factor, now: dt.datetime) -> None:
+        """Complete a new challenge, or refuse it, before it is written."""
 
-    def posed(self, challenge: Challenge, factor: Factor) -> None:
-        """Do what follows a new challenge; still in its transaction."""
+    def after_create(self, challenge: Challenge, factor: Factor) -> None:
+        """Follow up a challenge that was just written, still in its transaction."""
 
     def prove(
         self, factor: Factor, payload: str, now: dt.datetime, challenge: Challenge | None = None

@@ -1,4 +1,4 @@
-"""Challenges put to a verified factor: create, fetch, answer.
+"""Challenges of a verified factor: create, fetch, answer.
 
 A guess is charged before it is looked at; the answer counts by two conditional updates in one
 transaction, of the factor and of the challenge.
@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify import exceptions, factors, signals
 from django_verify.db import queries, retry, savepoints
-from django_verify.db.autocommit import refuse_open_transaction
+from django_verify.db.autocommit import require_autocommit
 from django_verify.events import outbox
 from django_verify.exceptions import InvalidFactorParameter, NotFound
 from django_verify.factors import Proof
@@ -30,7 +30,7 @@ MAX_LIFETIME = dt.timedelta(minutes=60)
 CHECKS = 5
 GUESSES_PER_DAY = 20
 # How often a creation or a charge reads again after losing to another one.
-TURNS = 20
+MAX_TRIES = 20
 
 _DAY = dt.timedelta(hours=24)
 _Status = Challenge.Status
@@ -73,13 +73,13 @@ def create(
     hidden_details: Mapping[str, str] | None = None,
     auth_payload: str = "",
 ) -> Challenge:
-    """Ask a factor; with a payload it is answered in the same breath.
+    """Ask a factor; with a payload it is answered at once.
 
     Raises FactorUnverified, TooManyChallenges, and InvalidFactorParameter for an expiration that
     has passed or lies more than an hour ahead, or for what this kind of factor cannot be asked.
     """
     if auth_payload:
-        refuse_open_transaction("challenges.create")
+        require_autocommit("challenges.create")
     kind = factors.get(factor.factor_type)
     if not factor.is_verified:
         raise exceptions.FactorUnverified
@@ -87,7 +87,7 @@ def create(
         if not kind.guessable:
             raise InvalidFactorParameter("auth_payload", "only a totp factor has one here")
         kind.read(factor, auth_payload)
-    for _ in range(TURNS):
+    for _ in range(MAX_TRIES):
         now = timezone.now()
         challenge = Challenge(
             account_id=factor.account_id,
@@ -102,13 +102,13 @@ def create(
             date_updated=now,
             expiration_date=_expiration(expiration_date, now),
         )
-        kind.pose(challenge, factor, now)
+        kind.prepare(challenge, factor, now)
         try:
             with savepoints.atomic(queries.database()):
                 challenge.save(using=queries.database(), force_insert=True)
-                kind.posed(challenge, factor)
+                kind.after_create(challenge, factor)
         except DatabaseError as error:
-            if not retry.collided(error):
+            if not retry.is_conflict(error):
                 raise
             if not _factors().filter(sid=factor.sid).exists():
                 raise NotFound from None
@@ -121,13 +121,13 @@ def create(
 def answer(
     challenge: Challenge, payload: str = "", *, metadata: Mapping[str, str] | None = None
 ) -> Challenge:
-    """Take a payload for an answer; the challenge's status tells what became of it.
+    """Take a payload as the answer; the outcome is the challenge's status.
 
     A wrong code is no error: the challenge stays pending. Raises ChallengeAnswered,
     ChallengeExpired, MaxChallengeChecksReached, ChallengeVerificationFailed for a signature that
     is wrong, and AtomicBlockError inside a transaction.
     """
-    refuse_open_transaction("challenges.answer")
+    require_autocommit("challenges.answer")
     if not payload:
         return _note(challenge, metadata)
     factor = challenge.factor
@@ -146,7 +146,7 @@ def answer(
     return challenge
 
 
-@retry.taken
+@retry.on_conflict
 def settle(
     challenge: Challenge, factor: Factor, proof: Proof, *, metadata: Mapping[str, str] | None = None
 ) -> bool:
@@ -167,7 +167,7 @@ def settle(
         changes["metadata"] = metadata
     with savepoints.atomic(using):
         still = _factors().filter(sid=factor.sid, status=Factor.Status.VERIFIED, **proof.where)
-        # An update of something, so that its row count tells, also where nothing changes.
+        # A value always changes, so that the row count is 1 on MySQL too.
         if not still.update(date_updated=F("date_updated"), **proof.changes):
             return False
         pending = rows().filter(sid=challenge.sid, status=_Status.PENDING, expiration_date__gt=now)
@@ -176,17 +176,17 @@ def settle(
             raise _why_over(challenge, now)
         for name, value in changes.items():
             setattr(challenge, name, value)
-        _tell(challenge)
+        _notify(challenge)
     return True
 
 
-def _tell(challenge: Challenge) -> None:
+def _notify(challenge: Challenge) -> None:
     """Queue the webhooks of an answer, and send its signal after the commit."""
     approved = challenge.status == _Status.APPROVED
     outbox.challenge_event("approved" if approved else "denied", challenge)
     signal = signals.challenge_approved if approved else signals.challenge_denied
-    told = partial(signal.send_robust, sender=Challenge, challenge=challenge)
-    transaction.on_commit(told, using=queries.database())
+    send = partial(signal.send_robust, sender=Challenge, challenge=challenge)
+    transaction.on_commit(send, using=queries.database())
 
 
 def _factors() -> QuerySet[Factor]:
@@ -218,7 +218,7 @@ def _next_serial(factor: Factor, now: dt.datetime) -> int:
 
 
 def _note(challenge: Challenge, metadata: Mapping[str, str] | None) -> Challenge:
-    """Keep what a device says about itself, while the challenge is pending."""
+    """Keep what a device reports about itself, while the challenge is pending."""
     if metadata is None:
         raise InvalidFactorParameter("auth_payload", "this parameter is required")
     now = timezone.now()

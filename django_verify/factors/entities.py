@@ -1,6 +1,6 @@
 """Entities and their factors: create, enrol, verify, change, delete; challenges are not here.
 
-Creations of one entity's factors take turns by the number of its enrolments, so the limits hold
+Creations of one entity's factors are serialised by the number of its enrolments, so the limits hold
 whatever comes at one moment.
 """
 
@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify import exceptions, factors, signals
 from django_verify.db import queries, retry, savepoints
-from django_verify.db.autocommit import refuse_open_transaction
+from django_verify.db.autocommit import require_autocommit
 from django_verify.events import outbox
 from django_verify.exceptions import InvalidFactorParameter, NotFound
 from django_verify.factors import FactorKind, Proof, access_tokens
@@ -31,7 +31,7 @@ from django_verify.net.times import seconds_until
 ENROLMENTS_PER_DAY = 100
 FAILURES = 5
 # How often a write reads again after losing to another one for the same entity or factor.
-TURNS = 20
+MAX_TRIES = 20
 
 _IDENTITY = re.compile(r"[0-9A-Za-z-]{8,64}\Z")
 _DAY = dt.timedelta(hours=24)
@@ -47,7 +47,7 @@ def rows() -> QuerySet[Factor]:
     return Factor.objects.using(queries.database()).select_related("entity").order_by()
 
 
-@retry.taken
+@retry.on_conflict
 def create(service: VerifyService, identity: str) -> Entity:
     """Write a new entity.
 
@@ -76,15 +76,15 @@ def fetch(service: VerifyService, identity: str) -> Entity:
     return found
 
 
-@retry.taken
+@retry.on_conflict
 def delete(entity: Entity) -> None:
-    """Delete an entity with its factors, each of which is told, and their challenges.
+    """Delete an entity with its factors, an event for each, and their challenges.
 
-    Raises NotFound when somebody else did.
+    Raises NotFound when another request deleted it first.
     """
     mine = entities().filter(sid=entity.sid)
     with savepoints.atomic(queries.database()):
-        # Taken first, as enrolments do, so that deletions and enrolments take turns.
+        # Updated first, as enrolments do, so that deletions and enrolments wait for each other.
         if not mine.update(date_updated=timezone.now()):
             raise NotFound
         for factor in rows().filter(entity_id=entity.sid).order_by("sid"):
@@ -112,7 +112,7 @@ def enrol(
     """
     _refuse_malformed(identity)
     kind = factors.get(factor_type)
-    for turn in range(TURNS):
+    for number in range(MAX_TRIES):
         now = timezone.now()
         entity = _find(service, identity) or _new(service, identity)
         _refuse_too_many(entity, kind, now)
@@ -127,7 +127,7 @@ def enrol(
             date_updated=now,
         )
         kind.enrol(factor, entity, params or {})
-        if _is_new(entity) and not turn:
+        if _is_new(entity) and not number:
             counters.count_entity(service.account_id)
         try:
             if _write(factor, entity, access_token, now):
@@ -139,13 +139,13 @@ def enrol(
 
 @sensitive_variables()
 def verify(factor: Factor, payload: str) -> Factor:
-    """Let a new factor prove itself; the factor's status tells whether it did.
+    """Verify a new factor; the outcome is the factor's status.
 
     A guess is charged and committed before it is looked at. Raises MaxFactorChecksReached when
     the guesses are used up, FactorVerificationFailed for a signature that is wrong, and
     AtomicBlockError inside a transaction.
     """
-    refuse_open_transaction("entities.verify")
+    require_autocommit("entities.verify")
     kind = factors.get(factor.factor_type)
     kind.read(factor, payload)
     if factor.is_verified:
@@ -163,7 +163,7 @@ def verify(factor: Factor, payload: str) -> Factor:
     return factor if settle(factor, proof, now) else fetch_factor(factor.entity, factor.sid)
 
 
-@retry.taken
+@retry.on_conflict
 def settle(factor: Factor, proof: Proof, now: dt.datetime) -> bool:
     """Let a proof verify a new factor, once; False when it was used before, or the factor is gone.
 
@@ -177,7 +177,7 @@ def settle(factor: Factor, proof: Proof, now: dt.datetime) -> bool:
                 return False
             for name, value in changes.items():
                 setattr(factor, name, value)
-            _tell("verified", signals.factor_verified, factor)
+            _notify("verified", signals.factor_verified, factor)
     except IntegrityError:
         raise exceptions.BindingExists from None
     return True
@@ -185,7 +185,7 @@ def settle(factor: Factor, proof: Proof, now: dt.datetime) -> bool:
 
 def update(factor: Factor, friendly_name: str = "", **params: Any) -> Factor:
     """Change the name and the kind's configuration. Raises NotFound when it is gone meanwhile."""
-    for _ in range(TURNS):
+    for _ in range(MAX_TRIES):
         unchanged = rows().filter(sid=factor.sid, date_updated=factor.date_updated)
         factors.get(factor.factor_type).configure(factor, params)
         factor.friendly_name = friendly_name or factor.friendly_name
@@ -208,9 +208,9 @@ def fetch_factor(entity: Entity, sid: str) -> Factor:
     return found
 
 
-@retry.taken
+@retry.on_conflict
 def delete_factor(factor: Factor) -> None:
-    """Delete a factor and its challenges. Raises NotFound when somebody else did."""
+    """Delete a factor and its challenges. Raises NotFound when another request deleted it first."""
     with savepoints.atomic(queries.database()):
         if not _delete(factor):
             raise NotFound
@@ -224,12 +224,12 @@ def release(factor: Factor) -> None:
 
 
 def _delete(factor: Factor) -> bool:
-    """Delete one factor, and tell; False when it was gone already."""
-    # The conditional update takes the row's lock, so that of two deletions one is told.
+    """Delete one factor, with its event and signal; False when it was gone already."""
+    # The conditional update takes the row's lock, so that two deletions send one event.
     if not rows().filter(sid=factor.sid).update(date_updated=timezone.now()):
         return False
     rows().filter(sid=factor.sid).delete()
-    _tell("deleted", signals.factor_deleted, factor)
+    _notify("deleted", signals.factor_deleted, factor)
     return True
 
 
@@ -284,9 +284,9 @@ def _write(
         if not _count(entity, now):
             return False
         if access_token is not None:
-            access_tokens.spend(access_token, now)
+            access_tokens.consume(access_token, now)
         factor.save(using=using, force_insert=True)
-        _tell("created", signals.factor_created, factor)
+        _notify("created", signals.factor_created, factor)
     return True
 
 
@@ -303,7 +303,7 @@ def _count(entity: Entity, now: dt.datetime) -> bool:
 
 def _explain(error: DatabaseError, service: VerifyService, factor: Factor) -> None:
     """Raise what a database's error meant; return when another try may do."""
-    if not retry.collided(error):
+    if not retry.is_conflict(error):
         raise error
     same = rows().filter(service_id=service.sid, binding_digest=factor.binding_digest)
     if factor.binding_digest and same.exists():
@@ -323,7 +323,9 @@ def _charge(factor: Factor) -> Factor:
     return fetch_factor(factor.entity, factor.sid)
 
 
-def _tell(kind: Literal["created", "verified", "deleted"], signal: Signal, factor: Factor) -> None:
+def _notify(
+    kind: Literal["created", "verified", "deleted"], signal: Signal, factor: Factor
+) -> None:
     """Queue the webhooks of an event, and send its signal after the commit."""
     outbox.factor_event(kind, factor)
     transaction.on_commit(

@@ -1,4 +1,4 @@
-"""Notifications that a push challenge waits: asked for, queued with it, sent after the commit.
+"""Push notifications of challenges: queued with the challenge, sent after the commit.
 
 The row is the outbox, and leased by `db.leases`. No transaction is open while a push service is
 called, and another process takes a row over when its lease has lapsed.
@@ -46,7 +46,7 @@ LEASES = leases.Leases(
 )
 
 
-@retry.taken
+@retry.on_conflict
 def ask(challenge: Challenge, ttl: int = LONGEST_TTL) -> Notification:
     """Queue a further notification of a push challenge.
 
@@ -95,7 +95,7 @@ def enqueue(challenge: Challenge, ttl: int) -> Notification:
 
 
 def wake(sid: str) -> None:
-    """Send a notification that was just committed. Never raises: a sweep finds it anyway.
+    """Send a notification that was just committed. Never raises: a worker finds it anyway.
 
     Where messages are left to workers, so is this one: to `deliverattempts --loop`.
     """
@@ -118,7 +118,7 @@ def deliver_due(limit: int = 100, *, stop: Callable[[], bool] = lambda: False) -
 
 @sensitive_variables()
 def deliver(sid: str) -> bool:
-    """Send one notification if it is due and nobody else has taken it; tell whether it was ours.
+    """Send one notification if it is due and unclaimed; return whether it was ours.
 
     Any number of processes may call it for the same row.
     """
@@ -213,7 +213,7 @@ def _credential(challenge: Challenge) -> Credential | None:
     try:
         secret = codes.unseal(box, bound_to=row.sid, key_id=key_id)
     except LookupError:
-        raise PushError("the key of the push credential has left the ring") from None
+        raise PushError("the key of the push credential is no longer configured") from None
     return Credential(secret, row.team_id, row.key_id, row.topic, row.sandbox)
 
 

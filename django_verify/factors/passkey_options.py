@@ -1,6 +1,6 @@
-"""How passkeys are configured, and what a browser is asked; its answers go to `passkeys`.
+"""The options that a browser gets for passkeys; its answers are verified in `passkeys`.
 
-Imports without the extra: the ceremonies themselves are judged in `webauthn`.
+Imports without the extra: the ceremonies themselves are verified in `webauthn`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Passkeys(FactorKind):
         """Refuse every payload: a ceremony is no text."""
         raise InvalidFactorParameter("auth_payload", _ELSEWHERE)
 
-    def pose(self, challenge: Challenge, factor: Factor, now: dt.datetime) -> None:
+    def prepare(self, challenge: Challenge, factor: Factor, now: dt.datetime) -> None:
         """Refuse: the browser's options are made by `passkeys.challenge`."""
         raise InvalidFactorParameter("factor_sid", _ELSEWHERE)
 
@@ -112,7 +112,7 @@ def request_options(
 
 
 def descriptors(factors: Iterable[Factor], rp_id: str) -> list[dict[str, Any]]:
-    """Return how a browser is told of credentials; all three members, as the device SDKs need."""
+    """Return the credential descriptors for a browser, with the three members SDKs need."""
     return [
         {
             "id": factor.binding["id"],
@@ -135,7 +135,7 @@ def verified(entity_sid: str) -> list[Factor]:
 def resolved(service: VerifyService, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration of a new passkey: the request's members, else the service's.
 
-    A relying party is taken whole from one of the two. Raises InvalidRelyingParty,
+    A relying party comes whole from one of the two. Raises InvalidRelyingParty,
     InvalidRelyingPartyId, and MissingCriteria with the names of what neither has.
     """
     party = config.get("relying_party") or relying_party(service)
@@ -151,8 +151,8 @@ def resolved(service: VerifyService, config: Mapping[str, Any]) -> dict[str, Any
         if not _ORIGIN.match(origin):
             reason = "an origin is a scheme and a host, or android:apk-key-hash:…"
             raise exceptions.InvalidRelyingParty("config.relying_party.origins", reason)
-    told = {name: party[name] for name in ("id", "name", "origins")}
-    return {"relying_party": told, **criteria}
+    described = {name: party[name] for name in ("id", "name", "origins")}
+    return {"relying_party": described, **criteria}
 
 
 def relying_party(service: VerifyService) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Passkeys by their verbs: enrol, verify, challenge, approve; needs the extra `passkeys`.
+"""The verbs of passkeys: enrol, verify, challenge, approve; needs the extra `passkeys`.
 
 A ceremony is found by the challenge in what the browser signed, and is used up by the first
-answer, right or wrong: that is charged, committed, before the answer is judged.
+answer, right or wrong: the charge is committed before the answer is verified.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from django.utils import timezone
 
 from django_verify import exceptions, sids
 from django_verify.db import queries, retry, savepoints
-from django_verify.db.autocommit import refuse_open_transaction
+from django_verify.db.autocommit import require_autocommit
 from django_verify.exceptions import InvalidClientData, NotFound
 from django_verify.factors import Proof, challenges, entities
 from django_verify.factors import passkey_options as kind
 from django_verify.models import Challenge, Entity, Factor, VerifyService
 
 if TYPE_CHECKING:
-    from django_verify.factors import webauthn as judged
+    from django_verify.factors import webauthn as verified
 
 LIBRARY = "webauthn"
 _STRICTEST = ("required", "preferred", "discouraged")
@@ -91,7 +91,7 @@ def verify(service: VerifyService, answer: Attestation) -> Factor:
     _refuse_without_extra()
     from django_verify.factors import webauthn  # noqa: PLC0415 - an extra
 
-    refuse_open_transaction("passkeys.verify")
+    require_autocommit("passkeys.verify")
     sid = _named(webauthn.client_data_members(answer.client_data), "YF")
     factor = entities.rows().filter(sid=sid, **_mine(service)).first()
     if factor is None:
@@ -132,7 +132,7 @@ def verify(service: VerifyService, answer: Attestation) -> Factor:
     return factor
 
 
-@retry.taken
+@retry.on_conflict
 def challenge(service: VerifyService, *, identity: str = "", factor_sid: str = "") -> Challenge:
     """Ask for any passkey of the service, for those of one entity, or for one.
 
@@ -166,7 +166,7 @@ def challenge(service: VerifyService, *, identity: str = "", factor_sid: str = "
     try:
         with savepoints.atomic(queries.database()):
             made.save(using=queries.database(), force_insert=True)
-    except IntegrityError:  # somebody was deleted meanwhile
+    except IntegrityError:  # the entity was deleted meanwhile
         raise (exceptions.PasskeyEntityNotFound if entity else NotFound) from None
     return made
 
@@ -181,17 +181,17 @@ def approve(service: VerifyService, answer: Assertion) -> Challenge:
     _refuse_without_extra()
     from django_verify.factors import webauthn  # noqa: PLC0415 - an extra
 
-    refuse_open_transaction("passkeys.approve")
+    require_autocommit("passkeys.approve")
     sid = _named(webauthn.client_data_members(answer.client_data), "YC")
-    posed = challenges.rows().filter(sid=sid, **_mine(service)).first()
-    if posed is None:
+    challenge = challenges.rows().filter(sid=sid, **_mine(service)).first()
+    if challenge is None:
         raise exceptions.PasskeyChallengeNotFound
     try:
-        challenges.charge(posed, most=1)
-        factor = _answering(service, posed, answer)
-        options = (posed.options or {})["publicKey"]
+        challenges.charge(challenge, most=1)
+        factor = _answering(service, challenge, answer)
+        options = (challenge.options or {})["publicKey"]
         asked = webauthn.Asked(
-            challenge=posed.sid.encode(),
+            challenge=challenge.sid.encode(),
             rp_id=options["rpId"],
             origins=_origins(factor, service),
             needs_user_verification="required"
@@ -205,11 +205,11 @@ def approve(service: VerifyService, answer: Assertion) -> Challenge:
             credential_id=answer.credential_id,
             public_key=kind.decoded(factor.binding["public_key"]),
         )
-        if not challenges.settle(posed, factor, _proof(factor, found)):
+        if not challenges.settle(challenge, factor, _proof(factor, found)):
             raise _why_not(factor)
     except NotFound:
         raise exceptions.PasskeyChallengeNotFound from None
-    return posed
+    return challenge
 
 
 def _refuse_without_extra() -> None:
@@ -285,30 +285,30 @@ def _strictest(asked: Sequence[Factor]) -> str:
     return next(policy for policy in _STRICTEST if policy in policies)
 
 
-def _answering(service: VerifyService, posed: Challenge, answer: Assertion) -> Factor:
+def _answering(service: VerifyService, challenge: Challenge, answer: Assertion) -> Factor:
     """Return the passkey that answers, if it may: the challenge's own, or any where none is named.
 
-    One that may not is as good as unknown: whose it is is not told.
+    One that may not answer is reported as unknown, so that its owner is not revealed.
     """
     digest = _digest(answer.credential_id)
     factor = entities.rows().filter(binding_digest=digest, **_mine(service)).first()
     if (
         factor is None
-        or posed.factor_id not in {None, factor.sid}
-        or posed.entity_id not in {None, factor.entity_id}
+        or challenge.factor_id not in {None, factor.sid}
+        or challenge.entity_id not in {None, factor.entity_id}
     ):
         raise exceptions.PasskeyNotFound
     if answer.user_handle != factor.entity_id.encode() and (
-        answer.user_handle or posed.entity_id is None
+        answer.user_handle or challenge.entity_id is None
     ):
         reason = "it must be that of the credential's entity"
         raise exceptions.InvalidPasskeyEntity("response.userHandle", reason)
-    if factor.config["relying_party"]["id"] != (posed.options or {})["publicKey"]["rpId"]:
+    if factor.config["relying_party"]["id"] != (challenge.options or {})["publicKey"]["rpId"]:
         raise exceptions.RelyingPartyMismatch
     return factor
 
 
-def _proof(factor: Factor, found: judged.Assertion) -> Proof:
+def _proof(factor: Factor, found: verified.Assertion) -> Proof:
     """Return the proof, with what the signature counter must be for it to count.
 
     Once a counter was seen it must grow, or two devices have the key, or one answer came twice.

@@ -50,7 +50,7 @@ def key_of(factor: Factor) -> ec.EllipticCurvePublicKey:
 
 
 class Push(FactorKind):
-    """`binding` has `alg` and `public_key`; `config` where and how the device is told."""
+    """`binding` has `alg` and `public_key`; `config` where and how the device is notified."""
 
     name = Factor.Type.PUSH
     limit = 20
@@ -110,7 +110,7 @@ class Push(FactorKind):
             reason = f"it has at most {ANSWER_LENGTH} ASCII characters"
             raise InvalidFactorParameter("auth_payload", reason)
 
-    def pose(self, challenge: Challenge, factor: Factor, now: dt.datetime) -> None:
+    def prepare(self, challenge: Challenge, factor: Factor, now: dt.datetime) -> None:
         """Want a message to show, and refuse to wear the owner of the device down."""
         details = dict(challenge.details or {})
         if not details.get("message"):
@@ -119,7 +119,7 @@ class Push(FactorKind):
             challenge.details = {**details, "date": times.timestamp(now)}
         _refuse_fatigue(factor, now)
 
-    def posed(self, challenge: Challenge, factor: Factor) -> None:
+    def after_create(self, challenge: Challenge, factor: Factor) -> None:
         """Queue the notification."""
         if factor.config["notification_platform"] != "none":
             notifications.enqueue(challenge, notifications.LONGEST_TTL)
@@ -144,23 +144,25 @@ class Push(FactorKind):
 def _answer(factor: Factor, payload: str, challenge: Challenge) -> str:
     """Return what the owner decided. Raises ChallengeVerificationFailed."""
     try:
-        header, told = jose.parse(payload, ANSWER_LENGTH)
+        header, claims = jose.parse(payload, ANSWER_LENGTH)
     except ValueError:
         reason = "a compact JWS with an object in it is required"
         raise InvalidFactorParameter("auth_payload", reason) from None
     if header != _HEADER or not jose.is_jws_of(key_of(factor), payload):
         raise ChallengeVerificationFailed
     # Values are compared as they were parsed: the device writes names and escapes in its own way.
-    if any(name not in told or told[name] != value for name, value in _signed(challenge).items()):
+    if any(
+        name not in claims or claims[name] != value for name, value in _signed(challenge).items()
+    ):
         raise ChallengeVerificationFailed
-    status = told.get("status")
+    status = claims.get("status")
     if status not in (_Status.APPROVED.value, _Status.DENIED.value):
         raise InvalidFactorParameter("auth_payload", "its status is approved or denied")
     return str(status)
 
 
 def _signed(challenge: Challenge) -> dict[str, Any]:
-    """Return what must stand in an answer, as the wire has told it to the device."""
+    """Return the claims that an answer must hold, as the wire gave them to the device."""
     entity = challenge.entity
     assert entity is not None  # noqa: S101 - only a passkey's challenge names nobody
     return {
@@ -193,7 +195,7 @@ def _token(platform: str, token: str) -> str | None:
 def _refuse_fatigue(factor: Factor, now: dt.datetime) -> None:
     """Raise TooManyChallenges for a device that is asked too much and approves too little.
 
-    The caller has taken its place in the factor's order, so what is counted here holds.
+    The caller holds its number in the factor's sequence, so what is counted here holds.
     """
     mine = Challenge.objects.using(queries.database()).filter(factor_id=factor.sid)
     columns = ("status", "date_created", "date_responded", "expiration_date")

@@ -73,7 +73,7 @@ class Totp(FactorKind):
         given = params.get("binding_secret", "")
         seed = _canonical(given) if given else _new_seed(factor.config["alg"])
         factor.sealed_secret = codes.seal(seed, bound_to=factor.sid, key_id=factor.key_id)
-        # A seed that another entity has is no conflict: telling so would tell whose it is.
+        # A seed that another entity has is no conflict: an error would reveal its owner.
         factor.binding_digest = codes.fingerprint("totp", entity.sid, seed)
 
     def configure(self, factor: Factor, params: Mapping[str, Any]) -> None:
@@ -126,7 +126,7 @@ def _matching_step(factor: Factor, code: str, now: int) -> int | None:
     try:
         seed = base64.b32decode(_padded(_seed(factor)))
     except LookupError:
-        return None  # its key has left the ring, so no code can be right
+        return None  # its key is no longer configured, so no code can be right
     found = None
     for distance in range(-config["skew"], config["skew"] + 1):
         step = now // length * length + distance * length

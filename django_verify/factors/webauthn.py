@@ -1,4 +1,4 @@
-"""The two ceremonies of WebAuthn, on bytes: what a browser sent, judged by what it was asked.
+"""The two ceremonies of WebAuthn, on bytes: a browser's answer verified against its question.
 
 Needs the extra `passkeys`; nothing else of the package imports this module at once. There are no
 rows, no clock and no SIDs here.
@@ -74,7 +74,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """What a right assertion says of its authenticator."""
+    """What a valid assertion states about its authenticator."""
 
     sign_count: int
     backup_eligible: bool
@@ -89,9 +89,9 @@ def register(
     Attestation was not asked for, so none is believed and no certificate in it is looked at: the
     credential counts as one that came without. Raises what was wrong.
     """
-    judge_client_data(asked, client_data, "webauthn.create")
+    verify_client_data(asked, client_data, "webauthn.create")
     bare, data = _without_attestation(attestation_object)
-    _judge_authenticator(asked, data, InvalidAttestation(_ATTESTATION, ""))
+    _verify_authenticator(asked, data, InvalidAttestation(_ATTESTATION, ""))
     attested = data.attested_credential_data
     if attested is None or len(attested.aaguid) != 16 or not attested.credential_id:
         raise InvalidAttestedData(_ATTESTATION, "it holds no credential")
@@ -99,7 +99,7 @@ def register(
         raise InvalidCredentialId("id", "it is longer than 1023 bytes")
     if credential_id not in {None, attested.credential_id}:
         raise InvalidCredentialId("id", "it is not that of the attested credential")
-    _judge_key(attested.credential_public_key)
+    _verify_key(attested.credential_public_key)
     try:
         found = verify_registration_response(
             credential=RegistrationCredential(
@@ -136,16 +136,16 @@ def authenticate(
     credential_id: bytes,
     public_key: bytes,
 ) -> Assertion:
-    """Return what an assertion says, if the key made it. Raises what was wrong.
+    """Return what an assertion states, if the key made it. Raises the error that applies.
 
     The signature counter is not compared here: that belongs into the update that uses it.
     """
-    judge_client_data(asked, client_data, "webauthn.get")
+    verify_client_data(asked, client_data, "webauthn.get")
     try:
         data = parse_authenticator_data(authenticator_data)
     except Exception:  # noqa: BLE001 - as above
         raise InvalidAuthenticatorData(_AUTHENTICATOR_DATA, "it is malformed") from None
-    _judge_authenticator(asked, data, InvalidAuthenticatorData(_AUTHENTICATOR_DATA, ""))
+    _verify_authenticator(asked, data, InvalidAuthenticatorData(_AUTHENTICATOR_DATA, ""))
     try:
         found = verify_authentication_response(
             credential=AuthenticationCredential(
@@ -170,7 +170,7 @@ def authenticate(
     return Assertion(found.new_sign_count, data.flags.be, found.credential_backed_up)
 
 
-def judge_client_data(asked: Asked, client_data: bytes, ceremony: str) -> None:
+def verify_client_data(asked: Asked, client_data: bytes, ceremony: str) -> None:
     """Refuse another ceremony, challenge or origin, and every frame of another site."""
     data = client_data_members(client_data)
     if data.get("type") != ceremony:
@@ -211,7 +211,7 @@ def _without_attestation(attestation_object: bytes) -> tuple[bytes, Authenticato
     return bare, data
 
 
-def _judge_authenticator(asked: Asked, data: AuthenticatorData, error: InvalidParameter) -> None:
+def _verify_authenticator(asked: Asked, data: AuthenticatorData, error: InvalidParameter) -> None:
     """Raise the error, with its reason, for another relying party or a user who is not there."""
     flags = data.flags
     if data.rp_id_hash != hashlib.sha256(asked.rp_id.encode()).digest():
@@ -227,7 +227,7 @@ def _judge_authenticator(asked: Asked, data: AuthenticatorData, error: InvalidPa
     raise type(error)(error.parameter, reason)
 
 
-def _judge_key(public_key: bytes) -> None:
+def _verify_key(public_key: bytes) -> None:
     """Refuse all but a point on P-256 for ES256: the library looks at it when it is first used."""
     try:
         decoded = decode_credential_public_key(public_key)

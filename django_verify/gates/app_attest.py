@@ -1,4 +1,4 @@
-"""Judges attestations of Apple's App Attest; needs the extra `attest`.
+"""Verifies attestations of Apple's App Attest; needs the extra `attest`.
 
 Nobody is asked: an attestation is a key of the device, certified by Apple over what was asked for.
 """
@@ -23,7 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify.exceptions import GateRefused
 from django_verify.gates import app_tokens
-from django_verify.gates.base import Gate, Verdict
+from django_verify.gates.base import Gate, Result
 
 #: What Apple signs with, from its list of certificate authorities; it runs out in 2045.
 APPLE_ROOT = """-----BEGIN CERTIFICATE-----
@@ -77,9 +77,9 @@ class AppAttestGate(Gate):
         environment: str = "production",
         max_age: int = 300,
         root: str = APPLE_ROOT,
-        open_when_down: bool = False,
+        fail_open: bool = False,
     ) -> None:
-        super().__init__(open_when_down=open_when_down)
+        super().__init__(fail_open=fail_open)
         if not _APP_ID.match(app_id):
             raise ValueError("app_id is a team's id of ten characters, a dot, and the bundle's id")
         if environment not in ENVIRONMENTS:
@@ -92,16 +92,16 @@ class AppAttestGate(Gate):
         self._root = x509.load_pem_x509_certificate(pem.encode())
 
     @sensitive_variables()
-    def judge(self, token: str, *, remote_ip: str, action: str, subject: str) -> Verdict:
+    def verify(self, token: str, *, remote_ip: str, action: str, subject: str) -> Result:
         """Take `1.<seconds>.<key id>.<attestation>`; see docs/gates.md."""
         opened = app_tokens.opened(self.presented(token), 2, self.max_age)
         key_id, attestation = (app_tokens.decoded(part) for part in opened.contents)
         asked = app_tokens.digest(action, subject, opened.moment)
-        self.verify(attestation, key_id, asked)
-        return Verdict(key_id.hex(), self.max_age + 2 * app_tokens.AHEAD)
+        self.verify_attestation(attestation, key_id, asked)
+        return Result(key_id.hex(), self.max_age + 2 * app_tokens.AHEAD)
 
     @sensitive_variables()
-    def verify(self, attestation: bytes, key_id: bytes, asked: bytes) -> None:
+    def verify_attestation(self, attestation: bytes, key_id: bytes, asked: bytes) -> None:
         """Take the nine steps of Apple's guide; `asked` is the client data hash."""
         certificates, authenticator = _taken_apart(attestation)
         try:
@@ -114,8 +114,8 @@ class AppAttestGate(Gate):
             raise GateRefused("invalid")
         self._inspect(authenticator, key_id)
         signed = hashlib.sha256(authenticator + asked).digest()
-        told = nonce.value if isinstance(nonce, x509.UnrecognizedExtension) else b""
-        if not hmac.compare_digest(told, _NONCE_HEAD + signed):
+        found = nonce.value if isinstance(nonce, x509.UnrecognizedExtension) else b""
+        if not hmac.compare_digest(found, _NONCE_HEAD + signed):
             raise GateRefused("wrong_subject")
 
     def check(self) -> Iterable[CheckMessage]:

@@ -1,4 +1,4 @@
-"""What gates of apps share: the envelope of their token, and what it binds a device's word to.
+"""The token format that gates of apps share, and the request that a token is bound to.
 
 A device signs over a digest of what it asks for, so no challenge has to be fetched first.
 """
@@ -24,7 +24,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A token taken apart: when the device asked, and what it holds."""
+    """A parsed token: when the device asked, and the parts it holds."""
 
     moment: int
     contents: tuple[str, ...] = field(repr=False)

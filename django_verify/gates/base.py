@@ -1,4 +1,4 @@
-"""What a gate is asked, what it answers, and what its token looks like.
+"""The base class of gates: each verifies a token and returns a result.
 
 To add one: one file beside this one, with a subclass of `Gate`. Its options are the keyword
 parameters of its `__init__`; the contract tests find it by themselves.
@@ -20,11 +20,11 @@ _PRINTABLE = re.compile(r"[!-~]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Result:
     """The caller may pass, once.
 
     `token_key` is the same for every spelling of one token; after `lifetime` seconds the token
-    would no longer be taken anyway.
+    expires by itself.
     """
 
     token_key: str = field(repr=False)
@@ -35,7 +35,7 @@ class Gate:
     """One configured gate.
 
     `development` marks one that keeps nobody out; the deploy check refuses it. With
-    `open_when_down` callers pass while the provider does not answer.
+    `fail_open` callers pass while the provider does not answer.
     """
 
     name = ""
@@ -46,20 +46,20 @@ class Gate:
     #: The longest token that is looked at, in characters.
     longest = 8192
 
-    def __init__(self, *, open_when_down: bool = False) -> None:
-        self.open_when_down = open_when_down
+    def __init__(self, *, fail_open: bool = False) -> None:
+        self.fail_open = fail_open
 
-    def judge(self, token: str, *, remote_ip: str, action: str, subject: str) -> Verdict:
-        """Return the verdict on a token; raise GateRefused, or GateUnavailable without one.
+    def verify(self, token: str, *, remote_ip: str, action: str, subject: str) -> Result:
+        """Return the result for a token; raise GateRefused, or GateUnavailable where there is none.
 
-        `action` is what the caller is about to do, such as `start`, and `subject` the address as
+        `action` is what the caller is about to do, such as `start`, and `subject` the recipient as
         the caller gave it. Writes nothing: `admission` sees to it that a token works once.
         """
         raise NotImplementedError
 
-    def stands_open(self, token: str) -> bool:
+    def fails_open(self, token: str) -> bool:
         """Whether the bearer of this token passes while the provider does not answer."""
-        return self.open_when_down
+        return self.fail_open
 
     def check(self) -> Iterable[CheckMessage]:
         """Return what is wrong with the options, for Django's system checks."""

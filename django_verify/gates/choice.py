@@ -1,4 +1,4 @@
-"""Several gates behind one, for a site with a page and apps of two makers."""
+"""One gate that chooses among several by the token's prefix: for a site with pages and apps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify.conf.backends import load
 from django_verify.exceptions import GateRefused
-from django_verify.gates.base import Gate, Verdict
+from django_verify.gates.base import Gate, Result
 
 
 class ChoiceGate(Gate):
@@ -27,20 +27,20 @@ class ChoiceGate(Gate):
         self.development = any(gate.development for gate in self.gates.values())
 
     @sensitive_variables()
-    def judge(self, token: str, *, remote_ip: str, action: str, subject: str) -> Verdict:
+    def verify(self, token: str, *, remote_ip: str, action: str, subject: str) -> Result:
         """Ask the gate that the token names."""
         name, rest = self._named(self.presented(token))
         if name not in self.gates:
             raise GateRefused("invalid")
         asked = self.gates[name]
-        verdict = asked.judge(rest, remote_ip=remote_ip, action=action, subject=subject)
-        return Verdict(f"{name}:{verdict.token_key}", verdict.lifetime)
+        result = asked.verify(rest, remote_ip=remote_ip, action=action, subject=subject)
+        return Result(f"{name}:{result.token_key}", result.lifetime)
 
     @sensitive_variables()
-    def stands_open(self, token: str) -> bool:
+    def fails_open(self, token: str) -> bool:
         """Leave it to the gate that the token names."""
         name, rest = self._named(token)
-        return name in self.gates and self.gates[name].stands_open(rest)
+        return name in self.gates and self.gates[name].fails_open(rest)
 
     @staticmethod
     def _named(token: str) -> tuple[str, str]:

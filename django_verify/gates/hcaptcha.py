@@ -1,4 +1,4 @@
-"""Judges tokens of hCaptcha."""
+"""Verifies tokens of hCaptcha."""
 
 from __future__ import annotations
 
@@ -29,13 +29,11 @@ class HCaptchaGate(SiteVerifyGate):
         sitekey: str,
         hostnames: Sequence[str] = (),
         endpoint: str = "",
-        open_when_down: bool = False,
+        fail_open: bool = False,
     ) -> None:
-        super().__init__(
-            secret=secret, hostnames=hostnames, endpoint=endpoint, open_when_down=open_when_down
-        )
+        super().__init__(secret=secret, hostnames=hostnames, endpoint=endpoint, fail_open=fail_open)
         self.site_key, self.widget = named(sitekey), self.name
 
     def form(self, token: str) -> dict[str, str]:
-        """Name the site key: tokens of another one are not taken."""
+        """Name the site key: tokens of another one are refused."""
         return {**super().form(token), "sitekey": self.site_key}

@@ -1,13 +1,13 @@
-"""Lets in who says the password: for development and tests, as Django's locmem backends are."""
+"""Lets in callers with the password: for development and tests, as Django's locmem backends are."""
 
 from __future__ import annotations
 
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify.exceptions import GateRefused, GateUnavailable
-from django_verify.gates.base import Gate, Verdict
+from django_verify.gates.base import Gate, Result
 
-#: What callers of this process were judged for, oldest first; tests clear it.
+#: The actions that callers of this process were verified for, oldest first; tests clear it.
 asked: list[dict[str, str]] = []
 
 
@@ -22,12 +22,12 @@ class MemoryGate(Gate):
     development = True
     widget = "memory"
 
-    def __init__(self, *, password: str = "open", open_when_down: bool = False) -> None:  # noqa: S107 - for development
-        super().__init__(open_when_down=open_when_down)
+    def __init__(self, *, password: str = "open", fail_open: bool = False) -> None:  # noqa: S107 - for development
+        super().__init__(fail_open=fail_open)
         self._password = password
 
     @sensitive_variables()
-    def judge(self, token: str, *, remote_ip: str, action: str, subject: str) -> Verdict:
+    def verify(self, token: str, *, remote_ip: str, action: str, subject: str) -> Result:
         """Compare the token with the password."""
         asked.append({"remote_ip": remote_ip, "action": action, "subject": subject})
         token = self.presented(token)
@@ -35,4 +35,4 @@ class MemoryGate(Gate):
             raise GateUnavailable
         if not token.startswith(self._password):
             raise GateRefused("invalid")
-        return Verdict(token)
+        return Result(token)

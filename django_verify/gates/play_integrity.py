@@ -1,4 +1,4 @@
-"""Judges tokens of Google's Play Integrity API, standard or classic; needs the extra
+"""Verifies tokens of Google's Play Integrity API, standard or classic; needs the extra
 `playintegrity`."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify.exceptions import GateRefused, GateUnavailable
 from django_verify.gates import app_tokens
-from django_verify.gates.base import Gate, Verdict
+from django_verify.gates.base import Gate, Result
 from django_verify.net import client, google
 
 logger = logging.getLogger("django_verify")
@@ -43,9 +43,9 @@ class PlayIntegrityGate(Gate):
         certificates: Sequence[str] = (),
         max_age: int = 300,
         endpoint: str = "https://playintegrity.googleapis.com",
-        open_when_down: bool = False,
+        fail_open: bool = False,
     ) -> None:
-        super().__init__(open_when_down=open_when_down)
+        super().__init__(fail_open=fail_open)
         if isinstance(certificates, str):
             raise TypeError("certificates is a list")
         if not package_name:
@@ -58,7 +58,7 @@ class PlayIntegrityGate(Gate):
         self._account = google.ServiceAccount(google.read_key(service_account), SCOPE)
 
     @sensitive_variables()
-    def judge(self, token: str, *, remote_ip: str, action: str, subject: str) -> Verdict:
+    def verify(self, token: str, *, remote_ip: str, action: str, subject: str) -> Result:
         """Take `1.<seconds>.<integrity token>`; see docs/gates.md."""
         opened = app_tokens.opened(self.presented(token), 1, self.max_age)
         payload = self._decode(opened.contents[0])
@@ -66,15 +66,15 @@ class PlayIntegrityGate(Gate):
         if details.get("requestPackageName") != self.package_name:
             raise GateRefused("wrong_app")
         asked = _base64url(app_tokens.digest(action, subject, opened.moment))
-        told = details.get("requestHash") or details.get("nonce")
-        if not isinstance(told, str) or told.rstrip("=") != asked:
+        signed = details.get("requestHash") or details.get("nonce")
+        if not isinstance(signed, str) or signed.rstrip("=") != asked:
             raise GateRefused("wrong_subject")
         made = _milliseconds(details.get("timestampMillis"))
         if not app_tokens.is_recent(made / 1000, self.max_age):
             raise GateRefused("expired")
         self._inspect(app, _part(payload, "deviceIntegrity"))
         # Of what Google signed: the token's own text has more than one spelling.
-        return Verdict(f"{asked}.{made}", self.max_age + 2 * app_tokens.AHEAD)
+        return Result(f"{asked}.{made}", self.max_age + 2 * app_tokens.AHEAD)
 
     def check(self) -> Iterable[CheckMessage]:
         """Warn of a level that emulators and changed systems may meet."""
@@ -117,7 +117,7 @@ class PlayIntegrityGate(Gate):
             headers = {"Authorization": f"Bearer {self._account.access_token()}"}
             answer = client.call("POST", self._url, json=content, headers=headers)
         except client.TransportError as error:
-            logger.error("Google did not answer: %s", error)  # noqa: TRY400 - the trace tells nothing more
+            logger.error("Google did not answer: %s", error)  # noqa: TRY400 - the trace adds nothing
             raise GateUnavailable from None
         except ValueError:
             logger.error("Google refused the service account")  # noqa: TRY400 - the same

@@ -1,4 +1,4 @@
-"""Judges tokens of Google reCAPTCHA, v3 with a score or v2 without."""
+"""Verifies tokens of Google reCAPTCHA, v3 with a score or v2 without."""
 
 from __future__ import annotations
 
@@ -31,11 +31,9 @@ class RecaptchaGate(SiteVerifyGate):
         hostnames: Sequence[str] = (),
         action: str | None = None,
         endpoint: str = "",
-        open_when_down: bool = False,
+        fail_open: bool = False,
     ) -> None:
-        super().__init__(
-            secret=secret, hostnames=hostnames, endpoint=endpoint, open_when_down=open_when_down
-        )
+        super().__init__(secret=secret, hostnames=hostnames, endpoint=endpoint, fail_open=fail_open)
         if minimum_score is not None and not 0 < minimum_score <= 1:
             raise ValueError("minimum_score is above 0 and at most 1, or None")
         self.minimum_score, self.action = minimum_score, action

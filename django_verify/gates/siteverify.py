@@ -1,6 +1,6 @@
-"""What gates with a `siteverify` address share: one form posted, one JSON answer judged.
+"""What gates with a `siteverify` URL share: one form posted, one JSON answer verified.
 
-A provider says where, what its answer must hold besides `success`, and what its errors mean.
+A provider sets the URL, what its answer must hold besides `success`, and what its errors mean.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's na
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify.exceptions import GateRefused, GateUnavailable
-from django_verify.gates.base import Gate, Verdict
+from django_verify.gates.base import Gate, Result
 from django_verify.net import client
 
 logger = logging.getLogger("django_verify")
@@ -26,7 +26,7 @@ OURS = frozenset({"missing-input-secret", "invalid-input-secret", "bad-request"}
 
 
 class SiteVerifyGate(Gate):
-    """A provider that judges a token by one POST of a form.
+    """A provider that verifies a token by one POST of a form.
 
     It overrides `url`, and `form` and `inspect` where it has more. `refusals` are its errors with
     our reasons; `tokens_live` the seconds for which it takes a token; `open_secret` the one that
@@ -44,9 +44,9 @@ class SiteVerifyGate(Gate):
         secret: str,
         hostnames: Sequence[str] = (),
         endpoint: str = "",
-        open_when_down: bool = False,
+        fail_open: bool = False,
     ) -> None:
-        super().__init__(open_when_down=open_when_down)
+        super().__init__(fail_open=fail_open)
         if isinstance(hostnames, str):
             raise TypeError("hostnames is a list of names")
         if not secret:
@@ -57,7 +57,7 @@ class SiteVerifyGate(Gate):
         self.endpoint = endpoint or self.url
 
     @sensitive_variables()
-    def judge(self, token: str, *, remote_ip: str, action: str, subject: str) -> Verdict:
+    def verify(self, token: str, *, remote_ip: str, action: str, subject: str) -> Result:
         """Ask the provider once."""
         token = self.presented(token)
         answer = self._ask({**self.form(token), **({"remoteip": remote_ip} if remote_ip else {})})
@@ -69,7 +69,7 @@ class SiteVerifyGate(Gate):
         ):
             raise GateRefused("wrong_host")
         self.inspect(answer, action)
-        return Verdict(token, 2 * self.tokens_live)
+        return Result(token, 2 * self.tokens_live)
 
     def check(self) -> Iterable[CheckMessage]:
         """Warn where the tokens of any page will do that shows the site's widget."""
@@ -85,14 +85,14 @@ class SiteVerifyGate(Gate):
         return {"secret": self._secret, "response": token}
 
     def inspect(self, answer: Mapping[str, Any], action: str) -> None:
-        """Look at what else the provider says of a good token; raise GateRefused."""
+        """Verify the other members of a good answer; raise GateRefused."""
 
     @sensitive_variables()
     def _ask(self, form: dict[str, str]) -> Mapping[str, Any]:
         try:
             answer = client.call("POST", self.endpoint, form=form)
         except client.TransportError as error:
-            logger.error("The gate %s did not answer: %s", self.name, error)  # noqa: TRY400 - the trace tells nothing more
+            logger.error("The gate %s did not answer: %s", self.name, error)  # noqa: TRY400 - the trace adds nothing
             raise GateUnavailable from None
         if answer.status >= 500 or answer.status == _BUSY:
             logger.error("The gate %s answered %s", self.name, answer.status)
@@ -104,8 +104,8 @@ class SiteVerifyGate(Gate):
         return data
 
     def _refuse(self, codes: object) -> None:
-        told = [c for c in codes if isinstance(c, str)] if isinstance(codes, list) else []
-        codes = [c for c in told if _CODE.fullmatch(c)]
+        texts = [c for c in codes if isinstance(c, str)] if isinstance(codes, list) else []
+        codes = [c for c in texts if _CODE.fullmatch(c)]
         if OURS & set(codes):
             logger.error("The gate %s is misconfigured: %s", self.name, ", ".join(codes))
             raise GateUnavailable("misconfigured")

@@ -1,4 +1,4 @@
-"""Judges tokens of Cloudflare Turnstile."""
+"""Verifies tokens of Cloudflare Turnstile."""
 
 from __future__ import annotations
 
@@ -29,11 +29,9 @@ class TurnstileGate(SiteVerifyGate):
         hostnames: Sequence[str] = (),
         action: str | None = None,
         endpoint: str = "",
-        open_when_down: bool = False,
+        fail_open: bool = False,
     ) -> None:
-        super().__init__(
-            secret=secret, hostnames=hostnames, endpoint=endpoint, open_when_down=open_when_down
-        )
+        super().__init__(secret=secret, hostnames=hostnames, endpoint=endpoint, fail_open=fail_open)
         self.action = action
         if sitekey is not None:
             self.site_key, self.widget = named(sitekey), self.name

@@ -1,4 +1,4 @@
-"""Buckets and status reads: fixed windows, consumed atomically, one key per window.
+"""Counters of rate limits: fixed windows, consumed atomically, one key per window.
 
 Windows are aligned to the epoch. The counts are in the database, or in Redis where the site says
 so; what a limit is stands in the models, who hears of a refusal in the faces.
@@ -42,7 +42,7 @@ READS = {"minute": (60, 60), "hour": (3600, 180), "day": (86_400, 250)}
 # The vendor's limit on the new entities of one account: seconds, creations.
 ENTITIES = (1, 40)
 # How often a store looks again at counts that changed while it looked.
-TURNS = 4
+MAX_TRIES = 4
 # How long a count is kept after its window, for processes whose clocks are behind.
 KEPT = dt.timedelta(hours=1)
 # The same in Redis, in seconds, where they take memory.
@@ -234,7 +234,7 @@ def _consume_in_database(windows: list[Window]) -> list[Window]:
     it would hold a lock that the update of a third waits for.
     """
     rows = _rows(BucketCount)
-    for _ in range(TURNS):
+    for _ in range(MAX_TRIES):
         found = rows.filter(key__in=[window.key for window in windows])
         counts: dict[str, int] = dict(found.values_list("key", "count"))
         full = [window for window in windows if counts.get(window.key, 0) >= window.max]
@@ -271,7 +271,7 @@ def _read_in_database(sid: str, windows: dict[str, Window]) -> list[Window]:
     """
     rows = _rows(StatusReadCount).filter(verification_sid=sid)
     room, changes = _step(windows)
-    for _ in range(TURNS):
+    for _ in range(MAX_TRIES):
         if rows.filter(room).update(**changes):
             return []
         row = rows.values().first()
@@ -325,7 +325,7 @@ def _consume_in_redis(windows: list[Window], now: float) -> list[Window]:
     try:
         full = script(keys=[f"django_verify:{w.key}" for w in windows], args=arguments)
     except redis.RedisError as error:
-        logger.error("The store of the rate limits did not answer: %s", type(error).__name__)  # noqa: TRY400 - the trace tells nothing more
+        logger.error("The store of the rate limits did not answer: %s", type(error).__name__)  # noqa: TRY400 - the trace adds nothing
         raise reconnect.unavailable() from None
     return [windows[place - 1] for place in full]
 

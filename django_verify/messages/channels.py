@@ -1,4 +1,4 @@
-"""The table of channels: how a code reaches a person, in whose words and language.
+"""The table of channels: which recipients each accepts, and how it composes a message.
 
 To add a channel: one row in `CHANNELS`. How the message leaves the machine is a sender's matter.
 """
@@ -24,7 +24,7 @@ from django_verify.exceptions import (
 )
 from django_verify.senders import Message
 from django_verify.text import confusables, placeholders
-from django_verify.text.placeholders import Wording
+from django_verify.text.placeholders import TemplateText
 
 TEXT_LOCALES = tuple(
     "af ar ca cs da de el en es et fi fr he hi hr hu id it ja kn ko lt mr ms nb nl pl pt pt-BR"
@@ -72,7 +72,7 @@ _LOCALE_DIR = Path(__file__).parents[1] / "locale"
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class Recipient:
     """A destination: as given, the key its budgets are counted under, its ISO 3166 country."""
 
     to: str = field(repr=False)
@@ -82,7 +82,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """All that a message is composed from; `repr` shows neither code nor address."""
+    """All that a message is composed from; `repr` shows neither code nor recipient."""
 
     attempt_sid: str
     to: str = field(repr=False)
@@ -99,25 +99,25 @@ class Draft:
     ask_for_key: bool = False
     warn: bool = False
     configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    wording: Wording | None = None
+    template_text: TemplateText | None = None
 
     @property
     def language(self) -> str:
         """The locale of the text, which a template may have and our catalogues not."""
-        return self.wording.locale if self.wording else self.locale
+        return self.template_text.locale if self.template_text else self.locale
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One row: its address rule, the locales it speaks, how it composes its message.
+    """One row: its recipient rule, the locales it speaks, how it composes its message.
 
     `unrouted` is raised when no sender serves it. A channel without `compose` carries no code;
-    `is_offered` tells whether the site has what it needs instead. `template_kind` is the word by
+    `is_offered` returns whether the site has what it needs instead. `template_kind` is the word by
     which templates name the channel; empty for one that takes none.
     """
 
     name: str
-    parse: Callable[[str], Address]
+    parse: Callable[[str], Recipient]
     locales: tuple[str, ...] = TEXT_LOCALES
     compose: Callable[[Draft], Message] | None = None
     unrouted: type[VerifyError] = ChannelDisabled
@@ -137,8 +137,8 @@ def get(name: str) -> Channel:
     return channel
 
 
-def parse_address(to: str) -> Address:
-    """Read an address whose channel is not told: e-mail if it has an `@`, else a phone number.
+def parse_recipient(to: str) -> Recipient:
+    """Read a recipient of unknown channel: e-mail if it has an `@`, else a phone number.
 
     Raises InvalidParameter.
     """
@@ -146,12 +146,12 @@ def parse_address(to: str) -> Address:
 
 
 def mask(to: str) -> str:
-    """Hide most of an address, for lists and logs."""
+    """Hide most of a recipient, for lists and logs."""
     return emails.mask(to) if "@" in to else phones.mask(to)
 
 
-def same_address(one: str, other: str) -> bool:
-    """Whether two addresses name one destination."""
+def same_recipient(one: str, other: str) -> bool:
+    """Whether two recipients name one destination."""
     return one == other or ("@" in one and emails.same(one, other))
 
 
@@ -173,7 +173,7 @@ def choose_locale(channel: Channel, requested: str, to: str) -> str:
 
 
 def locale_of(to: str) -> str:
-    """Return the locale that an address's calling code suggests."""
+    """Return the locale that a recipient's calling code suggests."""
     digits = to[1:] if to.startswith("+") else ""
     for length in range(min(_LONGEST_CALLING_CODE, len(digits)), 0, -1):
         if tag := CALLING_CODE_LOCALES.get(digits[:length]):
@@ -203,7 +203,7 @@ def _catalogue(tag: str) -> gettext.NullTranslations:
     )
 
 
-def _say(draft: Draft, context: str, text: str, **values: str) -> str:
+def _sentence(draft: Draft, context: str, text: str, **values: str) -> str:
     brand = draft.friendly_name
     if not brand.isalpha():  # letters alone stand as they are
         brand = confusables.shown(brand)
@@ -212,12 +212,12 @@ def _say(draft: Draft, context: str, text: str, **values: str) -> str:
 
 
 def _text(draft: Draft) -> str:
-    """Return the template's text, or the sentence with the code, which tells of a payment."""
-    if draft.wording:
-        return _fill(draft, draft.wording, draft.code)
+    """Return the template's text, or the sentence with the code and the payment, if any."""
+    if draft.template_text:
+        return _fill(draft, draft.template_text, draft.code)
     if draft.amount is None or draft.payee is None:
-        return _say(draft, "sms", "Your %(friendly_name)s verification code is: %(code)s")
-    return _say(
+        return _sentence(draft, "sms", "Your %(friendly_name)s verification code is: %(code)s")
+    return _sentence(
         draft,
         "sms",
         "%(code)s is your %(friendly_name)s code to approve the payment of %(amount)s"
@@ -227,7 +227,7 @@ def _text(draft: Draft) -> str:
     )
 
 
-def _fill(draft: Draft, template: Wording, code: str) -> str:
+def _fill(draft: Draft, template: TemplateText, code: str) -> str:
     return placeholders.fill(
         template.text,
         code=code,
@@ -239,7 +239,7 @@ def _fill(draft: Draft, template: Wording, code: str) -> str:
 
 def _warning(draft: Draft) -> str:
     text = "Don't share this code with anyone. Our staff will never ask for it."
-    return _say(draft, "sms", text)
+    return _sentence(draft, "sms", text)
 
 
 def _sms(draft: Draft) -> Message:
@@ -265,12 +265,12 @@ def _whatsapp(draft: Draft) -> Message:
 
 
 def _mail(draft: Draft) -> Message:
-    subject = _say(draft, "email", "Your %(friendly_name)s verification code")
+    subject = _sentence(draft, "email", "Your %(friendly_name)s verification code")
     minutes = str(draft.minutes)
     parts = [
         _text(draft),
-        _say(draft, "email", "This code is valid for %(minutes)s min.", minutes=minutes),
-        _say(draft, "email", "If you did not ask for it, you can ignore this message."),
+        _sentence(draft, "email", "This code is valid for %(minutes)s min.", minutes=minutes),
+        _sentence(draft, "email", "If you did not ask for it, you can ignore this message."),
     ]
     body = "\n\n".join(parts) + "\n"
     chosen = draft.configuration
@@ -290,21 +290,21 @@ def _mail(draft: Draft) -> Message:
 
 
 def _call(draft: Draft) -> Message:
-    """Compose the speech, which says the code twice; a template says it as it is written."""
+    """Compose the speech, with the code twice; a template is read as it is written."""
     code = spoken(draft.code)
-    greeting = _say(draft, "call", "Hello. This is a call from %(friendly_name)s.")
-    prompt = _say(draft, "call", "Press any key to hear your verification code.")
+    greeting = _sentence(draft, "call", "Hello. This is a call from %(friendly_name)s.")
+    prompt = _sentence(draft, "call", "Press any key to hear your verification code.")
     body = [
-        _say(draft, "call", "Your verification code is: %(code)s.", code=code),
-        _say(draft, "call", "Once more, your code is: %(code)s.", code=code),
-        _say(draft, "call", "Goodbye."),
+        _sentence(draft, "call", "Your verification code is: %(code)s.", code=code),
+        _sentence(draft, "call", "Once more, your code is: %(code)s.", code=code),
+        _sentence(draft, "call", "Goodbye."),
     ]
-    if draft.wording:
-        body = [_fill(draft, draft.wording, code)]
+    if draft.template_text:
+        body = [_fill(draft, draft.template_text, code)]
     return Message(
         "call",
         draft.to,
-        " ".join(body if draft.ask_for_key or draft.wording else [greeting, *body]),
+        " ".join(body if draft.ask_for_key or draft.template_text else [greeting, *body]),
         draft.attempt_sid,
         draft.language,
         code=draft.code,
@@ -325,20 +325,20 @@ def _has_sna() -> bool:
     return conf.current().SNA is not None
 
 
-def _phone(to: str) -> Address:
+def _phone(to: str) -> Recipient:
     try:
         phone = phones.parse(to)
     except ValueError as error:
         raise InvalidParameter("to", str(error)) from None
-    return Address(phone.number, phone.key, phone.region)
+    return Recipient(phone.number, phone.key, phone.region)
 
 
-def _email(to: str) -> Address:
+def _email(to: str) -> Recipient:
     try:
         email = emails.parse(to)
     except ValueError as error:
         raise InvalidParameter("to", str(error)) from None
-    return Address(email.address, email.key)
+    return Recipient(email.address, email.key)
 
 
 CHANNELS = {

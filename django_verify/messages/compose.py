@@ -1,4 +1,4 @@
-"""What an attempt says: its message by one channel, with the address where a provider may report.
+"""Composes an attempt's message for one channel, with the URL for the provider's reports.
 
 The code is in clear from here to the sender; nothing is written or sent here.
 """
@@ -17,7 +17,7 @@ from django_verify.crypto import codes
 from django_verify.messages import channels
 from django_verify.messages.channels import Draft
 from django_verify.models import VerificationAttempt, VerifyService
-from django_verify.text.placeholders import Wording
+from django_verify.text.placeholders import TemplateText
 
 
 @sensitive_variables()
@@ -70,7 +70,7 @@ def draft(
         ask_for_key=service.dtmf_input_required,
         warn=service.do_not_share_warning_enabled,
         configuration=attempt.channel_configuration,
-        wording=Wording(**attempt.template) if attempt.template else None,
+        template_text=TemplateText(**attempt.template) if attempt.template else None,
         **transaction,
     )
 

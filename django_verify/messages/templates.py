@@ -1,4 +1,4 @@
-"""Which template's text a start sends, in which language, with the caller's values in it.
+"""Chooses the template text of a start, in its language, with the caller's values.
 
 What a text may hold is decided in `text`; how it becomes a message, by the channel.
 """
@@ -16,7 +16,7 @@ from django_verify.messages import channels
 from django_verify.messages.channels import Channel, Draft
 from django_verify.models import Template, TemplateTranslation, VerifyService
 from django_verify.text import confusables, placeholders
-from django_verify.text.placeholders import Wording
+from django_verify.text.placeholders import TemplateText
 
 logger = logging.getLogger("django_verify")
 
@@ -32,11 +32,11 @@ def choose(
     *,
     locale: str,
     to: str,
-) -> Wording | None:
+) -> TemplateText | None:
     """Return the text of the template that the caller names, or else the service's default one.
 
     None means the channel's own text. A default that is gone, is not made for SMS, or wants values
-    that the caller has not sent is passed over, because a person waits for the code. Raises what
+    that the caller has not sent is skipped, because a person waits for the code. Raises what
     is wrong with the caller's choice.
     """
     template = _named(service, channel, sid) if sid else _default(service, channel)
@@ -48,19 +48,19 @@ def choose(
         return None
     _refuse_values(translation.text, substitutions)
     values = {name: confusables.normalize(value) for name, value in substitutions.items()}
-    return Wording(template.sid, translation.locale, translation.text, values)
+    return TemplateText(template.sid, translation.locale, translation.text, values)
 
 
 def refuse_too_long(draft: Draft, channel: Channel) -> None:
     """Raise MessageTooLong if the text of a draft's template is too long with the code in it."""
-    if draft.wording is None:
+    if draft.template_text is None:
         return
     text = placeholders.fill(
-        draft.wording.text,
+        draft.template_text.text,
         code=channels.spoken(draft.code) if channel.template_kind == "voice" else draft.code,
         brand=draft.friendly_name,
         minutes=draft.minutes,
-        values=draft.wording.substitutions,
+        values=draft.template_text.substitutions,
     )
     if len(text) > placeholders.TEXT_LENGTH:
         raise exceptions.MessageTooLong

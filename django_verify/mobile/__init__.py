@@ -1,1 +1,1 @@
-"""What an app may ask for without an account's credentials, and what its proofs are taken by."""
+"""The endpoints for apps, which hold no account's credentials, and what accepts their proofs."""

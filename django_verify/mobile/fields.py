@@ -1,4 +1,4 @@
-"""Serializer fields that take a proof and give the verified address.
+"""Serializer fields that take a proof and give the verified recipient.
 
 The proof is read with the field, and used up as the last step of its serializer's validation,
 after `validate`: another field that is wrong costs nobody a code, and none is left unused.
@@ -33,7 +33,7 @@ class _LastStep:
         attrs = self._validate(attrs)
         with savepoints.atomic(router.db_for_write(SpentToken)):
             for field in self.fields:
-                field.spend()
+                field.consume()
         return attrs
 
 
@@ -41,7 +41,7 @@ class VerifiedField(serializers.CharField):
     """Takes a proof for `purpose`; the errors' codes are the keys of `proofs.REASONS`.
 
     `audience` and `allow_test` are those of `proofs.read`; a `nonce` may be a function of the
-    serializer's context. After validation `proof` is what the proof said. Outside a serializer the
+    serializer's context. After validation `proof` has the claims. Outside a serializer the
     proof is used up at once.
     """
 
@@ -83,7 +83,7 @@ class VerifiedField(serializers.CharField):
 
     @sensitive_variables()
     def to_internal_value(self, data: Any) -> Any:
-        """Return the address; the proof stays unused until the serializer is valid."""
+        """Return the recipient; the proof stays unused until the serializer is valid."""
         try:
             proof = proofs.read(
                 data,
@@ -95,29 +95,29 @@ class VerifiedField(serializers.CharField):
         except ProofRefused as refused:
             self.fail(refused.reason)
         try:
-            address = self.address(proof.subject)
+            recipient = self.recipient(proof.subject)
         except ValueError:
             self.fail("wrong_subject")
         self.proof = proof
         if not isinstance(self.parent, serializers.Serializer):
-            self.spend()
-        return address
+            self.consume()
+        return recipient
 
-    def address(self, subject: str) -> Any:
-        """Return what the field yields. Raises ValueError for another kind of address."""
+    def recipient(self, subject: str) -> Any:
+        """Return what the field yields. Raises ValueError for another kind of recipient."""
         raise NotImplementedError
 
-    def spend(self) -> None:
+    def consume(self) -> None:
         """Use up the proof that was read. Raises REST framework's ValidationError."""
         if self.proof is None:
             return
         try:
-            proofs.spend(self.proof)
+            proofs.consume(self.proof)
         except ProofRefused as refused:
-            told: Any = [serializers.ErrorDetail(str(refused), refused.reason)]
+            detail: Any = [serializers.ErrorDetail(str(refused), refused.reason)]
             if isinstance(self.parent, serializers.Serializer):
-                told = {self.field_name: told}
-            raise serializers.ValidationError(told) from None
+                detail = {self.field_name: detail}
+            raise serializers.ValidationError(detail) from None
 
     def _nonce(self) -> str | None:
         # A function that finds none refuses: it was to be compared.
@@ -127,7 +127,7 @@ class VerifiedField(serializers.CharField):
 class VerifiedPhoneField(VerifiedField):
     """Takes a proof, gives the verified number: `VerifiedPhoneField(purpose="sign-up")`."""
 
-    def address(self, subject: str) -> PhoneNumber:
+    def recipient(self, subject: str) -> PhoneNumber:
         """Return the number. Raises ValueError where an e-mail address was verified."""
         return PhoneNumber.from_string(phones.parse(subject).number)
 
@@ -135,6 +135,6 @@ class VerifiedPhoneField(VerifiedField):
 class VerifiedEmailField(VerifiedField):
     """Takes a proof, gives the verified e-mail address."""
 
-    def address(self, subject: str) -> str:
-        """Return the address. Raises ValueError where a number was verified."""
+    def recipient(self, subject: str) -> str:
+        """Return the recipient. Raises ValueError where a number was verified."""
         return emails.parse(subject).address

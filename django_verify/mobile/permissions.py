@@ -23,7 +23,7 @@ class HasProof(BasePermission):
     """Lets a request pass with a proof for `purpose`, in the header or the body's `proof`.
 
     The proof is then `request.proof`. Safe methods leave it unused. A refusal is 403 with the
-    reason as its code, for visitors too, to whom REST framework would only tell to log in.
+    reason as its code, for visitors too, to whom REST framework would only ask to log in.
     """
 
     purpose = ""
@@ -41,7 +41,7 @@ class HasProof(BasePermission):
 
     @sensitive_variables()
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Check the proof, and use it up; raises PermissionDenied where it is not taken."""
+        """Check the proof, and use it up; raises PermissionDenied where it is refused."""
         if not self.purpose:
             raise ImproperlyConfigured(f"{type(self).__name__} names no purpose.")
         # The request's own method: the browsable API asks what other methods would be allowed.

@@ -1,4 +1,4 @@
-"""What the endpoints take and answer: JSON members, by the names that a program writes."""
+"""The serializers of the endpoints: the JSON members of requests and answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django_verify.rest.answers import Answer, TextOrNull, Time
 
 
 class Text(serializers.CharField):
-    """A JSON string as sent; a number is not taken for one, nothing is trimmed."""
+    """A JSON string as sent; a number is refused, nothing is trimmed."""
 
     def __init__(self, max_length: int, **kwargs: Any) -> None:
         kwargs.setdefault("allow_blank", not kwargs.get("required", True))
@@ -26,7 +26,7 @@ class Text(serializers.CharField):
 
 
 class Body(serializers.Serializer[Any]):
-    """The members of a request; unknown ones are ignored, so that newer apps may say more."""
+    """The members of a request; unknown ones are ignored, so that newer apps may send more."""
 
     def read(self, members: Any) -> dict[str, Any]:
         """Return the valid members. Raises InvalidParameter for the first that is not."""
@@ -49,7 +49,7 @@ class StartBody(Body):
     autofill_domain = Text(
         253, required=False, help_text="Below the service's; an empty one binds the code to none."
     )
-    purpose = Text(PURPOSE_LENGTH, required=False, help_text="What the address is verified for.")
+    purpose = Text(PURPOSE_LENGTH, required=False, help_text="What the recipient is verified for.")
     nonce = Text(NONCE_LENGTH, required=False, help_text="Comes back in the proof.")
     device_id = Text(128, required=False, help_text="The app's own id of this installation.")
     gate_token = Text(16_384, required=False, help_text="Of the captcha or attestation.")
@@ -77,7 +77,7 @@ class StateAnswer(Answer):
     """How a verification stands: the same members at every step."""
 
     id = serializers.RegexField(r"^CV[0-9a-f]{32}$", source="sid")
-    to = serializers.CharField(help_text="The address as it was understood.")
+    to = serializers.CharField(help_text="The recipient as it was understood.")
     channel = serializers.CharField()
     channels = serializers.ListField(
         child=serializers.CharField(), help_text="The others on offer."

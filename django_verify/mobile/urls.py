@@ -1,4 +1,4 @@
-"""Addresses for apps: `path("mobile/", include("django_verify.mobile.urls"))`."""
+"""URLs for apps: `path("mobile/", include("django_verify.mobile.urls"))`."""
 
 from __future__ import annotations
 

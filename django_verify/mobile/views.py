@@ -84,7 +84,7 @@ class VerificationViewSet(Endpoint):
 
     @sensitive_variables()
     def retrieve(self, request: Request, sid: str) -> Response:
-        """Tell how a verification stands."""
+        """Return the state of a verification."""
         secret = request.headers.get(SECRET_HEADER, "")
         found = clients.fetch(sid, secret, caller=self._caller())
         return Response(StateAnswer.represent(found))
@@ -110,5 +110,5 @@ class VerificationViewSet(Endpoint):
 
     def _caller(self, device_id: str = "") -> Caller:
         request = self.request
-        ip = client_ip.address_in(request.META)
+        ip = client_ip.from_meta(request.META)
         return Caller(ip=ip, device_id=device_id, user=request.user)

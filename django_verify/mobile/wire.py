@@ -1,4 +1,4 @@
-"""The refusals of the wire that apps speak, which a program can act on.
+"""The error answers of the endpoints for apps: a status, and a reason for programs.
 
 A refusal is `{"reason", "message"}` with, where they help, `parameter`, `retry_after` (seconds)
 and `retry_at`. The reason is the error's name; `docs/mobile.md` lists them.
@@ -18,7 +18,7 @@ from django_verify.exceptions import GateRefused, GateUnavailable, InvalidParame
 from django_verify.net import times
 from django_verify.verifications.clients import VerificationOver
 
-#: Of an error whose reason says more than its name.
+#: Errors whose reason is more specific than their name.
 GONE = 410
 
 

@@ -1,4 +1,4 @@
-"""The tables, in the chapters of the vendor's reference; rows and rules, no verbs."""
+"""The models, in the chapters of the vendor's reference; the verbs are in other rooms."""
 
 from django_verify.models.accounts import Account, ApiKey
 from django_verify.models.clients import ClientVerification, SpentToken

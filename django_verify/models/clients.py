@@ -1,4 +1,4 @@
-"""Callers without credentials, such as an app: what each has under way, and what it used up."""
+"""The verifications of callers without credentials, such as apps, and their used tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ClientVerification(models.Model):
     """A verification that one client started for itself, and alone may go on with.
 
     The client has a secret, of which a keyed digest is here. The verification belongs to it, so
-    that a stranger who names the same address has another one, with another code.
+    that a stranger who names the same recipient has another one, with another code.
     """
 
     sid = SidField("CV", primary_key=True, default=sids.client, editable=False)
@@ -48,7 +48,7 @@ class ClientVerification(models.Model):
 class SpentToken(models.Model):
     """A token that was used, as a keyed digest: the insert of its row is what uses it up.
 
-    A row is needed until the token would have run out by itself, and the sweep takes it away.
+    A row is needed until the token would have run out by itself, and is deleted after that.
     """
 
     key = models.CharField(primary_key=True, max_length=64, editable=False)

@@ -16,11 +16,11 @@ from django_verify.models.services import VerifyService
 
 
 class Entity(models.Model):
-    """Somebody who has factors, under the identity by which the site knows them.
+    """A person who has factors, under the identity by which the site knows them.
 
     `identity_key` is the identity in lower case: look-ups do not mind the case, answers keep it.
     `enrolments` counts the factors ever created and moves by conditional updates only, so that
-    creations take turns and the limits hold; the other two count those of the running day.
+    creations are serialised and the limits hold; the other two count those of the running day.
     """
 
     sid = SidField("YE", primary_key=True, default=sids.entity, editable=False)
@@ -143,7 +143,7 @@ class Challenge(models.Model):
     """A question put to a factor: is it you, and do you approve?
 
     `serial` counts the challenges of a factor; its unique constraint makes concurrent creations
-    take turns, so that the limit of an hour and a day holds. A passkey's challenge that names
+    are serialised, so that the limit of an hour and a day holds. A passkey's challenge that names
     nobody gets its entity and factor with the answer.
     """
 
@@ -186,7 +186,7 @@ class Challenge(models.Model):
     details = models.JSONField(_("details"), null=True, blank=True)
     hidden_details = models.JSONField(_("hidden details"), null=True, blank=True)
     metadata = models.JSONField(_("metadata"), null=True, blank=True)
-    # Of a passkey: what the browser was asked, by which the answer is judged.
+    # Of a passkey: what the browser was asked, by which the answer is verified.
     options = models.JSONField(null=True, editable=False)
     checks = models.PositiveSmallIntegerField(_("checks"), default=0)
     # Notifications asked for; the first one, sent with the challenge, does not count.
@@ -212,7 +212,7 @@ class Challenge(models.Model):
         return self.sid
 
     def current_status(self, now: dt.datetime) -> str:
-        """Return the status, with a pending one whose time has run out told as expired."""
+        """Return the status, with a pending one whose time has run out as expired."""
         if self.status == self.Status.PENDING and self.expiration_date <= now:
             return self.Status.EXPIRED
         return self.status

@@ -1,4 +1,4 @@
-"""Columns that Django has not: identifiers as 16 bytes, and JSON that takes no room when empty."""
+"""Model fields: SIDs stored in 16 bytes, and JSON that takes no room when empty."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class MessagingConfiguration(models.Model):
 
 
 def refresh_routes(service_sids: Iterable[str]) -> None:
-    """Copy onto services what their messaging configurations and services say now."""
+    """Copy onto services what their messaging configurations and services hold now."""
     using = router.db_for_write(VerifyService)
     for sid in sorted(set(service_sids)):
         with transaction.atomic(using=using):  # noqa: TID251 - nothing is caught inside

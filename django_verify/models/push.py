@@ -1,4 +1,4 @@
-"""What push needs besides factors: access tokens, notifications, the push services' credentials."""
+"""The models of push: access tokens, notifications, the push services' credentials."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class AccessToken(models.Model):
 class Notification(models.Model):
     """One message to a device that a challenge waits for it: the outbox row, kept as a record.
 
-    `due_at` is when somebody should send it; while it is being sent, when its lease lapses and
+    `due_at` is when a person should send it; while it is being sent, when its lease lapses and
     another process may take it over; NULL when it is settled.
     """
 
@@ -110,7 +110,7 @@ class PushCredential(models.Model):
         _("bundle id"),
         max_length=255,
         blank=True,
-        help_text=_("Of APNs; empty: the app id that the device told."),
+        help_text=_("Of APNs; empty: the app id that the device registered."),
     )
     sandbox = models.BooleanField(
         _("sandbox"), default=False, help_text=_("Of APNs: apps that Xcode installed.")

@@ -1,4 +1,4 @@
-"""What the processes know of each sender's health: the state of its circuit breaker."""
+"""The state of each sender's circuit breaker, shared by all processes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from django.utils.translation import gettext_lazy as _
 class SenderState(models.Model):
     """A sender that has failed at least once; a healthy one has no row, or one without failures.
 
-    The breaker is open until `open_until`, and half-open after it: whoever moves that moment on
+    The breaker is open until `open_until`, and half-open after it: anyone who moves that moment on
     by a conditional update may send one message as a probe. It is closed when it is None.
     """
 
     alias = models.CharField(_("sender"), primary_key=True, max_length=64, editable=False)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
     failing_since = models.DateTimeField(_("failing since"), null=True, blank=True)
-    open_until = models.DateTimeField(_("passed over until"), null=True, blank=True)
+    open_until = models.DateTimeField(_("skipped until"), null=True, blank=True)
     last_error = models.CharField(_("last error"), max_length=255, blank=True)
     failures_total = models.PositiveIntegerField(_("failures in all"), default=0)
-    openings = models.PositiveIntegerField(_("times passed over"), default=0)
+    openings = models.PositiveIntegerField(_("times skipped"), default=0)
     date_updated = models.DateTimeField(_("updated"), default=timezone.now)
 
     class Meta:

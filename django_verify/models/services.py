@@ -31,7 +31,7 @@ RESTRICTED = "restricted_word"
 
 
 def validate_friendly_name(value: str) -> None:
-    """Refuse a brand that could pose as a code, a link, another brand or another line.
+    """Refuse a brand that could look like a code, a link, another brand or another line.
 
     At most 30 characters, written as `confusables` has it, and none of RESTRICTED_WORDS.
     """
@@ -53,7 +53,7 @@ def validate_autofill_domain(value: str) -> None:
     """Refuse what is no name of a host as browsers compare it: ASCII, in lower case."""
     if _host_name(value) != value:
         raise ValidationError(
-            _("The name of a host only, such as example.com: no scheme, port, path or address.")
+            _("The name of a host only, such as example.com: no scheme, port, path or IP address.")
         )
 
 
@@ -99,11 +99,11 @@ class VerifyService(models.Model):
         _("code length"),
         default=6,
         validators=_range(4, 10),
-        help_text=_("4–10 digits. Codes of 4 or 5 digits leave an address 5 guesses a day."),
+        help_text=_("4–10 digits. Codes of 4 or 5 digits leave a recipient 5 guesses a day."),
     )
     channels = models.JSONField(_("channels"), default=default_channels)
     senders = models.JSONField(_("senders"), default=dict, blank=True)
-    # A copy of what the messaging configurations say: channel, country, sender aliases. The
+    # A copy of the messaging configurations: channel, country, sender aliases. The
     # start of a verification reads it with the row.
     messaging_routes = models.JSONField(default=dict, blank=True, editable=False)
     lifetime = models.PositiveIntegerField(
@@ -240,7 +240,7 @@ class VerifyService(models.Model):
         _("purposes"),
         blank=True,
         validators=[validate_purposes],
-        help_text=_("What a client may verify an address for, one a line; empty: verify."),
+        help_text=_("What a client may verify a recipient for, one a line; empty: verify."),
     )
     date_created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     date_updated = models.DateTimeField(_("updated"), auto_now=True)
@@ -264,7 +264,7 @@ class VerifyService(models.Model):
 
     @property
     def purposes(self) -> list[str]:
-        """What a client may verify an address for; the first is meant where it names none."""
+        """What a client may verify a recipient for; the first is meant where it names none."""
         return self.client_purposes.split() or ["verify"]
 
     @classmethod
@@ -348,7 +348,7 @@ class BucketCount(models.Model):
     """What a bucket has let pass for one value in one window; a row is never shared by windows.
 
     The key holds a keyed digest of the value. There is no foreign key: nothing reads a row once
-    its window has ended, and the sweep takes it away.
+    its window has ended, and is deleted after that.
     """
 
     key = models.CharField(primary_key=True, max_length=128, editable=False)

@@ -1,4 +1,4 @@
-"""Test numbers: addresses whose code an operator has fixed, so that nothing needs to be sent."""
+"""Test numbers: recipients whose code an operator has fixed, so that nothing needs to be sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CODE = re.compile(r"[0-9]{4,10}\Z")
 
 
 def key_of(to: str) -> str:
-    """Return the one spelling of an address by which its pair is found.
+    """Return the one spelling of a recipient by which its pair is found.
 
     A number's is that of its subscriber. A mailbox's tag stays, since each may be a person's.
     """
@@ -32,9 +32,9 @@ def key_of(to: str) -> str:
 
 
 class TestNumber(models.Model):
-    """A pair of address and code within a service, for store reviewers and automatic tests.
+    """A pair of recipient and code within a service, for store reviewers and automatic tests.
 
-    Whoever knows the code proves the address, so a pair ends by itself: one without an end is
+    Anyone who knows the code proves the recipient, so a pair ends by itself: one without an end is
     dead. The code is sealed like a caller's own.
     """
 
@@ -48,7 +48,7 @@ class TestNumber(models.Model):
         verbose_name=_("service"),
         db_index=False,  # the unique constraint begins with it
     )
-    address = models.CharField(_("address"), max_length=254)
+    recipient = models.CharField(_("recipient"), max_length=254)
     key = models.CharField(max_length=320, editable=False)
     sealed_code = models.CharField(max_length=128, editable=False)
     key_id = models.CharField(max_length=16, editable=False)
@@ -83,24 +83,24 @@ class TestNumber(models.Model):
         self.sealed_code = codes.seal(code, bound_to=self.sid, key_id=self.key_id)
 
     def clean(self) -> None:
-        """Refuse what is no address, or has a pair in this service. Raises ValidationError."""
-        if not self.address:
+        """Refuse what is no recipient, or has a pair in this service. Raises ValidationError."""
+        if not self.recipient:
             return
         try:
             self._settle()
         except ValueError as error:
-            raise ValidationError({"address": str(error)}) from None
+            raise ValidationError({"recipient": str(error)}) from None
         others = TestNumber.objects.exclude(pk=self.pk)
         if others.filter(service_id=self.service_id, key=self.key).exists():
-            raise ValidationError({"address": _("This address is a test number already.")})
+            raise ValidationError({"recipient": _("This recipient is a test number already.")})
 
     def save(self, **kwargs: Any) -> None:
-        """Write the row under the key of its address. Raises ValueError for what is no address."""
+        """Write the row under its recipient's key. Raises ValueError for what is no recipient."""
         if not kwargs.get("update_fields"):
             self._settle()
         super().save(**kwargs)
 
     def _settle(self) -> None:
-        read = emails.parse if "@" in self.address else phones.parse
-        read(self.address)
-        self.key = key_of(self.address)
+        read = emails.parse if "@" in self.recipient else phones.parse
+        read(self.recipient)
+        self.key = key_of(self.recipient)

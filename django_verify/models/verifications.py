@@ -21,10 +21,10 @@ from django_verify.models.services import (
 
 
 class Verification(models.Model):
-    """One address being verified for one service.
+    """One recipient being verified for one service.
 
-    `serial` counts the verifications of an address within the account. Its unique constraint is
-    what makes concurrent starts take turns: the second one to insert fails, reads again and
+    `serial` counts the verifications of a recipient within the account. Its unique constraint is
+    what serialises concurrent starts: the second one to insert fails, reads again and
     sees the first. `checks` and `sends` are changed only by conditional updates that name the
     value they were read with.
     """
@@ -49,7 +49,7 @@ class Verification(models.Model):
     service = models.ForeignKey(
         VerifyService,
         null=True,
-        on_delete=models.SET_NULL,  # an address keeps its budget when a service goes
+        on_delete=models.SET_NULL,  # a recipient keeps its budget when a service goes
         related_name="verifications",
         verbose_name=_("service"),
     )
@@ -66,14 +66,14 @@ class Verification(models.Model):
     max_sends = models.PositiveSmallIntegerField(_("maximum sends"))
     # The last check was right; an approval by the site leaves every check a wrong one.
     confirmed = models.BooleanField(_("confirmed by its code"), default=False)
-    # An operator has released the address: the wrong guesses of this row no longer count.
+    # An operator has released the recipient: the wrong guesses of this row no longer count.
     forgiven = models.BooleanField(_("released"), default=False)
     # A copy of the service's event subscription at the start: a check does not read the service.
     reports = models.BooleanField(default=False, editable=False)
     # Its code is that of a test number, which the operator knows: its approval proves nothing.
     is_test = models.BooleanField(_("test number"), default=False)
     to = models.CharField(_("to"), max_length=254)
-    address_key = models.CharField(max_length=254, editable=False)
+    recipient_key = models.CharField(max_length=254, editable=False)
     channel = models.CharField(_("channel"), max_length=16)
     status = models.CharField(
         _("status"), max_length=24, choices=Status.choices, default=Status.PENDING
@@ -84,12 +84,12 @@ class Verification(models.Model):
     key_id = models.CharField(max_length=16, default=codes.current_key_id, editable=False)
     nonce = models.CharField(max_length=32, default=codes.new_nonce, editable=False)
     sealed_code = models.CharField(max_length=128, blank=True, editable=False)
-    # A copy of what the attempts say, so that an answer needs no second query: `sms VL…,call VL…`.
+    # A copy of the attempts' channels, so that an answer needs no second query: `sms VL…,call VL…`.
     send_log = models.TextField(editable=False)
     lookup = SparseJSONField(_("lookup"), default=dict)
     sna_url = models.CharField(max_length=2048, blank=True, editable=False)
     # The SID of the caller without credentials that it belongs to: no other start joins it, and
-    # no check finds it by its address.
+    # no check finds it by its recipient.
     client = models.CharField(max_length=34, blank=True, editable=False)
 
     class Meta:
@@ -98,16 +98,16 @@ class Verification(models.Model):
         ordering = ["-sid"]
         constraints = [
             models.UniqueConstraint(
-                fields=["account", "address_key", "serial"], name="verify_address_serial"
+                fields=["account", "recipient_key", "serial"], name="verify_recipient_serial"
             )
         ]
         # No index holds a column that a check or an approval changes: on PostgreSQL these are
         # heap-only updates then, which write into none.
         indexes = [models.Index(fields=["account", "country"], name="verify_country")]
         permissions = [
-            ("view_pii", _("Can see full addresses")),
+            ("view_pii", _("Can see full recipients")),
             ("cancel_verification", _("Can cancel verifications")),
-            ("release_address", _("Can release the guess budget of an address")),
+            ("release_recipient", _("Can release the guess budget of a recipient")),
         ]
 
     def __str__(self) -> str:
@@ -139,18 +139,18 @@ class Verification(models.Model):
         return self.expires_at <= now
 
     def current_status(self, now: dt.datetime) -> str:
-        """Return the status, with a pending one whose lifetime has ended told as expired."""
+        """Return the status, with a pending one whose lifetime has ended as expired."""
         if self.status == self.Status.PENDING and self.is_over(now):
             return self.Status.EXPIRED
         return self.status
 
 
 class VerificationAttempt(models.Model):
-    """One delivery of a code: the outbox row, from queued to what the provider said.
+    """One delivery of a code: the outbox row, from queued to what the provider reported.
 
     `due_at` is when a worker looks at it next: to send it while it is queued, to take it over
     while it is being sent, to send it again where the provider reported no delivery. None:
-    nothing is left to do. Whoever sends it holds `lease`, and the holder alone may write the
+    nothing is left to do. Anyone who sends it holds `lease`, and the holder alone may write the
     outcome. `messages` counts those that may have left, and is written before each of them.
     """
 
@@ -197,7 +197,7 @@ class VerificationAttempt(models.Model):
         _("autofill domain"), max_length=AUTOFILL_DOMAIN_LENGTH, blank=True
     )
     send_digits = models.CharField(_("send digits"), max_length=32, blank=True)
-    # The template's SID, locale, text and substitutions, as `placeholders.Wording`; empty: the
+    # The template's SID, locale, text and substitutions, as `placeholders.TemplateText`; empty: the
     # default text. A copy, so that a later change of the template does not reach a message on its
     # way.
     template = SparseJSONField(_("template"), default=dict)
@@ -221,10 +221,10 @@ class VerificationAttempt(models.Model):
     error_message = models.CharField(_("error"), max_length=255, blank=True)
     # The channel that the sender above was asked for; a fallback has another than the attempt.
     via_channel = models.CharField(_("sent as"), max_length=16, blank=True)
-    # Messages that may have left before the one that the columns above tell of: sender, channel,
+    # Messages that may have been sent before the one in the columns above: sender, channel,
     # provider_sid, status ("unknown" where there was no answer).
     trail = SparseJSONField(_("earlier messages"), default=list)
-    # Written like any other, and sent by nobody: whoever asked must not see the difference.
+    # Written like any other, and sent by nobody: anyone who asked must not see the difference.
     withheld = models.CharField(
         _("withheld"), max_length=8, blank=True, choices=Withheld.choices, editable=False
     )

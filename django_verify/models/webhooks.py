@@ -1,4 +1,4 @@
-"""Who is told of events: webhooks of factor events, sinks of verification events, and the outbox.
+"""The receivers of events: webhooks of factor events, sinks of verification events, and the outbox.
 
 Nothing is sent here.
 """
@@ -42,12 +42,12 @@ _REFUSALS = {
 def validate_webhook_url(value: str) -> None:
     """Refuse what is no absolute https URL of a public host; http passes in development.
 
-    A name may still resolve to a private address: whoever calls the URL looks again.
+    A name may still resolve to a private IP: each call looks again.
     """
     if len(value) > URL_LENGTH:
         raise ValidationError(_("At most 2048 characters."))
     try:
-        url_policy.judge(value, plain=conf.debug())
+        url_policy.verify(value, plain=conf.debug())
     except url_policy.Refused as refused:
         raise ValidationError(_REFUSALS[refused.reason]) from None
 
@@ -59,9 +59,9 @@ def validate_event_types(value: Any) -> None:
 
 
 class Receiver(models.Model):
-    """An address that events are posted to, with its signing secret and its state of health.
+    """A URL that events are posted to, with its signing secret and its state of health.
 
-    Whoever posts to it holds `lease` until `due_at`, so that one receiver has one request at a
+    Anyone who posts to it holds `lease` until `due_at`, so that one receiver has one request at a
     time; with no lease, `due_at` is how long the receiver has asked to be left alone.
     """
 
@@ -106,7 +106,7 @@ class Receiver(models.Model):
         return self.friendly_name
 
     @property
-    def address(self) -> str:
+    def url_called(self) -> str:
         """Where events go."""
         raise NotImplementedError
 
@@ -118,7 +118,7 @@ class Receiver(models.Model):
     def open_secrets(self, now: dt.datetime) -> list[str]:
         """Return the signing secrets in force, the newest first, in clear.
 
-        Raises LookupError when a key has left the ring.
+        Raises LookupError when a key is no longer configured.
         """
         sealed = [self.sealed_secret]
         if self.old_secret_until and now < self.old_secret_until:
@@ -128,10 +128,10 @@ class Receiver(models.Model):
 
 
 class Webhook(Receiver):
-    """One address to which a service's events of some kinds are to be posted."""
+    """One URL to which a service's events of some kinds are posted."""
 
     class Version(models.TextChoices):
-        """How much a report says: v1 is the vendor's older form, with fewer fields."""
+        """The form of a report: v1 is the vendor's older one, with fewer fields."""
 
         V1 = "v1", "v1"
         V2 = "v2", "v2"
@@ -165,13 +165,13 @@ class Webhook(Receiver):
         ]
 
     @property
-    def address(self) -> str:
+    def url_called(self) -> str:
         """Where events go."""
         return self.webhook_url
 
 
 class EventSink(Receiver):
-    """One address to which the verification events of an account, or of one service, are posted."""
+    """One URL to which the verification events of an account, or of one service, are posted."""
 
     sid = SidField("DG", primary_key=True, default=sids.event_sink, editable=False)
     account = models.ForeignKey(
@@ -205,20 +205,20 @@ class EventSink(Receiver):
             raise ValidationError({"service": _("It belongs to another account.")})
 
     @property
-    def address(self) -> str:
+    def url_called(self) -> str:
         """Where events go."""
         return self.url
 
 
 class WebhookDelivery(models.Model):
-    """One event on its way to one receiver: the outbox row, written with what it tells of.
+    """One event on its way to one receiver: the outbox row, written with the change it reports.
 
     `due_at` is when it is to be posted; while it is being posted, when its lease lapses and another
     process may take it over; in the end, when it ended. `event_id` is the same on every try. The
     payload is kept until it is delivered, or as long as the row where it never is.
 
     The database does not enforce the two references: a receiver that is deleted at this moment must
-    not make the change fail that its event tells of. What has lost its receiver is dropped.
+    not make the change fail that its event reports. What has lost its receiver is dropped.
     """
 
     class Status(models.TextChoices):

@@ -1,4 +1,4 @@
-"""The workers that keep the site going, and when each was last at work."""
+"""Heartbeats of the background workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One outbound HTTP call: timeouts, a size cap, no redirects, no private addresses where told.
+"""One outbound HTTP call: timeouts, a size cap, no redirects, no private hosts unless allowed.
 
 `requests` writes and reads; this module holds what its timeouts leave open. A timer shuts the
 socket down when the call's time is over, whatever it is doing then.
@@ -40,7 +40,7 @@ _LOOK_UPS = threading.BoundedSemaphore(64)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the other side said; header names are in lower case."""
+    """The answer; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -63,15 +63,15 @@ class Answer:
 
 
 class TransportError(Exception):
-    """There is no answer; the text names no address and no content."""
+    """There is no answer; the text names no host and no content."""
 
 
 class NotSent(TransportError):
     """The request was not written: the other side cannot have acted on it."""
 
 
-class AddressRefused(NotSent):
-    """The host has an address that is not public, and only public ones are allowed."""
+class HostRefused(NotSent):
+    """The host has an IP that is not public, and only public ones are allowed."""
 
 
 class NotAnswered(TransportError):
@@ -97,7 +97,7 @@ def call(
 
     `connect` seconds for the connection, `read` for each silence, `total` for everything; a longer
     body is cut at `max_bytes`. With `public`, for URLs of strangers: https (http in development),
-    and the host is resolved once and refused when any of its addresses is not public.
+    and the host is resolved once and refused when any of its IPs is not public.
     """
     started = _Call(connect=connect, public=public)
     content, content_type = _encode(form, json, body)
@@ -106,7 +106,7 @@ def call(
         pair = base64.b64encode(":".join(auth).encode())
         sent["Authorization"] = f"Basic {pair.decode()}"
     if public:
-        _judge(url)
+        _verify(url)
     timer = threading.Timer(total, started.expire)
     timer.daemon = True
     timer.start()
@@ -142,15 +142,15 @@ def _encode(
     return body, {}
 
 
-def _judge(url: str) -> None:
+def _verify(url: str) -> None:
     try:
-        url_policy.judge(url, plain=conf.debug())
+        url_policy.verify(url, plain=conf.debug())
     except url_policy.Refused:
         refused = True
     else:
         refused = False
     if refused:
-        raise AddressRefused("the address is not public")
+        raise HostRefused("the host is not public")
 
 
 def _exchange(
@@ -190,7 +190,7 @@ class _Call:
                 raise TimeoutError
 
     def expire(self) -> None:
-        """End the call: whoever reads or writes gets an error at once."""
+        """End the call: anyone who reads or writes gets an error at once."""
         with self._lock:
             self.expired = True
             if self._socket is not None:
@@ -205,9 +205,9 @@ class _Call:
                 self._socket = None
 
     def failure(self, kind: str) -> TransportError:
-        """Return the error that tells the truth about what the other side may have got."""
+        """Return the error, by whether the request may have reached the other side."""
         if self.refused:
-            return AddressRefused("the address is not public")
+            return HostRefused("the host is not public")
         text = "no answer in time" if self.expired else kind
         return NotAnswered(text) if self.written else NotSent(text)
 
@@ -224,7 +224,7 @@ _now = _Thread()
 
 
 class _Watched(HTTPConnection):
-    """A connection to an address that was looked up, and judged, by the call in hand."""
+    """A connection to an IP that was looked up, and verified, by the call in hand."""
 
     used = 0.0
 
@@ -306,7 +306,7 @@ def _kept() -> _Adapter:
 
 
 def _look_up(host: str, port: int, timeout: float) -> list[Any]:
-    """Return the addresses of a host; a look-up that takes too long is left to itself."""
+    """Return the IPs of a host; a look-up that takes too long is left to itself."""
     found: list[Any] = []
 
     def ask() -> None:
@@ -317,7 +317,7 @@ def _look_up(host: str, port: int, timeout: float) -> list[Any]:
         finally:
             _LOOK_UPS.release()
 
-    if url_policy.is_address(host):
+    if url_policy.is_ip(host):
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     if not _LOOK_UPS.acquire(timeout=timeout):
         raise TimeoutError
@@ -330,15 +330,15 @@ def _look_up(host: str, port: int, timeout: float) -> list[Any]:
 
 
 def _connect(found: list[Any], deadline: float, now: _Call) -> socket.socket:
-    """Return a socket to the first address that answers; each try has half of the time left."""
-    for index, (family, kind, protocol, _, address) in enumerate(found):
+    """Return a socket to the first IP that answers; each try has half of the time left."""
+    for index, (family, kind, protocol, _, target) in enumerate(found):
         left = deadline - time.monotonic()
         if left <= 0:
             break
         sock = socket.socket(family, kind, protocol)
         try:
             sock.settimeout(left if index == len(found) - 1 else left / 2)
-            sock.connect(address)
+            sock.connect(target)
             now.attach(sock)
         except OSError:
             sock.close()

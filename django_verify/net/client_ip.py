@@ -1,4 +1,4 @@
-"""Whose network a request comes from: the caller's address behind our proxies, and its network.
+"""The caller's IP behind our proxies, and the network that its requests are counted by.
 
 Limits are kept by these. Nothing here opens a connection; what may be reached is in `url_policy`.
 """
@@ -14,26 +14,26 @@ from django_verify import conf
 
 #: What one home or one phone has: a caller changes the rest of an IPv6 address at will.
 IPV4_LENGTH, IPV6_LENGTH = 32, 64
-# An address with its port; one of IPv6 is in brackets then.
+# An IP with its port; one of IPv6 is in brackets then.
 _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+(?:%[^\]]*)?)\](?::[0-9]{1,5})?\Z")
 _WITH_PORT = re.compile(r"([0-9.]+):[0-9]{1,5}\Z")
-# The longest address, a port and the name of a zone included.
+# The longest IP, a port and the name of a zone included.
 _LONGEST = 100
 
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def address_in(meta: Mapping[str, Any]) -> str:
-    """Return the caller's address from a request's META, as `client_address` reads it."""
-    return client_address(meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""))
+def from_meta(meta: Mapping[str, Any]) -> str:
+    """Return the caller's IP from a request's META, as `read` does."""
+    return read(meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""))
 
 
-def client_address(remote_addr: str, forwarded_for: str) -> str:
-    """Return the caller's address in its one spelling; empty where there is none.
+def read(remote_addr: str, forwarded_for: str) -> str:
+    """Return the caller's IP in its one spelling; empty where there is none.
 
     With n trusted proxies it is the n-th from the right of X-Forwarded-For, the one that the
-    outermost of them saw. A header that is too short or holds something else there cannot choose an
-    address: all who send one share that of the connection.
+    outermost of them saw. A header that is too short or holds something else there cannot choose
+    an IP: all who send one share that of the connection.
     """
     remote = _read(remote_addr)
     trusted = conf.current().TRUSTED_PROXIES
@@ -44,27 +44,27 @@ def client_address(remote_addr: str, forwarded_for: str) -> str:
     return str(remote) if remote else ""
 
 
-def network_of(address: str) -> str:
-    """Return the network that an address is counted with: /32 of IPv4, /64 of IPv6.
+def network_of(ip: str) -> str:
+    """Return the network that an IP is counted by: /32 of IPv4, /64 of IPv6.
 
-    Empty for what is no address, so that all of it is counted together.
+    Empty for what is no IP, so that all of it is counted together.
     """
-    read = _read(address)
-    if read is None:
+    found = _read(ip)
+    if found is None:
         return ""
-    length = IPV4_LENGTH if read.version == 4 else IPV6_LENGTH
-    return str(ipaddress.ip_network((read, length), strict=False))
+    length = IPV4_LENGTH if found.version == 4 else IPV6_LENGTH
+    return str(ipaddress.ip_network((found, length), strict=False))
 
 
-def _read(text: str) -> _Address | None:
-    """Return an address without port and zone; one of IPv4 inside IPv6 is taken out of it."""
+def _read(text: str) -> _IP | None:
+    """Return an IP without port and zone; IPv4 inside IPv6 as IPv4."""
     text = text.strip(" \t")
     if len(text) > _LONGEST:
         return None
     if found := _BRACKETED.match(text) or _WITH_PORT.match(text):
         text = found[1]
     try:
-        address = ipaddress.ip_address(text.partition("%")[0])
+        ip = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    return getattr(address, "ipv4_mapped", None) or address
+    return getattr(ip, "ipv4_mapped", None) or ip

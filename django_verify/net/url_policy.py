@@ -28,7 +28,7 @@ _PRIVATE_NAMES = frozenset(
     }
 )
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-# What `is_global` of some Python lets pass: protocol assignments, relays, addresses that stand for
+# What `is_global` of some Python lets pass: protocol assignments, relays, those that stand for
 # an IPv4 address within them, documentation, and a cloud's own host behind a public number.
 _RESERVED = tuple(
     map(
@@ -49,10 +49,10 @@ class Refused(ValueError):
         self.reason = reason
 
 
-def judge(url: str, *, plain: bool) -> tuple[str, int]:
+def verify(url: str, *, plain: bool) -> tuple[str, int]:
     """Return host and port of a URL that a stranger may have us call, or raise Refused.
 
-    `plain` lets http pass. A name may still resolve to an address that is not public.
+    `plain` lets http pass. A name may still resolve to an IP that is not public.
     """
     try:
         parts = urlsplit(url)
@@ -66,8 +66,8 @@ def judge(url: str, *, plain: bool) -> tuple[str, int]:
     if "@" in parts.netloc:
         raise Refused("credentials")
     port = (443 if parts.scheme == "https" else 80) if port is None else port
-    # The addresses of a name are not known before it is resolved; any public one stands for them.
-    if not is_public(host if is_address(host) else "8.8.8.8", port) or not _is_public_name(host):
+    # The IPs of a name are not known before it is resolved; any public one stands for them.
+    if not is_public(host if is_ip(host) else "8.8.8.8", port) or not _is_public_name(host):
         raise Refused("host")
     return host, port
 
@@ -75,7 +75,7 @@ def judge(url: str, *, plain: bool) -> tuple[str, int]:
 def host_name(value: str) -> str:
     """Return a host's name as browsers compare it: ASCII, in lower case, of two labels or more.
 
-    Raises ValueError for anything else: an address, a scheme, a port, a path, a closing dot.
+    Raises ValueError for anything else: an IP, a scheme, a port, a path, a closing dot.
     """
     letters = all(char in ".-" or unicodedata.category(char)[0] in "LMN" for char in value)
     if not letters or _TWO_READINGS & set(value):
@@ -89,7 +89,7 @@ def host_name(value: str) -> str:
     return name
 
 
-def is_address(host: str) -> bool:
+def is_ip(host: str) -> bool:
     """Return whether a host is an IP address, not a name."""
     try:
         ipaddress.ip_address(host)
@@ -98,9 +98,9 @@ def is_address(host: str) -> bool:
     return True
 
 
-def is_public(address: str, port: int = 443) -> bool:
+def is_public(text: str, port: int = 443) -> bool:
     """Return whether a call to a stranger may connect to this IP address and port."""
-    ip = ipaddress.ip_address(address)
+    ip = ipaddress.ip_address(text)
     if ip.version == 6 and (ip.scope_id or ip not in _GLOBAL_UNICAST):
         return False
     reserved = any(ip in network for network in _RESERVED)
@@ -108,7 +108,7 @@ def is_public(address: str, port: int = 443) -> bool:
 
 
 def _is_public_name(host: str) -> bool:
-    if is_address(host):
+    if is_ip(host):
         return True
     last = host.rstrip(".").rpartition(".")[2]
     return bool(_HOST.match(host)) and last not in _PRIVATE_NAMES and not _NUMERIC.match(last)

@@ -7,18 +7,18 @@ from django_verify.proofs.tokens import (
     REASONS,
     Proof,
     ProofRefused,
+    consume,
     issue,
     read,
     redeem,
-    spend,
 )
 
 __all__ = [
     "REASONS",
     "Proof",
     "ProofRefused",
+    "consume",
     "issue",
     "read",
     "redeem",
-    "spend",
 ]

@@ -1,7 +1,7 @@
 """The keys that sign proofs: shared ones of the ring, or the site's key pairs, which it publishes.
 
 The standard library signs under the ring; key pairs are cryptography's. A token's header only
-names its key, and the key says by which algorithm.
+names its key, and the key determines the algorithm.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Edwards:
 def ring() -> dict[str, Key]:
     """Return key id → key; the first one signs, and no key outside counts.
 
-    One ring or the other: with key pairs no shared key is taken. Raises ImproperlyConfigured for
+    One ring or the other: with key pairs no shared key is accepted. Raises ImproperlyConfigured for
     what is no private key, and shows none of it.
     """
     if pairs := conf.current().PROOF_KEYS:

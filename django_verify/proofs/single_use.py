@@ -1,4 +1,4 @@
-"""What works once: a token is used up by the rows that its digests make."""
+"""Single-use tokens: a token is consumed by inserting a row for its digest."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from django_verify.models import SpentToken
 
 
 @sensitive_variables()
-def spend(kind: str, token: str, expires_at: dt.datetime) -> bool:
+def consume(kind: str, token: str, expires_at: dt.datetime) -> bool:
     """Use a token up; False where it was used before. At most one of any number of callers wins.
 
     Inside a transaction of the caller's it counts once that commits, and comes back with a
-    rollback. `expires_at`, aware, is when the token would no longer be taken anyway.
+    rollback. `expires_at`, aware, is when the token expires by itself.
     """
     using = router.db_for_write(SpentToken)
     # A row by every key of the ring: while keys rotate, machines differ in their newest one.

@@ -21,7 +21,7 @@ from django_verify.crypto import jose
 from django_verify.proofs import keys, single_use
 
 TYPE = "verify-proof+jwt"
-#: What can be wrong with a proof, and what people are told; none of it tells the proof.
+#: What can be wrong with a proof, and the sentence for people; none of it quotes the proof.
 REASONS = {
     "missing": _("A proof is required."),
     "malformed": _("This is no proof."),
@@ -29,10 +29,10 @@ REASONS = {
     "expired": _("The proof has expired."),
     "not_yet": _("The proof is not valid yet."),
     "wrong_issuer": _("The proof was issued elsewhere."),
-    "wrong_audience": _("The proof is for somebody else."),
+    "wrong_audience": _("The proof is for another audience."),
     "wrong_purpose": _("The proof is for another purpose."),
     "wrong_nonce": _("The proof belongs to another request."),
-    "wrong_subject": _("The proof is of another kind of address."),
+    "wrong_subject": _("The proof is of another kind of recipient."),
     "test_proof": _("The proof is of a test number."),
     "already_used": _("The proof has been used."),
 }
@@ -46,7 +46,7 @@ _LATEST = int(dt.datetime(9999, 1, 1, tzinfo=dt.UTC).timestamp())
 
 
 class ProofRefused(Exception):
-    """A proof that is not taken; `reason`, a key of REASONS, is for machines."""
+    """A proof that is refused; `reason`, a key of REASONS, is for machines."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -58,7 +58,7 @@ class ProofRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a proof says: that whoever carries it has received a code at `subject`."""
+    """The claims of a proof: its holder has received a code at `subject`."""
 
     sid: str
     subject: str = field(repr=False)
@@ -119,9 +119,9 @@ def read(
     nonce: str | None = None,
     allow_test: bool = False,
 ) -> Proof:
-    """Return what a proof says, if it is good; it stays unused. Raises ProofRefused.
+    """Return the claims of a valid proof, which stays unused. Raises ProofRefused.
 
-    `token` is whatever a request has in its place. The audience is PROOF_AUDIENCE unless told. A
+    `token` is the request's value, of any type. The audience is PROOF_AUDIENCE by default. A
     `nonce` must be the proof's, and an empty one is nobody's; None asks for none.
     """
     claims = _signed_claims(token)
@@ -146,14 +146,14 @@ def read(
     )
 
 
-def spend(proof: Proof) -> None:
+def consume(proof: Proof) -> None:
     """Use up a proof that `read` returned. Raises ProofRefused where it was used before.
 
     Inside a transaction of the caller's, a rollback gives it back.
     """
     # A little longer than it lasts: a machine whose clock is behind still takes it.
     kept_until = proof.expires_at + dt.timedelta(seconds=6 * _LEEWAY)
-    _require(single_use.spend("proof", proof.sid, kept_until), "already_used")
+    _require(single_use.consume("proof", proof.sid, kept_until), "already_used")
 
 
 @sensitive_variables()
@@ -165,12 +165,12 @@ def redeem(
     nonce: str | None = None,
     allow_test: bool = False,
 ) -> Proof:
-    """Return what a proof says, as `read` does, and use it up. Raises ProofRefused.
+    """Return the claims of a proof, as `read` does, and use it up. Raises ProofRefused.
 
     Of any number of callers one gets it. Inside a transaction, a rollback gives it back.
     """
     proof = read(token, purpose=purpose, audience=audience, nonce=nonce, allow_test=allow_test)
-    spend(proof)
+    consume(proof)
     return proof
 
 

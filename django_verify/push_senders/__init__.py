@@ -1,4 +1,4 @@
-"""How push notifications leave the machine: the configured push senders by platform.
+"""The configured push senders, by platform.
 
 One push service is one file in this package; this one holds only the look-up.
 """

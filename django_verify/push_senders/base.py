@@ -1,4 +1,4 @@
-"""What a push sender is given, what it answers, and what it may raise.
+"""The base class of push senders: the notification it gets, the errors it may raise.
 
 To add one: one file beside this one, with a subclass of `PushSender`. Its options are the keyword
 parameters of its `__init__`.

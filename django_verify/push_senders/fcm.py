@@ -53,7 +53,7 @@ class FcmSender(PushSender):
         *,
         service_account: str = "",
         endpoint: str = "https://fcm.googleapis.com",
-        token_uri: str = "https://oauth2.googleapis.com/token",  # noqa: S107 - an address
+        token_uri: str = "https://oauth2.googleapis.com/token",  # noqa: S107 - a URL
     ) -> None:
         super().__init__(platform)
         self._service_account = service_account
@@ -140,8 +140,8 @@ def _refusal(answer: client.Answer) -> PushError:
     """Return the error of an answer; the code is Google's own, its text may quote the message."""
     error = answer.object().get("error")
     error = error if isinstance(error, dict) else {}
-    told = [d.get("errorCode") for d in error.get("details") or () if isinstance(d, dict)]
-    code = next((c for c in told if isinstance(c, str)), "") or str(error.get("status", ""))
+    codes = [d.get("errorCode") for d in error.get("details") or () if isinstance(d, dict)]
+    code = next((c for c in codes if isinstance(c, str)), "") or str(error.get("status", ""))
     text = f"FCM answered {answer.status} {code[:64]}".strip()
     if code == "UNREGISTERED":
         return Unregistered(text)

@@ -1,4 +1,4 @@
-"""What is answered, declared once: the shape for the schema, and the way from a row to it.
+"""Declares each answer once: its members for the schema, and how a row becomes them.
 
 Nothing here knows a resource.
 """
@@ -25,7 +25,7 @@ class Answer(serializers.Serializer[Any]):
     - by `compute(row, view)`, of the row and the view that answers, see `computed`;
     - by `refer(answer, view)`, of the other members, which are there by then.
 
-    A nested answer whose `source` is `"*"` is made of the same row; another is taken as it is.
+    A nested answer whose `source` is `"*"` is made of the same row; another is used as it is.
     """
 
     #: Takes a row, and the view where a field asks for it.

@@ -1,4 +1,4 @@
-"""Request bodies into plain values, bounded and strict, and JSON out: what every wire shares.
+"""Parsers of request bodies, bounded and strict, and the renderer of JSON.
 
 Nothing here knows a resource, or the spelling of its parameters.
 """

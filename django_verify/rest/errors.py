@@ -1,4 +1,4 @@
-"""Whatever a request raises, as one of our own errors; what nobody foresaw is logged."""
+"""Translates what a request raises into one of our errors; the unexpected is logged."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def log_failure(error: Exception) -> None:
     """Log an exception that nobody foresaw, without what a frame or its text may hold.
 
     Frames hold codes, secrets and numbers, and error mail shows their variables: only the text of
-    the traceback is logged, without what looks like a number or an address.
+    the traceback is logged, without what looks like a number or a recipient.
     """
     where = "".join(traceback.format_tb(error.__traceback__))
     logger.error("The request failed: %s\n%s", _without_numbers(error), where)

@@ -18,7 +18,7 @@ from django_verify.rest import bodies, errors
 
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 class Endpoint(ViewSet):
-    """A viewset that a host's REST_FRAMEWORK does not reach; a subclass says who may call it."""
+    """A viewset that a host's REST_FRAMEWORK does not reach; a subclass sets its permissions."""
 
     permission_classes = ()
     throttle_classes = ()

@@ -1,4 +1,4 @@
-"""How bytes leave the machine: the configured senders by alias, and the order to try them in.
+"""The configured senders by alias, and the order in which they are tried.
 
 One provider is one file in this package; this one holds only the look-up.
 """

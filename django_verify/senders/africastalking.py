@@ -1,4 +1,4 @@
-"""Sends text through Africa's Talking; its calls ask our server what to say, so none here."""
+"""Sends text through Africa's Talking; its calls would fetch their speech here, so it has none."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from django_verify.senders import rest, signatures
 from django_verify.senders.base import Callback, Message, Receipt, Report
 
 # Processed, sent, queued.
-_TAKEN = frozenset({"100", "101", "102"})
+_ACCEPTED = frozenset({"100", "101", "102"})
 _FIRST = "SMSMessageData", "Recipients", 0
 
 
 class AfricasTalkingSender(rest.RestSender):
     """Text; the user name `sandbox` needs the sandbox's `base_url`.
 
-    Africa's Talking signs nothing and takes no address with a message: reports go to the address
+    Africa's Talking signs nothing and takes no URL with a message: reports go to the URL
     in its dashboard, and are believed if the query there has `token=` and `callback_token`.
     """
 
@@ -65,7 +65,7 @@ class AfricasTalkingSender(rest.RestSender):
     def error(self, data: object) -> str:
         """Read the recipient's status, or why there is no recipient, from a body of HTTP 201."""
         code = rest.pick(data, *_FIRST, "statusCode")
-        return "" if code in _TAKEN else code or rest.pick(data, "SMSMessageData", "Message")
+        return "" if code in _ACCEPTED else code or rest.pick(data, "SMSMessageData", "Message")
 
     def is_signed(self, callback: Callback) -> bool:
         """Look for the token in the query, once."""

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from django_verify.senders.base import Message, Receipt, Sender, TemporarySendError
 
-# Two numbers that nobody has, to see whether a URL tells them apart.
+# Two numbers that nobody has, to see whether a URL distinguishes them.
 _NOBODY = "+12025550143", "+12025550178"
 # The library cannot be interrupted, so only so many calls may be left behind at a time.
 _CALLS = threading.BoundedSemaphore(16)
@@ -38,7 +38,7 @@ for _name in ("apprise", "urllib3.connectionpool", "urllib3.util.retry"):
 class AppriseSender(Sender):
     """The service of `url`, in which `{to}` or `{to_digits}` stands where its target belongs.
 
-    The library tells neither an id nor a reason: a failure may be for good or not, and a message
+    The library returns neither an id nor a reason: a failure may be permanent or not, and a message
     whose sending failed may have been sent.
     """
 

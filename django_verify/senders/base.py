@@ -1,4 +1,4 @@
-"""What a sender is given, what it answers, and what it may raise.
+"""The base class of senders: the message it gets, the receipt it returns, its errors.
 
 To add a provider: one file beside this one, with a subclass of `Sender`. Its options are the
 keyword parameters of its `__init__`; the contract tests find it by themselves.
@@ -14,7 +14,7 @@ from django.core.checks import CheckMessage
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message, ready to send; its `repr` shows neither text nor address.
+    """One message, ready to send; its `repr` shows neither text nor recipient.
 
     `body` is plain text; on the call channel it is text to be spoken. `code` is for providers whose
     own template wants the code alone. `subject`, `from_email`, `from_name`, `template_id` and
@@ -43,7 +43,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The provider took the message: its id and, where it says so, the price."""
+    """The provider's acceptance of a message: its id and, where it reports one, the price."""
 
     provider_sid: str = ""
     price_value: str = ""
@@ -52,7 +52,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """One request of a provider to our callback address, as it arrived.
+    """One request of a provider to our callback URL, as it arrived.
 
     `url` is the public one that the provider was given, query included; header names are in lower
     case.
@@ -86,7 +86,7 @@ class SendError(Exception):
     """The provider refused for good: another try would be refused too.
 
     `code` is the provider's own; the text goes into the attempt row, so it holds no code, no
-    secret and no address.
+    secret and no recipient.
     """
 
     def __init__(self, text: str, *, code: str = "") -> None:
@@ -97,7 +97,7 @@ class SendError(Exception):
 class TemporarySendError(SendError):
     """The provider could not be reached or is busy: another sender, or later, may do.
 
-    `uncertain` tells that the request was written and its answer is unknown, so the message may
+    `uncertain`: the request was written and its answer is unknown, so the message may
     have been sent; it then counts as one. `retry_after` is in seconds, where the provider said so.
     """
 
@@ -130,7 +130,7 @@ class Sender:
         self.alias = alias
 
     def send(self, message: Message) -> Receipt:
-        """Hand the message over and return the receipt; raise SendError when it is not taken."""
+        """Hand the message over and return the receipt; raise SendError when it is refused."""
         raise NotImplementedError
 
     def reports(self, callback: Callback) -> Sequence[Report]:
@@ -138,9 +138,9 @@ class Sender:
         raise CallbackRefused
 
     def handshake(self, callback: Callback) -> str | None:
-        """Return the text that a GET of the callback address is answered with; None: there is none.
+        """Return the text that a GET of the callback URL is answered with; None: there is none.
 
-        For providers that try an address before they use it; raises CallbackRefused.
+        For providers that try a URL before they use it; raises CallbackRefused.
         """
         return None
 

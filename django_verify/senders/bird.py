@@ -13,7 +13,7 @@ class BirdSender(rest.RestSender):
     """Text through one SMS channel of a workspace.
 
     Reports come from a webhook subscription to `sms.outbound` that was made with `signing_key`;
-    Bird takes no address for them with a message.
+    Bird takes no URL for them with a message.
     """
 
     channels = frozenset({"sms"})
@@ -59,7 +59,7 @@ class BirdSender(rest.RestSender):
         return rest.pick(data, "code")
 
     def is_signed(self, callback: Callback) -> bool:
-        """Look at the HMAC of time, address and the digest of the body."""
+        """Verify the HMAC of time, URL and the digest of the body."""
         sent_at = callback.headers.get("messagebird-request-timestamp", "")
         body = hashlib.sha256(callback.body).digest()
         parts = sent_at, "\n", callback.url, "\n", body

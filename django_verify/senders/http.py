@@ -22,7 +22,7 @@ _PLACES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _Reports:
-    """How the gateway signs its reports, and where in their JSON it says what."""
+    """How the gateway signs its reports, and the paths of their JSON members."""
 
     secret: str = field(repr=False)
     header: str
@@ -51,7 +51,7 @@ class HttpSender(rest.RestSender):
 
     `id_path`, `price_path`, `currency_path` and `error_path` are paths into the JSON of the answer,
     such as "messages.0.id"; `error_path` is one that only refusals have, unless `success`, a path
-    and the value that acceptance has there, tells them apart. `callback` describes reports.
+    and the value that acceptance has there, distinguishes them. `callback` describes reports.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class HttpSender(rest.RestSender):
         return rest.Request(url, **more)
 
     def receipt(self, data: object) -> Receipt:
-        """Read the id and the price where the paths say."""
+        """Read the id and the price by their paths."""
         sid, amount, currency, _ = (rest.pick(data, *path) if path else "" for path in self.paths)
         return Receipt(sid, *rest.money(amount, currency.upper()))
 

@@ -17,7 +17,7 @@ _VOICES = {ours: tag.lower() for ours, tag in rest.SPEECH.items() if ours not in
 class MessageBirdSender(rest.RestSender):
     """Text, and from a number, `call_from` or else `sender`, calls as well.
 
-    `signing_key` verifies the status reports, which are not taken without it.
+    `signing_key` verifies the status reports, which are refused without it.
     Accounts of Bird, the platform's successor, have `bird.BirdSender`.
     """
 
@@ -79,7 +79,7 @@ class MessageBirdSender(rest.RestSender):
         return rest.pick(data, "errors", 0, "code")
 
     def is_signed(self, callback: Callback) -> bool:
-        """Look at the token, which is of this address and this body for a minute."""
+        """Verify the token, which is for this URL and this body for a minute."""
         token = callback.headers.get("messagebird-signature-jwt", "")
         claims = signatures.claims(token, self.signing_key)
         payload = rest.pick(claims, "payload_hash")

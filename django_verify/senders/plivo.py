@@ -1,4 +1,4 @@
-"""Sends text through Plivo; its calls need an XML document at an address of ours, so none here."""
+"""Sends text through Plivo; its calls need an XML document at a URL of ours, so none here."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class PlivoSender(rest.RestSender):
         return Receipt(rest.pick(data, "message_uuid", 0))
 
     def is_signed(self, callback: Callback) -> bool:
-        """Look at the HMAC of address, parameters and nonce; a header may hold several."""
+        """Verify the HMAC of URL, parameters and nonce; a header may hold several."""
         nonce = callback.headers.get("x-plivo-signature-v3-nonce", "")
         text = f"{_signed_text(callback)}.{nonce}"
         expected = signatures.encoded(signatures.digest(self.auth[1], text))

@@ -1,6 +1,6 @@
-"""What senders over a REST API share: one request, its answer read, a refusal told from a pause.
+"""What senders over a REST API share: one request, and its answer read as a receipt or an error.
 
-`RestSender` owns the order of events; a provider says what to ask, and how to read the answer.
+`RestSender` owns the order of events; a provider builds the request and reads the answer.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ SPEECH = {
 }
 # What is wrong with the request itself; any other refusal is of us, or of the moment.
 _REFUSED = frozenset({400, 413, 422})
-# The one answer of a broken server that tells that nothing was done.
+# The one answer of a broken server that means that nothing was done.
 _UNAVAILABLE = 503
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PHONE_LIKE = re.compile(r"\d{7}")
@@ -76,7 +76,7 @@ class RestSender(Sender):
     """A provider that takes one message by one POST and answers with JSON.
 
     It overrides `request`, `receipt` and `error`, and for reports `is_signed` and `read`.
-    `permanent` and `temporary` are its own codes where they say more than the HTTP status;
+    `permanent` and `temporary` are its own codes where they are more specific than the HTTP status;
     `statuses` maps its words for what became of a message to those of `Report`.
     """
 
@@ -110,7 +110,7 @@ class RestSender(Sender):
         return ""
 
     def reports(self, callback: Callback) -> Sequence[Report]:
-        """Return what a callback reports; its signature is looked at before what it says."""
+        """Return what a callback reports; its signature is verified first."""
         reports = None
         # An error of a parser holds what it read, so none may be the context of ours.
         with contextlib.suppress(ValueError):
@@ -129,14 +129,14 @@ class RestSender(Sender):
         raise NotImplementedError
 
     def report(self, sid: str, status: str, code: str = "", *price: str) -> list[Report]:
-        """Return the report of one message; none for a status that says nothing of it."""
+        """Return the report of one message; none for a status without a meaning here."""
         known = self.statuses.get(status)
         if not (sid and known):
             return []
         return [Report(sid, known, code_of(code), *money(*price))]
 
     def callback_of(self, message: Message) -> str:
-        """Return the address for reports; empty when they could not be verified."""
+        """Return the URL for reports; empty when they could not be verified."""
         return message.callback_url if self.reporting else ""
 
     def _refusal(self, answer: client.Answer, code: str) -> SendError:

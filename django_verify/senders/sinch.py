@@ -15,7 +15,7 @@ class SinchSender(rest.RestSender):
     """Text, and with an application's `voice_key` and `voice_secret` calls as well.
 
     `webhook_secret` verifies the reports of texts; Sinch signs them once the account's manager
-    has asked for it. Calls report to the application's own address only, so not to us.
+    has asked for it. Calls report to the application's own URL only, so not to us.
     """
 
     channels = frozenset({"sms"})

@@ -14,7 +14,7 @@ from django_verify.senders.base import Callback, Message, Receipt, Report
 class TelnyxSender(rest.RestSender):
     """Text from the number or name `sender`, or from the pool of `messaging_profile_id`.
 
-    A name needs both. `public_key` is the account's, in base64; without it no reports are taken.
+    A name needs both. `public_key` is the account's, in base64; without it reports are refused.
     """
 
     channels = frozenset({"sms"})

@@ -36,7 +36,7 @@ class TwilioSender(rest.RestSender):
     `whatsapp_from`, with the template `content_sid`, or one for each locale.
 
     It signs in with `auth_token`, or with `api_key` and `api_secret`; only the token verifies
-    reports, and a call that waits for a key goes through the address for reports.
+    reports, and a call that waits for a key goes through the URL for reports.
     """
 
     # Invalid number, region not allowed, opted out, no mobile number, too long, no WhatsApp.
@@ -57,7 +57,7 @@ class TwilioSender(rest.RestSender):
         "read": "read",
         "undelivered": "undelivered",
         "failed": "failed",
-        # What becomes of calls, and of messages taken back:
+        # States of calls, and of messages that were withdrawn:
         "completed": "delivered",
         "busy": "undelivered",
         "no-answer": "undelivered",
@@ -122,7 +122,7 @@ class TwilioSender(rest.RestSender):
         return rest.pick(data, "code")
 
     def is_signed(self, callback: Callback) -> bool:
-        """Look at the HMAC of the address and the sorted parameters."""
+        """Verify the HMAC of the URL and the sorted parameters."""
         form = callback.body.decode()
         values: defaultdict[str, set[str]] = defaultdict(set)
         for name, value in parse_qsl(form, keep_blank_values=True, errors="strict"):
@@ -141,7 +141,7 @@ class TwilioSender(rest.RestSender):
         return self.report(sid, values.get("MessageStatus", ""), values.get("ErrorCode", ""))
 
     def handshake(self, callback: Callback) -> str | None:
-        """Return what a call says once a key was pressed, which its own address brings along."""
+        """Return the speech of a call once a key was pressed; its URL brings it along."""
         sealed = dict(parse_qsl(urlsplit(callback.url).query)).get("speak")
         if sealed is None:
             return None
@@ -163,7 +163,7 @@ class TwilioSender(rest.RestSender):
         return {"ContentSid": sid, "ContentVariables": json.dumps({"1": message.code})}
 
     def _document(self, message: Message) -> str:
-        """Return what to say; after a prompt Twilio fetches the rest once a key is pressed."""
+        """Return the speech; after a prompt Twilio fetches the code once a key is pressed."""
         tag = rest.SPEECH.get(message.locale)
         if tag is None:
             raise TemporarySendError("the provider does not speak this language")
@@ -173,7 +173,7 @@ class TwilioSender(rest.RestSender):
         if message.prompt:
             url = self.callback_of(message)
             if not url:
-                # Twilio goes on from a key at an address alone.
+                # Twilio goes on from a key at a URL alone.
                 raise TemporarySendError("the provider cannot wait for a key without callbacks")
             speak = self._vault().encrypt(document.encode()).decode()
             action = f"{url}{'&' if '?' in url else '?'}speak={quote(speak)}"

@@ -21,14 +21,14 @@ from django_verify.text import placeholders
 # Two voices of Chinese go by tags of their own.
 _VOICES = rest.SPEECH | {"zh": "cmn-CN", "zh-HK": "yue-CN"}
 _TOKEN_SECONDS = 300
-_LONGEST_ADDRESS = 100
+_LONGEST_URL = 100
 
 
 class VonageSender(rest.RestSender):
     """Text, and with `application_id` and `private_key` (PEM) calls as well.
 
     `signature_secret` is that of the account, whose signature method must be SHA-256 HMAC or
-    SHA-512 HMAC; without it no reports are taken.
+    SHA-512 HMAC; without it reports are refused.
     """
 
     channels = frozenset({"sms"})
@@ -92,14 +92,14 @@ class VonageSender(rest.RestSender):
             "text": message.body,
             "type": "text" if placeholders.size(message.body).encoding == "GSM-7" else "unicode",
         }
-        # A message with a longer address would be refused: better sent than reported.
-        if 0 < len(url := self.callback_of(message)) <= _LONGEST_ADDRESS:
+        # A message with a longer URL would be refused: better sent than reported.
+        if 0 < len(url := self.callback_of(message)) <= _LONGEST_URL:
             form["callback"] = url
         auth = self.api_key, self.api_secret
         return rest.Request(f"{self.base_url}/sms/json", form=form, auth=auth)
 
     def receipt(self, data: object) -> Receipt:
-        """Read the id and the price, in the account's own currency; a call tells no price."""
+        """Read the id and the price, in the account's own currency; a call has no price."""
         if call := rest.pick(data, "uuid"):
             return Receipt(call)
         sid = rest.pick(data, "messages", 0, "message-id")
@@ -126,7 +126,7 @@ class VonageSender(rest.RestSender):
         return is_ours and signatures.recent(values.get("timestamp", ""))
 
     def read(self, callback: Callback) -> Iterable[Report]:
-        """Read a delivery receipt or an event of a call."""
+        """Read a delivery report or an event of a call."""
         values = _parameters(callback)
         sid = values.get("messageId") or values.get("uuid", "")
         code = values.get("err-code", "")
@@ -168,7 +168,7 @@ def _rsa(pem: str) -> RSAPrivateKey:
 
 
 def _parameters(callback: Callback) -> Mapping[str, str]:
-    """Return what a receipt says, in whichever of three ways the account asks for. ValueError."""
+    """Return the values of a report in any of its three forms. Raises ValueError."""
     if callback.method == "GET":
         return dict(parse_qsl(urlsplit(callback.url).query, keep_blank_values=True))
     if callback.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
@@ -178,7 +178,7 @@ def _parameters(callback: Callback) -> Mapping[str, str]:
 
 
 def _price(data: object) -> str:
-    """Return what the parts of a text cost together; empty when none tells."""
+    """Return what the parts of a text cost together; empty when none has a price."""
     parts = (rest.pick(data, "messages", part, "message-price") for part in count())
     amounts = takewhile(bool, (rest.money(one)[0] for one in parts))
     total = sum(map(Decimal, amounts), Decimal())

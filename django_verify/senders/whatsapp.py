@@ -27,7 +27,7 @@ class WhatsAppSender(rest.RestSender):
     """The template `template` of the number `phone_number_id`, with the code in text and button.
 
     `languages` maps our locales to the template's, and each other locale goes by its own name.
-    Reports need `app_secret`, and `verify_token` for Meta to accept the address.
+    Reports need `app_secret`, and `verify_token` for Meta to accept the URL.
     """
 
     channels = frozenset({"whatsapp"})
@@ -118,7 +118,7 @@ class WhatsAppSender(rest.RestSender):
                     yield from self.report(sid, word, rest.pick(status, "errors", 0, "code"))
 
     def handshake(self, callback: Callback) -> str | None:
-        """Return Meta's challenge when it names our token: so it tries a new address."""
+        """Return Meta's challenge when it names our token: so it tries a new URL."""
         query = dict(parse_qsl(urlsplit(callback.url).query))
         if not self.verify_token or query.get("hub.mode") != "subscribe":
             return None

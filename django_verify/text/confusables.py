@@ -1,6 +1,6 @@
-"""What a name or value from outside may be written with, before it may stand in a message.
+"""The characters that a name or value from outside may have in a message.
 
-A brand or a substitution must not pose as the code, a link, another line or another brand.
+A brand or a substitution must not look like the code, a link, another line or another brand.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def fault_of_brand(value: str) -> str:
         return "It must hold a letter or a digit." if value.strip() else "It must not be empty."
     if not unicodedata.is_normalized("NFC", value):
         return "It must be in Unicode's composed form (NFC)."
-    if not all(_is_lettering(char) or char in _BRAND_SIGNS for char in value):
+    if not all(_is_letter(char) or char in _BRAND_SIGNS for char in value):
         return "Only letters, digits, spaces and - _ & ' . are allowed."
     if _has_marked_digit(value):
         return "A digit must not carry a mark."
@@ -84,7 +84,7 @@ def fault_of_substitution(value: str) -> str:
         return "it must begin with a letter or a digit"
     # The compatibility form shows what a full-width or composed sign stands for.
     plain = unicodedata.normalize("NFKC", value)
-    if not all(_is_lettering(char) or _is_plain_sign(char) for char in value):
+    if not all(_is_letter(char) or _is_plain_sign(char) for char in value):
         return "it holds a character that is not allowed"
     if _has_marked_digit(value):
         return "a digit must not carry a mark"
@@ -106,7 +106,7 @@ def shown(name: str) -> str:
     return _RUN_OF_FOUR.sub(r"\1 ", name.rstrip(DOTS + " ") or name)
 
 
-def poses_as_bound(text: str) -> bool:
+def imitates_bound_code(text: str) -> bool:
     """Whether a text holds what browsers read as the code for a host: `@host #code`."""
     return _BOUND.search(text) is not None
 
@@ -138,7 +138,7 @@ def _full_size(char: str) -> str:
     return letter if letter != name and len(letter) == 1 else char
 
 
-def _is_lettering(char: str) -> bool:
+def _is_letter(char: str) -> bool:
     """A letter, a mark that shows, or an ASCII digit."""
     if char in _INVISIBLE:
         return False

@@ -35,7 +35,7 @@ _GSM_EXTENSION = frozenset("\f^{}\\[~]|€")
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class TemplateText:
     """A template's text in one language with the caller's values, and without the code."""
 
     sid: str
@@ -86,7 +86,7 @@ def faults(text: str) -> list[str]:
         )
     if _CODE_LIKE.search(text):
         found.append("Four digits in a row could be mistaken for the code.")
-    if confusables.poses_as_bound(text):
+    if confusables.imitates_bound_code(text):
         found.append("What reads like @host #code could be mistaken for the code of that site.")
     if any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} or char in _BIDI for char in text):
         found.append("Line breaks, control characters and direction marks are not allowed.")

@@ -1,1 +1,1 @@
-"""An optional second app: whose number was verified, for the users of the site."""
+"""An optional second app that keeps verified numbers for the users of the site."""

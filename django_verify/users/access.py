@@ -57,7 +57,7 @@ class VerifiedPhoneRequiredMixin(AccessMixin):
 
 
 def refusal(request: HttpRequest, within: dt.timedelta | None = None) -> HttpResponseBase | None:
-    """Return where somebody without a verified number is sent; None for somebody with one."""
+    """Return where a user without a verified number is sent; None for a user with one."""
     if verified_phones.has_verified(request.user, within=within):
         return None
     here = request.get_full_path()

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
-from django_verify.admin.verifications import sees_addresses
+from django_verify.admin.verifications import sees_recipients
 from django_verify.contact import phones
 from django_verify.users import verified_phones
 from django_verify.users.models import VerifiedPhone
@@ -21,11 +21,11 @@ _REST = ("verified", "primary", "channel", "verified_at", "date_created")
 
 
 class Columns:
-    """What both pages show; the number in full only to viewers who may see addresses."""
+    """What both pages show; the number in full only to viewers who may see recipients."""
 
     def columns(self, request: HttpRequest) -> tuple[str, ...]:
         """Return the columns, with the number in full or masked."""
-        return ("full_number" if sees_addresses(request) else "masked_number", *_REST)
+        return ("full_number" if sees_recipients(request) else "masked_number", *_REST)
 
     @admin.display(description=_("number"))
     def full_number(self, obj: VerifiedPhone) -> str:
@@ -63,7 +63,7 @@ class VerifiedPhoneInline(Columns, LookOnly, TabularInline):
 
 @admin.register(VerifiedPhone)
 class VerifiedPhoneAdmin(Columns, LookOnly, ClosedAdmin):
-    """Whose number was verified; a number is released through the verb, which tells the site."""
+    """Whose number was verified; a number is released through the verb, which sends the signal."""
 
     list_select_related = ("user",)
     actions = ("release_selected",)

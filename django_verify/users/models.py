@@ -1,4 +1,4 @@
-"""The numbers of users: one table, whose constraints are what makes a number somebody's alone."""
+"""The numbers of users: one table, whose constraints keep a number to one user."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ logger = logging.getLogger("django_verify")
 
 
 class TestNumberProved(verified_phones.ClaimRefused):
-    """Whoever knows a test number's code proves nothing about who owns the number."""
+    """The code of a test number proves nothing about who owns the number."""
 
     __test__ = False  # no case of pytest's
     reason = "test_number"
@@ -28,12 +28,12 @@ class NotKept(verified_phones.ClaimRefused):
 
 
 def listen() -> None:
-    """Have `record` called when a client has proved its address."""
+    """Have `record` called when a client has proved its recipient."""
     client_approved.connect(record, dispatch_uid="django_verify.users")
 
 
 def record(*, verification: Verification, user: Any, **kwargs: Any) -> None:
-    """Keep a number as the user's. Raises ClaimRefused, whose reason the client is told."""
+    """Keep a number as the user's. Raises ClaimRefused, whose reason is returned to the client."""
     if user is None or "@" in verification.to:
         return
     if verification.is_test:

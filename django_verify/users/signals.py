@@ -1,4 +1,4 @@
-"""What a host may listen to; sent after commit, with `send_robust`."""
+"""The signals of the app; sent after the commit, with `send_robust`."""
 
 from django.dispatch import Signal
 
@@ -8,5 +8,5 @@ phone_verified = Signal()
 #: A number is no longer a user's: `user, number, reason`, one of removed, replaced, transferred.
 phone_released = Signal()
 
-#: A number went from one user to another, who should be told: `phone, from_user`.
+#: A number went from one user to another, who should be notified: `phone, from_user`.
 phone_transferred = Signal()

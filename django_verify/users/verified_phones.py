@@ -1,7 +1,7 @@
 """The numbers of users: claim, confirm, release, choose the primary one; no page is here.
 
 A number is verified for one user at most. What happens when another user verifies it is the
-site's to decide: USERS_CLAIMED_NUMBER.
+site's to decide: PHONE_CONFLICT_POLICY.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from django_verify.users import signals
 from django_verify.users.models import VerifiedPhone
 
 # How often a confirmation reads again after losing to another one.
-TURNS = 8
+MAX_TRIES = 8
 
 
 class ClaimRefused(NotRecorded):
@@ -40,8 +40,8 @@ class ClaimRefused(NotRecorded):
 class NumberTaken(ClaimRefused):
     """Another user has verified the number, and the site's policy is to deny."""
 
-    reason = "number_taken"
-    message = "Another user has verified this number (USERS_CLAIMED_NUMBER decides what happens)"
+    reason = "number_in_use"
+    message = "Another user has verified this number (PHONE_CONFLICT_POLICY decides what happens)"
 
 
 class AnotherFactorRequired(ClaimRefused):
@@ -104,11 +104,11 @@ def confirm(
     """Record that a user has verified a number; call it when a verification was approved.
 
     Confirming again renews the time. Raises NumberTaken, AnotherFactorRequired (unless
-    `another_factor` tells that the user has proved more) and TooManyNumbers; the claim stays
+    `another_factor` states that the user has proved more) and TooManyNumbers; the claim stays
     pending then.
     """
     phone = phones.parse(number)
-    for _ in range(TURNS):
+    for _ in range(MAX_TRIES):
         row = claim(user, number, replaces=_replaced(user, phone.key))
         try:
             with savepoints.atomic(_using()):
@@ -116,13 +116,13 @@ def confirm(
                     _make_room(user, row, another_factor=another_factor)
                 return _settle(user, row, phone, channel)
         except DatabaseError as error:
-            # Somebody else took the number, or the user's first one became primary.
-            if not retry.collided(error):
+            # Another user claimed the number, or the user's first one became primary.
+            if not retry.is_conflict(error):
                 raise
     raise NumberTaken
 
 
-@retry.taken
+@retry.on_conflict
 def release(phone: VerifiedPhone, *, reason: str = "removed") -> None:
     """Take a number from its user; the oldest one left becomes the primary one."""
     with savepoints.atomic(_using()):
@@ -131,10 +131,10 @@ def release(phone: VerifiedPhone, *, reason: str = "removed") -> None:
             return
         _promote(phone.user_id)
         _promote_later(phone.user_id)
-        _tell(signals.phone_released, user=phone.user, number=str(phone.number), reason=reason)
+        _notify(signals.phone_released, user=phone.user, number=str(phone.number), reason=reason)
 
 
-@retry.taken
+@retry.on_conflict
 def make_primary(phone: VerifiedPhone) -> None:
     """Let this number be the one by which its user is reached first."""
     with savepoints.atomic(_using()):
@@ -168,12 +168,12 @@ def _settle(
     for name, value in changes.items():
         setattr(row, name, value)
     _promote_later(user.pk)
-    _tell(signals.phone_verified, phone=row)
+    _notify(signals.phone_verified, phone=row)
     return row
 
 
 def _make_room(user: AbstractBaseUser, row: VerifiedPhone, *, another_factor: bool) -> None:
-    """Take the number from whoever has it, where the site allows, and keep the user's limit."""
+    """Take the number from its present owner, where the site allows, and keep the user's limit."""
     holder = _rows().filter(claim=row.key).exclude(user_id=user.pk).first()
     if holder is not None:
         policy = _policy()(user, holder)
@@ -188,11 +188,11 @@ def _make_room(user: AbstractBaseUser, row: VerifiedPhone, *, another_factor: bo
     if holder is not None:
         before = holder.user
         release(holder, reason="transferred")
-        _tell(signals.phone_transferred, phone=row, from_user=before)
+        _notify(signals.phone_transferred, phone=row, from_user=before)
 
 
 def _policy() -> Callable[[AbstractBaseUser, VerifiedPhone], str]:
-    named = conf.current().USERS_CLAIMED_NUMBER
+    named = conf.current().PHONE_CONFLICT_POLICY
     if "." in named:
         decide: Callable[[AbstractBaseUser, VerifiedPhone], str] = import_string(named)
         return decide
@@ -219,7 +219,9 @@ def _promote_later(user_id: Any) -> None:
     One that gives the user a number finds the primary one still there; one that takes that away
     finds no heir yet.
     """
-    transaction.on_commit(retry.taken(partial(_promote, user_id)), using=_using(), robust=True)
+    transaction.on_commit(
+        retry.on_conflict(partial(_promote, user_id)), using=_using(), robust=True
+    )
 
 
 def _using() -> str:
@@ -236,6 +238,6 @@ def _rows() -> QuerySet[VerifiedPhone]:
     return VerifiedPhone.objects.using(_using()).select_related("user").order_by()
 
 
-def _tell(signal: Any, **facts: Any) -> None:
-    told = partial(signal.send_robust, sender=VerifiedPhone, **facts)
-    transaction.on_commit(told, using=_using())
+def _notify(signal: Any, **facts: Any) -> None:
+    send = partial(signal.send_robust, sender=VerifiedPhone, **facts)
+    transaction.on_commit(send, using=_using())

@@ -1,4 +1,4 @@
-"""Whose number it is, and of what kind: the carrier look-up behind a service's lookup option."""
+"""The carrier look-up: a number's carrier and line type, for services with lookup on."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class CarrierLookup:
 class OfflineLookup(CarrierLookup):
     """Answers from libphonenumber's data: the type, and with the extra `carrier` the name.
 
-    The data tell whom a block of numbers was given to; a ported number keeps its first carrier.
+    The data name the carrier that a block of numbers was assigned to, also for ported numbers.
     """
 
     def carrier(self, number: str) -> Carrier:
@@ -66,9 +66,9 @@ def look_up(number: str) -> Carrier:
     try:
         found = configured().carrier(number)
         if not isinstance(found, Carrier):
-            raise TypeError("the look-up returned no Carrier")  # noqa: TRY301 - told like the rest
+            raise TypeError("the look-up returned no Carrier")  # noqa: TRY301 - reported like the others
     except Exception as error:  # noqa: BLE001 - enrichment must not stop a verification
-        # Its text may hold the number, so only the type is told.
+        # Its text may hold the number, so only the type is logged.
         logger.warning("the carrier look-up failed: %s", type(error).__name__)
         return Carrier(error_code=Noted.LOOKUP_FAILED)
     return found

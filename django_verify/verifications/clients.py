@@ -1,7 +1,7 @@
 """The verbs of a caller without credentials: start, resend, check and fetch what is its own.
 
 An app or a page may call them by way of a face. Each client has a verification of its own and a
-secret that opens it; without the secret nothing is charged and nothing is told. No verb sees a
+secret that opens it; without the secret nothing is charged and nothing is returned. No verb sees a
 request: who asks is a `Caller`.
 """
 
@@ -20,7 +20,7 @@ from django_verify import conf, proofs, sids, signals
 from django_verify.contact import phones
 from django_verify.crypto import codes
 from django_verify.db import queries
-from django_verify.db.autocommit import refuse_open_transaction
+from django_verify.db.autocommit import require_autocommit
 from django_verify.exceptions import (
     ChannelDisabled,
     InvalidParameter,
@@ -43,10 +43,10 @@ from django_verify.verifications.request import StartRequest
 
 logger = logging.getLogger("django_verify")
 
-#: What a gate is told that the caller is about to do.
+#: The action that a gate verifies a token for.
 START = "start"
 
-#: What the log says of a site that is not set up; a caller is told nothing of it.
+#: Logged for a site that is not set up; a caller learns nothing of it.
 _NONE_OPEN = (
     "Nothing can be verified by apps and pages: no service is open to clients (in the admin, 'Apps"
     " and pages' of a Verify service), or DJANGO_VERIFY['CLIENT_SERVICE'] names none that is."
@@ -66,7 +66,7 @@ class ClientsNotServed(ServiceUnavailable):
 
 
 class ResendTooSoon(TooManyRequests):
-    """The client has to wait before it asks for the next message; `retry_after` says how long."""
+    """The client has to wait `retry_after` seconds before it asks for the next message."""
 
     message = "Wait before you ask for another code"
 
@@ -83,10 +83,10 @@ class VerificationOver(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, as far as a face can tell.
+    """Who asks, as far as a face knows.
 
-    `ip` is its address as `client_ip` reads it, `device_id` the caller's own word, and `user`
-    whoever is logged in.
+    `ip` is its IP as `client_ip` reads it, `device_id` what the caller names itself, and `user`
+    the user who is logged in.
     """
 
     ip: str = ""
@@ -95,7 +95,7 @@ class Caller:
 
     @property
     def network(self) -> str:
-        """What its address counts under."""
+        """What its recipient counts under."""
         return client_ip.network_of(self.ip)
 
     @property
@@ -107,11 +107,11 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a client may know of its verification; `secret` is told once, at the start.
+    """What a client may know of its verification; `secret` is returned once, by the start.
 
     `channels` are the others on offer, `next_send_at` is None when no further message may be sent.
-    `proof` is there from the approval until it would have run out; it works once. `refused` tells
-    why the address was not kept for the user who is logged in, and `is_test` that an operator knows
+    `proof` is there from the approval until it would have run out; it works once. `refused` has
+    the reasons why no user keeps the recipient; `is_test`: an operator knows
     the code: an approval proves nothing then.
     """
 
@@ -146,7 +146,7 @@ def offered() -> VerifyService:
 
 
 def channels_on_offer(service: VerifyService, to: str = "") -> list[str]:
-    """Return the channels that a client may name, the preferred one first; for one address."""
+    """Return the channels that a client may name, the preferred one first; for one recipient."""
     wanted = service.client_channels or list(channels.CHANNELS)
     return [
         name
@@ -172,12 +172,12 @@ def start(
     app_hash: str = "",
     autofill_domain: str | None = None,
 ) -> State:
-    """Send a code to an address for one client, whose secret is in the answer.
+    """Send a code to a recipient for one client, whose secret is in the answer.
 
     A number may have any spelling, a national one with its `region` (ISO 3166). The gate is asked
-    before anything is written or sent. Answers alike whoever has the address, and where the host
-    forbids it. Raises the family of `exceptions`; TooManyRequests names the limit and says when
-    it has room.
+    before anything is written or sent. The answer depends neither on whose number it is, nor on
+    whether the host forbids it. Raises the family of `exceptions`; TooManyRequests names the
+    limit and when it has room.
     """
     secret = codes.new_secret()
     client = _new(service, secret, caller, purpose, nonce)
@@ -212,7 +212,7 @@ def resend(
 ) -> State:
     """Send the same code once more, by the same or another channel.
 
-    The wait grows with every message: ResendTooSoon says how long it is. Raises NotFound without
+    The wait grows with every message: ResendTooSoon has its length. Raises NotFound without
     the secret, VerificationOver when it has ended, MaxSendsReached.
     """
     asked_at = timezone.now()
@@ -240,12 +240,12 @@ def resend(
 
 @sensitive_variables()
 def check(sid: str, secret: str, code: str, *, caller: Caller) -> State:
-    """Compare a code once; a wrong one is an answer, whose `checks_left` says what is left.
+    """Compare a code once; a wrong one is an answer, with the number of `checks_left`.
 
     Raises NotFound, uncharged, without the secret; VerificationOver when it has ended and
     MaxChecksReached when the guesses are used up; AtomicBlockError inside a transaction.
     """
-    refuse_open_transaction("clients.check")
+    require_autocommit("clients.check")
     client = _mine(sid, secret, caller)
     if not code:
         raise InvalidParameter("code", "it has 4–10 characters")
@@ -259,7 +259,7 @@ def check(sid: str, secret: str, code: str, *, caller: Caller) -> State:
         raise
     if row.status != _Status.APPROVED:
         return _state(client, row)
-    return replace(_state(client, row), refused=_tell(client, row, caller))
+    return replace(_state(client, row), refused=_notify(client, row, caller))
 
 
 @sensitive_variables()
@@ -332,13 +332,13 @@ def _refuse_strange_app(app_hash: str) -> None:
 
 
 def _meters(to: str, caller: Caller) -> list[Meter]:
-    """Return what one message counts against. Raises InvalidParameter for no address."""
-    address = channels.parse_address(to)
+    """Return what one message counts against. Raises InvalidParameter for no recipient."""
+    recipient = channels.parse_recipient(to)
     return [
-        *_windows("number", address.key),
+        *_windows("number", recipient.key),
         *_windows("network", caller.network),
         *(_windows("device", caller.device_id) if caller.device_id else ()),
-        *(_windows("prefix", phones.prefix(address.to)) if address.to.startswith("+") else ()),
+        *(_windows("prefix", phones.prefix(recipient.to)) if recipient.to.startswith("+") else ()),
     ]
 
 
@@ -360,7 +360,9 @@ def _state(client: ClientVerification, row: Verification) -> State:
     now = timezone.now()
     status = row.current_status(now)
     if status == _Status.PENDING and row.checks >= row.max_checks:
-        status = _Status.MAX_ATTEMPTS_REACHED  # by the guess in hand, which the row does not tell
+        status = (
+            _Status.MAX_ATTEMPTS_REACHED
+        )  # by the guess in hand, which the row does not count yet
     pending = status == _Status.PENDING
     others = channels_on_offer(client.service, row.to)
     return State(
@@ -400,12 +402,12 @@ def _next_send_at(row: Verification) -> dt.datetime | None:
     """Return when the next message may be asked for; None when all have been sent."""
     if row.sends >= row.max_sends:
         return None
-    waits = conf.current().CLIENT_RESEND_WAITS
+    waits = conf.current().RESEND_COOLDOWNS
     return row.sent_at + dt.timedelta(seconds=waits[min(row.sends, len(waits)) - 1])
 
 
-def _tell(client: ClientVerification, row: Verification, caller: Caller) -> list[str]:
-    """Tell the receivers, and return the reasons of those that did not keep the address."""
+def _notify(client: ClientVerification, row: Verification, caller: Caller) -> list[str]:
+    """Send the signal, and return the reasons of receivers that did not keep the recipient."""
     answers = signals.client_approved.send_robust(
         sender=ClientVerification,
         client=client,

@@ -1,4 +1,4 @@
-"""What a caller asks a start for, read and found valid; nothing is written here."""
+"""The start request: a caller's parameters, validated; nothing is written here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from django_verify.crypto import codes
 from django_verify.exceptions import InvalidParameter
 from django_verify.limits.counters import Meter
 from django_verify.messages import channels, compose, templates
-from django_verify.messages.channels import Address, Channel
+from django_verify.messages.channels import Channel, Recipient
 from django_verify.models import (
     ClientVerification,
     Verification,
@@ -33,10 +33,10 @@ from django_verify.models.services import (
 )
 from django_verify.net import url_policy
 from django_verify.text import confusables
-from django_verify.text.placeholders import TEXT_LENGTH, Wording
+from django_verify.text.placeholders import TEXT_LENGTH, TemplateText
 from django_verify.verifications import carrier_lookup, sna, testnumbers
 
-# What `auto` tries where the caller does not say, in order.
+# What `auto` tries where the caller names no channels, in order.
 AUTO = ("sna", "sms", "whatsapp", "call")
 
 _APP_HASH = re.compile(r"[0-9A-Za-z+/]{11}\Z")
@@ -107,7 +107,7 @@ class Start:
     request: StartRequest
     service: VerifyService
     channel: Channel
-    recipient: Address
+    recipient: Recipient
     attempt: VerificationAttempt
     custom_code: str = field(repr=False)
     is_test: bool = False
@@ -118,7 +118,7 @@ class Start:
         return (
             (row.service_id, row.client) == (self.service.sid, self.client_sid)
             and (row.amount, row.payee) == (self.amount, self.payee)
-            and channels.same_address(row.to, self.recipient.to)
+            and channels.same_recipient(row.to, self.recipient.to)
         )
 
     def is_outdated_by(self, live: Verification) -> bool:
@@ -180,15 +180,15 @@ def _attempt(
     service: VerifyService,
     request: StartRequest,
     channel: Channel,
-    recipient: Address,
+    recipient: Recipient,
     wishes: list[str],
 ) -> VerificationAttempt:
-    """Return the attempt with what the caller and the service say of its message."""
+    """Return the attempt with what the caller and the service set for its message."""
     steps = _steps(service, channel, recipient.country)
     brand = request.custom_friendly_name
-    wording = None
+    template_text = None
     if request.template_sid or (service.default_template_sid and not service.psd2_enabled):
-        wording = templates.choose(
+        template_text = templates.choose(
             service,
             channel,
             request.template_sid,
@@ -197,7 +197,7 @@ def _attempt(
             to=request.to,
         )
     if service.psd2_enabled:
-        wording = None  # the law asks for a text that names amount and payee
+        template_text = None  # the law asks for a text that names amount and payee
     fallback = _fallback(service, channel.name, wishes, recipient.country)
     is_email = channel.name == "email"
     now = timezone.now()
@@ -207,12 +207,12 @@ def _attempt(
         sid=sids.attempt(created),
         date_created=created,
         channel=channel.name,
-        locale=_catalogue(channel, wording, request.locale, request.to),
+        locale=_catalogue(channel, template_text, request.locale, request.to),
         custom_friendly_name=brand and confusables.normalize(brand),
         app_hash=request.app_hash,
         autofill_domain=_autofill_domain(service, request.autofill_domain),
         send_digits=request.send_digits if channel.name == "call" else "",
-        template=asdict(wording) if wording else {},
+        template=asdict(template_text) if template_text else {},
         tags=dict(request.tags),
         channel_configuration=_mail_options(service, request) if is_email else {},
         fallback_channel=fallback[0][0] if fallback else "",
@@ -223,9 +223,9 @@ def _attempt(
 
 @sensitive_variables()
 def look_up(start: Start) -> None:
-    """Add the lookup object; no SMS goes to a landline if the service says so.
+    """Add the lookup object; no SMS goes to a landline where the service skips them.
 
-    A provider may charge for its answer, and the answer tells about a number: limits come before.
+    A provider may charge for its answer, and the answer is about a person: limits come before.
     """
     service, to = start.service, start.recipient.to
     if not service.lookup_enabled or "@" in to:
@@ -311,16 +311,16 @@ def _fits(request: StartRequest, name: str) -> bool:
     return not request.template_sid or bool(channels.CHANNELS[name].template_kind)
 
 
-def _is_usable(service: VerifyService, name: str, address: Address, device_ip: str) -> bool:
+def _is_usable(service: VerifyService, name: str, recipient: Recipient, device_ip: str) -> bool:
     if name not in service.channels:
         return False
     if name == "sna":
-        return not service.psd2_enabled and sna.supports(address.to, device_ip)
-    if not delivery.route(service, name, address.country):
+        return not service.psd2_enabled and sna.supports(recipient.to, device_ip)
+    if not delivery.route(service, name, recipient.country):
         return False
     if name == "call":
         return not service.psd2_enabled
-    return phones.line_type(address.to) != "landline"
+    return phones.line_type(recipient.to) != "landline"
 
 
 def _fallback(
@@ -352,7 +352,7 @@ def _mail_options(service: VerifyService, request: StartRequest) -> dict[str, An
     _refuse_unknown_template(service, options.get("template_id", ""))
     if sender := options.get("from"):
         allowed = service.email_from_addresses.split()
-        if not any(emails.same(sender, address) for address in allowed):
+        if not any(emails.same(sender, recipient) for recipient in allowed):
             raise exceptions.EmailSenderNotAllowed
     return options
 
@@ -373,15 +373,15 @@ def _autofill_domain(service: VerifyService, wanted: str | None) -> str:
     return name
 
 
-def _catalogue(channel: Channel, wording: Wording | None, locale: str, to: str) -> str:
+def _catalogue(channel: Channel, template_text: TemplateText | None, locale: str, to: str) -> str:
     """Return the tag of the catalogue that speaks, beside a template's text as well."""
-    if wording is None:
+    if template_text is None:
         return channels.choose_locale(channel, locale, to)
-    return channels.match_locale(channel.locales, wording.locale) or "en"
+    return channels.match_locale(channel.locales, template_text.locale) or "en"
 
 
 def _refuse_unknown_template(service: VerifyService, template_id: str) -> None:
-    """Refuse an e-mail template that none of the senders knows, where they say what they know."""
+    """Refuse an e-mail template that none of the senders knows, where they list theirs."""
     used = [senders.get(alias) for alias in delivery.route(service, "email", "")]
     known = [getattr(sender, "templates", None) for sender in used]
     if template_id and not any(ids is None or template_id in ids for ids in known):
@@ -421,7 +421,7 @@ def _refuse_malformed(start: Start) -> None:
         raise InvalidParameter("send_digits", "at most 32 of 0–9, w, W, # and *")
     for name, value in (("amount", start.amount), ("payee", start.payee)):
         if value and (
-            len(value) > 64 or not value.isprintable() or confusables.poses_as_bound(value)
+            len(value) > 64 or not value.isprintable() or confusables.imitates_bound_code(value)
         ):
             raise InvalidParameter(name, "at most 64 printable characters, and no `@host #code`")
     if request.custom_friendly_name:

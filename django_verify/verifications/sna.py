@@ -1,7 +1,7 @@
 """Silent network authentication: the device opens a URL on mobile data, the carrier knows the SIM.
 
 What differs between carriers' gateways is a `Provider`; `Simulator` stands in for one in
-development. No code is sent: the verdict is a number on the attempt, 0 for a match.
+development. No code is sent: the result is a number on the attempt, 0 for a match.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Provider:
     client_tokens = False
 
     def supports(self, number: str, device_ip: str) -> bool:
-        """Whether the number's carrier takes part, as far as one can tell before trying."""
+        """Whether the number's carrier takes part, as far as is known before trying."""
         raise NotImplementedError
 
     def url(self, attempt_sid: str, token: str, number: str) -> str:
@@ -54,7 +54,7 @@ class Provider:
         """
         raise NotImplementedError
 
-    def verdict(self, attempt_sid: str, number: str) -> int | None:
+    def result(self, attempt_sid: str, number: str) -> int | None:
         """Return 0 for a match, an error number of the 605xx range, or None while it is open."""
         raise NotImplementedError
 
@@ -76,14 +76,14 @@ class Simulator(Provider):
         self.errors = dict(errors or {})
 
     def supports(self, number: str, device_ip: str) -> bool:
-        """Take part whenever the device's address is known."""
+        """Take part whenever the device's IP is known."""
         return bool(device_ip)
 
     def url(self, attempt_sid: str, token: str, number: str) -> str:
-        """Return the address of the view that answers for the simulated carrier."""
+        """Return the URL of the view that answers for the simulated carrier."""
         return f"Sna/{attempt_sid}/{token}"
 
-    def verdict(self, attempt_sid: str, number: str) -> int | None:
+    def result(self, attempt_sid: str, number: str) -> int | None:
         """Nothing more is known than the view has recorded."""
         return None
 
@@ -93,7 +93,7 @@ class Simulator(Provider):
         return codes.secret_matches(stored, token)
 
     def answer(self, number: str) -> int:
-        """Return what the simulated carrier says when the device opens the URL."""
+        """Return the simulated carrier's answer to the device that opens the URL."""
         return self.errors.get(number, MATCH)
 
 
@@ -119,7 +119,7 @@ def mint(attempt_sid: str, number: str) -> str:
 def serve(attempt_sid: str, token: str) -> str:
     """Answer the device as the simulated carrier: one line of URL-encoded fields.
 
-    The first call records the verdict, any other and a strange token get an error.
+    The first call records the result, any other and a strange token get an error.
     """
     provider = configured()
     if not (isinstance(provider, Simulator) and sids.is_sid("VL", attempt_sid)):
@@ -158,7 +158,7 @@ def is_matched(verification_sid: str, number: str, client_token: str) -> bool:
     if provider is None:
         return False
     if attempt.sna_error_code is None:
-        attempt.sna_error_code = _verdict(provider, attempt.sid, number)
+        attempt.sna_error_code = _result(provider, attempt.sid, number)
         if attempt.sna_error_code is not None:
             unused = _attempts().filter(sid=attempt.sid, sna_error_code=None)
             unused.update(sna_error_code=attempt.sna_error_code, date_updated=timezone.now())
@@ -177,10 +177,10 @@ def supports(number: str, device_ip: str) -> bool:
         return False
 
 
-def _verdict(provider: Provider, attempt_sid: str, number: str) -> int | None:
+def _result(provider: Provider, attempt_sid: str, number: str) -> int | None:
     try:
-        return provider.verdict(attempt_sid, number)
-    except Exception as error:  # noqa: BLE001 - the verdict stays open, and the check says so
+        return provider.result(attempt_sid, number)
+    except Exception as error:  # noqa: BLE001 - the result stays open, and the check reports it
         logger.warning("the SNA provider failed: %s", type(error).__name__)
         return None
 

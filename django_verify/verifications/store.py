@@ -1,6 +1,6 @@
-"""One start, written: the verification and the attempt to deliver its code, in one transaction.
+"""Writes a start: the verification and the attempt to deliver its code, in one transaction.
 
-Starts for one address take turns by the unique serial of `Verification`; nothing is sent here.
+The unique serial of `Verification` serialises the starts for one recipient; nothing is sent here.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from django_verify.verifications import guess_budget, sna
 from django_verify.verifications.guess_budget import History
 from django_verify.verifications.request import Start
 
-# How often a start reads again after losing to another one for the same address.
-TURNS = 8
+# How often a start reads again after losing to another one for the same recipient.
+MAX_TRIES = 8
 # How far the clocks of two machines may be apart. A send that is later by more was written before
 # the clock went back, and would otherwise refuse every resend until the clock is there again.
 SKEW = dt.timedelta(seconds=60)
@@ -35,17 +35,17 @@ _TEST = VerificationAttempt.Withheld.TEST
 def write(start: Start, sna_url: str, asked_at: dt.datetime) -> VerificationAttempt:
     """Write the verification and its attempt, or the attempt of a resend, in one transaction.
 
-    Of several starts for one address at one moment, one sends; another that then finds a live
-    verification with a younger send than its own question sends nothing more and says so.
+    Of several starts for one recipient at one moment, one sends; another that then finds a live
+    verification with a younger send than its own request sends nothing more and reports that.
     """
     using = queries.database()
-    for turn in range(TURNS):
+    for number in range(MAX_TRIES):
         now = timezone.now()
         past = guess_budget.history(start.service.account_id, start.recipient.key, now)
         live = next((r for r in past.rows if start.is_about(r) and is_live(r, now)), None)
         if live is not None:
             _refuse_exhausted(live, now)
-            if turn or asked_at < live.sent_at <= now + SKEW or start.is_outdated_by(live):
+            if number or asked_at < live.sent_at <= now + SKEW or start.is_outdated_by(live):
                 raise exceptions.ConcurrentStarts
         try:
             with savepoints.atomic(using):
@@ -55,7 +55,7 @@ def write(start: Start, sna_url: str, asked_at: dt.datetime) -> VerificationAtte
                     else _create(start, past, sna_url, now)
                 )
         except DatabaseError as error:
-            if not retry.collided(error):
+            if not retry.is_conflict(error):
                 raise
             continue
         if attempt is not None:
@@ -72,7 +72,7 @@ def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> Veri
         account_id=service.account_id,
         service=service,
         to=recipient.to,
-        address_key=recipient.key,
+        recipient_key=recipient.key,
         serial=past.next_serial,
         channel=start.channel.name,
         country=recipient.country,
@@ -108,8 +108,8 @@ def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> Veri
         client.save(force_insert=True)
     if row.reports:
         cloudevents.started(row, attempt)
-    told = partial(signals.verification_started.send_robust, sender=Verification, verification=row)
-    transaction.on_commit(told, using=queries.database())
+    send = partial(signals.verification_started.send_robust, sender=Verification, verification=row)
+    transaction.on_commit(send, using=queries.database())
     return attempt
 
 
@@ -163,7 +163,7 @@ def _guesses_of_a_new_code(start: Start, past: History, row: Verification, now: 
         others, wanted=row.max_checks, code_length=start.code_length, now=now
     )
     if allowed <= row.checks:
-        raise exceptions.MaxSendsReached("Too many wrong codes were tried for this address")
+        raise exceptions.MaxSendsReached("Too many wrong codes were tried for this recipient")
     return allowed
 
 
@@ -187,7 +187,7 @@ def _sent(attempt: VerificationAttempt) -> str:
 
 
 def is_live(row: Verification, now: dt.datetime) -> bool:
-    """Whether a row still stands between its address and a new verification."""
+    """Whether a row still stands between its recipient and a new verification."""
     open_ = row.status in {_Status.PENDING, _Status.MAX_ATTEMPTS_REACHED}
     return open_ and not row.is_over(now)
 

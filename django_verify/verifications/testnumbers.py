@@ -1,4 +1,4 @@
-"""Whether an address is a test number of a service, and by which code; off unless TEST_NUMBERS."""
+"""Whether a recipient is a test number of a service, and by which code; off unless TEST_NUMBERS."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ logger = logging.getLogger("django_verify")
 
 @sensitive_variables()
 def code_of(service: VerifyService, to: str) -> str:
-    """Return the code of an address's live pair; empty for one that has none.
+    """Return the code of a recipient's live pair; empty for one that has none.
 
-    Asks the database only where the service has pairs, which the wire's look-up tells.
+    Asks the database only where the service has pairs, as the wire's look-up reports.
     """
     if not (conf.current().TEST_NUMBERS and getattr(service, "has_test_numbers", True)):
         return ""

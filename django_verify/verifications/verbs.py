@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_verify import delivery, exceptions, sids, signals
 from django_verify.crypto import codes
 from django_verify.db import queries
-from django_verify.db.autocommit import refuse_open_transaction
+from django_verify.db.autocommit import require_autocommit
 from django_verify.events import cloudevents
 from django_verify.exceptions import InvalidParameter, NotFound
 from django_verify.limits import counters
@@ -51,17 +51,17 @@ def start(
     channel: str = "sms",
     **options: Unpack[StartOptions],
 ) -> Verification:
-    """Send a code to an address, by the service's rules, and return its verification.
+    """Send a code to a recipient, by the service's rules, and return its verification.
 
-    Takes the address, the channel and the fields of `StartRequest` as keywords; a face that has
-    built the request passes that alone. While one is pending for the address, this is a resend:
+    Takes the recipient, the channel and the fields of `StartRequest` as keywords; a face that has
+    built the request passes that alone. While one is pending for the recipient, this is a resend:
     same SID, same code, any channel. A start that another one has overtaken since `asked_at` (by
     default, since now) sends nothing. With a `client` the verification is that client's alone, and
     starts of others do not join it; where the host forbids its start, that is written all the same
-    and nothing is sent. Nothing is sent for a test number either, whose verification tells that
+    and nothing is sent. Nothing is sent for a test number either, whose verification states that
     `is_test`.
     The message leaves after the current transaction commits; whether the provider took it is
-    told by the attempt, not by an exception. Raises the family of `exceptions`.
+    recorded in the attempt, not raised. Raises the family of `exceptions`.
     """
     request = to
     if not isinstance(request, StartRequest):
@@ -101,7 +101,7 @@ def check(
     is nothing to check, MaxChecksReached when the guesses are used up, and AtomicBlockError
     inside a transaction, whose rollback could take the charge back.
     """
-    refuse_open_transaction("verifications.check")
+    require_autocommit("verifications.check")
     if code and not 4 <= len(code) <= 10:
         raise InvalidParameter("code", "it has 4–10 characters")
     if not (to or verification_sid):
@@ -127,7 +127,7 @@ def check(
 
 
 def fetch(service: VerifyService, sid_or_to: str) -> Verification:
-    """Return a verification by SID or address.
+    """Return a verification by SID or recipient.
 
     Approved and expired ones are gone; canceled and used-up ones stay readable for a day.
     Raises NotFound.
@@ -155,13 +155,13 @@ def cancel(service: VerifyService, sid_or_to: str) -> Verification:
 
 
 def release(row: Verification) -> int:
-    """Forgive the wrong guesses of a row's address within its account; return how many rows.
+    """Forgive the wrong guesses of a row's recipient within its account; return how many rows.
 
-    For an operator who knows that the owner of the address asks: nothing else ends a run of 100
+    For an operator who knows that the owner of the recipient asks: nothing else ends a run of 100
     wrong codes but an approval. What is live stays reserved.
     """
     counted = queries.verifications().filter(
-        account_id=row.account_id, address_key=row.address_key, forgiven=False
+        account_id=row.account_id, recipient_key=row.recipient_key, forgiven=False
     )
     return counted.exclude(status=_Status.PENDING).update(forgiven=True)
 
@@ -170,7 +170,7 @@ def expire(limit: int = 1000, *, since: dt.datetime | None = None) -> int:
     """Mark what has run out and wipe its sealed codes, up to `limit` rows; return how many.
 
     No verb depends on it: a pending row past its lifetime counts as expired everywhere. With
-    `since`, what had run out before is left alone: no index tells the pending rows from others, so
+    `since`, what had run out before is left alone: no index selects the pending rows, so
     this is what saves a large site from reading all that ever ended.
     """
     now = timezone.now()
@@ -192,7 +192,7 @@ def expire(limit: int = 1000, *, since: dt.datetime | None = None) -> int:
 def _ask_host(start: Start) -> None:
     """Let the host's receivers refuse; their VerifyError goes to the caller as it is.
 
-    A client without credentials does not learn that an address is forbidden: its start goes on,
+    A client without credentials does not learn that a recipient is forbidden: its start goes on,
     and its message is withheld.
     """
     try:
@@ -216,11 +216,11 @@ def _to_check(
     if verification_sid:
         found = _by_sid(service, verification_sid)
         if to:
-            address = channels.parse_address(to)
-            found = [row for row in found if channels.same_address(row.to, address.to)]
+            recipient = channels.parse_recipient(to)
+            found = [row for row in found if channels.same_recipient(row.to, recipient.to)]
     else:
         now = timezone.now()
-        found = [row for row in _by_address(service, to) if store.is_live(row, now)]
+        found = [row for row in _by_recipient(service, to) if store.is_live(row, now)]
         if amount and payee:
             found = [r for r in found if r.amount is None or (r.amount, r.payee) == (amount, payee)]
     if not found:
@@ -245,8 +245,8 @@ def _check_sna(row: Verification, client_token: str) -> Verification:
 def _charge(row: Verification) -> Verification:
     """Take the next guess of a row, committed, and return the row as it was just before that.
 
-    Only its `checks` tell the guess taken. Naming the count that was read makes each guess a
-    numbered ticket: a lost turn means that somebody else took it, or that a resend came between.
+    Only its `checks` record the guess. Naming the count that was read makes each guess a
+    numbered ticket: no row changed where another check took it, or a resend came between.
     """
     for _ in range(row.max_checks + row.max_sends + 1):
         now = timezone.now()
@@ -305,7 +305,7 @@ def _located(service: VerifyService, sid_or_to: str) -> list[Verification]:
     if sids.is_sid("VE", sid_or_to):
         return _by_sid(service, sid_or_to)
     try:
-        return _by_address(service, sid_or_to)
+        return _by_recipient(service, sid_or_to)
     except InvalidParameter:
         raise NotFound from None
 
@@ -315,15 +315,15 @@ def _by_sid(service: VerifyService, sid: str) -> list[Verification]:
     return [found] if found else []
 
 
-def _by_address(service: VerifyService, to: str) -> list[Verification]:
-    """Return the service's latest verifications of an address, newest first; no client's own."""
-    address = channels.parse_address(to)
-    rows = queries.of_address_and_service(service.account_id, address.key, service.sid)
+def _by_recipient(service: VerifyService, to: str) -> list[Verification]:
+    """Return the service's latest verifications of a recipient, newest first; no client's own."""
+    recipient = channels.parse_recipient(to)
+    rows = queries.of_recipient_and_service(service.account_id, recipient.key, service.sid)
     if len(rows) == queries.HISTORY:
         # A live one may stand behind many newer rows of other spellings.
         older = queries.verifications().filter(
             account_id=service.account_id,
-            address_key=address.key,
+            recipient_key=recipient.key,
             service_id=service.sid,
             status__in=(_Status.PENDING, _Status.MAX_ATTEMPTS_REACHED),
             expires_at__gt=timezone.now(),
@@ -331,7 +331,7 @@ def _by_address(service: VerifyService, to: str) -> list[Verification]:
             client="",
         )
         rows += older.order_by("-serial")[: queries.HISTORY]
-    return [row for row in rows if not row.client and channels.same_address(row.to, address.to)]
+    return [row for row in rows if not row.client and channels.same_recipient(row.to, recipient.to)]
 
 
 def _is_readable(row: Verification, now: dt.datetime) -> bool:
@@ -367,7 +367,7 @@ def _end(
 def _move(
     row: Verification, status: str, *, where: Mapping[str, object], confirmed: bool = False
 ) -> bool:
-    """Change the status if the row is still as told, and wipe a sealed code; False if it is not."""
+    """Change the status if the row still is as `where` names it, and wipe a sealed code."""
     changes = {
         "status": status,
         "sealed_code": "",

@@ -1,4 +1,4 @@
-"""Views that need an address proved in this session, lately: a decorator and a mixin.
+"""Views that need a recipient proved recently in this session: a decorator and a mixin.
 
 Nobody needs to be logged in. Views for users who keep a verified number are let in by
 `django_verify.users.access`.
@@ -17,7 +17,7 @@ from django.shortcuts import resolve_url
 from django.utils import timezone
 
 from django_verify.web import sessions
-from django_verify.web.sessions import VerifiedAddress
+from django_verify.web.sessions import VerifiedRecipient
 
 View = Callable[..., HttpResponseBase]
 
@@ -25,14 +25,14 @@ FRESH = dt.timedelta(minutes=15)
 START = "verify_web:start"
 
 
-def verified_address(
+def verified_recipient(
     request: HttpRequest,
     *,
     within: dt.timedelta = FRESH,
     purpose: str = "",
     allow_test: bool = False,
-) -> VerifiedAddress | None:
-    """Return the address that was proved last in this session, no longer ago than `within`.
+) -> VerifiedRecipient | None:
+    """Return the recipient that was proved last in this session, no longer ago than `within`.
 
     A test number, whose code others know, is none unless `allow_test`.
     """
@@ -44,7 +44,7 @@ def verified_address(
     return found
 
 
-def verified_address_required(
+def verified_recipient_required(
     view: View | None = None,
     *,
     within: dt.timedelta = FRESH,
@@ -52,7 +52,7 @@ def verified_address_required(
     allow_test: bool = False,
     verify_url: str = START,
 ) -> Any:
-    """Let only visitors pass who have proved an address; others are sent to do so, and come back.
+    """Let only visitors pass who have proved a recipient; others are sent to do so, and come back.
 
     `purpose` is that of the pages at `verify_url`; empty: any. `allow_test` takes a test number
     as well.
@@ -61,7 +61,9 @@ def verified_address_required(
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            found = verified_address(request, within=within, purpose=purpose, allow_test=allow_test)
+            found = verified_recipient(
+                request, within=within, purpose=purpose, allow_test=allow_test
+            )
             if found is not None:
                 return view(request, *args, **kwargs)
             return _send_to(verify_url, request)
@@ -71,21 +73,21 @@ def verified_address_required(
     return decorate if view is None else decorate(view)
 
 
-class VerifiedAddressRequiredMixin:
+class VerifiedRecipientRequiredMixin:
     """The same for class-based views; it stands before the view's own base.
 
-    The view finds the address in `verified_address`.
+    The view finds the recipient in `verified_recipient`.
     """
 
     verified_within: dt.timedelta = FRESH
     verified_purpose: str = ""
     allow_test: bool = False
     verify_url: str = START
-    verified_address: VerifiedAddress
+    verified_recipient: VerifiedRecipient
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Send away, or go on."""
-        found = verified_address(
+        found = verified_recipient(
             request,
             within=self.verified_within,
             purpose=self.verified_purpose,
@@ -93,7 +95,7 @@ class VerifiedAddressRequiredMixin:
         )
         if found is None:
             return _send_to(self.verify_url, request)
-        self.verified_address = found
+        self.verified_recipient = found
         answer: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         return answer
 

@@ -1,4 +1,4 @@
-"""Who is in front of a page, as the verbs for callers without credentials want to know it."""
+"""The caller of a page, as the verbs for callers without credentials need it."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from django_verify.verifications.clients import Caller
 
 
 def caller(request: HttpRequest) -> Caller:
-    """Return who asks: the address behind the site's proxies, and the user who is logged in."""
-    return Caller(ip=client_ip.address_in(request.META), user=getattr(request, "user", None))
+    """Return who asks: the IP behind the site's proxies, and the user who is logged in."""
+    return Caller(ip=client_ip.from_meta(request.META), user=getattr(request, "user", None))

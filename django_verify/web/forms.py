@@ -15,7 +15,7 @@ from django_verify.contact import countries, emails, phones
 from django_verify.crypto import codes
 from django_verify.web import sentences
 
-# What a verification's code looks like; a guess is not spent on anything else.
+# What a verification's code looks like; nothing else is charged a guess.
 _CODE = re.compile(r"[0-9A-Za-z]{4,10}\Z")
 _EMAIL = "email"
 
@@ -45,7 +45,7 @@ class _Radios(forms.RadioSelect):
 class StartForm(_Form):
     """A number with its country, or an e-mail address, and the way to reach it.
 
-    A number that begins with + or 00 is in international form, whatever the picker says.
+    A number that begins with + or 00 is in international form, whatever was picked.
     """
 
     country = forms.ChoiceField(
@@ -102,7 +102,7 @@ class StartForm(_Form):
             self.fields["country"].choices = listed  # type: ignore[attr-defined]  # the same
 
     def clean(self) -> dict[str, Any]:
-        """Put the address, as the verbs take it, into `to`."""
+        """Put the recipient, as the verbs take it, into `to`."""
         values = self.cleaned_data
         if "channel" in values:
             by_email = values["channel"] == _EMAIL

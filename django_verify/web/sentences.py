@@ -1,4 +1,4 @@
-"""What a person is told, in plain words, where the API's message is written for a developer."""
+"""Sentences for people, where the API's messages are written for developers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ INSTEAD: dict[str, Text] = {
     "email": gettext_lazy("Send an e-mail instead"),
 }
 _BAD_NUMBER = gettext_lazy("This number cannot receive a code. Please check it.")
-_BAD_EMAIL = gettext_lazy("This address cannot receive a code. Please check it.")
+_BAD_EMAIL = gettext_lazy("This e-mail address cannot receive a code. Please check it.")
 _NOT_THIS_WAY = gettext_lazy("This way of sending is not available. Please choose another.")
 _SOMETHING_WRONG = gettext_lazy("The code could not be sent. Please try again later.")
 _TOO_MANY_SENDS = gettext_lazy("Too many codes were requested.")
@@ -57,7 +57,7 @@ ANOTHER_TAB = gettext_lazy(
 _NO_PERSON = gettext_lazy("Please confirm that you are human, then try again.")
 _NO_GATE = gettext_lazy("We cannot send codes at the moment. Please try again later.")
 _REFUSED: dict[str, Text] = {
-    "number_taken": gettext_lazy(
+    "number_in_use": gettext_lazy(
         "This number belongs to another account here, so it was not added to yours."
     ),
     "another_factor_required": gettext_lazy(
@@ -72,7 +72,7 @@ _NOT_KEPT = gettext_lazy("Your account could not be given this number.")
 
 
 def of_error(error: VerifyError, to: str = "") -> str:
-    """Return what a person is told of an error; `to` is the address that was typed."""
+    """Return the sentence for an error; `to` is the recipient that was typed."""
     match error:
         case MaxChecksReached():
             return f"{_TOO_MANY_CODES} {_again(error.retry_after)}"
@@ -98,12 +98,12 @@ def of_error(error: VerifyError, to: str = "") -> str:
 
 
 def of_refusals(reasons: Sequence[str]) -> list[str]:
-    """Return why an address was not kept for the user who is logged in."""
+    """Return why a recipient was not kept for the user who is logged in."""
     return [str(_REFUSED.get(reason, _NOT_KEPT)) for reason in reasons]
 
 
 def wrong_code(left: int) -> str:
-    """Return what is said of a wrong code, and how many more may follow."""
+    """Return the sentence for a wrong code, with the tries that are left."""
     more = ngettext("You have %(count)d more try.", "You have %(count)d more tries.", left)
     return f"{WRONG_CODE} {more % {'count': left}}"
 
@@ -114,7 +114,7 @@ def too_soon(seconds: int) -> str:
 
 
 def sent_again(channel: str) -> str:
-    """Return what is said of another message."""
+    """Return the sentence for another message."""
     return str(CALLING if channel == "call" else SENT_AGAIN)
 
 
@@ -124,12 +124,12 @@ def label(channel: str) -> Text:
 
 
 def instead(channel: str) -> Text:
-    """Return what the button says that changes to a channel."""
+    """Return the label of the button that changes to a channel."""
     return INSTEAD.get(channel, channel)
 
 
 def duration(seconds: int) -> str:
-    """Return a time to wait as people say it: 25 seconds, 4 minutes, 2 hours."""
+    """Return a time to wait in words: 25 seconds, 4 minutes, 2 hours."""
     if seconds < 120:
         return ngettext("%(count)d second", "%(count)d seconds", seconds) % {"count": seconds}
     minutes = -(-seconds // 60)

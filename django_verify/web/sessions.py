@@ -1,7 +1,7 @@
-"""What a session remembers: the verification under way, a word for the next page, what was proved.
+"""What a session holds: the verification under way, a notice, and what was proved.
 
 Of a verification under way it has the SID, the secret that opens it, and where to go afterwards;
-neither an address nor a code.
+neither a recipient nor a code.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.utils.functional import Promise
 from django_verify.verifications.clients import State
 
 _UNDER_WAY = "django_verify.under_way"
-_TOLD = "django_verify.told"
+_SHOWN = "django_verify.notice"
 _VERIFIED = "django_verify.verified"
 
 
@@ -32,11 +32,11 @@ class UnderWay:
 
 
 @dataclass(frozen=True, slots=True)
-class VerifiedAddress:
-    """An address that was proved in this session; `moment` is a time stamp.
+class VerifiedRecipient:
+    """A recipient that was proved in this session; `moment` is a time stamp.
 
-    `refused` tells why it was not kept for the user who was logged in. A test number, `is_test`,
-    is proved by whoever knows its code.
+    `refused` has the reasons why it was not kept for the user who was logged in. A test number,
+    `is_test`, is proved by anyone who knows its code.
     """
 
     to: str = field(repr=False)
@@ -53,9 +53,9 @@ class VerifiedAddress:
         return dt.datetime.fromtimestamp(self.moment, dt.UTC)
 
 
-def begin(request: HttpRequest, state: State, address: str) -> None:
+def begin(request: HttpRequest, state: State, url: str) -> None:
     """Remember a verification, and where its owner wants to go."""
-    request.session[_UNDER_WAY] = asdict(UnderWay(state.sid, state.secret, address))
+    request.session[_UNDER_WAY] = asdict(UnderWay(state.sid, state.secret, url))
 
 
 def under_way(request: HttpRequest) -> UnderWay | None:
@@ -69,18 +69,18 @@ def forget(request: HttpRequest) -> None:
     request.session.pop(_UNDER_WAY, None)
 
 
-def finish(request: HttpRequest, state: State, address: str = "") -> None:
-    """Remember the proved address in place of its verification; the session gets a new key.
+def finish(request: HttpRequest, state: State, url: str = "") -> None:
+    """Remember the proved recipient in place of its verification; the session gets a new key.
 
     The key is new so that one who planted the old one does not share what it has become worth.
     """
-    fact = VerifiedAddress(
+    fact = VerifiedRecipient(
         to=state.to,
         channel=state.channel,
         purpose=state.purpose,
         moment=timezone.now().timestamp(),
         refused=list(state.refused),
-        next=address,
+        next=url,
         is_test=state.is_test,
     )
     kept = request.session.get(_VERIFIED, {})
@@ -90,19 +90,19 @@ def finish(request: HttpRequest, state: State, address: str = "") -> None:
     request.session.cycle_key()
 
 
-def verified(request: HttpRequest, purpose: str = "") -> VerifiedAddress | None:
+def verified(request: HttpRequest, purpose: str = "") -> VerifiedRecipient | None:
     """Return what was proved last in this session, for one purpose or for any."""
     kept: dict[str, Any] = request.session.get(_VERIFIED, {})
     stored = kept.get(purpose) if purpose else next(reversed(kept.values()), None)
-    return VerifiedAddress(**stored) if stored else None
+    return VerifiedRecipient(**stored) if stored else None
 
 
-def tell(request: HttpRequest, kind: str, sentence: str | Promise) -> None:
+def set_notice(request: HttpRequest, kind: str, sentence: str | Promise) -> None:
     """Leave a sentence for the next page: of a `code`, an `error` or `done`."""
-    request.session[_TOLD] = [kind, str(sentence)]
+    request.session[_SHOWN] = [kind, str(sentence)]
 
 
-def told(request: HttpRequest) -> tuple[str, str]:
+def pop_notice(request: HttpRequest) -> tuple[str, str]:
     """Return the sentence that was left, once."""
-    kind, sentence = request.session.pop(_TOLD, None) or ("", "")
+    kind, sentence = request.session.pop(_SHOWN, None) or ("", "")
     return kind, sentence

@@ -1,4 +1,4 @@
-"""The pages' addresses: `path("verify/", include("django_verify.web.urls"))`.
+"""The pages' URLs: `path("verify/", include("django_verify.web.urls"))`.
 
 A site that subclasses a view has a module like this one, with the same `app_name` and names.
 """

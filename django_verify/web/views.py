@@ -41,12 +41,12 @@ from django_verify.web.sessions import UnderWay
 logger = logging.getLogger("django_verify")
 
 _APP = "verify_web"
-_LONGEST_ADDRESS = 2000
+_LONGEST_URL = 2000
 _REGION = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z]{4})?-([A-Za-z]{2})\b")
 
 
 class Page(TemplateView):
-    """What the steps share: where they are, whom they talk to, and how they tell what happened."""
+    """What the steps share: the current step, the recipient, and the notice for the next page."""
 
     #: The service that sends; None: the one that is open to clients (`CLIENT_SERVICE`).
     service: VerifyService | None = None
@@ -60,7 +60,7 @@ class Page(TemplateView):
 
     @method_decorator(sensitive_post_parameters())
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Go on, or say that nothing can be verified here."""
+        """Go on, or report that nothing can be verified here."""
         try:
             return super().dispatch(request, *args, **kwargs)
         except ClientsNotServed:
@@ -79,7 +79,7 @@ class Page(TemplateView):
         return self.service
 
     def step(self, name: str) -> str:
-        """Return the address of a step, in the instance of the URLs that this request came by."""
+        """Return the path of a step, in the instance of the URLs that this request came by."""
         match = self.request.resolver_match
         return reverse(":".join([*(match.namespaces if match else [_APP]), name]))
 
@@ -88,28 +88,30 @@ class Page(TemplateView):
         known = channels.CHANNELS[channel].locales if channel in channels.CHANNELS else ()
         return channels.match_locale(known, get_language() or "") or ""
 
-    def trusted(self, address: str) -> str:
-        """Return an address that a visitor may be sent to; empty for another site's."""
-        fine = len(address) <= _LONGEST_ADDRESS and url_has_allowed_host_and_scheme(
-            address, {self.request.get_host()}, require_https=self.request.is_secure()
+    def trusted(self, url: str) -> str:
+        """Return a URL that a visitor may be sent to; empty for another site's."""
+        fine = len(url) <= _LONGEST_URL and url_has_allowed_host_and_scheme(
+            url, {self.request.get_host()}, require_https=self.request.is_secure()
         )
-        return address if fine else ""
+        return url if fine else ""
 
-    def start_url(self, address: str = "") -> str:
+    def start_url(self, url: str = "") -> str:
         """Return where to begin anew, on the way to the same place."""
-        return self.step("start") + ("?" + urlencode({"next": address}) if address else "")
+        return self.step("start") + ("?" + urlencode({"next": url}) if url else "")
 
     def go(self, name: str, kind: str = "", sentence: sentences.Text = "") -> HttpResponse:
-        """Redirect to a step, which tells the sentence."""
+        """Redirect to a step, which shows the sentence."""
         if kind:
-            sessions.tell(self.request, kind, sentence)
+            sessions.set_notice(self.request, kind, sentence)
         return redirect(self.step(name))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add the sentence that was left for this page; a code's goes to its form."""
-        kind, sentence = ("", "") if self.request.method == "HEAD" else sessions.told(self.request)
+        kind, sentence = (
+            ("", "") if self.request.method == "HEAD" else sessions.pop_notice(self.request)
+        )
         return super().get_context_data(
-            **{"told": sentence, "told_kind": kind, "start_url": self.start_url(), **kwargs}
+            **{"notice": sentence, "notice_kind": kind, "start_url": self.start_url(), **kwargs}
         )
 
 
@@ -118,7 +120,7 @@ class StartView(Page):
 
     template_name = "django_verify/web/start.html"
     form_class: type[StartForm] = StartForm
-    #: What the address is verified for, one of the service's purposes; empty: its first.
+    #: What the recipient is verified for, one of the service's purposes; empty: its first.
     purpose: str = ""
     #: The country that is chosen at first; empty: as the browser's language has it.
     country: str = ""
@@ -134,7 +136,7 @@ class StartView(Page):
         if not form.is_valid():
             return self.show(form)
         to, channel = form.cleaned_data["to"], form.cleaned_data["channel"]
-        address = self.trusted(request.POST.get("next", ""))
+        url = self.trusted(request.POST.get("next", ""))
         try:
             if sentence := self.go_on(to, channel):
                 return self.go("check", "done", sentence)
@@ -144,7 +146,7 @@ class StartView(Page):
         except VerifyError as error:
             form.add_error(None, self.sentence(error, to))
             return self.show(form)
-        sessions.begin(request, state, address)
+        sessions.begin(request, state, url)
         return self.go("check")
 
     @sensitive_variables()
@@ -162,7 +164,7 @@ class StartView(Page):
 
     @sensitive_variables()
     def go_on(self, to: str, channel: str) -> str:
-        """Go on with what this session has under way for the address; return what to say of it.
+        """Go on with what this session has under way for the recipient; return the notice.
 
         The form was sent twice, or again by way of the back button: another verification would
         cost another message, and guesses.
@@ -191,7 +193,7 @@ class StartView(Page):
             return None
 
     def sentence(self, error: VerifyError, to: str) -> str:
-        """Return what a person is told of an error."""
+        """Return the sentence for an error."""
         return sentences.of_error(error, to)
 
     def form(self, data: Any = None) -> StartForm:
@@ -257,8 +259,8 @@ class CheckView(Page):
         return self.go("check", "code", sentences.wrong_code(state.checks_left))
 
     def approve(self, mine: UnderWay, state: State) -> HttpResponseBase:
-        """Remember the address, and send the visitor to where it was needed."""
-        # The visitor's own is taken as it stands, and is no name of a view.
+        """Remember the recipient, and send the visitor to where it was needed."""
+        # The visitor's own URL is used as it is, never resolved as a view's name.
         target = self.trusted(mine.next) or (self.success_url and resolve_url(self.success_url))
         sessions.finish(self.request, state, target if state.refused else "")
         answer = self.verified(state)
@@ -270,7 +272,7 @@ class CheckView(Page):
         return HttpResponseRedirect(target)
 
     def verified(self, state: State) -> HttpResponseBase | None:
-        """Do what the site wants with an approved address; a response goes before the redirect."""
+        """Do what the site wants with an approved recipient; a response replaces the redirect."""
         return None
 
     def lose(self) -> HttpResponse:
@@ -291,7 +293,7 @@ class CheckView(Page):
         except NotFound:
             return redirect(self.start_url(mine.next))
         except VerifyError as error:
-            context = self.get_context_data(told=sentences.of_error(error), told_kind="error")
+            context = self.get_context_data(notice=sentences.of_error(error), notice_kind="error")
             return self.render_to_response(context)
         context = self.get_context_data(
             state=state,
@@ -302,7 +304,7 @@ class CheckView(Page):
         if state.status != Verification.Status.PENDING:
             return self.render_to_response({**context, "ended": state.status})
         if form is None:
-            problem = context["told"] if context["told_kind"] == "code" else ""
+            problem = context["notice"] if context["notice_kind"] == "code" else ""
             form = self.form_class(problem=problem)
         form.focus()
         others = [(name, sentences.instead(name)) for name in state.channels]
@@ -316,7 +318,7 @@ class ResendView(Page):
 
     @sensitive_variables()
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Send, or say when that may be."""
+        """Send, or report when that is allowed."""
         mine = sessions.under_way(request)
         if mine is None:
             return self.go("start", "error", sentences.SESSION_LOST)
@@ -341,7 +343,7 @@ class ResendView(Page):
 
 
 class DoneView(Page):
-    """Says that the address is verified, or why the user could not be given it."""
+    """Shows that the recipient is verified, or why the user could not be given it."""
 
     template_name = "django_verify/web/done.html"
 
@@ -362,7 +364,7 @@ class DoneView(Page):
 
 
 def shown(to: str) -> str:
-    """Return an address as it stands on a page, in one piece in every script."""
+    """Return a recipient as it stands on a page, in one piece in every script."""
     text = to if "@" in to else phones.display(to)
     return format_html('<bdi class="number" dir="ltr">{}</bdi>', text)
 

@@ -62,6 +62,6 @@ def broken_sender(settings):
     }
 
 
-def told(response):
+def received(response):
     """What the messages framework shows after a request."""
     return [str(message) for message in response.context["messages"]]

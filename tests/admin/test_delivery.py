@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from django_verify import delivery, verifications
 from django_verify.models import SenderState, VerificationAttempt
-from tests.admin.conftest import told
+from tests.admin.conftest import received
 from tests.conftest import PHONE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,15 +38,15 @@ def test_a_dead_letter_is_seen_and_queued_again_with_leave(clerk, dead, outbox):
     viewer.post(ATTEMPTS, data)
     assert VerificationAttempt.objects.get().message_status == "failed"
     client = clerk("view_verificationattempt", "requeue_attempt")
-    assert told(client.post(ATTEMPTS, data, follow=True)) == ["1 message was queued."]
+    assert received(client.post(ATTEMPTS, data, follow=True)) == ["1 message was queued."]
     assert "Queued again" in LogEntry.objects.get().change_message
-    assert told(client.post(ATTEMPTS, data, follow=True)) == ["0 were queued. 1 cannot be."]
+    assert received(client.post(ATTEMPTS, data, follow=True)) == ["0 were queued. 1 cannot be."]
     assert delivery.deliver_due() == 1
     assert len(outbox) == 1
 
 
 @pytest.mark.parametrize(
-    ("until", "word"), [(None, "in use"), (-5, "to be probed"), (20, "passed over")]
+    ("until", "word"), [(None, "in use"), (-5, "to be probed"), (20, "circuit open")]
 )
 def test_the_state_of_a_breaker(clerk, until, word):
     moment = None if until is None else timezone.now() + dt.timedelta(seconds=until)
@@ -65,5 +65,5 @@ def test_a_breaker_is_closed_with_leave(clerk):
     clerk("view_senderstate").post(STATES, data)
     assert SenderState.objects.get().failures == 9
     client = clerk("view_senderstate", "close_breaker")
-    assert told(client.post(STATES, data, follow=True)) == ["1 sender is used again."]
+    assert received(client.post(STATES, data, follow=True)) == ["1 sender is used again."]
     assert (SenderState.objects.get().failures, SenderState.objects.get().open_until) == (0, None)

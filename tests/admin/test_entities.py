@@ -9,7 +9,7 @@ from django_verify.admin.entities import FactorAdmin
 from django_verify.exceptions import NotFound
 from django_verify.factors import challenges, entities
 from django_verify.models import Challenge, Entity, Factor, Webhook, WebhookDelivery
-from tests.admin.conftest import told
+from tests.admin.conftest import received
 from tests.device import FCM_TOKEN, Phone
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +59,7 @@ def test_nothing_is_added_or_changed(boss, challenge):
     assert boss.post(f"{ROOT}/challenge/{challenge.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
-def test_what_a_factor_page_tells(boss, factor):
+def test_what_a_factor_page_reports(boss, factor):
     Factor.objects.update(failures=2, guesses=7, guesses_since=timezone.now())
     page = boss.get(page_of(factor)).content.decode()
     for text in ("User-0001", "authenticator app", ">verified<", "Phone", "2/5", "7/20"):
@@ -72,13 +72,13 @@ def test_the_right_code_is_among_the_tries(boss, factor):
         assert "tries to verify it" in boss.get(page).content.decode().lower()
 
 
-def test_guesses_of_another_day_are_not_told(boss, factor, clock):
+def test_guesses_of_another_day_are_not_reported(boss, factor, clock):
     Factor.objects.update(guesses=7, guesses_since=timezone.now())
     clock.shift(86_400)
     assert "0/20" in boss.get(page_of(factor)).content.decode()
 
 
-def test_tokens_and_keys_are_not_told(boss, factor):
+def test_tokens_and_keys_are_not_reported(boss, factor):
     config = {"notification_platform": "apn", "notification_token": "Tok3n", "app_id": "x"}
     Factor.objects.update(config=config, binding={"public_key": "MFkwEw"}, binding_digest="D1gest")
     for page in (f"{ROOT}/factor/", page_of(factor), page_of(factor.entity)):
@@ -104,7 +104,7 @@ def test_texts_of_callers_need_the_permission(clerk, challenge):
         assert [text in pages for text in texts] == [seen] * 3
 
 
-def test_a_challenge_tells_its_status_of_now(boss, challenge, clock):
+def test_a_challenge_reports_its_status_of_now(boss, challenge, clock):
     assert ">pending<" in boss.get(page_of(challenge)).content.decode()
     Challenge.objects.update(expiration_date=timezone.now())
     assert ">expired<" in boss.get(page_of(challenge)).content.decode()
@@ -213,7 +213,7 @@ def heard():
 
 @pytest.mark.parametrize("model", ["entity", "factor"])
 @pytest.mark.parametrize("bulk", [False, True])
-def test_a_deletion_is_told(boss, challenge, model, bulk):
+def test_a_deletion_is_reported(boss, challenge, model, bulk):
     factor, service = challenge.factor, challenge.factor.service
     hear(service)
     others = [verified(service, "user-0002")] if bulk else []
@@ -241,7 +241,7 @@ def test_a_deletion_asks_first(boss, challenge):
     assert Factor.objects.exists()
 
 
-def test_a_deletion_that_somebody_else_made_first(boss, factor, monkeypatch):
+def test_a_deletion_that_another_else_made_first(boss, factor, monkeypatch):
     def gone(row):
         raise NotFound
 
@@ -276,7 +276,7 @@ def test_a_factor_is_released_after_a_question(clerk, boss, factor, monkeypatch)
     factor.refresh_from_db()
     assert (factor.failures, factor.guesses) == (5, 20)
     data["confirmed"] = "yes"
-    assert told(client.post(url, data, follow=True)) == ["1 factor was released."]
+    assert received(client.post(url, data, follow=True)) == ["1 factor was released."]
     factor.refresh_from_db()
     assert (factor.failures, factor.guesses, factor.guesses_since) == (0, 0, None)
     entry = LogEntry.objects.get()
@@ -284,7 +284,9 @@ def test_a_factor_is_released_after_a_question(clerk, boss, factor, monkeypatch)
     code = pyotp.TOTP(SEED).now()
     assert challenges.create(factor, auth_payload=code).status == "approved"
     monkeypatch.setattr("django_verify.admin.entities.RELEASE_AT_ONCE", 0)
-    assert told(client.post(url, data, follow=True)) == ["At most 0 factors can be chosen at once."]
+    assert received(client.post(url, data, follow=True)) == [
+        "At most 0 factors can be chosen at once."
+    ]
 
 
 def test_what_is_gone_is_not_released(factor):

@@ -37,7 +37,7 @@ def test_a_limit_is_added_with_its_bucket_from_the_services_page(boss):
 
 
 @pytest.mark.parametrize("name", ["a b", "ä", "", "ip"])
-def test_a_bad_or_taken_name_is_refused(boss, limit, name):
+def test_a_bad_or_used_name_is_refused(boss, limit, name):
     form = form_of(boss.get(f"{LIMITS}add/?service={limit.service_id}"))
     response = boss.post(f"{LIMITS}add/", form | {"unique_name": name})
     assert response.context["adminform"].form.errors

@@ -8,7 +8,7 @@ from django.test import override_settings
 
 from django_verify import exceptions, signals, verifications
 from django_verify.models import VerificationAttempt, VerifyService
-from tests.admin.conftest import MEMORY, told
+from tests.admin.conftest import MEMORY, received
 from tests.conftest import PHONE, make_account, make_service
 
 pytestmark = pytest.mark.django_db
@@ -100,7 +100,7 @@ def test_a_sender_is_offered_for_its_channels_only(boss, two_senders):
     assert "Site's default: memory, spare, mail." in page
 
 
-def test_a_channel_without_any_sender_says_so(boss, broken_sender):
+def test_a_channel_without_any_sender_states_so(boss, broken_sender):
     page = boss.get(page_of(make_service())).content.decode()
     assert page.count("codes cannot be sent this way") == 3
 
@@ -151,9 +151,9 @@ def test_a_long_lifetime_is_saved_with_a_warning(boss):
     response = save(boss, service, lifetime="601")
     service.refresh_from_db()
     assert service.lifetime == 601
-    assert any("more than 10 minutes" in text for text in told(response))
+    assert any("more than 10 minutes" in text for text in received(response))
     response = save(boss, service, lifetime="600")
-    assert not any("more than 10 minutes" in text for text in told(response))
+    assert not any("more than 10 minutes" in text for text in received(response))
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_a_viewer_sees_and_changes_nothing(clerk, two_senders):
     assert viewer.post(page_of(service, "test"), {}).status_code == 403
 
 
-def test_a_service_is_deleted_without_the_budgets_of_its_addresses(boss):
+def test_a_service_is_deleted_without_the_budgets_of_its_recipients(boss):
     service = make_service()
     verification = verifications.start(service, PHONE)
     boss.post(page_of(service, "delete"), {"post": "yes"})
@@ -259,8 +259,8 @@ def test_deleting_needs_its_permission(clerk):
 # The test message
 
 
-def send(client, service, channel="sms", address="+1 (415) 555-2671"):
-    data = {"channel": channel, "address": address}
+def send(client, service, channel="sms", recipient="+1 (415) 555-2671"):
+    data = {"channel": channel, "recipient": recipient}
     return client.post(page_of(service, "test"), data, follow=True)
 
 
@@ -277,7 +277,7 @@ def test_a_message_is_sent(boss, outbox, atomic_requests):
         connection.settings_dict["ATOMIC_REQUESTS"] = False
     attempt = VerificationAttempt.objects.get()
     assert outbox[0].to == PHONE
-    (text,) = told(response)
+    (text,) = received(response)
     assert "sent. The sender “memory” accepted the message." in text
     assert f'<a href="/admin/django_verify/verificationattempt/{attempt.sid}/change/">' in text
     entry = LogEntry.objects.get()
@@ -287,9 +287,9 @@ def test_a_message_is_sent(boss, outbox, atomic_requests):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_message_that_fails_says_why(clerk, broken_sender):
+def test_a_message_that_fails_states_why(clerk, broken_sender):
     service = make_service()
-    (text,) = told(send(clerk("change_verifyservice"), service))
+    (text,) = received(send(clerk("change_verifyservice"), service))
     assert text == (
         "Text message (SMS): not sent. The sender “carrier” failed: the number is not in"
         " service. Error code: 21614."
@@ -315,9 +315,9 @@ def test_a_failure_without_a_code(boss):
     assert services._outcome(attempt)[1].endswith("failed: TypeError in the sender.")
 
 
-def test_a_message_that_is_still_queued_says_so(boss):
+def test_a_message_that_is_still_queued_states_so(boss):
     # In the test's transaction nothing commits, as with a queue that has not run yet.
-    (text,) = told(send(boss, make_service()))
+    (text,) = received(send(boss, make_service()))
     assert "queued. The message will be sent in a moment." in text
 
 
@@ -334,16 +334,16 @@ def test_a_payment_service_gets_an_example(boss, outbox):
 
 
 @pytest.mark.parametrize(
-    ("channel", "address", "field"),
+    ("channel", "recipient", "field"),
     [
-        ("sms", "12", "address"), ("sms", "ann@example.com", "address"),
-        ("email", PHONE, "address"), ("email", "ann@", "address"), ("sms", "", "address"),
+        ("sms", "12", "recipient"), ("sms", "ann@example.com", "recipient"),
+        ("email", PHONE, "recipient"), ("email", "ann@", "recipient"), ("sms", "", "recipient"),
         ("sna", PHONE, "channel"), ("call", PHONE, "channel"),
     ],
 )  # fmt: skip
-def test_an_address_that_does_not_fit_is_refused(boss, channel, address, field):
+def test_a_recipient_that_does_not_fit_is_refused(boss, channel, recipient, field):
     service = make_service(channels=["sms", "email", "sna"])
-    response = send(boss, service, channel, address)
+    response = send(boss, service, channel, recipient)
     assert list(response.context["form"].errors) == [field]
     assert not VerificationAttempt.objects.exists()
     assert not LogEntry.objects.exists()
@@ -354,7 +354,7 @@ def test_a_channel_without_sender_is_refused(boss, broken_sender):
     assert "No configured sender" in response.context["form"].errors["channel"][0]
 
 
-def test_a_limit_is_told_with_its_end(boss, clock):
+def test_a_limit_is_reported_with_its_end(boss, clock):
     service = make_service(max_sends=1)
     send(boss, service)
     response = send(boss, service)
@@ -364,7 +364,7 @@ def test_a_limit_is_told_with_its_end(boss, clock):
     ]
 
 
-def test_the_hosts_refusal_is_told(boss):
+def test_the_hosts_refusal_is_reported(boss):
     def refuse(**kwargs):
         raise exceptions.Forbidden("Not this country")
 

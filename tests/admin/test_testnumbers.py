@@ -1,4 +1,4 @@
-"""Test numbers as an operator keeps them: addresses masked, codes typed in and never shown."""
+"""Test numbers as an operator keeps them: recipients masked, codes typed in and never shown."""
 
 import datetime as dt
 import sys
@@ -12,7 +12,7 @@ from django.views.debug import ExceptionReporter
 from django_verify import verifications
 from django_verify.models import TestNumber, Verification, VerifyService
 from django_verify.verifications import testnumbers
-from tests.admin.conftest import told
+from tests.admin.conftest import received
 from tests.admin.test_services import form_of, page_of, save
 from tests.conftest import OTHER_PHONE, PHONE, make_account, make_pair, make_service
 
@@ -35,7 +35,7 @@ def moment(days):
 
 def pair_form(of, **changes):
     form = {
-        "service": of.sid, "address": PHONE, "code": CODE, "note": "App review",
+        "service": of.sid, "recipient": PHONE, "code": CODE, "note": "App review",
         "is_active": "on", **moment(7), **changes,
     }  # fmt: skip
     return {name: value for name, value in form.items() if value is not None}
@@ -64,10 +64,10 @@ def test_a_pair_is_added_from_the_services_page(boss, service, typed, stored):
     assert add in boss.get(page_of(service)).content.decode()
     form = form_of(boss.get(add))
     assert form["service"] == service.sid
-    made = boss.post(f"{PAIRS}add/", form | pair_form(service, address=typed), follow=True)
+    made = boss.post(f"{PAIRS}add/", form | pair_form(service, recipient=typed), follow=True)
     assert made.redirect_chain
     pair = TestNumber.objects.get()
-    assert (pair.address, pair.service, pair.note) == (stored, service, "App review")
+    assert (pair.recipient, pair.service, pair.note) == (stored, service, "App review")
     assert testnumbers.code_of(service, stored) == CODE
     (entry,) = LogEntry.objects.all()
     assert entry.object_repr == pair.sid
@@ -80,10 +80,10 @@ def test_a_pair_is_added_from_the_services_page(boss, service, typed, stored):
 @pytest.mark.parametrize(
     ("field", "changes"),
     [
-        ("address", {"address": ""}),
-        ("address", {"address": "x"}),
-        ("address", {"address": "415 555 2671"}),
-        ("address", {"address": "a@b"}),
+        ("recipient", {"recipient": ""}),
+        ("recipient", {"recipient": "x"}),
+        ("recipient", {"recipient": "415 555 2671"}),
+        ("recipient", {"recipient": "a@b"}),
         ("code", {"code": ""}),
         ("code", {"code": "123"}),
         ("code", {"code": "12345678901"}),
@@ -103,9 +103,9 @@ def test_a_bad_pair_is_refused(boss, service, field, changes):
     assert f'value="{typed}"' not in response.content.decode()
 
 
-def test_an_address_is_added_once_to_a_service(boss, account, service):
+def test_a_recipient_is_added_once_to_a_service(boss, account, service):
     make_pair(service)
-    response = boss.post(f"{PAIRS}add/", pair_form(service, address="+1 415 555 2671"))
+    response = boss.post(f"{PAIRS}add/", pair_form(service, recipient="+1 415 555 2671"))
     assert "already" in str(errors_of(response))
     assert boss.post(f"{PAIRS}add/", pair_form(make_service(account))).status_code == 302
 
@@ -113,11 +113,11 @@ def test_an_address_is_added_once_to_a_service(boss, account, service):
 def test_a_pair_is_changed_and_keeps_its_code(boss, service):
     pair = make_pair(service)
     form = form_of(boss.get(page(pair)))
-    assert (form["code"], set(form) & {"address", "service"}) == ("", set())
-    form |= {"note": "CI", "address": OTHER_PHONE, **moment(89)}
+    assert (form["code"], set(form) & {"recipient", "service"}) == ("", set())
+    form |= {"note": "CI", "recipient": OTHER_PHONE, **moment(89)}
     assert boss.post(page(pair), form).status_code == 302
     pair.refresh_from_db()
-    assert (pair.note, pair.address) == ("CI", PHONE)
+    assert (pair.note, pair.recipient) == ("CI", PHONE)
     assert testnumbers.code_of(service, PHONE) == CODE
     form = form_of(boss.get(page(pair))) | {"code": "0000"}
     assert boss.post(page(pair), form).status_code == 302
@@ -145,7 +145,7 @@ def test_no_page_shows_a_code(boss, service):
             assert secret not in text
 
 
-def test_error_mail_shows_neither_code_nor_address(boss, service, monkeypatch):
+def test_error_mail_shows_neither_code_nor_recipient(boss, service, monkeypatch):
     mails = []
 
     def fail(*args, **kwargs):
@@ -154,7 +154,7 @@ def test_error_mail_shows_neither_code_nor_address(boss, service, monkeypatch):
     def report(sender, request, **kwargs):
         mails.append(ExceptionReporter(request, *sys.exc_info()).get_traceback_text())
 
-    form = pair_form(service, address="+1 415 555 2671")
+    form = pair_form(service, recipient="+1 415 555 2671")
     boss.raise_request_exception = False
     got_request_exception.connect(report)
     for method in ("save", "set_code", "clean"):
@@ -168,7 +168,7 @@ def test_error_mail_shows_neither_code_nor_address(boss, service, monkeypatch):
             assert secret not in mail
 
 
-def test_addresses_are_masked(boss, clerk, service):
+def test_recipients_are_masked(boss, clerk, service):
     pair = make_pair(service)
     paths = {PAIRS: (), page(pair): (), page_of(service): ("view_verifyservice",)}
     for path, more in paths.items():
@@ -195,7 +195,7 @@ def test_staff_need_the_permissions_of_their_own(clerk, service):
     assert viewer.post(f"{PAIRS}add/", pair_form(service)).status_code == 403
     assert testnumbers.code_of(service, PHONE) == CODE
     adder = clerk("add_testnumber", "view_verifyservice")
-    assert adder.post(f"{PAIRS}add/", pair_form(service, address=OTHER_PHONE)).status_code == 302
+    assert adder.post(f"{PAIRS}add/", pair_form(service, recipient=OTHER_PHONE)).status_code == 302
     deleter = clerk("delete_testnumber", "view_testnumber")
     assert deleter.post(f"{PAIRS}{pair.pk}/delete/", {"post": "yes"}).status_code == 302
 
@@ -209,10 +209,10 @@ def test_the_list_answers_its_own_filter_only(boss, service):
     assert boss.get(PAIRS, {"q": PHONE}).context["cl"].result_count == 0
 
 
-def test_saving_says_that_they_are_switched_off(boss, service, settings):
+def test_saving_states_that_they_are_switched_off(boss, service, settings):
     settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "TEST_NUMBERS": False}
     response = boss.post(f"{PAIRS}add/", pair_form(service), follow=True)
-    assert any("switched off" in text for text in told(response))
+    assert any("switched off" in text for text in received(response))
 
 
 def test_a_service_takes_its_pairs_along(boss, service):
@@ -222,7 +222,7 @@ def test_a_service_takes_its_pairs_along(boss, service):
     assert not TestNumber.objects.exists()
 
 
-def test_verifications_tell_and_can_be_filtered(boss, service):
+def test_verifications_report_and_can_be_filtered(boss, service):
     make_pair(service)
     rows = {to: verifications.start(service, to) for to in (PHONE, OTHER_PHONE)}
     for choice, to in (("1", PHONE), ("0", OTHER_PHONE)):
@@ -235,11 +235,11 @@ def test_verifications_tell_and_can_be_filtered(boss, service):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_test_message_says_that_it_was_withheld(boss, service):
+def test_a_test_message_states_that_it_was_withheld(boss, service):
     make_pair(service)
-    data = {"channel": "sms", "address": PHONE}
+    data = {"channel": "sms", "recipient": PHONE}
     response = boss.post(page_of(service, "test"), data, follow=True)
-    assert any("withheld: test" in text for text in told(response))
+    assert any("withheld: test" in text for text in received(response))
 
 
 @pytest.mark.parametrize(

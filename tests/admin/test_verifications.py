@@ -8,7 +8,7 @@ from django_verify import verifications
 from django_verify.admin.verifications import VerificationAdmin
 from django_verify.crypto import codes
 from django_verify.models import ClientVerification, Verification, VerificationAttempt
-from tests.admin.conftest import told
+from tests.admin.conftest import received
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_account, make_key, make_service
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +47,7 @@ def trusted(clerk):
 # What is shown
 
 
-def test_addresses_are_masked(viewer, row):
+def test_recipients_are_masked(viewer, row):
     pages = [ROWS, page_of(row), ATTEMPTS, page_of(row.attempts.get()), f"{ROWS}{row.sid}/history/"]
     for page in pages:
         response = viewer.get(page)
@@ -58,7 +58,7 @@ def test_addresses_are_masked(viewer, row):
         assert MASKED in viewer.get(page).content.decode()
 
 
-def test_addresses_are_shown_with_the_permission(trusted, row):
+def test_recipients_are_shown_with_the_permission(trusted, row):
     for page in (ROWS, page_of(row), ATTEMPTS, page_of(row.attempts.get())):
         assert PHONE in trusted.get(page).content.decode()
 
@@ -92,7 +92,7 @@ def test_tags_and_digits_to_dial_need_the_permission(viewer, trusted, service):
     assert "user&quot;" not in page
 
 
-def test_a_row_tells_its_counts(boss, service, clock):
+def test_a_row_reports_its_counts(boss, service, clock):
     verifications.start(service, PHONE)
     row = verifications.start(service, PHONE)
     Verification.objects.update(checks=3)
@@ -127,7 +127,7 @@ def test_nothing_can_be_changed(boss, row):
     assert row.status == "pending"
 
 
-def test_an_attempt_tells_its_price(boss, row):
+def test_an_attempt_reports_its_price(boss, row):
     VerificationAttempt.objects.update(price_value="0.05", price_currency="USD")
     assert "0.05 USD" in boss.get(page_of(row.attempts.get())).content.decode()
 
@@ -148,7 +148,7 @@ def test_search_by_sid(viewer, service, row, rows):
 
 
 @pytest.mark.parametrize("rows", [ROWS, ATTEMPTS])
-def test_search_by_whole_address(viewer, trusted, service, row, rows):
+def test_search_by_whole_recipient(viewer, trusted, service, row, rows):
     mail = verifications.start(service, "ann@example.com", "email")
     wanted = [row] if rows == ROWS else [row.attempts.get()]
     for client in (viewer, trusted):
@@ -177,7 +177,7 @@ def test_search_by_beginning_needs_the_permission(viewer, trusted, service, row,
     "query",
     [
         "to__startswith=%2B1415", "to=%2B14155552671", "to__regex=.", "nonce__startswith=a",
-        "nonce=a", "sealed_code__gt=a", "sealed_code=a", "key_id=a", "address_key__contains=1",
+        "nonce=a", "sealed_code__gt=a", "sealed_code=a", "key_id=a", "recipient_key__contains=1",
         "serial=1", "amount=1", "payee__startswith=a", "service__account__auth_token_hash__gt=a",
         "service__sid__exact=a", "sid__startswith=VE", "attempts__lease__startswith=a",
         "account__sid=a", "status__in=pending", "date_created__year=2026", "checks=1",
@@ -200,7 +200,7 @@ def test_no_other_question_about_attempts_is_answered(boss, row, query):
     assert boss.get(f"{ATTEMPTS}?{query}").status_code == 400
 
 
-@pytest.mark.parametrize("field", ["to", "nonce", "sealed_code", "address_key"])
+@pytest.mark.parametrize("field", ["to", "nonce", "sealed_code", "recipient_key"])
 def test_a_row_is_addressed_by_its_sid_alone(boss, row, field):
     for page in (ROWS, page_of(row)):
         assert boss.get(f"{page}?_to_field={field}").status_code == 400
@@ -208,7 +208,7 @@ def test_a_row_is_addressed_by_its_sid_alone(boss, row, field):
 
 
 @pytest.mark.parametrize("rows", [ROWS, ATTEMPTS])
-def test_the_lists_cannot_be_sorted_by_address(viewer, trusted, service, rows):
+def test_the_lists_cannot_be_sorted_by_recipient(viewer, trusted, service, rows):
     for number in ("+14155552699", "+14155552600", "+14155552655"):
         verifications.start(service, number)
     for client in (viewer, trusted):
@@ -304,7 +304,7 @@ def test_verifications_are_canceled_after_a_question(clerk, service, row):
     assert row.status == "pending"
 
     answer = ask(client, row, other, done, confirmed="yes")
-    assert told(answer) == ["2 verifications were canceled. 1 was already over."]
+    assert received(answer) == ["2 verifications were canceled. 1 was already over."]
     row.refresh_from_db()
     assert row.status == "canceled"
     entries = LogEntry.objects.all()
@@ -314,7 +314,7 @@ def test_verifications_are_canceled_after_a_question(clerk, service, row):
         assert entry.get_change_message() == "Canceled."
 
     answer = ask(client, row, confirmed="yes")
-    assert told(answer) == ["0 verifications were canceled. 1 was already over."]
+    assert received(answer) == ["0 verifications were canceled. 1 was already over."]
 
 
 def test_one_that_ended_meanwhile_is_counted(boss, row):
@@ -323,10 +323,10 @@ def test_one_that_ended_meanwhile_is_counted(boss, row):
     verifications.approve(row.service, row.sid)
     data["_selected_action"].append(other.sid)
     response = boss.post(f"{ROWS}?status=pending", data, follow=True)
-    assert told(response) == ["1 verification was canceled. 1 was already over."]
+    assert received(response) == ["1 verification was canceled. 1 was already over."]
 
 
-def test_the_question_shows_full_addresses_to_those_who_may_see_them(boss, row):
+def test_the_question_shows_full_recipients_to_those_who_may_see_them(boss, row):
     assert PHONE in ask(boss, row).content.decode()
 
 
@@ -354,7 +354,7 @@ def test_too_many_at_once_are_refused(boss, service, row, monkeypatch):
     monkeypatch.setattr("django_verify.admin.verifications.CANCEL_AT_ONCE", 1)
     verifications.start(service, OTHER_PHONE)
     response = ask(boss, row, select_across="1")
-    assert told(response) == ["At most 1 verifications can be chosen at once."]
+    assert received(response) == ["At most 1 verifications can be chosen at once."]
 
 
 def test_canceling_asks_no_service_per_row(boss, service, django_assert_max_num_queries):
@@ -400,7 +400,7 @@ def test_no_page_holds_a_code(boss, outbox, custom_code):
     texts["question"] = ask(boss, row)
     texts["test message"] = boss.post(
         f"{root}verifyservice/{service.sid}/test/",
-        {"channel": "sms", "address": PHONE},
+        {"channel": "sms", "recipient": PHONE},
         follow=True,
     )
     texts["answer"] = ask(boss, row, confirmed="yes")
@@ -418,26 +418,26 @@ def test_no_page_is_built_from_a_hidden_column(rf, boss, row):
 
     request = rf.get("/")
     request.user = User.objects.get(username="boss")
-    hidden = {"nonce", "sealed_code", "key_id", "address_key", "serial", "lease"}
+    hidden = {"nonce", "sealed_code", "key_id", "recipient_key", "serial", "lease"}
     for model in (Verification, VerificationAttempt):
         page = admin.site.get_model_admin(model)
         assert not hidden & {*page.get_fields(request), *page.get_list_display(request)}
     assert not hidden & {*VerificationAdmin.inlines[0].fields}
 
 
-def test_an_address_is_released_after_a_question(clerk, viewer, service, row):
+def test_a_recipient_is_released_after_a_question(clerk, viewer, service, row):
     verifications.cancel(service, row.sid)
     Verification.objects.update(checks=4)
     data = {"action": "release_selected", "_selected_action": [row.sid]}
     assert viewer.post(ROWS, data | {"confirmed": "yes"}).status_code == 403
-    client = clerk("view_verification", "release_address")
+    client = clerk("view_verification", "release_recipient")
     question = client.post(ROWS, data).content.decode()
-    assert "Release these addresses?" in question
+    assert "Release these recipients?" in question
     assert PHONE not in question
     row.refresh_from_db()
     assert not row.forgiven
     answer = client.post(ROWS, data | {"confirmed": "yes"}, follow=True)
-    assert told(answer) == ["1 address was released."]
+    assert received(answer) == ["1 recipient was released."]
     row.refresh_from_db()
     assert row.forgiven
     assert "Released" in LogEntry.objects.get().change_message

@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
 from django_verify.models import EventSink, Webhook, WebhookDelivery
-from tests.admin.conftest import told
+from tests.admin.conftest import received
 from tests.conftest import PHONE, make_account
 
 pytestmark = pytest.mark.django_db
@@ -94,7 +94,7 @@ def test_the_health_of_a_receiver(boss, hook):
     assert (hook.status, hook.disabled_reason) == ("enabled", "")
 
 
-def test_no_page_shows_what_an_event_says(boss, make_row):
+def test_no_page_shows_what_an_event_states(boss, make_row):
     row = make_row(error="it answered 500", response_status=500)
     for path in (DELIVERIES, f"{DELIVERIES}{row.pk}/change/", f"{HOOKS}{row.webhook_id}/delete/"):
         response = boss.get(path)
@@ -131,7 +131,7 @@ def test_what_was_given_up_is_replayed_after_a_question(boss, clerk, make_row):
     response = clerk("view_webhookdelivery", "replay_webhook").post(
         DELIVERIES, {**form, "confirmed": "yes"}, follow=True
     )
-    assert told(response) == ["1 delivery is due again."]
+    assert received(response) == ["1 delivery is due again."]
     dead.refresh_from_db()
     done.refresh_from_db()
     assert (dead.status, dead.tries, done.status) == ("pending", 0, "delivered")

@@ -1,4 +1,4 @@
-"""Attempts and their summary: filters, figures, pages, and what each channel tells."""
+"""Attempts and their summary: filters, figures, pages, and what each channel reports."""
 
 import datetime as dt
 
@@ -83,7 +83,7 @@ def test_one_attempt(api, service, start, clock):
     assert api.get(f"Attempts/VL{sid[2:].upper()}").data == found
 
 
-def test_what_a_channel_tells(api, start):
+def test_what_a_channel_reports(api, start):
     start(channel="call")
     start("jo@example.com", "email")
     mail, call = api.get("Attempts").data["attempts"]

@@ -80,7 +80,7 @@ def test_what_an_entity_needs(api, root):
     refused(api.get(f"{root}/a%20b"), 404, 20404)
 
 
-def test_a_new_factor_tells_its_seed_once(api, service, factors, clock):
+def test_a_new_factor_reports_its_seed_once(api, service, factors, clock):
     made = api.post(factors, {**NEW, "Metadata": '{"os": "Android"}'})
     assert made.status == 201
     sid = made.data["sid"]

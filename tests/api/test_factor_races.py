@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 ROUNDS = 4
-# What somebody may hear whose entity goes, or who tries one code too often.
+# What a person may hear whose entity goes, or who tries one code too often.
 FINE = {
     (404, 20404),
     (404, 60390),

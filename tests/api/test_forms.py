@@ -1,4 +1,4 @@
-"""Forms: the shape of the answer, and schemas that tell good requests from bad ones."""
+"""Forms: the shape of the answer, and schemas that accept good requests and refuse bad ones."""
 
 import pytest
 

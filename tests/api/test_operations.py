@@ -1,4 +1,4 @@
-"""Our router judged against the contract's table: parameters, keys, statuses, other accounts."""
+"""Our router verified against the contract's table: parameters, keys, statuses, other accounts."""
 
 import json
 import re
@@ -258,7 +258,7 @@ def limits(scope):
     limit = scope.rate_limits.create(unique_name="ip")
     limited = scope.rate_limits(limit.sid)
     limited.fetch()
-    limited.update(description="By address")
+    limited.update(description="By recipient")
     scope.rate_limits.list(limit=5)
     bucket = limited.buckets.create(max=4, interval=60)
     limited.buckets(bucket.sid).fetch()

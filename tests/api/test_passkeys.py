@@ -16,7 +16,7 @@ from django_verify.factors import passkeys
 from django_verify.models import Challenge, Entity, Factor
 from tests.authenticator import AT, BE, BS, UP, UV, Authenticator, b64
 from tests.conftest import THREADS, Api, make_service
-from tests.factors.test_entities import listen, told
+from tests.factors.test_entities import listen, received
 from tests.operations import OPERATIONS
 
 pytest.importorskip("webauthn")
@@ -255,7 +255,7 @@ def test_a_passkey_is_verified_once(site, service):
     assert (row.binding["backup_eligible"], row.binding["backed_up"]) == (True, True)
     assert (row.sign_count, row.failures) == (3, 0)
     refused(site.post("VerifyFactor", credential), 400, 60383)
-    assert [name for name, _ in told()] == ["factor.verified"]
+    assert [name for name, _ in received()] == ["factor.verified"]
     path = f"{site.root}/Entities/{WHO}/Factors"
     assert site.api.get(f"{path}/{made['sid']}").data == verified
     assert site.api.get(path).data["factors"] == [verified]
@@ -436,7 +436,7 @@ def test_origins_may_lack_a_scheme_or_be_an_app(site):
     site.enrolled(Authenticator(origin="https://example.com"), relying_party=party)
 
 
-def test_whoever_the_browser_finds(site, service, clock):
+def test_any_caller_the_browser_finds(site, service, clock):
     listen(service, "challenge.approved")
     heard = []
 
@@ -489,7 +489,7 @@ def test_whoever_the_browser_finds(site, service, clock):
         "url": f"{url}ApproveChallenge",
     }
     assert heard == [asked["sid"]]
-    ((name, event),) = told()
+    ((name, event),) = received()
     assert (name, event["factor_sid"]) == ("challenge.approved", device.factor["sid"])
     listed = site.api.get(f"{site.root}/Entities/{WHO}/Challenges").data["challenges"]
     assert [(row["sid"], row["status"], row["links"]) for row in listed] == [
@@ -591,7 +591,7 @@ MALFORMED_ASSERTIONS = {
 
 
 def edited_key(device):
-    """The same credential, as somebody has it who does not have its key."""
+    """The same credential, as a person has it who does not have its key."""
     device.key = ec.generate_private_key(ec.SECP256R1())
     return device
 
@@ -651,7 +651,7 @@ def test_the_counter_must_grow_once_it_was_seen(site):
     assert Factor.objects.get().sign_count == 900
 
 
-def test_a_synced_passkey_counts_nothing_and_tells_its_backup(site):
+def test_a_synced_passkey_counts_nothing_and_reports_its_backup(site):
     device = site.enrolled(Authenticator(flags=UP | UV | BE))
     device.flags |= BS
     for _ in range(2):
@@ -698,7 +698,7 @@ def test_the_policy_of_the_question_counts_as_well(site, service):
     assert site.approve(device.get(asked, flags=UP | UV)).status == 200
 
 
-def test_a_handle_of_somebody_else_where_the_owner_is_named(site):
+def test_a_handle_of_another_else_where_the_owner_is_named(site):
     device, other = site.enrolled(), site.enrolled(identity="user-0002")
     answer = device.get(site.ask(identity=WHO)["options"])
     answer["response"]["userHandle"] = b64(other.user_handle)

@@ -363,7 +363,7 @@ def test_an_answer_counts_once_and_in_time(api, service, clock):
     refused(api.post(f"{path}/{late}", {"AuthPayload": late_proof}), 403, 60323)
 
 
-def test_an_answer_of_somebody_who_has_gone(api, service):
+def test_an_answer_of_another_who_has_gone(api, service):
     phone = enrolled(api, service)
     sid = asked(api, phone)
     proof = phone.signed(phone.payload(sid, "approved"))

@@ -46,7 +46,7 @@ def answered(answer):
 
 
 def test_a_limit_is_made_fetched_changed_listed_and_deleted(api, root, service, account):
-    made = api.post(root, {"UniqueName": "end_user.ip-1", "Description": "by address"})
+    made = api.post(root, {"UniqueName": "end_user.ip-1", "Description": "by recipient"})
     assert made.status == 201
     assert set(made.data) == LIMIT_KEYS
     url = f"http://testserver/v2/{root}/{made.data['sid']}"
@@ -54,7 +54,7 @@ def test_a_limit_is_made_fetched_changed_listed_and_deleted(api, root, service, 
     assert made.data["links"] == {"buckets": f"{url}/Buckets"}
     assert made.data["sid"].startswith("RK")
     assert (made.data["service_sid"], made.data["account_sid"]) == (service.sid, account.sid)
-    assert (made.data["unique_name"], made.data["description"]) == ("end_user.ip-1", "by address")
+    assert (made.data["unique_name"], made.data["description"]) == ("end_user.ip-1", "by recipient")
     path = f"{root}/{made.data['sid']}"
     assert api.get(path).data == made.data
     assert api.get(f"{root}/RK{made.data['sid'][2:].upper()}").data == made.data
@@ -257,7 +257,7 @@ def client(live_server):
 def test_the_sdk(client, live_server):
     service = client.verify.v2.services.create(friendly_name="Acme")
     scope = client.verify.v2.services(service.sid)
-    limit = scope.rate_limits.create(unique_name="end_user_ip_address", description="By address")
+    limit = scope.rate_limits.create(unique_name="end_user_ip_address", description="By recipient")
     assert set(client.recorder.last) == LIMIT_KEYS
     assert client.recorder.last["links"] == {"buckets": f"{limit.url}/Buckets"}
     assert client.recorder.answers[-1].status_code == 201

@@ -92,7 +92,7 @@ EXAMPLES = hypothesis_settings(
 @pytest.mark.once
 @pytest.mark.django_db(transaction=True)
 def test_no_answer_is_outside_of_it(api, document):
-    """Each operation with generated values, and by turns with real addresses and good forms."""
+    """Each operation with generated values, and by turns with real recipients and good forms."""
     schemathesis = pytest.importorskip("schemathesis")
     from django.core.wsgi import get_wsgi_application
     from schemathesis import checks
@@ -102,7 +102,7 @@ def test_no_answer_is_outside_of_it(api, document):
         status_code_conformance,
     )
 
-    judges = [
+    verifies = [
         checks.not_a_server_error,
         status_code_conformance,
         content_type_conformance,
@@ -132,19 +132,19 @@ def test_no_answer_is_outside_of_it(api, document):
 
         @EXAMPLES
         @given(case=cases, known=st.booleans())
-        def judge(case, known):
+        def verify(case, known):
             if known:
                 case.path_parameters = {name: real[name] for name in case.path_parameters or {}}
                 if case.method == "POST" and form:
                     case.body = form
             response = case.call(headers=api.headers)
-            case.validate_response(response, checks=judges)
+            case.validate_response(response, checks=verifies)
             statuses.add(response.status_code)
 
-        judge()
+        verify()
     assert {200, 400, 404} <= statuses
 
 
 def spelled(path):
-    """The contract's spelling of an address."""
+    """The contract's spelling of a recipient."""
     return re.sub(r"{(\w+)}", lambda m: f"{{{wire.wire_name(m[1])}}}", path.strip("/"))

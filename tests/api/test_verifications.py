@@ -1,4 +1,4 @@
-"""Verifications and VerificationCheck on the wire: parameters, errors, lookups by address."""
+"""Verifications and VerificationCheck on the wire: parameters, errors, lookups by recipient."""
 
 import pytest
 from django.db import IntegrityError

@@ -351,7 +351,7 @@ def test_delete_has_no_body(api, service):
 @pytest.mark.parametrize(
     "accept", ["application/x-www-form-urlencoded", "text/html", "image/png", "nonsense", ""]
 )
-def test_json_whatever_accept_says(api, accept):
+def test_json_whatever_accept_states(api, accept):
     api.headers["accept"] = accept
     assert api.get("Services").headers["Content-Type"] == "application/json; charset=utf-8"
     refused(api.get("Services/x"), 404, 20404)
@@ -401,7 +401,7 @@ def test_what_happens_between_two_requests(api, monkeypatch, error, status, code
     assert answer.headers.get("Retry-After") == ("5" if status == 503 else None)
 
 
-def test_a_database_that_is_away_costs_one_line_of_log_without_addresses(api, monkeypatch, caplog):
+def test_a_database_that_is_away_costs_one_line_of_log_without_recipients(api, monkeypatch, caplog):
     def meet(self):
         raise OperationalError(f"connection to 192.0.2.1 failed, for {PHONE}")
 

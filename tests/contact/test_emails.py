@@ -110,7 +110,7 @@ near_misses = st.from_regex(r"\A[a-zé+.\"@]{0,10}@[a-zü.\-@\u3002\u200b]{0,20}
 
 
 @pytest.mark.parametrize("value", VALID, ids=lambda value: value[:24])
-def test_an_address_is_taken_as_it_is(value):
+def test_a_recipient_is_accepted_as_it_is(value):
     assert emails.parse(value).address == value
 
 
@@ -190,7 +190,7 @@ def test_the_mask_hides_the_person(address, masked):
     assert emails.mask(address) == masked
 
 
-def test_the_repr_shows_no_address():
+def test_the_repr_shows_no_recipient():
     shown = repr(emails.parse("jane.doe@example.com"))
     assert "jane" not in shown
     assert "example" not in shown

@@ -127,7 +127,7 @@ country_numbers = st.builds(
 
 
 @pytest.mark.parametrize(("number", "region"), VALID)
-def test_a_valid_number_is_taken_as_it_is(number, region):
+def test_a_valid_number_is_accepted_as_it_is(number, region):
     phone = phones.parse(number)
     assert (phone.number, phone.region) == (number, region)
 

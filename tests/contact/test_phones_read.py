@@ -135,7 +135,7 @@ def test_anything_else_is_refused(text, region):
         phones.read(text, region)
 
 
-def test_what_is_missing_is_said():
+def test_what_is_missing_is_stated():
     with pytest.raises(ValueError, match="a region is needed"):
         phones.read("415 555 2671")
     with pytest.raises(ValueError, match="no region with phone numbers"):

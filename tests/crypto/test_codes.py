@@ -37,7 +37,7 @@ def use_secret_key(settings, current, *fallbacks):
 
 
 def computed(secret, parts, digits):
-    """The code as the design tells it, written without the package."""
+    """The code as the design reports it, written without the package."""
     key = hmac.new(secret.encode(), b"django_verify derive", hashlib.sha256).digest()
     data = b""
     for part in parts:
@@ -91,7 +91,7 @@ def test_no_two_lists_of_parts_share_a_code(one, other):
 
 @given(st.lists(st.text(max_size=8), max_size=4), st.lists(st.text(max_size=8), max_size=4))
 @examples(deadline=None, database=None, max_examples=200)
-def test_parts_are_told_apart_whatever_they_hold(one, other):
+def test_parts_are_distinguished_whatever_they_hold(one, other):
     assert (derived(*one) == derived(*other)) == (one == other)
 
 

@@ -55,7 +55,7 @@ def test_a_queued_message_whose_key_is_gone_ends_honestly(keys, outbox, custom_c
     assert [delivery.deliver_due(), delivery.deliver_due()] == [1, 0]
     attempt = row.attempts.get()
     assert (attempt.message_status, attempt.messages, attempt.due_at) == ("failed", 0, None)
-    assert "left the ring" in attempt.error_message
+    assert "no longer configured" in attempt.error_message
     assert not outbox
     assert "Ab12Cd" not in caplog.text
 

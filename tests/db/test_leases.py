@@ -1,4 +1,4 @@
-"""Leased rows, of each table that has them: whoever comes at the same moment, one has the row."""
+"""Leased rows, of each table that has them: anyone who comes at the same moment, one has the row."""
 
 import datetime as dt
 from dataclasses import replace
@@ -17,7 +17,7 @@ from django_verify.models import Notification, VerificationAttempt, Webhook, Web
 from tests.conftest import PHONE, THREADS
 from tests.cuts import WAYS, Cut
 from tests.factors.test_notifications import ask, make_push
-from tests.receivers import make_webhook, tell
+from tests.receivers import make_webhook, notify
 from tests.scripted import configured
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,7 +38,7 @@ def make_notification(service):
 
 def make_delivery(service):
     make_webhook(service)
-    tell(service)
+    notify(service)
     return WebhookDelivery.objects.get()
 
 
@@ -236,7 +236,7 @@ def due(service):
     """The keys of three deliveries that are due, the longest waiting first."""
     make_webhook(service)
     for _ in range(3):
-        tell(service)
+        notify(service)
     now = timezone.now()
     pks = [str(pk) for pk in WebhookDelivery.objects.values_list("pk", flat=True)]
     for seconds, pk in enumerate(reversed(pks)):

@@ -1,4 +1,4 @@
-"""Whose turn is it: what collided runs again, what is wrong stays wrong."""
+"""Transactions that conflict: what is_conflict runs again, what is wrong stays wrong."""
 
 import pytest
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
@@ -37,7 +37,7 @@ def failing(*errors):
     """A write that meets these first, and the list of its calls."""
     left, calls = list(errors), []
 
-    @retry.taken
+    @retry.on_conflict
     def write(value):
         """Write."""
         calls.append(value)
@@ -50,7 +50,7 @@ def failing(*errors):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("error", [DEADLOCK, IntegrityError("row")], ids=str)
-def test_what_collided_runs_again(error):
+def test_what_conflicted_runs_again(error):
     write, calls = failing(error, error)
     assert write(5) == 5
     assert calls == [5, 5, 5]
@@ -62,12 +62,12 @@ def test_it_ends_in_a_conflict():
     write, calls = failing(*[DEADLOCK] * 100)
     with pytest.raises(exceptions.Conflict):
         write(5)
-    assert len(calls) == retry.TURNS
+    assert len(calls) == retry.MAX_TRIES
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("error", [OperationalError(2006, "gone"), DataError("x"), ValueError("x")])
-def test_what_is_wrong_is_told_at_once(error):
+def test_what_is_wrong_is_reported_at_once(error):
     write, calls = failing(error)
     with pytest.raises(type(error)):
         write(5)

@@ -9,7 +9,7 @@ from django.db import DatabaseError, IntegrityError, OperationalError, connectio
 from django_verify.db import retry, savepoints
 from django_verify.exceptions import NotFound
 from django_verify.models import SpentToken
-from django_verify.proofs.single_use import spend
+from django_verify.proofs.single_use import consume
 from tests.cuts import Cut, sever
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,7 +65,7 @@ def test_other_errors_go_up():
 
 @cut_off
 @pytest.mark.parametrize("at", [2, 3, 4])
-def test_a_connection_that_dies_takes_the_transaction_along_and_says_so(at):
+def test_a_connection_that_dies_takes_the_transaction_along_and_states_so(at):
     """At the SAVEPOINT, in the write, and at its end; the transaction's own write is number 1."""
     with (
         Cut(at).applied() as cut,
@@ -79,7 +79,7 @@ def test_a_connection_that_dies_takes_the_transaction_along_and_says_so(at):
 
 
 @cut_off
-def test_an_error_whose_savepoint_cannot_be_taken_back_is_not_ignored():
+def test_an_error_whose_savepoint_cannot_be_used_back_is_not_ignored():
     def fail():
         write("optional")
         raise ZeroDivisionError
@@ -95,12 +95,12 @@ def test_an_error_whose_savepoint_cannot_be_taken_back_is_not_ignored():
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
 def test_a_token_is_not_called_used_by_a_connection_that_died(at):
     """In a caller's transaction, of which a lost savepoint may not leave a silent rollback."""
-    assert spend("kind", "token", MOMENT)
+    assert consume("kind", "token", MOMENT)
 
     def act():
         with transaction.atomic():
             write("callers")
-            return spend("kind", "token", MOMENT)
+            return consume("kind", "token", MOMENT)
 
     with Cut(at).applied() as cut:
         try:
@@ -152,7 +152,7 @@ def test_a_rollback_that_was_asked_for_leaves_the_rest():
 
 def test_a_deadlock_in_any_open_transaction_is_its_owners():
     deadlock = OperationalError(1213, "Deadlock found")
-    assert retry.collided(deadlock)
+    assert retry.is_conflict(deadlock)
     with transaction.atomic():
-        assert not retry.collided(deadlock)
-        assert retry.collided(IntegrityError())
+        assert not retry.is_conflict(deadlock)
+        assert retry.is_conflict(IntegrityError())

@@ -57,7 +57,7 @@ def test_a_check_and_an_approval_write_into_no_index(service):
 @on_postgres
 @pytest.mark.parametrize("timeout", [None, 60], ids=["reported or not", "a report is awaited"])
 def test_a_message_that_is_sent_is_in_three_indexes(service, settings, monkeypatch, timeout):
-    given = {"RECEIPT_TIMEOUT": timeout, "BASE_URL": "https://example.com"}
+    given = {"DELIVERY_REPORT_TIMEOUT": timeout, "BASE_URL": "https://example.com"}
     settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, **given}
     monkeypatch.setattr(locmem.LocmemSender, "reporting", True)
     attempt = verifications.start(service, PHONE).attempts.get()
@@ -104,7 +104,7 @@ def test_no_query_reads_a_whole_table(service, api, asked, clock):
         "due": lambda: attempts.deliver_due(),
         "health": lambda: health.queue(),
         "history": lambda: guess_budget.history(service.account_id, PHONE, now),
-        "by address": lambda: verifications.fetch(service, PHONE),
+        "by recipient": lambda: verifications.fetch(service, PHONE),
         "over": lambda: verifications.expire(since=now - dt.timedelta(hours=1)),
         "report": lambda: reports.record("memory", [delivered]),
         "of a verification": lambda: list(VerificationAttempt.objects.filter(verification=row)),
@@ -143,4 +143,4 @@ def test_a_value_takes_its_place_whatever_stands_around_it(service):
         "\0value 1",
     ):
         assert queries.verification(other, service.sid, service.account_id) is None
-    assert queries.of_address_and_service(service.account_id, PHONE, service.sid) == [row]
+    assert queries.of_recipient_and_service(service.account_id, PHONE, service.sid) == [row]

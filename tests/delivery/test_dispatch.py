@@ -94,7 +94,7 @@ def test_an_engine_that_fails_harms_nothing(api, service, engine, outbox, caplog
     assert len(outbox) == 1
 
 
-def test_what_breaks_after_the_commit_is_left_to_the_sweeper(
+def test_what_breaks_after_the_commit_is_left_to_the_passer(
     api, service, monkeypatch, caplog, clock, outbox
 ):
     with monkeypatch.context() as patch:
@@ -225,7 +225,7 @@ class Broker:
 
 @pytest.fixture
 def rested(monkeypatch):
-    monkeypatch.setattr(dispatch._Resting, "until", 0.0)
+    monkeypatch.setattr(dispatch._Backoff, "until", 0.0)
 
 
 def test_a_broker_that_refuses_is_asked_once(
@@ -239,7 +239,7 @@ def test_a_broker_that_refuses_is_asked_once(
     assert start(api, service).status == 201
     assert "no worker was woken: OperationalError" in caplog.text
     # What failed at once costs nothing, and may work the next time.
-    assert dispatch._Resting.until == 0
+    assert dispatch._Backoff.until == 0
     assert delivery.deliver_due() == 1
 
 
@@ -256,7 +256,7 @@ def test_a_broker_that_keeps_silent_is_left_alone_for_a_while(
     assert broker.connections() == 0
     assert delivery.deliver_due() == 2
     assert len(outbox) == 2
-    dispatch._Resting.until = 0
+    dispatch._Backoff.until = 0
     assert start(api, service).status == 201
     assert broker.connections() == 1
     broker.listener.close()

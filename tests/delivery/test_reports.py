@@ -24,15 +24,17 @@ def senders(settings, monkeypatch):
 
 
 @pytest.fixture
-def told():
+def received():
     """The names of the signals that were sent about attempts."""
     names = []
     for name in ("sent", "failed", "delivered", "undelivered"):
         signal = getattr(signals, f"attempt_{name}")
-        signal.connect(lambda name=name, **kw: names.append(name), weak=False, dispatch_uid="told")
+        signal.connect(
+            lambda name=name, **kw: names.append(name), weak=False, dispatch_uid="received"
+        )
     yield names
     for name in ("sent", "failed", "delivered", "undelivered"):
-        getattr(signals, f"attempt_{name}").disconnect(dispatch_uid="told")
+        getattr(signals, f"attempt_{name}").disconnect(dispatch_uid="received")
 
 
 @pytest.fixture
@@ -69,14 +71,14 @@ def test_the_state_moves_forward_only(sent, reports, end):
     assert the_attempt().message_status == end
 
 
-def test_a_report_is_told_once_with_its_price_and_code(sent, told):
+def test_a_report_is_reported_once_with_its_price_and_code(sent, received):
     assert report("undelivered", code="30008", price_value="0.01", price_currency="usd") == 1
     assert report("undelivered", code="30003") == 0
     attempt = the_attempt()
     assert (attempt.error_code, attempt.error_message) == ("30008", "reported by the provider")
     assert (attempt.price_value, attempt.price_currency) == ("0.01", "usd")
     assert [report("delivered"), report("delivered"), report("read")] == [1, 0, 1]
-    assert told == ["undelivered", "delivered"]
+    assert received == ["undelivered", "delivered"]
     assert (the_attempt().error_code, the_attempt().due_at) == ("", None)
 
 
@@ -103,7 +105,7 @@ def test_an_attempt_that_is_none(sent, attempt):
 
 
 @pytest.mark.parametrize("status", ["sent", "delivered", "undelivered"])
-def test_a_report_that_overtakes_our_own_record(service, senders, told, status):
+def test_a_report_that_overtakes_our_own_record(service, senders, received, status):
     def early(message):
         assert message.callback_url == f"{URL}/verify/callbacks/a?attempt={message.attempt_sid}"
         assert report(status, attempt=message.attempt_sid) == 1
@@ -114,8 +116,8 @@ def test_a_report_that_overtakes_our_own_record(service, senders, told, status):
     attempt = the_attempt()
     assert (attempt.message_status, attempt.provider_sid, attempt.lease) == (status, "SM1", "")
     assert (attempt.price_value, attempt.messages) == ("0.01", 1)
-    assert told.count("sent") == 1
-    assert set(told) <= {"sent", status}
+    assert received.count("sent") == 1
+    assert set(received) <= {"sent", status}
 
 
 def test_a_report_proves_that_a_dead_process_has_sent(service, senders, clock, outbox):
@@ -136,7 +138,9 @@ def test_a_report_proves_that_a_dead_process_has_sent(service, senders, clock, o
     assert report("delivered") == 1
 
 
-def test_what_did_not_arrive_is_sent_again_by_the_next_sender(sent, service, senders, outbox, told):
+def test_what_did_not_arrive_is_sent_again_by_the_next_sender(
+    sent, service, senders, outbox, received
+):
     report("undelivered", code="30008")
     assert delivery.deliver_due() == 1
     attempt = the_attempt()
@@ -151,7 +155,7 @@ def test_what_did_not_arrive_is_sent_again_by_the_next_sender(sent, service, sen
     assert delivery.deliver_due() == 0  # two messages are enough
     assert (the_attempt().message_status, the_attempt().due_at) == ("undelivered", None)
     assert report("delivered", attempt=attempt.sid) == 1  # the first one, late
-    assert told == ["undelivered", "sent", "undelivered", "delivered"]
+    assert received == ["undelivered", "sent", "undelivered", "delivered"]
 
 
 def test_a_late_word_on_the_first_message_ends_the_search(sent, senders):
@@ -191,7 +195,7 @@ def test_it_is_not_sent_again_where_that_is_no_use(sent, service, senders, clock
 
 
 def test_no_report_within_the_timeout(service, senders, settings, clock):
-    settings.DJANGO_VERIFY = configured(reporting="a", BASE_URL=URL, RECEIPT_TIMEOUT=45)
+    settings.DJANGO_VERIFY = configured(reporting="a", BASE_URL=URL, DELIVERY_REPORT_TIMEOUT=45)
     verifications.start(service, PHONE)
     clock.shift(44)
     assert delivery.deliver_due() == 0
@@ -202,7 +206,7 @@ def test_no_report_within_the_timeout(service, senders, settings, clock):
 
 
 def test_a_report_in_time(service, senders, settings, clock):
-    settings.DJANGO_VERIFY = configured(reporting="ab", BASE_URL=URL, RECEIPT_TIMEOUT=45)
+    settings.DJANGO_VERIFY = configured(reporting="ab", BASE_URL=URL, DELIVERY_REPORT_TIMEOUT=45)
     verifications.start(service, PHONE)
     report("delivered")
     clock.shift(46)
@@ -211,7 +215,7 @@ def test_a_report_in_time(service, senders, settings, clock):
 
 
 def test_nobody_waits_for_reports_that_cannot_come(service, senders, settings):
-    settings.DJANGO_VERIFY = configured(reporting="a", RECEIPT_TIMEOUT=45)
+    settings.DJANGO_VERIFY = configured(reporting="a", DELIVERY_REPORT_TIMEOUT=45)
     urls = []
     senders.script = {"a": lambda message: urls.append(message.callback_url)}
     verifications.start(service, PHONE)

@@ -1,4 +1,4 @@
-"""The life of a verification as CloudEvents: each change told once, and never at its cost."""
+"""The life of a verification as CloudEvents: each change received once, and never at its cost."""
 
 import datetime as dt
 
@@ -44,7 +44,7 @@ def make_sink(account, service=None, **values):
     return EventSink.objects.create(account=account, service=service, **values)
 
 
-def told(sink):
+def received(sink):
     """The types of a sink's events, sorted."""
     types = sink.deliveries.values_list("event_type", flat=True)
     return sorted(name.removeprefix(FAMILY) for name in types)
@@ -66,7 +66,7 @@ def test_an_approval(service, sink, clock, outbox):
     assert verifications.check(service, wrong(code), to=PHONE).status == "pending"
     clock.shift(30)
     verifications.check(service, code, to=PHONE)
-    assert told(sink) == sorted([*STARTED, "verification.approved"])
+    assert received(sink) == sorted([*STARTED, "verification.approved"])
     attempt = VerificationAttempt.objects.get()
     event = the_event(sink, "verification.approved")
     data = event.pop("data")
@@ -138,7 +138,7 @@ def test_an_approval(service, sink, clock, outbox):
 
 def test_an_approval_and_a_cancellation_by_the_site(service, sink):
     verifications.approve(service, verifications.start(service, PHONE).sid)
-    assert told(sink) == sorted([*STARTED, "verification.approved"])
+    assert received(sink) == sorted([*STARTED, "verification.approved"])
     data = the_event(sink, "verification.approved")["data"]
     assert data["check_attempts"] == {"count": 0, "attempts": []}
     sink.deliveries.all().delete()
@@ -146,14 +146,14 @@ def test_an_approval_and_a_cancellation_by_the_site(service, sink):
     verifications.cancel(service, row.sid)
     with pytest.raises(NotFound):
         verifications.cancel(service, row.sid)
-    assert told(sink) == sorted([*STARTED, "verification.canceled"])
+    assert received(sink) == sorted([*STARTED, "verification.canceled"])
 
 
 def test_a_resend_is_no_new_verification(service, sink, clock):
     verifications.start(service, PHONE)
     clock.shift(1)
     verifications.start(service, PHONE)
-    assert told(sink) == sorted([*STARTED, "message.sent"])
+    assert received(sink) == sorted([*STARTED, "message.sent"])
 
 
 def use_up(service, code):
@@ -163,10 +163,10 @@ def use_up(service, code):
         verifications.check(service, code, to=PHONE)
 
 
-def test_the_end_of_the_guesses_is_told_once_and_after_a_moment(service, sink, clock, outbox):
+def test_the_end_of_the_guesses_is_reported_once_and_after_a_moment(service, sink, clock, outbox):
     verifications.start(service, PHONE)
     use_up(service, code_in(outbox[0]))
-    assert told(sink) == sorted([*STARTED, "verification.max-attempts-reached"])
+    assert received(sink) == sorted([*STARTED, "verification.max-attempts-reached"])
     event = the_event(sink, "verification.max-attempts-reached")
     assert event["data"]["verification_status"] == "MAX_ATTEMPTS_REACHED"
     assert event["data"]["check_attempts"]["count"] == 5
@@ -182,24 +182,24 @@ def test_a_last_guess_that_is_right_is_an_approval_alone(service, sink, outbox):
     for number in range(1, 5):
         verifications.check(service, wrong(code, number), to=PHONE)
     assert verifications.check(service, code, to=PHONE).status == "approved"
-    assert told(sink) == sorted([*STARTED, "verification.approved"])
+    assert received(sink) == sorted([*STARTED, "verification.approved"])
 
 
-def test_an_expiry_is_told_once(service, sink, clock):
+def test_an_expiry_is_reported_once(service, sink, clock):
     quiet = make_service(service.account)
     verifications.start(quiet, "+15017122661")
     verifications.start(service, PHONE)
     clock.shift(601)
     assert verifications.expire() == 2
     assert verifications.expire() == 0
-    assert told(sink) == sorted([*STARTED, "verification.expired"])
+    assert received(sink) == sorted([*STARTED, "verification.expired"])
     assert the_event(sink, "verification.expired")["data"]["to"] == PHONE
 
 
 def test_a_message_that_failed(service, sink, settings):
     settings.DJANGO_VERIFY = {"SENDERS": {"x": {"BACKEND": f"{__name__}.BrokenSender"}}}
     verifications.start(service, PHONE)
-    assert told(sink) == sorted(["verification.pending", "message.failed"])
+    assert received(sink) == sorted(["verification.pending", "message.failed"])
     data = the_event(sink, "message.failed")["data"]
     assert (data["message_status"], data["error_code"]) == ("FAILED", "21614")
 
@@ -224,7 +224,7 @@ def test_no_event_holds_the_code(service, sink, outbox):
     assert codes.reveal(row) not in texts
 
 
-def test_who_is_told(service):
+def test_who_is_reported(service):
     account = service.account
     mine, every = make_sink(account, service), make_sink(account)
     others = [
@@ -233,18 +233,18 @@ def test_who_is_told(service):
         make_sink(make_account("Other")),
     ]
     verifications.start(service, PHONE)
-    assert told(mine) == told(every) == STARTED
-    assert [told(sink) for sink in others] == [[]] * 3
+    assert received(mine) == received(every) == STARTED
+    assert [received(sink) for sink in others] == [[]] * 3
     ids = [set(sink.deliveries.values_list("event_id", flat=True)) for sink in (mine, every)]
     assert ids[0] == ids[1]
 
 
-def test_a_rollback_tells_nothing(service, sink):
+def test_a_rollback_reports_nothing(service, sink):
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         verifications.start(service, PHONE)
-        assert told(sink) == sorted(["verification.pending"])
+        assert received(sink) == sorted(["verification.pending"])
         1 / 0  # noqa: B018
-    assert told(sink) == []
+    assert received(sink) == []
 
 
 def test_a_subscription_counts_from_the_start_on(account, outbox):
@@ -253,7 +253,7 @@ def test_a_subscription_counts_from_the_start_on(account, outbox):
     service.verify_event_subscription_enabled = True
     service.save()
     verifications.check(service, code_in(outbox[0]), verification_sid=row.sid)
-    assert told(sink) == []
+    assert received(sink) == []
 
 
 def test_an_event_that_cannot_be_written_takes_nothing_back(
@@ -274,14 +274,14 @@ def test_an_event_that_cannot_be_written_takes_nothing_back(
     verifications.check(service, code_in(outbox[1]), verification_sid=row.sid)
     row.refresh_from_db()
     assert row.status == "approved"
-    assert told(sink) == []
+    assert received(sink) == []
     assert "an event was not recorded: OperationalError" in caplog.text or (
         "an event was not recorded: ProgrammingError" in caplog.text
     )
     assert "no_such_table" not in caplog.text
 
 
-def test_a_change_that_lost_tells_nothing(service, sink):
+def test_a_change_that_lost_reports_nothing(service, sink):
     row = verifications.start(service, PHONE)
     sink.deliveries.all().delete()
     rows = Verification.objects.filter(sid=row.sid, status="approved")
@@ -289,19 +289,19 @@ def test_a_change_that_lost_tells_nothing(service, sink):
         cloudevents.update(rows, {"status": "canceled"}, cloudevents.of_status(row, "canceled"))
         == 0
     )
-    assert told(sink) == []
+    assert received(sink) == []
 
 
-def test_a_takeover_that_is_obsolete_is_told_as_failed(service, sink, clock):
+def test_a_takeover_that_is_obsolete_is_reported_as_failed(service, sink, clock):
     with transaction.atomic():
         verifications.start(service, PHONE)
         transaction.get_connection().run_on_commit.clear()
     clock.shift(601)
     assert delivery.deliver_due() == 1
-    assert told(sink) == sorted(["verification.pending", "message.failed"])
+    assert received(sink) == sorted(["verification.pending", "message.failed"])
 
 
-def test_fifty_right_guesses_tell_one_approval(service, sink, outbox, aligned):
+def test_fifty_right_guesses_report_one_approval(service, sink, outbox, aligned):
     for _ in range(3):
         row = verifications.start(service, PHONE)
         code = code_in(outbox[-1])
@@ -314,7 +314,7 @@ def test_fifty_right_guesses_tell_one_approval(service, sink, outbox, aligned):
 
         answers = aligned([guess] * 20)
         assert answers.count("approved") == 1
-        kinds = told(sink)
+        kinds = received(sink)
         assert kinds.count("verification.approved") == 1
         assert "verification.max-attempts-reached" not in kinds
         sink.deliveries.all().delete()
@@ -345,7 +345,7 @@ def test_the_sinks_of_an_account_have_services_of_it(service):
 
 
 @pytest.mark.parametrize("status", ["delivered", "undelivered", "queued", "sending"])
-def test_what_the_provider_says_later(service, sink, status):
+def test_what_the_provider_states_later(service, sink, status):
     verifications.start(service, PHONE)
     attempt = VerificationAttempt.objects.get()
     rows = VerificationAttempt.objects.filter(message_status="sent")
@@ -353,7 +353,7 @@ def test_what_the_provider_says_later(service, sink, status):
     assert cloudevents.update_message(attempt, rows, change) == 1
     assert cloudevents.update_message(attempt, rows, change) == 0
     if status in {"queued", "sending"}:
-        assert told(sink) == STARTED
+        assert received(sink) == STARTED
     else:
-        assert told(sink) == sorted([*STARTED, f"message.{status}"])
+        assert received(sink) == sorted([*STARTED, f"message.{status}"])
         assert the_event(sink, f"message.{status}")["data"]["error_code"] == "30003"

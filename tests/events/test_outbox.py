@@ -19,7 +19,7 @@ from django_verify.events import outbox, post
 from django_verify.management import loops
 from django_verify.models import EventSink, Webhook, WebhookDelivery
 from tests.cuts import WAYS, Cut
-from tests.receivers import CHALLENGE, FACTOR, make_webhook, tell, the_row
+from tests.receivers import CHALLENGE, FACTOR, make_webhook, notify, the_row
 
 pytestmark = pytest.mark.django_db(transaction=True)
 cut_off = pytest.mark.skipif(connection.vendor == "sqlite", reason="a file has no socket to cut")
@@ -29,18 +29,18 @@ def test_each_webhook_that_asks_gets_a_row(service, django_assert_num_queries):
     every = make_webhook(service)
     deleted = make_webhook(service, event_types=["factor.deleted"])
     make_webhook(service, status="disabled")
-    assert tell(service, "deleted") == 2
+    assert notify(service, "deleted") == 2
     rows = WebhookDelivery.objects.all()
     assert {row.webhook_id for row in rows} == {every.sid, deleted.sid}
     assert len({row.event_id for row in rows}) == 1
-    assert tell(service, "verified") == 1
+    assert notify(service, "verified") == 1
     with django_assert_num_queries(1):
         assert outbox.record("VA" + "0" * 32, "factor.created", {}) == 0
 
 
-def test_what_a_report_says(service):
+def test_what_a_report_states(service):
     make_webhook(service)
-    tell(service, "approved")
+    notify(service, "approved")
     row = WebhookDelivery.objects.get()
     assert dict(row.payload) == {
         "uuid": str(row.event_id),
@@ -62,7 +62,7 @@ def test_what_a_report_says(service):
 def test_a_rollback_records_nothing(service):
     make_webhook(service)
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        tell(service)
+        notify(service)
         1 / 0  # noqa: B018
     assert not WebhookDelivery.objects.exists()
 
@@ -70,7 +70,7 @@ def test_a_rollback_records_nothing(service):
 def test_a_webhook_that_is_deleted_at_this_moment_takes_nothing_back(service):
     hook = make_webhook(service)
     with transaction.atomic():
-        tell(service)
+        notify(service)
         rows = Webhook.objects.filter(sid=hook.sid)
         rows._raw_delete(rows.db)
     assert WebhookDelivery.objects.count() == 1
@@ -90,7 +90,7 @@ def test_a_delivery_has_one_receiver(service):
 
 def test_a_delivered_row_keeps_no_payload(service, receiver):
     make_webhook(service, webhook_url=receiver.url)
-    tell(service)
+    notify(service)
     assert outbox.deliver_due() == 1
     row = the_row()
     assert (row.status, row.payload, row.response_status, row.tries) == ("delivered", [], 200, 1)
@@ -101,7 +101,7 @@ def test_a_delivered_row_keeps_no_payload(service, receiver):
 
 def test_a_receiver_that_is_down_for_an_hour(service, receiver, clock):
     hook = make_webhook(service, webhook_url=receiver.url)
-    tell(service)
+    notify(service)
     receiver.answers = [(500, {})] * 4
     due = []
     for _ in range(20):
@@ -126,7 +126,7 @@ def test_a_receiver_that_is_down_for_an_hour(service, receiver, clock):
 
 def test_it_is_given_up_after_the_last_try_and_can_be_replayed(service, receiver, clock):
     make_webhook(service, webhook_url=receiver.url)
-    tell(service)
+    notify(service)
     event_id = the_row().event_id
     receiver.answers = [(301, {"location": receiver.url})] * 11
     for _ in range(20):
@@ -160,7 +160,7 @@ def disabled():
 def test_gone_disables_the_webhook(api, service, receiver, disabled):
     hook = make_webhook(service, webhook_url=receiver.url)
     for _ in range(3):
-        tell(service)
+        notify(service)
     receiver.answers = [(410, {})]
     assert outbox.deliver_due() == 1
     hook.refresh_from_db()
@@ -170,12 +170,12 @@ def test_gone_disables_the_webhook(api, service, receiver, disabled):
     errors = WebhookDelivery.objects.filter(status="dead").values_list("error", flat=True)
     assert sorted(errors) == ["it answered 410", *["the receiver is disabled"] * 2]
     assert len(receiver.requests) == 1
-    assert tell(service) == 0
+    assert notify(service) == 0
     form = {"Status": "enabled", "WebhookUrl": "https://hooks.example.com/"}
     assert api.post(f"Services/{service.sid}/Webhooks/{hook.sid}", form).status == 200
     hook.refresh_from_db()
     assert (hook.status, hook.disabled_reason) == ("enabled", "")
-    assert tell(service) == 1
+    assert notify(service) == 1
 
 
 def test_five_days_of_failures_disable_it(service, receiver, clock, disabled):
@@ -184,7 +184,7 @@ def test_five_days_of_failures_disable_it(service, receiver, clock, disabled):
     for shift in (0, 5 * 86_400 - 1, 1):
         clock.shift(shift)
         WebhookDelivery.objects.all().delete()
-        assert tell(service) == 1
+        assert notify(service) == 1
         assert disabled == []
         outbox.deliver_due()
     assert disabled == [(hook.pk, "disabled", "failing")]
@@ -208,13 +208,13 @@ def test_five_days_of_failures_disable_it(service, receiver, clock, disabled):
 )
 def test_a_receiver_may_ask_for_rest(service, receiver, clock, status, retry_after, seconds):
     make_webhook(service, webhook_url=receiver.url)
-    tell(service)
+    notify(service)
     receiver.answers = [(status, {"retry-after": retry_after})]
     outbox.deliver_due()
     wait = (the_row().due_at - timezone.now()).total_seconds()
     assert seconds <= wait <= seconds * 1.1
     # What is new waits too.
-    tell(service)
+    notify(service)
     assert outbox.deliver_due() == (seconds == 5)
     clock.shift(wait + 0.001)
     while outbox.deliver_due():
@@ -227,11 +227,11 @@ def test_a_slow_receiver_holds_up_no_other(service, make_receiver):
     slow.gate = threading.Event()
     make_webhook(service, webhook_url=slow.url)
     for _ in range(3):
-        tell(service)
+        notify(service)
     quick = make_webhook(service, webhook_url=fast.url)
     with serving(workers=2):
         for number in range(1, 4):
-            tell(service)
+            notify(service)
             delivered = quick.deliveries.filter(status="delivered")
             assert eventually(lambda n=number, rows=delivered: rows.count() == n)
         assert len(slow.requests) == 1
@@ -271,9 +271,9 @@ def eventually(condition):
     return False
 
 
-def test_a_dead_worker_is_taken_over(service, receiver, clock):
+def test_a_dead_worker_is_claimed_again(service, receiver, clock):
     hook = make_webhook(service, webhook_url=receiver.url)
-    tell(service)
+    notify(service)
     now = timezone.now()
     until = now + dt.timedelta(seconds=outbox.LEASE)
     Webhook.objects.update(lease="dead", due_at=until)
@@ -290,7 +290,7 @@ def test_a_dead_worker_is_taken_over(service, receiver, clock):
 
 def test_a_finish_without_the_lease_is_refused(service, receiver, monkeypatch, caplog):
     make_webhook(service, webhook_url=receiver.url)
-    tell(service)
+    notify(service)
     real = post.post
 
     def overtaken(row, *args):
@@ -305,31 +305,31 @@ def test_a_finish_without_the_lease_is_refused(service, receiver, monkeypatch, c
 
 def test_interrupted_tries_come_to_an_end(service, receiver, clock):
     make_webhook(service, webhook_url=receiver.url)
-    tell(service)
+    notify(service)
     past = timezone.now() - dt.timedelta(seconds=1)
     WebhookDelivery.objects.update(status="sending", due_at=past, tries=11)
     assert outbox.deliver_due() == 1
     assert (the_row().status, receiver.requests) == ("dead", [])
 
 
-def test_a_turn_makes_room_for_others(service, make_receiver):
+def test_a_try_makes_room_for_others(service, make_receiver):
     busy, other = make_receiver(), make_receiver()
     make_webhook(service, webhook_url=busy.url)
     for _ in range(30):
-        tell(service)
+        notify(service)
     make_webhook(service, webhook_url=other.url)
-    tell(service)
+    notify(service)
     assert outbox.deliver_due(limit=6, workers=1) == 4
     assert (len(busy.requests), len(other.requests)) == (3, 1)
 
 
-def test_two_sweepers_deliver_each_once(service, make_receiver, aligned):
+def test_two_passers_deliver_each_once(service, make_receiver, aligned):
     receivers = [make_receiver() for _ in range(3)]
     for each in receivers:
         make_webhook(service, webhook_url=each.url)
     for _ in range(2):
         for _ in range(5):
-            tell(service)
+            notify(service)
         tried = aligned([lambda: outbox.deliver_due(100, 1)] * 6)
         while more := outbox.deliver_due(100, 1):
             tried.append(more)
@@ -341,21 +341,21 @@ def test_two_sweepers_deliver_each_once(service, make_receiver, aligned):
 def test_the_backlog_and_the_purge(service, receiver, clock):
     make_webhook(service, webhook_url=receiver.url)
     assert outbox.backlog(timezone.now()) == (0, 0)
-    tell(service)
+    notify(service)
     clock.shift(90)
-    tell(service)
+    notify(service)
     assert outbox.backlog(timezone.now()) == (2, 90)
     while outbox.deliver_due():
         pass
     assert outbox.backlog(timezone.now()) == (0, 0)
     clock.shift(45)
-    tell(service)
+    notify(service)
     assert outbox.deliver_due() == 1
     clock.shift(30 * 86_400 - 45)
     assert outbox.purge() == 0  # it is their end that counts, not the event
     clock.shift(30)
     assert (outbox.purge(1), outbox.purge(), outbox.purge()) == (1, 1, 0)
-    tell(service)
+    notify(service)
     clock.shift(31 * 86_400)
     assert outbox.purge() == 1
     assert the_row().status == "pending"
@@ -364,7 +364,7 @@ def test_the_backlog_and_the_purge(service, receiver, clock):
 def test_the_command_posts_until_nothing_is_due(service, receiver, capsys):
     make_webhook(service, webhook_url=receiver.url)
     for _ in range(25):
-        tell(service)
+        notify(service)
     call_command("deliverwebhooks", limit=22)
     assert capsys.readouterr().out == "22 deliveries tried\n"
     call_command("deliverwebhooks")
@@ -375,9 +375,9 @@ def test_the_command_posts_until_nothing_is_due(service, receiver, capsys):
             call_command("deliverwebhooks", **bad)
 
 
-def test_the_command_goes_on_until_it_is_told_to_stop(service, receiver):
+def test_the_command_goes_on_until_it_is_reported_to_stop(service, receiver):
     make_webhook(service, webhook_url=receiver.url)
-    tell(service)
+    notify(service)
 
     def stop():
         assert eventually(lambda: receiver.requests)
@@ -399,12 +399,12 @@ def test_the_command_goes_on_until_it_is_told_to_stop(service, receiver):
 @cut_off
 @pytest.mark.parametrize("way", WAYS[:2])
 def test_a_connection_that_dies_at_any_statement_mutes_no_receiver(service, receiver, clock, way):
-    """The rest is posted by the next sweep, at the same moment, and nothing is posted twice."""
+    """The rest is posted by the next pass, at the same moment, and nothing is posted twice."""
     hook = make_webhook(service, webhook_url=receiver.url)
     hook.sealed_secret = hook.seal_secret("whsec_" + "A" * 44)
     hook.save()
     for at in itertools.count(1):
-        tell(service)
+        notify(service)
         before = len(receiver.requests)
         with Cut(at, way).applied() as cut, suppress(*reconnect.FAILURES):
             outbox.deliver_due()
@@ -419,9 +419,9 @@ def test_a_connection_that_dies_at_any_statement_mutes_no_receiver(service, rece
     assert at > 8
 
 
-def test_a_turn_that_breaks_off_does_not_end_the_service(service, receiver, monkeypatch, caplog):
+def test_a_try_that_breaks_off_does_not_end_the_service(service, receiver, monkeypatch, caplog):
     make_webhook(service, webhook_url=receiver.url)
-    tell(service)
+    notify(service)
     real = post.post
 
     def once(*args):
@@ -439,10 +439,10 @@ def test_a_turn_that_breaks_off_does_not_end_the_service(service, receiver, monk
 def test_the_command_replaces_a_secret(service, capsys):
     hook = make_webhook(service)
     call_command("rotatewebhooksecret", hook.sid)
-    told = json.loads(capsys.readouterr().out)
+    received = json.loads(capsys.readouterr().out)
     hook.refresh_from_db()
     now = timezone.now()
-    assert told == {"sid": hook.sid, "signing_secret": hook.open_secrets(now)[0]}
+    assert received == {"sid": hook.sid, "signing_secret": hook.open_secrets(now)[0]}
     call_command("rotatewebhooksecret", hook.sid, secret="k" * 32, overlap=0)
     hook.refresh_from_db()
     assert hook.open_secrets(now + dt.timedelta(seconds=1)) == ["k" * 32]

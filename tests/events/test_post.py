@@ -14,7 +14,7 @@ from django_verify.events import outbox, post
 from django_verify.models import EventSink, Webhook, WebhookDelivery
 from django_verify.net import client
 from tests.net.test_client import REFUSED, looked_up  # noqa: F401
-from tests.receivers import make_webhook, tell, the_row
+from tests.receivers import make_webhook, notify, the_row
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,7 +45,7 @@ def test_both_signatures_hold_and_break_with_any_byte(service, receiver, clock, 
     if kind == "form":
         hook = make_webhook(service, webhook_url=f"{receiver.url}Hook%7E?tenant=1&x=a%20b#part")
         secret = outbox.rotate_secret(hook)
-        tell(service, "approved")
+        notify(service, "approved")
     else:
         sink = EventSink.objects.create(
             account=service.account, url=receiver.url.rstrip("/"), friendly_name="x"
@@ -79,9 +79,9 @@ def test_both_signatures_hold_and_break_with_any_byte(service, receiver, clock, 
     assert not accepted_by_sdk("whsec_" + "A" * 32, url, headers, body)
 
 
-def test_the_older_form_says_less_and_empty_values_are_left_out(service, receiver):
+def test_the_older_form_states_less_and_empty_values_are_left_out(service, receiver):
     make_webhook(service, webhook_url=receiver.url, version="v1")
-    tell(service, "approved")
+    notify(service, "approved")
     make_webhook(service, webhook_url=receiver.url, event_types=["factor.deleted"])
     outbox.record(service.sid, "factor.deleted", {"factor_friendly_name": "", "x": "y"})
     while outbox.deliver_due():
@@ -101,7 +101,7 @@ def test_an_old_secret_signs_beside_the_new_one_for_a_day(service, receiver, clo
     assert old not in hook.sealed_old_secret + hook.sealed_secret
     for shift, holds in ((0, True), (86_399, True), (1, False)):
         clock.shift(shift)
-        tell(service)
+        notify(service)
         outbox.deliver_due()
         url, headers, body = receiver.requests[-1]
         headers = {name.lower(): value for name, value in headers.items()}
@@ -112,7 +112,7 @@ def test_an_old_secret_signs_beside_the_new_one_for_a_day(service, receiver, clo
 
 def test_a_webhook_made_over_the_api_signs_with_a_secret_nobody_has_seen(service, receiver):
     hook = make_webhook(service, webhook_url=receiver.url)
-    tell(service)
+    notify(service)
     outbox.deliver_due()
     hook.refresh_from_db()
     (secret,) = hook.open_secrets(dt.datetime.now(dt.UTC))
@@ -123,7 +123,7 @@ def test_a_webhook_made_over_the_api_signs_with_a_secret_nobody_has_seen(service
 def test_a_receiver_may_keep_the_secret_it_knows(service, receiver):
     hook = make_webhook(service, webhook_url=receiver.url)
     outbox.rotate_secret(hook, "an auth token of the vendor's, 32+")
-    tell(service)
+    notify(service)
     outbox.deliver_due()
     url, headers, body = receiver.requests[0]
     headers = {name.lower(): value for name, value in headers.items()}
@@ -134,11 +134,11 @@ def test_a_receiver_may_keep_the_secret_it_knows(service, receiver):
             outbox.rotate_secret(hook, bad)
 
 
-def test_no_address_that_is_refused_at_registration_is_called(service, clock, looked_up):  # noqa: F811
+def test_no_recipient_that_is_refused_at_registration_is_called(service, clock, looked_up):  # noqa: F811
     """Rows that were written before the rule, or past it."""
     for url in REFUSED:
         make_webhook(service, webhook_url=url)
-    tell(service)
+    notify(service)
     assert outbox.deliver_due(limit=len(REFUSED)) == len(REFUSED) > 30
     for row in WebhookDelivery.objects.select_related("webhook"):
         url = row.webhook.webhook_url
@@ -157,7 +157,7 @@ def test_a_name_that_is_public_when_it_is_registered_and_private_when_it_is_call
 ):
     form = {"FriendlyName": "Hook", "EventTypes": "*", "WebhookUrl": "https://hooks.example.com/"}
     assert api.post(f"Services/{service.sid}/Webhooks", form).status == 201
-    tell(service)
+    notify(service)
     # Each try looks again, so an answer that was public once is not believed.
     for tries, found in enumerate([["10.0.0.8"], ["93.184.215.14", "::1"], ["169.254.169.254"]], 1):
         looked_up.answers.append(found)
@@ -177,13 +177,13 @@ def test_a_name_that_is_public_when_it_is_registered_and_private_when_it_is_call
     ],
     ids=str,
 )
-def test_what_goes_wrong_is_told_without_its_text(service, monkeypatch, raised, error):
+def test_what_goes_wrong_is_reported_without_its_text(service, monkeypatch, raised, error):
     def fail(*args, **kwargs):
         raise raised
 
     monkeypatch.setattr(client, "call", fail)
     make_webhook(service)
-    tell(service)
+    notify(service)
     outbox.deliver_due()
     assert (the_row().status, the_row().error) == ("pending", error)
 
@@ -191,9 +191,9 @@ def test_what_goes_wrong_is_told_without_its_text(service, monkeypatch, raised, 
 def test_a_key_that_has_left_the_ring(service, receiver, settings):
     outbox.rotate_secret(make_webhook(service, webhook_url=receiver.url))
     settings.SECRET_KEY = "another key for the tests, of more than fifty characters in all"
-    tell(service)
+    notify(service)
     outbox.deliver_due()
-    assert "has left the ring" in the_row().error
+    assert "is no longer configured" in the_row().error
     assert Webhook.objects.get().failing_since is None
     assert receiver.requests == []
 
@@ -203,12 +203,12 @@ def test_a_secret_moves_to_the_newest_key(service, receiver, settings):
     secret = outbox.rotate_secret(hook)
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another key for the tests, of more than fifty characters in all"
-    tell(service)
+    notify(service)
     outbox.deliver_due()
     settings.SECRET_KEY_FALLBACKS = []
     hook.refresh_from_db()
     assert hook.sealed_secret.startswith(f"{codes.current_key_id()}$")
-    tell(service)
+    notify(service)
     outbox.deliver_due()
     for _url, headers, body in receiver.requests:
         assert accepted_by_standard(secret, headers, body)
@@ -220,7 +220,7 @@ def test_the_lines_of_the_docs_in_a_django_view(service, receiver, rf, kind):
     url = f"{receiver.url}hooks/verify?tenant=a%20b"
     if kind == "webhook":
         secret = outbox.rotate_secret(make_webhook(service, webhook_url=url))
-        tell(service, "denied")
+        notify(service, "denied")
     else:
         sink = EventSink.objects.create(account=service.account, url=url, friendly_name="x")
         secret = outbox.rotate_secret(sink)

@@ -10,7 +10,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 POLICY = "default-src 'self'"
-# A browser that reads messages, and gets one as soon as it is told to.
+# A browser that reads messages, and gets one as soon as it is received to.
 READS_MESSAGES = """
 window.OTPCredential = class {};
 navigator.credentials.get = (options) => new Promise((resolve, reject) => {
@@ -137,7 +137,7 @@ def test_nothing_is_cut_off(browse, live_server, service, outbox, clock):
 
 
 def test_the_wait_is_counted_down(browse, live_server, service, outbox, settings, said):
-    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "CLIENT_RESEND_WAITS": [3, 1]}
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "RESEND_COOLDOWNS": [3, 1]}
     expect = playwright.expect
 
     def walk(page):
@@ -201,16 +201,16 @@ def test_the_field_follows_the_channel(browse, live_server, service, outbox, sai
     def walk(page):
         page.on("console", lambda message: said.append(message.text))
         page.goto(live_server.url)
-        address, number = page.get_by_label("E-mail address"), page.get_by_label("Phone number")
-        expect(address).to_be_hidden()
+        recipient, number = page.get_by_label("E-mail address"), page.get_by_label("Phone number")
+        expect(recipient).to_be_hidden()
         page.get_by_label("E-mail", exact=True).check()
         expect(number).to_be_hidden()
-        address.fill("nonsense")
+        recipient.fill("nonsense")
         press(page, "Send the code")
-        expect(address).to_be_focused()
+        expect(recipient).to_be_focused()
         expect(number).to_be_hidden()
-        address.fill("anna@example.com")
-        address.press("Enter")
+        recipient.fill("anna@example.com")
+        recipient.press("Enter")
         page.get_by_label("Code").fill(code_in(outbox[0]))
         press(page, "Verify")
         expect(page.get_by_role("heading")).to_have_text("Your e-mail address is verified")
@@ -248,7 +248,7 @@ def test_by_keyboard_alone(browse, live_server, service, outbox, scripts):
 
 def test_the_gate_is_passed_before_a_code_is_sent(browse, live_server, service, outbox, settings):
     gate = {"BACKEND": "django_verify.gates.memory.MemoryGate"}
-    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "GATE": gate}
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "BOT_PROTECTION": gate}
     expect = playwright.expect
 
     def walk(page):

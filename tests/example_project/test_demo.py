@@ -37,7 +37,7 @@ def test_the_demo_ends_approved():
 
 
 class ScriptedApi:
-    """Answers as told, and keeps what was asked."""
+    """Answers as asked, and keeps what was asked."""
 
     def __init__(self, *statuses):
         self.statuses = list(statuses)
@@ -114,7 +114,7 @@ def test_a_server_that_does_not_start(tmp_path):
         demo.manage(environment, "migrate")
 
 
-def test_a_failure_is_told_and_counted(monkeypatch, capsys):
+def test_a_failure_is_reported_and_counted(monkeypatch, capsys):
     def fail(folder):
         raise demo.DemoError("no luck")
 

@@ -88,7 +88,7 @@ def test_each_code_signs_in_once(client, clock):
     assert not other.session.keys()
 
 
-def test_no_name_is_told_to_exist(client, clock):
+def test_no_name_is_reported_to_exist(client, clock):
     app = enrolled(client)
     answers = {
         re.search(r'role="alert">(.*?)</div>', post(client, SIGN_IN, identity=name, code="000000"))[

@@ -62,10 +62,13 @@ def test_an_app_is_enrolled_and_signs_in(browse, live_server, service):
 
         page.get_by_role("link", name="Sign in with it").click()
         code = page.get_by_label("Code of your authenticator app")
-        for used, told in ((app.at(now), "Each code works once"), ("12", "as the app shows it")):
+        for used, received in (
+            (app.at(now), "Each code works once"),
+            ("12", "as the app shows it"),
+        ):
             code.fill(used)
             press(page, "Sign in with the code")
-            expect(page.get_by_role("alert")).to_contain_text(told)
+            expect(page.get_by_role("alert")).to_contain_text(received)
         nothing_is_cut_off(page)
         code.fill(app.at(now + 30))
         press(page, "Sign in with the code")

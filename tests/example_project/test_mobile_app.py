@@ -44,39 +44,39 @@ def test_a_proof_makes_a_user_once(prove):
         {"username": "anna", "number": PHONE},
     )
     assert str(verified_phones.primary(User.objects.get()).number) == PHONE
-    status, told = post("/sign-up/", {"username": "bert", "proof": proof})
-    assert (status, told) == (400, {"proof": ["The proof has been used."]})
+    status, received = post("/sign-up/", {"username": "bert", "proof": proof})
+    assert (status, received) == (400, {"proof": ["The proof has been used."]})
 
 
 def test_a_mistake_costs_no_proof(prove):
     User.objects.create_user("anna")
     proof = prove()
     for name in ("anna", "", "An na", "x" * 33):
-        status, told = post("/sign-up/", {"username": name, "proof": proof})
-        assert (status, list(told)) == (400, ["username"])
+        status, received = post("/sign-up/", {"username": name, "proof": proof})
+        assert (status, list(received)) == (400, ["username"])
     assert post("/sign-up/", {"username": "bert", "proof": proof})[0] == 201
 
 
 def test_a_number_of_another_user_gives_the_proof_back_and_makes_nobody(prove, settings):
     verified_phones.confirm(User.objects.create_user("anna"), PHONE)
     proof = prove()
-    status, told = post("/sign-up/", {"username": "bert", "proof": proof})
-    assert (status, told["proof"]) == (400, "This number belongs to another user.")
+    status, received = post("/sign-up/", {"username": "bert", "proof": proof})
+    assert (status, received["proof"]) == (400, "This number belongs to another user.")
     assert not User.objects.filter(username="bert").exists()
-    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "USERS_CLAIMED_NUMBER": "transfer"}
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "PHONE_CONFLICT_POLICY": "transfer"}
     assert post("/sign-up/", {"username": "bert", "proof": proof})[0] == 201
 
 
 @pytest.mark.parametrize("proof", [None, "", 5, "x.y.z", [], {"a": 1}])
 def test_what_is_no_proof_makes_nobody(proof):
-    status, told = post("/sign-up/", {"username": "anna", "proof": proof})
-    assert (status, list(told)) == (400, ["proof"])
+    status, received = post("/sign-up/", {"username": "anna", "proof": proof})
+    assert (status, list(received)) == (400, ["proof"])
     assert not User.objects.exists()
 
 
 def test_a_proof_of_another_purpose_makes_nobody(prove):
-    status, told = post("/sign-up/", {"username": "anna", "proof": prove(purpose="verify")})
-    assert (status, told) == (400, {"proof": ["The proof is for another purpose."]})
+    status, received = post("/sign-up/", {"username": "anna", "proof": prove(purpose="verify")})
+    assert (status, received) == (400, {"proof": ["The proof is for another purpose."]})
 
 
 def test_a_test_number_makes_nobody(service, settings):
@@ -85,8 +85,8 @@ def test_a_test_number_makes_nobody(service, settings):
     _, begun = post("/mobile/verifications", {"to": PHONE, "purpose": "sign-up"})
     body = {"client_secret": begun["client_secret"], "code": "482913"}
     proof = post(f"/mobile/verifications/{begun['id']}/check", body)[1]["proof"]
-    status, told = post("/sign-up/", {"username": "anna", "proof": proof})
-    assert (status, told) == (400, {"proof": ["The proof is of a test number."]})
+    status, received = post("/sign-up/", {"username": "anna", "proof": proof})
+    assert (status, received) == (400, {"proof": ["The proof is of a test number."]})
     assert not User.objects.exists()
 
 
@@ -97,7 +97,7 @@ def test_the_page_is_there_before_anything_else_is(service, account):
 
 
 @pytest.mark.browser
-def test_an_app_signs_somebody_up(browse, live_server, outbox, said, settings):  # noqa: F811
+def test_an_app_signs_another_up(browse, live_server, outbox, said, settings):  # noqa: F811
     playwright = pytest.importorskip("playwright.sync_api")
     settings.MIDDLEWARE = [
         "tests.example_project.test_browser.with_policy",
@@ -107,27 +107,27 @@ def test_an_app_signs_somebody_up(browse, live_server, outbox, said, settings): 
 
     def walk(page):
         page.on("console", lambda message: said.append(message.text))
-        told = page.locator("#app-told")
+        received = page.locator("#app-notice")
         page.goto(live_server.url + "/app/")
         page.get_by_label("Phone number").fill("415")
         press(page, "Send the code")
-        expect(told).to_contain_text("Enter a complete number")
+        expect(received).to_contain_text("Enter a complete number")
         page.get_by_label("Phone number").fill(OTHER_PHONE)
         press(page, "Send the code")
-        expect(told).to_have_text(f"We sent a code to {OTHER_PHONE}.")
+        expect(received).to_have_text(f"We sent a code to {OTHER_PHONE}.")
         code = page.get_by_label("Code")
         expect(code).to_be_focused()
         code.fill(wrong(code_in(outbox[0])))
         press(page, "Check the code")
-        expect(told).to_contain_text("Tries left: 4")
+        expect(received).to_contain_text("Tries left: 4")
         press(page, "Send it again")
-        expect(told).to_contain_text("Try again in")
+        expect(received).to_contain_text("Try again in")
         code.fill(code_in(outbox[0]))
         press(page, "Check the code")
-        expect(told).to_contain_text("Choose a name")
+        expect(received).to_contain_text("Choose a name")
         page.get_by_label("User name").fill("anna")
         press(page, "Sign up")
-        expect(told).to_have_text(f"anna has signed up with {OTHER_PHONE}.")
+        expect(received).to_have_text(f"anna has signed up with {OTHER_PHONE}.")
         heard = page.locator("#app-exchange").inner_text()
         assert outbox[0].code not in page.url
         assert page.context.cookies() == []

@@ -16,7 +16,7 @@ def test_the_flow_stands_in_the_site_s_frame(client, account):
     assert "<title>Verify your number" in html
 
 
-def test_a_wrong_field_is_told_once_in_the_title(client, account):
+def test_a_wrong_field_is_reported_once_in_the_title(client, account):
     make_service(account, client_enabled=True)
     html = client.post("/", {"channel": "sms"}).text
     assert html.count("Error:") == 1

@@ -91,9 +91,9 @@ def test_a_port_in_use():
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         with pytest.raises(CommandError, match="PORT="):
-            serve.refuse_taken(listener.getsockname()[1])
+            serve.refuse_duplicate(listener.getsockname()[1])
     with pytest.raises(CommandError, match="70000"):
-        serve.refuse_taken(70_000)
+        serve.refuse_duplicate(70_000)
 
 
 def free_port():

@@ -170,8 +170,8 @@ def test_every_class_has_a_message_and_a_docstring(kind):
     assert kind.__doc__
 
 
-def test_messages_are_told_apart():
-    # Of one shape, told apart by the parameter that they name.
+def test_messages_are_distinguished():
+    # Of one shape, received apart by the parameter that they name.
     of_a_parameter = set(exceptions.InvalidParameter.__subclasses__())
     messages = Counter(make(kind).message for kind in FAMILY if kind not in of_a_parameter)
     assert set(messages.values()) == {1}

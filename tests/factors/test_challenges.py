@@ -13,7 +13,7 @@ from django_verify.db import autocommit
 from django_verify.factors import challenges, entities
 from django_verify.models import Challenge, Factor, WebhookDelivery
 from tests.conftest import THREADS, make_service, wrong
-from tests.factors.test_entities import WHO, app, enrol, listen, told
+from tests.factors.test_entities import WHO, app, enrol, listen, received
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,7 +85,7 @@ def test_the_right_code_approves(factor, service):
     assert (answered.status, answered.date_responded) == ("approved", timezone.now())
     assert again(challenge).metadata == {"os": "Android"}
     assert heard == [challenge.sid]
-    ((name, event),) = told()
+    ((name, event),) = received()
     assert (name, event["challenge_sid"]) == ("challenge.approved", challenge.sid)
     assert event["factor_sid"] == factor.sid
 
@@ -183,7 +183,7 @@ def test_a_challenge_that_was_over_first_leaves_the_code_unused(factor, clock):
     assert not WebhookDelivery.objects.exists()
 
 
-def test_a_device_may_say_something_about_itself(factor):
+def test_a_device_may_state_something_about_itself(factor):
     challenge = challenges.create(factor)
     assert challenges.answer(challenge, metadata={"os": "iOS"}).metadata == {"os": "iOS"}
     assert again(challenge).status == "pending"
@@ -191,7 +191,7 @@ def test_a_device_may_say_something_about_itself(factor):
         challenges.answer(challenge)
 
 
-def test_guesses_are_not_charged_where_they_could_be_taken_back(factor):
+def test_guesses_are_not_charged_where_they_could_be_used_back(factor):
     challenge = challenges.create(factor)
     with transaction.atomic():
         with pytest.raises(autocommit.AtomicBlockError):
@@ -223,7 +223,7 @@ def test_the_challenges_of_a_factor_are_limited(service, clock, length, first, w
 
 
 def test_challenges_at_one_moment_keep_the_limit(service, aligned, monkeypatch):
-    monkeypatch.setattr(challenges, "TURNS", 200)
+    monkeypatch.setattr(challenges, "MAX_TRIES", 200)
     for _ in range(2):
         factor = verified(service, config_code_length=4)
 
@@ -256,7 +256,7 @@ def test_fifty_uses_of_one_code_approve_one_challenge(service, aligned):
             results = aligned([lambda c=c: answer(c) for c in asked])
         assert (results.count("approved"), results.count("pending")) == (1, THREADS - 1)
         assert Challenge.objects.filter(factor=factor, status="approved").count() == 1
-        assert len(told()) == turn + 1
+        assert len(received()) == turn + 1
 
 
 def test_fifty_wrong_codes_compare_five_for_a_challenge_and_twenty_for_a_factor(

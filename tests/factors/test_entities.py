@@ -53,7 +53,7 @@ def listen(service, *types):
     )
 
 
-def told():
+def received():
     return [
         (row.event_type, dict(row.payload))
         for row in WebhookDelivery.objects.order_by("date_created", "pk")
@@ -148,13 +148,13 @@ def test_the_right_code_verifies_once(service, heard):
     code = app(factor).now()
     assert entities.verify(factor, code).status == "verified"
     assert heard[-1] == ("verified", factor.sid)
-    (event,) = told()
+    (event,) = received()
     assert event[0] == "factor.verified"
     assert event[1]["entity_identity"] == WHO
     # 200 for any code would look like a check that succeeded.
     with pytest.raises(exceptions.InvalidFactorParameter):
         entities.verify(Factor.objects.select_related("entity").get(), code)
-    assert len(told()) == 1
+    assert len(received()) == 1
 
 
 def test_a_factor_has_five_guesses(service):
@@ -174,7 +174,7 @@ def test_what_is_malformed_costs_no_guess(service):
     assert Factor.objects.get().failures == 0
 
 
-def test_a_guess_is_not_charged_where_it_could_be_taken_back(service):
+def test_a_guess_is_not_charged_where_it_could_be_used_back(service):
     factor = enrol(service)
     with transaction.atomic(), pytest.raises(autocommit.AtomicBlockError):
         entities.verify(factor, "123456")
@@ -225,14 +225,14 @@ def test_changes_at_one_moment_are_all_kept(service, aligned):
         assert entities.fetch_factor(factor.entity, factor.sid).config == wanted
 
 
-def test_a_deleted_factor_is_told_once(service, heard):
+def test_a_deleted_factor_is_reported_once(service, heard):
     listen(service, "factor.deleted")
     factor = enrol(service)
     entities.delete_factor(factor)
     with pytest.raises(exceptions.NotFound):
         entities.delete_factor(factor)
     assert [name for name, _ in heard] == ["created", "deleted"]
-    assert [name for name, _ in told()] == ["factor.deleted"]
+    assert [name for name, _ in received()] == ["factor.deleted"]
 
 
 def test_an_entity_goes_with_its_factors(service, heard):
@@ -241,11 +241,11 @@ def test_an_entity_goes_with_its_factors(service, heard):
     entities.delete(first.entity)
     assert not Entity.objects.exists()
     assert {sid for name, sid in heard if name == "deleted"} == {first.sid, second.sid}
-    assert len(told()) == 2
+    assert len(received()) == 2
     entities.create(service, WHO)
 
 
-def test_of_two_deletions_of_an_entity_one_is_told(service, heard):
+def test_of_two_deletions_of_an_entity_one_is_reported(service, heard):
     entity = enrol(service).entity
     entities.delete(entity)
     with pytest.raises(exceptions.NotFound):
@@ -253,12 +253,12 @@ def test_of_two_deletions_of_an_entity_one_is_told(service, heard):
     assert [name for name, _ in heard] == ["created", "deleted"]
 
 
-def test_nothing_is_told_of_what_is_rolled_back(service, heard):
+def test_nothing_is_reported_of_what_is_rolled_back(service, heard):
     listen(service)
     with transaction.atomic():
         enrol(service)
         transaction.set_rollback(True)
-    assert (heard, told(), Factor.objects.count()) == ([], [], 0)
+    assert (heard, received(), Factor.objects.count()) == ([], [], 0)
 
 
 def test_the_factors_of_a_type_are_limited(service, monkeypatch):
@@ -285,7 +285,7 @@ def test_the_factors_of_a_day_are_limited(service, monkeypatch, clock):
 
 def test_enrolments_at_one_moment_keep_the_limit(service, aligned, monkeypatch):
     monkeypatch.setattr(factors.get("totp"), "limit", 3)
-    monkeypatch.setattr(entities, "TURNS", 200)
+    monkeypatch.setattr(entities, "MAX_TRIES", 200)
 
     def attempt(who):
         try:

@@ -1,4 +1,4 @@
-"""The outbox of notifications: claimed once, sent after the commit, tried again, taken over."""
+"""The outbox of notifications: claimed once, sent after the commit, tried again, claimed again."""
 
 import datetime as dt
 from io import StringIO
@@ -108,7 +108,7 @@ def test_a_failure_is_tried_again_with_growing_waits_until_its_time_is_over(fact
     assert {call.message.sid for call in sent} == {left.sid}
 
 
-def test_it_waits_as_long_as_the_push_service_says(factor, sent, clock):
+def test_it_waits_as_long_as_the_push_service_states(factor, sent, clock):
     SCRIPT.append(TemporaryPushError("busy", retry_after=90))
     SCRIPT.append(TemporaryPushError("busy", retry_after=500))
     ask(factor)
@@ -129,7 +129,7 @@ def test_zero_seconds_are_one_attempt(factor, sent, clock):
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "received"),
     [
         (PushError("refused"), "refused"),
         (ValueError(FCM_TOKEN), "ValueError in the push sender"),
@@ -137,10 +137,10 @@ def test_zero_seconds_are_one_attempt(factor, sent, clock):
     ],
     ids=str,
 )
-def test_a_permanent_error_ends_it(factor, sent, error, told, caplog):
+def test_a_permanent_error_ends_it(factor, sent, error, received, caplog):
     SCRIPT.append(error)
     ask(factor)
-    assert (row().status, row().error, row().due_at) == ("failed", told, None)
+    assert (row().status, row().error, row().due_at) == ("failed", received, None)
     assert FCM_TOKEN not in caplog.text
 
 
@@ -159,7 +159,7 @@ def test_a_token_that_was_given_up_is_sent_nothing_further(factor, sent):
     assert sent[-1].message.token.endswith("b")
 
 
-def test_what_a_dead_process_left_is_taken_over_when_its_lease_lapses(factor, sent, clock):
+def test_what_a_dead_process_left_is_claimed_again_when_its_lease_lapses(factor, sent, clock):
     SCRIPT.append(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         ask(factor)
@@ -172,7 +172,7 @@ def test_what_a_dead_process_left_is_taken_over_when_its_lease_lapses(factor, se
     assert (row().status, row().tries) == ("sent", 2)
 
 
-def test_whoever_lost_the_lease_records_nothing(factor, sent, clock):
+def test_any_caller_lost_the_lease_records_nothing(factor, sent, clock):
     def late():
         clock.shift(61)
         assert notifications.deliver_due() == 1
@@ -183,7 +183,7 @@ def test_whoever_lost_the_lease_records_nothing(factor, sent, clock):
     assert (row().status, row().tries, len(sent)) == ("sent", 2, 2)
 
 
-def test_what_was_never_tried_is_sent_by_the_sweep(factor, sent, clock, monkeypatch):
+def test_what_was_never_tried_is_sent_by_the_pass(factor, sent, clock, monkeypatch):
     monkeypatch.setattr(notifications, "wake", lambda sid: None)
     challenge = ask(factor)
     clock.shift(1)
@@ -200,7 +200,7 @@ def test_what_was_never_tried_is_sent_by_the_sweep(factor, sent, clock, monkeypa
 
 
 @pytest.mark.parametrize("status", ["approved", "denied", "expired"])
-def test_a_challenge_that_is_over_is_not_told_of(factor, sent, clock, monkeypatch, status):
+def test_a_challenge_that_is_over_is_not_informed_of(factor, sent, clock, monkeypatch, status):
     monkeypatch.setattr(notifications, "wake", lambda sid: None)
     ask(factor, expiration_date=timezone.now() + dt.timedelta(seconds=100))
     if status == "expired":
@@ -248,7 +248,7 @@ def test_the_services_credential_is_given_to_the_sender(factor, service, sent):
     assert "the secret" not in repr(used)
 
 
-def test_a_credential_of_somebody_else_is_none(factor, service, sent, settings):
+def test_a_credential_of_another_else_is_none(factor, service, sent, settings):
     theirs = make_credential(make_account("Other"))
     for sid in (theirs.sid, "CR" + "0" * 32):
         service.push_fcm_credential_sid = sid
@@ -263,7 +263,10 @@ def test_a_credential_of_somebody_else_is_none(factor, service, sent, settings):
     service.push_fcm_credential_sid = mine.sid
     service.save()
     challenge = ask(factor)
-    assert challenge.notifications.get().error == "the key of the push credential has left the ring"
+    assert (
+        challenge.notifications.get().error
+        == "the key of the push credential is no longer configured"
+    )
 
 
 def test_a_row_that_raises_stops_nobody(factor, sent, clock, monkeypatch, caplog):
@@ -306,7 +309,7 @@ def test_what_cannot_be_asked_for(factor, sent):
         notifications.ask(challenge)
 
 
-def test_a_sweep_stops_when_told(factor, sent, monkeypatch):
+def test_a_pass_stops_when_reported(factor, sent, monkeypatch):
     with monkeypatch.context() as still:
         still.setattr(notifications, "wake", lambda sid: None)
         ask(factor)
@@ -323,7 +326,7 @@ def test_with_workers_no_request_waits_for_a_push_service(factor, sent, settings
     assert (len(sent), row().status) == (1, "sent")
 
 
-def test_many_sweeps_send_once(factor, sent, aligned, monkeypatch):
+def test_many_passes_send_once(factor, sent, aligned, monkeypatch):
     with monkeypatch.context() as still:
         still.setattr(notifications, "wake", lambda sid: None)
         ask(factor)

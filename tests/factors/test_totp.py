@@ -114,7 +114,7 @@ def test_an_entity_binds_a_seed_once(service):
     enrol(service, binding_secret="GEZDGNBVGY3TQOJQ")
     with pytest.raises(exceptions.BindingExists):
         enrol(service, binding_secret="gezdgnbvgy3tqojq")
-    # Another entity's conflict would tell whose seed it is.
+    # Another entity's conflict would reveal whose seed it is.
     entities.enrol(
         service, "user-0002", "totp", "Phone", params={"binding_secret": "GEZDGNBVGY3TQOJQ"}
     )

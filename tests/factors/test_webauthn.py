@@ -14,7 +14,7 @@ pytest.importorskip("webauthn")
 from django_verify.factors import webauthn
 
 VECTORS = json.loads(Path(__file__).with_name("webauthn_vectors.json").read_text())
-# Attestation is not asked for: what vouches for the authenticator is passed over.
+# Attestation is not asked for: what vouches for the authenticator is skipped.
 RIGHT = (
     "none-es256",
     "packed-self-es256",

@@ -1,1 +1,1 @@
-"""The fault matrix: real processes, a provider that fails as told, and what must hold all the same."""
+"""The fault matrix: real processes, a provider that fails as asked, and what must hold all the same."""

@@ -14,7 +14,7 @@ from django.conf import settings
 from django_verify import signals
 from django_verify.crypto import codes
 from django_verify.net import client
-from tests.faults.senders import now, tell
+from tests.faults.senders import notify, now
 
 logger = logging.getLogger(__name__)
 
@@ -64,13 +64,13 @@ def watch(provider):
     real = codes.matches
 
     def matches(expected, given):
-        tell(provider, "compared")
+        notify(provider, "compared")
         return real(expected, given)
 
     codes.matches = matches
-    signals.verification_starting.connect(lambda **_: tell(provider, "starting"), weak=False)
+    signals.verification_starting.connect(lambda **_: notify(provider, "starting"), weak=False)
     try:
         from celery.signals import task_postrun
     except ImportError:
         return
-    task_postrun.connect(lambda **_: tell(provider, "done"), weak=False)
+    task_postrun.connect(lambda **_: notify(provider, "done"), weak=False)

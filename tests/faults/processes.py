@@ -28,13 +28,13 @@ SWEEPER = ("manage.py", "deliverattempts", *LOOP)
 PATIENCE = 120
 
 
-def eventually(condition, told=lambda: ""):
+def eventually(condition, received=lambda: ""):
     """Ask again and again, for minutes at most, and return the first answer that is true."""
     for _ in range(PATIENCE * 50):
         if answer := condition():
             return answer
         threading.Event().wait(0.02)
-    raise AssertionError(f"it never came to be\n{told()}")
+    raise AssertionError(f"it never came to be\n{received()}")
 
 
 def free_port():
@@ -68,10 +68,10 @@ class Process:
 
     def kill(self):
         """SIGKILL for all that is left of it."""
-        self.tell(signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
         self.wait()
 
-    def tell(self, number):
+    def send_signal(self, number):
         """Send a signal to each of its processes, unless it has ended."""
         if self.popen.poll() is None:
             with suppress(ProcessLookupError):
@@ -114,11 +114,11 @@ class Site:
         self.running.append(process)
         return process
 
-    def sweeper(self, **more):
+    def worker(self, **more):
         return self.start(*SWEEPER, **more)
 
     def documented(self, program, **more):
-        """Start what docs/delivery.md tells to run; its package `shop` is `tests.faults.shop`."""
+        """Start what docs/delivery.md has to run; its package `shop` is `tests.faults.shop`."""
         text = (ROOT / "docs/delivery.md").read_text()
         (line,) = re.findall(rf"^(?:python )?{program} [^#\n]*", text, re.MULTILINE)
         first, *others = shlex.split(line.replace(" shop ", " tests.faults.shop "))
@@ -144,14 +144,14 @@ class Site:
             return False
 
     def rescuer(self, leases=1):
-        """Start a sweeper for which this many leases in a row have lapsed already, by its clock."""
-        return self.sweeper(clock=leases * (conf.current().DELIVERY_LEASE + 30))
+        """Start a worker for which this many leases in a row have lapsed already, by its clock."""
+        return self.worker(clock=leases * (conf.current().DELIVERY_LEASE + 30))
 
     def only(self, *processes):
         """Have these processes go on, and stop all others."""
         self.pause()
         for process in processes:
-            process.tell(signal.SIGCONT)
+            process.send_signal(signal.SIGCONT)
 
     def pause(self):
         """Stop all processes, none of them in the middle of a statement or a transaction."""
@@ -159,11 +159,11 @@ class Site:
 
         def still():
             for process in living:
-                process.tell(signal.SIGSTOP)
+                process.send_signal(signal.SIGSTOP)
             if not busy_sessions():
                 return True
             for process in living:
-                process.tell(signal.SIGCONT)
+                process.send_signal(signal.SIGCONT)
             return False
 
         eventually(still)

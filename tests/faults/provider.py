@@ -1,4 +1,4 @@
-"""A provider that fails as told, holds whoever asks up at a gate, and counts each message it got."""
+"""A provider that fails as asked, holds anyone who asks up at a gate, and counts each message it got."""
 
 import json
 import threading
@@ -14,19 +14,19 @@ ENDLESS = (fakes.slow, fakes.drip, fakes.drip_body)
 
 
 class Gate:
-    """Where a request waits: `reached` tells that it is there, `open` lets it go on."""
+    """Where a request waits: `reached` is set once it is there, `open` lets it go on."""
 
     def __init__(self):
         self.reached, self.open, self.process = threading.Event(), threading.Event(), 0
 
     def wait(self):
-        """Wait for a process to come; return its number, where the place tells it."""
+        """Wait for a process to come; return its number, where the place knows it."""
         assert self.reached.wait(PATIENCE), "nobody came to the gate"
         return self.process
 
 
 class Provider(fakes.Fake):
-    """Its places are the senders `first` and `second`, and the moments that processes tell of."""
+    """Its places are the senders `first` and `second`, and the moments that processes report."""
 
     def __init__(self):
         self.plan, self.gates, self.held, self.declined, self.count = {}, {}, [], set(), 0
@@ -67,8 +67,8 @@ class Provider(fakes.Fake):
             if message["attempt"] == attempt.sid
         ]
 
-    def told(self, moment):
-        """How often processes have told of a moment."""
+    def received(self, moment):
+        """How often processes have reported a moment."""
         return sum(asked.path == f"/{moment}" for asked in self.asked)
 
 

@@ -1,4 +1,4 @@
-"""A sender over HTTP that tells its provider when it is about to send, and when it has its answer."""
+"""A sender over HTTP that reports its provider when it is about to send, and when it has its answer."""
 
 import os
 import threading
@@ -19,9 +19,9 @@ class Watched(HttpSender):
         return replace(asked, url=f"{asked.url}&process={os.getpid()}")
 
     def send(self, message):
-        now.patience = float(tell(self.url, "before", to=message.to, sender=self.alias))
+        now.patience = float(notify(self.url, "before", to=message.to, sender=self.alias))
         receipt = super().send(message)
-        tell(self.url, "after", to=message.to)
+        notify(self.url, "after", to=message.to)
         return receipt
 
 
@@ -34,7 +34,7 @@ class Now(threading.local):
 now = Now()
 
 
-def tell(provider, moment, **more):
+def notify(provider, moment, **more):
     """Tell a provider of a moment, and return what it answers, when it does."""
     query = urlencode({"process": os.getpid(), **more})
     with urlopen(f"{provider.rpartition('/')[0]}/{moment}?{query}", timeout=120) as answer:
@@ -58,7 +58,7 @@ def configured(provider, **values):
         "SENDERS": senders,
         "ROUTES": {"sms": ["first", "second"]},
         "DISPATCH": "tests.delivery.test_attempts.nobody",
-        # Several cells fail at once, and no sender shall be passed over for that.
+        # Several cells fail at once, and no sender shall be skipped for that.
         "BREAKER_FAILURES": 1000,
         **values,
     }

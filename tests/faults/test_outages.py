@@ -26,9 +26,9 @@ AWAY = "the database failed: OperationalError"
 
 @pytest.fixture(scope="module")
 def workers(site):
-    sweeper = site.sweeper()
+    worker = site.worker()
     poster = site.start("manage.py", "deliverwebhooks", *LOOP)
-    return sweeper, poster
+    return worker, poster
 
 
 @pytest.fixture

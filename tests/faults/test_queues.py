@@ -26,7 +26,7 @@ def redis(site):
 
 
 def asked_for(site, redis):
-    """What processes are told whose site has Celery, and its rate limits, on a Redis."""
+    """What processes are received whose site has Celery, and its rate limits, on a Redis."""
     return {
         "values": {"DISPATCH": "celery", "RATE_LIMIT_STORE": redis.url},
         "environment": {"BROKER_URL": redis.url},
@@ -59,8 +59,8 @@ def worker(site, redis):
 
 
 @pytest.fixture(scope="module")
-def sweeper(site):
-    """The sweeper, by its documented command line."""
+def deliverer(site):
+    """The deliverer, by its documented command line."""
     return site.documented("manage.py deliverattempts")
 
 
@@ -75,13 +75,13 @@ def test_celery_sends_and_a_job_that_comes_eight_times_sends_once(
     attempt, jobs = the_attempt(phone), celery.Celery(broker=redis.url)
     for _ in range(8):
         jobs.send_task("django_verify.deliver", (attempt.sid,))
-    eventually(lambda: provider.told("done") == 8, lambda: worker().log)
+    eventually(lambda: provider.received("done") == 8, lambda: worker().log)
     assert provider.messages(attempt)
     gate.open.set()
     attempt = ended(phone, worker())
     assert (attempt.message_status, attempt.messages, attempt.tries) == ("sent", 1, 1)
     jobs.send_task("django_verify.deliver", (attempt.sid,))
-    eventually(lambda: provider.told("done") == 10, lambda: worker().log)
+    eventually(lambda: provider.received("done") == 10, lambda: worker().log)
     assert holds(provider, service, attempt) == ["first"]
 
 
@@ -92,7 +92,7 @@ def rescuer(site):
 
 
 @needs_redis
-def test_a_celery_worker_that_is_killed_is_followed_by_the_sweeper(
+def test_a_celery_worker_that_is_killed_is_followed_by_the_deliverer(
     worker, rescuer, client, web, redis, provider, service, phones, only
 ):
     phone, gate = next(phones), provider.hold("first")
@@ -109,16 +109,16 @@ def test_a_celery_worker_that_is_killed_is_followed_by_the_sweeper(
 
 @needs_redis
 def test_a_redis_that_dies_comes_back_and_falls_silent_stops_no_start(
-    sweeper, site, provider, account, service, phones
+    deliverer, site, provider, account, service, phones
 ):
     redis = site.keep(Redis(site.folder))
-    sweeper.tell(signal.SIGCONT)
+    deliverer.send_signal(signal.SIGCONT)
     client = Client(site.web(**asked_for(site, redis)), account, service)
 
     def start():
         phone = next(phones)
         assert client.start(phone).status_code == 201
-        attempt = ended(phone, sweeper)
+        attempt = ended(phone, deliverer)
         assert (attempt.message_status, attempt.messages) == ("sent", 1)
         assert holds(provider, service, attempt) == ["first"]
 
@@ -129,7 +129,7 @@ def test_a_redis_that_dies_comes_back_and_falls_silent_stops_no_start(
     redis = site.keep(Redis(site.folder, redis.port))
     start()
     assert Store.from_url(redis.url).llen("celery") == 1
-    redis.tell(signal.SIGSTOP)
+    redis.send_signal(signal.SIGSTOP)
     start()
     refuses_what_is_limited(client, service, next(phones))
     # From now on the silent broker is not asked, and keeps nobody waiting.

@@ -85,7 +85,7 @@ def digest(action, subject, moment):
 
 @dataclass
 class Device:
-    """One key of one device; every value may be told otherwise."""
+    """One key of one device; every value may be received otherwise."""
 
     action: str = "start"
     subject: str = "+49 151 23456789"

@@ -30,7 +30,7 @@ def gate_of(settings):
     """Build a gate by the settings, as a site would."""
 
     def gate_of(name, **options):
-        settings.DJANGO_VERIFY = {"GATE": {"BACKEND": backend(name), "OPTIONS": options}}
+        settings.DJANGO_VERIFY = {"BOT_PROTECTION": {"BACKEND": backend(name), "OPTIONS": options}}
         return gates.configured()
 
     return gate_of
@@ -49,5 +49,5 @@ def forgotten():
     memory.asked.clear()
 
 
-def judge(gate, token, *, action="start", subject=PHONE, remote_ip=IP):
-    return gate.judge(token, remote_ip=remote_ip, action=action, subject=subject)
+def verify(gate, token, *, action="start", subject=PHONE, remote_ip=IP):
+    return gate.verify(token, remote_ip=remote_ip, action=action, subject=subject)

@@ -1,4 +1,4 @@
-"""Providers' judging APIs on loopback, each as its documentation has it.
+"""Providers' verifying APIs on loopback, each as its documentation has it.
 
 Nothing here is shared with the gates, but the envelope that apps write, which is written anew.
 """

@@ -1,4 +1,4 @@
-"""The way in: the gate's verdict before anything else, and each token once."""
+"""The way in: the gate's result before anything else, and each token once."""
 
 import datetime as dt
 
@@ -17,7 +17,7 @@ ASKED = {"remote_ip": "203.0.113.7", "action": "start", "subject": "+49 151 2345
 
 @pytest.fixture(autouse=True)
 def gate(settings):
-    settings.DJANGO_VERIFY = {"GATE": {"BACKEND": MEMORY}}
+    settings.DJANGO_VERIFY = {"BOT_PROTECTION": {"BACKEND": MEMORY}}
     memory.asked.clear()
     yield
     memory.asked.clear()
@@ -49,7 +49,7 @@ def test_what_is_refused_leaves_no_row(django_assert_num_queries):
 
 
 def test_a_token_of_another_use_is_another_token():
-    assert single_use.spend("proof", "open-1", timezone.now() + dt.timedelta(hours=1))
+    assert single_use.consume("proof", "open-1", timezone.now() + dt.timedelta(hours=1))
     admission.admit("open-1", **ASKED)
 
 
@@ -71,21 +71,21 @@ def test_while_the_provider_is_down_nobody_is_let_in():
 
 
 def test_a_site_may_stand_open_while_the_provider_is_down(settings, caplog):
-    settings.DJANGO_VERIFY = {"GATE": {"BACKEND": MEMORY, "OPTIONS": {"open_when_down": True}}}
+    settings.DJANGO_VERIFY = {"BOT_PROTECTION": {"BACKEND": MEMORY, "OPTIONS": {"fail_open": True}}}
     admission.admit("down", **ASKED)
-    assert "memory is down and stands open" in caplog.text
+    assert "memory is down and fails open" in caplog.text
     assert reason("") == "missing"
     assert reason("shut") == "invalid"
 
 
 @pytest.mark.parametrize("why", ["misconfigured", "unreadable"])
 def test_another_fault_opens_nothing(why, settings, monkeypatch):
-    settings.DJANGO_VERIFY = {"GATE": {"BACKEND": MEMORY, "OPTIONS": {"open_when_down": True}}}
+    settings.DJANGO_VERIFY = {"BOT_PROTECTION": {"BACKEND": MEMORY, "OPTIONS": {"fail_open": True}}}
 
-    def judge(self, token, **asked):
+    def verify(self, token, **asked):
         raise GateUnavailable(why)
 
-    monkeypatch.setattr(memory.MemoryGate, "judge", judge)
+    monkeypatch.setattr(memory.MemoryGate, "verify", verify)
     assert reason("open-1") == why
 
 

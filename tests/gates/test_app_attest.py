@@ -27,21 +27,21 @@ def gate(**options):
     return AppAttestGate(**{"app_id": APP, "root": apple().pem} | options)
 
 
-def judge(token, *, action="start", subject=SUBJECT, **options):
-    return gate(**options).judge(token, remote_ip="203.0.113.7", action=action, subject=subject)
+def verify(token, *, action="start", subject=SUBJECT, **options):
+    return gate(**options).verify(token, remote_ip="203.0.113.7", action=action, subject=subject)
 
 
 def reason(token, **values):
     with pytest.raises(GateRefused) as caught:
-        judge(token, **values)
+        verify(token, **values)
     return caught.value.reason
 
 
 def test_a_genuine_app_passes():
     device = Device()
-    verdict = judge(device.token())
-    assert verdict.token_key == device.hash.hex()
-    assert verdict.lifetime > 300 + 60
+    result = verify(device.token())
+    assert result.token_key == device.hash.hex()
+    assert result.lifetime > 300 + 60
 
 
 def test_every_spelling_of_one_attestation_has_one_key():
@@ -51,9 +51,9 @@ def test_every_spelling_of_one_attestation_has_one_key():
         base64.b64encode(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))).decode()
         for part in (key_id, attestation)
     ]
-    keys = {judge(device.token()).token_key, judge(".".join([version, moment, *plain])).token_key}
+    keys = {verify(device.token()).token_key, verify(".".join([version, moment, *plain])).token_key}
     raw = cbor2.dumps(device.parts()) + b"more"
-    assert keys == {judge(device.token(raw)).token_key}
+    assert keys == {verify(device.token(raw)).token_key}
 
 
 @pytest.mark.parametrize(
@@ -80,11 +80,11 @@ def test_the_moment_is_signed_over():
 @pytest.mark.parametrize(
     ("age", "found"), [(-59, None), (-62, "expired"), (299, None), (302, "expired")]
 )
-def test_it_is_taken_for_five_minutes(age, found):
+def test_it_is_accepted_for_five_minutes(age, found):
     now = dt.datetime.now(dt.UTC)
     with time_machine.travel(now, tick=False):
         token = Device(moment=int(now.timestamp()) - age).token()
-        assert (judge(token) and None if found is None else reason(token)) == found
+        assert (verify(token) and None if found is None else reason(token)) == found
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_critical_demand_that_is_unknown_is_refused():
     assert (
         reason(Device(between=apple().authority(extensions=[(strange, True)])).token()) == "invalid"
     )
-    assert judge(Device(between=apple().authority(extensions=[(strange, False)])).token())
+    assert verify(Device(between=apple().authority(extensions=[(strange, False)])).token())
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_an_authority_that_is_none_is_refused(values):
 def test_another_root_is_refused():
     other = Apple()
     assert reason(Device(by=other).token()) == "invalid"
-    assert judge(Device(by=other).token(), root=other.pem)
+    assert verify(Device(by=other).token(), root=other.pem)
     # Certified by ours, signed by another's key of the same name.
     mixed = Apple(root_key=apple().root_key)
     assert reason(Device(between=mixed.between).token()) == "invalid"
@@ -143,7 +143,7 @@ def test_another_root_is_refused():
 
 def test_the_environment_is_one_of_two():
     token = Device(aaguid=attestations.DEVELOPMENT).token()
-    assert judge(token, environment="development")
+    assert verify(token, environment="development")
     assert reason(Device().token(), environment="development") == "wrong_app"
     assert gate(environment="development").development
     assert not gate().development
@@ -193,7 +193,7 @@ def test_what_is_no_attestation_is_refused(raw):
 def test_an_attestation_of_another_shape_is_refused(changes):
     device = Device()
     parts = device.parts()
-    assert judge(device.token(cbor2.dumps(parts)))
+    assert verify(device.token(cbor2.dumps(parts)))
     different = changes(*parts["attStmt"]["x5c"])
     assert reason(device.token(cbor2.dumps(parts | different))) == "invalid"
 
@@ -216,7 +216,7 @@ def test_no_bytes_raise_anything_else(noise, at, byte):
     whole[at % len(whole)] = byte
     for raw in (noise, bytes(whole)):
         try:
-            judge(device.token(raw))
+            verify(device.token(raw))
         except GateRefused as error:
             assert error.reason in {"invalid", "wrong_app", "wrong_subject"}
 
@@ -271,7 +271,7 @@ def test_impossible_options(options):
 def test_the_root_may_be_a_file(tmp_path):
     path = tmp_path / "root.pem"
     path.write_text(apple().pem)
-    assert judge(Device().token(), root=str(path))
+    assert verify(Device().token(), root=str(path))
 
 
 def test_the_root_is_apples_by_default():
@@ -293,7 +293,7 @@ def test_the_digest_is_the_documented_one():
     assert attestations.digest("start", SUBJECT, 1_700_000_000) == ours
 
 
-def test_a_missing_library_is_told(monkeypatch):
+def test_a_missing_library_is_reported(monkeypatch):
     monkeypatch.setattr(app_attest, "find_spec", lambda name: None)
     (error,) = gate().check()
     assert error.id == "django_verify.E044"

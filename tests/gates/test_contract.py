@@ -19,10 +19,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_verify import exceptions, gates
 from django_verify.exceptions import GateRefused, GateUnavailable
-from django_verify.gates import Gate, Verdict
+from django_verify.gates import Gate, Result
 from tests.gates import fakes
 from tests.gates.attestations import APP, Device, apple
-from tests.gates.conftest import CLASSES, backend, judge
+from tests.gates.conftest import CLASSES, backend, verify
 from tests.gates.fakes import HOST, IP, PHONE, SECRET
 
 #: Modules that gates share.
@@ -35,7 +35,7 @@ REASONS = {
 
 @dataclass
 class Case:
-    """The options of a gate, and a good token; both are told the provider's fake."""
+    """The options of a gate, and a good token; both are received the provider's fake."""
 
     options: Callable
     token: Callable
@@ -135,14 +135,14 @@ def test_the_table_has_no_stale_entry():
 
 
 @every_gate
-def test_a_good_token_gets_a_verdict_that_outlives_it(name, built):
+def test_a_good_token_gets_a_result_that_outlives_it(name, built):
     gate, provider = built(name)
-    verdict = judge(gate, CASES[name].token(provider))
-    assert isinstance(verdict, Verdict)
-    assert isinstance(verdict.token_key, str)
-    assert verdict.token_key
-    assert 0 < verdict.lifetime <= 3600
-    assert verdict.token_key not in repr(verdict)
+    result = verify(gate, CASES[name].token(provider))
+    assert isinstance(result, Result)
+    assert isinstance(result.token_key, str)
+    assert result.token_key
+    assert 0 < result.lifetime <= 3600
+    assert result.token_key not in repr(result)
 
 
 @every_gate
@@ -164,7 +164,7 @@ def test_no_token_is_missing_and_strange_ones_are_invalid(name, built):
         ("é", "invalid"),
     ]:
         with pytest.raises(GateRefused) as caught:
-            judge(gate, token)
+            verify(gate, token)
         assert caught.value.reason == found
     assert provider is None or provider.asked == []
 
@@ -174,23 +174,25 @@ def test_a_token_of_nobody_is_refused(name, built):
     gate, _ = built(name)
     for token in ("nobody", "web:nobody", "elsewhere:good-1", "1.1700000000.YQ.YQ"):
         with pytest.raises(GateRefused) as caught:
-            judge(gate, token)
+            verify(gate, token)
         assert caught.value.reason in REASONS
 
 
 @every_gate
 def test_it_refuses_an_unknown_option(name, built):
-    with pytest.raises(ImproperlyConfigured, match=r"DJANGO_VERIFY\['GATE'\].*no_such_option"):
+    with pytest.raises(
+        ImproperlyConfigured, match=r"DJANGO_VERIFY\['BOT_PROTECTION'\].*no_such_option"
+    ):
         built(name, no_such_option=1)
 
 
 @every_gate
-def test_it_stands_open_only_where_that_is_said(name, built):
+def test_it_fails_open_only_where_that_is_stated(name, built):
     gate, _ = built(name)
-    assert gate.stands_open("web:good-1") is False
-    if "open_when_down" in inspect.signature(GATES[name][0]).parameters:
-        gate, _ = built(name, open_when_down=True)
-        assert gate.stands_open("good-1") is True
+    assert gate.fails_open("web:good-1") is False
+    if "fail_open" in inspect.signature(GATES[name][0]).parameters:
+        gate, _ = built(name, fail_open=True)
+        assert gate.fails_open("good-1") is True
 
 
 @every_gate
@@ -201,11 +203,11 @@ def test_a_provider_that_breaks_down_is_unavailable(name, built, caplog):
     token = CASES[name].token(provider)
     provider.fault = (500, f"<h1>{token} {SECRET}".encode())
     with caplog.at_level(logging.DEBUG), pytest.raises(GateUnavailable) as caught:
-        judge(gate, token)
+        verify(gate, token)
     assert caught.value.reason == "unavailable"
-    told = [caplog.text, *traceback.format_exception(caught.value)]
+    received = [caplog.text, *traceback.format_exception(caught.value)]
     for secret in (token, SECRET, PHONE, IP):
-        assert not [text for text in told if secret in text]
+        assert not [text for text in received if secret in text]
 
 
 @every_gate
@@ -215,7 +217,7 @@ def test_its_repr_shows_no_option(name, built):
 
 
 @every_gate
-def test_its_file_says_what_it_is_for(name):
+def test_its_file_states_what_it_is_for(name):
     (kind,) = GATES[name]
     assert (sys.modules[kind.__module__].__doc__ or "").strip()
     assert (kind.__doc__ or "").strip()
@@ -237,17 +239,17 @@ def test_it_imports_no_sibling_no_settings_and_no_models(name):
 
 def test_the_base_promises_nothing_by_itself():
     gate = Gate()
-    assert (gate.development, gate.open_when_down, list(gate.check())) == (False, False, [])
+    assert (gate.development, gate.fail_open, list(gate.check())) == (False, False, [])
     with pytest.raises(NotImplementedError):
-        judge(gate, "x")
+        verify(gate, "x")
 
 
 def test_the_reasons_are_those_of_the_docs():
     page = (Path(__file__).parents[2] / "docs/gates.md").read_text(encoding="utf-8")
-    told = exceptions.GateRefused.__doc__ + exceptions.GateUnavailable.__doc__
+    received = exceptions.GateRefused.__doc__ + exceptions.GateUnavailable.__doc__
     for reason in REASONS | {"unavailable", "misconfigured", "unreadable"}:
         assert f"`{reason}`" in page
-        assert f"`{reason}`" in told
+        assert f"`{reason}`" in received
 
 
 @pytest.mark.parametrize(
@@ -261,16 +263,16 @@ def test_a_choice_that_cannot_be_read(choices, sentence, gate_of):
 def test_a_choice_asks_the_gate_that_the_token_names(gate_of):
     memory = {"BACKEND": backend("memory")}
     choices = {
-        "a": memory | {"OPTIONS": {"password": "open-a", "open_when_down": True}},
+        "a": memory | {"OPTIONS": {"password": "open-a", "fail_open": True}},
         "b": memory | {"OPTIONS": {"password": "open-b"}},
     }
     gate = gate_of("choice", gates=choices)
-    assert judge(gate, "a:open-a").token_key == "a:open-a"
-    assert judge(gate, "b:open-b:open-a").token_key == "b:open-b:open-a"
+    assert verify(gate, "a:open-a").token_key == "a:open-a"
+    assert verify(gate, "b:open-b:open-a").token_key == "b:open-b:open-a"
     for token in ("b:open-a", "open-a", ":open-a", "a", "c:open-a"):
         with pytest.raises(GateRefused):
-            judge(gate, token)
-    assert gate.stands_open("a:down")
-    assert not gate.stands_open("b:down")
-    assert not gate.stands_open("c:down")
+            verify(gate, token)
+    assert gate.fails_open("a:down")
+    assert not gate.fails_open("b:down")
+    assert not gate.fails_open("c:down")
     assert gate.development

@@ -1,4 +1,4 @@
-"""Play Integrity: what Google is asked, what a verdict must hold, and what it is bound to."""
+"""Play Integrity: what Google is asked, what a result must hold, and what it is bound to."""
 
 import json
 import time
@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_verify.exceptions import GateRefused, GateUnavailable
 from django_verify.net import google as google_accounts
-from tests.gates.conftest import judge
+from tests.gates.conftest import verify
 from tests.gates.fakes import PHONE, Google
 from tests.senders.fakes import FAULTS
 
@@ -34,17 +34,17 @@ def front(gate_of, google):
 
 def reason(gate, token, **values):
     with pytest.raises((GateRefused, GateUnavailable)) as caught:
-        judge(gate, token, **values)
+        verify(gate, token, **values)
     return caught.value.reason
 
 
 def test_a_genuine_app_passes(front, google):
     gate = front()
     token = google.issue("start", PHONE)
-    verdict = judge(gate, token)
+    result = verify(gate, token)
     hash_ = google.payloads[token.split(".", 2)[2]]["requestDetails"]
-    assert verdict.token_key == f"{hash_['requestHash']}.{hash_['timestampMillis']}"
-    assert verdict.lifetime > 300 + 60
+    assert result.token_key == f"{hash_['requestHash']}.{hash_['timestampMillis']}"
+    assert result.lifetime > 300 + 60
     assert [asked.path for asked in google.asked] == [
         "/token",
         "/v1/com.example.app:decodeIntegrityToken",
@@ -55,26 +55,26 @@ def test_an_access_token_is_used_until_it_runs_out(front, google):
     gate = front()
     with time_machine.travel(time.time(), tick=False) as clock:
         for _ in range(3):
-            judge(gate, google.issue("start", PHONE))
+            verify(gate, google.issue("start", PHONE))
         assert [asked.path for asked in google.asked].count("/token") == 1
         clock.shift(3599)
-        judge(gate, google.issue("start", PHONE))
+        verify(gate, google.issue("start", PHONE))
         assert [asked.path for asked in google.asked].count("/token") == 2
 
 
 def test_an_access_token_that_is_refused_is_forgotten(front, google):
     gate = front()
-    judge(gate, google.issue("start", PHONE))
+    verify(gate, google.issue("start", PHONE))
     google.access = "ya29.two"
     assert reason(gate, google.issue("start", PHONE)) == "misconfigured"
-    assert judge(gate, google.issue("start", PHONE))
+    assert verify(gate, google.issue("start", PHONE))
 
 
 def test_the_nonce_of_a_classic_request_will_do(front, google):
     token = google.issue("start", PHONE)
     details = google.payloads[token.split(".", 2)[2]]["requestDetails"]
     details["nonce"] = details.pop("requestHash") + "="
-    assert judge(front(), token)
+    assert verify(front(), token)
 
 
 @pytest.mark.parametrize(
@@ -111,23 +111,23 @@ def test_the_moment_is_bound(front, google):
     ],
     ids=str,
 )
-def test_a_verdict_that_will_not_do_is_refused(changes, found, front, google):
+def test_a_result_that_will_not_do_is_refused(changes, found, front, google):
     assert reason(front(), google.issue("start", PHONE, **changes)) == found
 
 
 @pytest.mark.parametrize("part", ["requestDetails", "appIntegrity", "deviceIntegrity"])
 @pytest.mark.parametrize("value", [None, [], "x"], ids=str)
-def test_a_verdict_without_a_part_is_refused(part, value, front, google):
+def test_a_result_without_a_part_is_refused(part, value, front, google):
     token = google.issue("start", PHONE)
     google.payloads[token.split(".", 2)[2]][part] = value
     with pytest.raises(GateRefused):
-        judge(front(), token)
+        verify(front(), token)
 
 
 def test_the_signing_certificate_may_be_demanded(front, google):
-    assert judge(front(certificates=[Google.certificate]), google.issue("start", PHONE))
+    assert verify(front(certificates=[Google.certificate]), google.issue("start", PHONE))
     padded = [Google.certificate + "=", "x"]
-    assert judge(front(certificates=padded), google.issue("start", PHONE))
+    assert verify(front(certificates=padded), google.issue("start", PHONE))
     assert reason(front(certificates=["other"]), google.issue("start", PHONE)) == "wrong_app"
     token = google.issue("start", PHONE, appIntegrity__certificateSha256Digest=[7, None])
     assert reason(front(certificates=["other"]), token) == "wrong_app"
@@ -138,18 +138,18 @@ def test_a_stronger_device_may_be_demanded(front, google):
     assert reason(gate, google.issue("start", PHONE)) == "wrong_device"
     both = ["MEETS_DEVICE_INTEGRITY", "MEETS_STRONG_INTEGRITY"]
     token = google.issue("start", PHONE, deviceIntegrity__deviceRecognitionVerdict=both)
-    assert judge(gate, token)
+    assert verify(gate, token)
     assert [m.id for m in front(device="MEETS_BASIC_INTEGRITY").check()] == ["django_verify.W044"]
 
 
 @pytest.mark.parametrize(
     ("age", "found"), [(298, ""), (302, "expired"), (-58, ""), (-62, "expired")]
 )
-def test_it_is_taken_for_five_minutes(age, found, front, google):
+def test_it_is_accepted_for_five_minutes(age, found, front, google):
     gate = front()
     with time_machine.travel(int(time.time()), tick=False):
         token = google.issue("start", PHONE, moment=int(time.time()) - age)
-        assert (reason(gate, token) if found else judge(gate, token) and "") == found
+        assert (reason(gate, token) if found else verify(gate, token) and "") == found
 
 
 def test_two_tokens_for_one_request_have_keys_of_their_own(front, google):
@@ -159,7 +159,7 @@ def test_two_tokens_for_one_request_have_keys_of_their_own(front, google):
         millis = str(moment * 1000 + number)
         changes = {"name": name, "requestDetails__timestampMillis": millis}
         token = google.issue("start", PHONE, moment=moment, **changes)
-        keys.add(judge(gate, token).token_key)
+        keys.add(verify(gate, token).token_key)
     assert len(keys) == 3
 
 
@@ -189,8 +189,8 @@ def test_a_token_that_google_cannot_decrypt_is_refused(front):
     ids=str,
 )
 def test_without_an_answer_nobody_is_let_in(fault, found, front, google, caplog):
-    gate, token = front(open_when_down=True), google.issue("start", PHONE)
-    judge(gate, google.issue("start", PHONE, name="before"))
+    gate, token = front(fail_open=True), google.issue("start", PHONE)
+    verify(gate, google.issue("start", PHONE, name="before"))
     google.fault = fault
     assert reason(gate, token) == found
     assert len(google.asked) == 3
@@ -227,7 +227,7 @@ def test_a_google_that_breaks_off_is_unavailable(fault, front, google, quick):
 def test_the_account_may_be_a_file(front, google, tmp_path):
     path = tmp_path / "account.json"
     path.write_text(google.service_account())
-    assert judge(front(service_account=str(path)), google.issue("start", PHONE))
+    assert verify(front(service_account=str(path)), google.issue("start", PHONE))
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_the_account_may_be_a_file(front, google, tmp_path):
     ids=str,
 )
 def test_impossible_options(options, front):
-    with pytest.raises(ImproperlyConfigured, match=r"DJANGO_VERIFY\['GATE'\]"):
+    with pytest.raises(ImproperlyConfigured, match=r"DJANGO_VERIFY\['BOT_PROTECTION'\]"):
         front(**options)
 
 

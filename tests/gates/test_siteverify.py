@@ -1,11 +1,11 @@
-"""Turnstile, hCaptcha and reCAPTCHA: what each is asked, and how its answers are judged."""
+"""Turnstile, hCaptcha and reCAPTCHA: what each is asked, and how its answers are verified."""
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from django_verify.exceptions import GateRefused, GateUnavailable
 from tests.gates import fakes
-from tests.gates.conftest import judge
+from tests.gates.conftest import verify
 from tests.gates.fakes import HOST, IP, SECRET
 from tests.senders.fakes import FAULTS
 
@@ -32,16 +32,16 @@ def front(gate_of, fake):
 
 def reason(gate, token="good-1", **values):
     with pytest.raises((GateRefused, GateUnavailable)) as caught:
-        judge(gate, token, **values)
+        verify(gate, token, **values)
     return caught.value.reason
 
 
 @every_provider
 def test_a_good_token_passes(name, front):
     gate, provider = front(name)
-    verdict = judge(gate, "good-1")
-    assert verdict.token_key == "good-1"
-    assert verdict.lifetime >= 240
+    result = verify(gate, "good-1")
+    assert result.token_key == "good-1"
+    assert result.lifetime >= 240
     (asked,) = provider.asked
     form = {"secret": SECRET, "response": "good-1", "remoteip": IP}
     assert asked.form == form | PROVIDERS[name][1]
@@ -49,16 +49,16 @@ def test_a_good_token_passes(name, front):
 
 
 @every_provider
-def test_an_address_that_is_unknown_is_not_told(name, front):
+def test_a_recipient_that_is_unknown_is_not_reported(name, front):
     gate, provider = front(name)
-    judge(gate, "good-1", remote_ip="")
+    verify(gate, "good-1", remote_ip="")
     assert "remoteip" not in provider.asked[0].form
 
 
 @every_provider
 def test_the_provider_itself_refuses_a_replay(name, front):
     gate, _ = front(name)
-    judge(gate, "good-1")
+    verify(gate, "good-1")
     assert reason(gate) == {"hcaptcha": "used"}.get(name, "expired")
 
 
@@ -94,21 +94,21 @@ def test_a_token_of_another_page_is_refused(name, host, front):
 def test_hostnames_are_compared_without_case(name, front):
     gate, provider = front(name, hostnames=["Example.COM", HOST])
     provider.more = {"hostname": "EXAMPLE.com"}
-    assert judge(gate, "good-1")
+    assert verify(gate, "good-1")
 
 
 @every_provider
 def test_without_hostnames_any_page_will_do_and_a_check_warns(name, front):
     gate, provider = front(name, hostnames=[])
     provider.more = {"hostname": "anywhere.example"}
-    assert judge(gate, "good-1")
+    assert verify(gate, "good-1")
     assert [m.id for m in gate.check()] == ["django_verify.W043"]
 
 
 @pytest.mark.parametrize("name", ["turnstile", "recaptcha"])
 def test_the_action_is_that_of_the_request(name, front):
     gate, provider = front(name)
-    assert judge(gate, "good-1", action="start")
+    assert verify(gate, "good-1", action="start")
     assert reason(gate, "good-2", action="resend") == "wrong_action"
     provider.more = {"action": None}
     assert reason(gate, "good-3", action="start") == "wrong_action"
@@ -117,11 +117,11 @@ def test_the_action_is_that_of_the_request(name, front):
 @pytest.mark.parametrize("name", ["turnstile", "recaptcha"])
 def test_the_action_may_be_an_option(name, front):
     gate, _ = front(name, action="start")
-    assert judge(gate, "good-1", action="resend")
+    assert verify(gate, "good-1", action="resend")
     gate, _ = front(name, action="sign-up")
     assert reason(gate, "good-2", action="start") == "wrong_action"
     gate, _ = front(name, action="")
-    assert judge(gate, "good-3", action="resend")
+    assert verify(gate, "good-3", action="resend")
 
 
 @pytest.mark.parametrize(
@@ -137,16 +137,16 @@ def test_scores_are_compared_with_the_least(front):
     gate, _ = front("recaptcha")
     assert reason(gate, "good-but-odd") == "low_score"
     gate, _ = front("recaptcha", minimum_score=0.1)
-    assert judge(gate, "good-but-odd")
+    assert verify(gate, "good-but-odd")
     gate, provider = front("recaptcha", minimum_score=1)
     provider.more = {"score": 1}
-    assert judge(gate, "good-1")
+    assert verify(gate, "good-1")
 
 
 def test_version_2_has_neither_score_nor_action(front):
     gate, provider = front("recaptcha", minimum_score=None)
     provider.more = {"score": None, "action": None}
-    assert judge(gate, "good-1", action="resend")
+    assert verify(gate, "good-1", action="resend")
 
 
 def test_a_token_of_another_site_key_is_refused(front):
@@ -156,7 +156,7 @@ def test_a_token_of_another_site_key_is_refused(front):
 
 @every_provider
 def test_a_wrong_secret_is_our_fault_and_lets_nobody_in(name, front, caplog):
-    gate, _ = front(name, secret="planted-wrong-secret", open_when_down=True)
+    gate, _ = front(name, secret="planted-wrong-secret", fail_open=True)
     assert reason(gate) == "misconfigured"
     assert "misconfigured: invalid-input-secret" in caplog.text
     assert "planted-wrong-secret" not in caplog.text
@@ -254,5 +254,5 @@ def test_the_secret_that_lets_anything_pass_is_for_development(name, secret, fro
     "options", [{"hostnames": HOST}, {"secret": ""}, {"sitekey": ""}, {"minimum_score": 0}], ids=str
 )
 def test_impossible_options(name, options, front):
-    with pytest.raises(ImproperlyConfigured, match=r"DJANGO_VERIFY\['GATE'\]"):
+    with pytest.raises(ImproperlyConfigured, match=r"DJANGO_VERIFY\['BOT_PROTECTION'\]"):
         front(name, **options)

@@ -145,7 +145,7 @@ class TestBuckets:
         clock.shift(1)
         start(ip=IP)
 
-    def test_it_tells_when_every_bucket_has_room(self, store, service, start, clock):
+    def test_it_reports_when_every_bucket_has_room(self, store, service, start, clock):
         make_limit(service, every_60=1)
         make_limit(service, "agent", every_3600=1)
         start(ip=IP, agent="curl")
@@ -317,7 +317,7 @@ class TestStatusReads:
         clock.shift(60)
         assert read_all() == (60, 60)
         clock.shift(60)
-        # The minute and the hour are full; the answer tells when both have room.
+        # The minute and the hour are full; the answer reports when both have room.
         assert read_all() == (60, 3480)
         clock.shift(60)
         assert read_all() == (0, 3420)
@@ -409,7 +409,7 @@ def test_new_entities_have_forty_a_second(store, clock):
 
 
 @pytest.mark.django_db
-def test_the_sweep_deletes_what_is_over_in_batches(service, start, clock):
+def test_the_pass_deletes_what_is_over_in_batches(service, start, clock):
     make_limit(service, every_60=9)
     for number in range(5):
         start(ip=number)
@@ -558,7 +558,7 @@ class TestConcurrency:
                 patch.setattr(counters, "READS", {**counters.READS, "day": (86_400, 25)})
                 assert sum(aligned([call] * THREADS)) == 25
 
-    def test_a_name_and_an_interval_are_taken_once(self, apis, aligned, settings):
+    def test_a_name_and_an_interval_are_used_once(self, apis, aligned, settings):
         account, clients = apis
         caps = {"RATE_LIMITS_PER_SERVICE": 3, "BUCKETS_PER_RATE_LIMIT": 3}
         settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, **caps}

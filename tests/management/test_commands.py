@@ -1,4 +1,4 @@
-"""The management commands: an account for the API, and the two sweepers."""
+"""The management commands: an account for the API, and the two workers."""
 
 import datetime as dt
 import json
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 SID = "AC0123456789abcdef0123456789ABCDEF"
 TOKEN = "a token of thirty-two characters."
 PHONES = [f"+1415555267{number}" for number in range(5)]
-NOTHING_OVER = "0 verifications expired\n0 rate limit counts deleted\n0 webhook deliveries deleted\n0 access tokens deleted\n0 spent tokens deleted\n"
+NOTHING_OVER = "0 verifications expired\n0 rate limit counts deleted\n0 webhook deliveries deleted\n0 access tokens deleted\n0 used tokens deleted\n"
 
 
 def run(command, *arguments):
@@ -73,7 +73,7 @@ def test_a_given_sid_and_token_open_the_api():
 
 
 @pytest.mark.parametrize("token", ["x" * 32, "with:colon" * 4, " " + "x" * 32 + " "])
-def test_a_token_is_taken_as_it_is(token):
+def test_a_token_is_accepted_as_it_is(token):
     answer = create("--auth-token", token)
     assert answer["auth_token"] == token
     assert Api(answer["account_sid"], token).get("Services").status == 200
@@ -128,32 +128,32 @@ def interrupted(service, *phones, **values):
 
 
 def test_there_is_nothing_to_deliver():
-    assert run("deliverattempts") == "0 attempts taken over\n"
+    assert run("deliverattempts") == "0 attempts claimed\n"
 
 
 def test_an_interrupted_attempt_is_delivered_once(service, clock, outbox):
     (verification,) = interrupted(service, PHONE)
     clock.shift(61)
-    assert run("deliverattempts") == "1 attempts taken over\n"
+    assert run("deliverattempts") == "1 attempts claimed\n"
     (message,) = outbox
     assert (message.channel, message.to) == ("sms", PHONE)
     assert code_in(message) == codes.reveal(verification)
     assert VerificationAttempt.objects.get().message_status == "sent"
-    assert run("deliverattempts") == "0 attempts taken over\n"
+    assert run("deliverattempts") == "0 attempts claimed\n"
     assert len(outbox) == 1
 
 
 def test_an_attempt_in_good_hands_is_left_alone(service, clock, outbox):
     interrupted(service, PHONE)
     clock.shift(59)
-    assert run("deliverattempts") == "0 attempts taken over\n"
+    assert run("deliverattempts") == "0 attempts claimed\n"
     assert outbox == []
 
 
 def test_a_code_that_has_run_out_is_not_sent(service, clock, outbox):
     interrupted(service, PHONE)
     clock.shift(601)
-    assert run("deliverattempts") == "1 attempts taken over\n"
+    assert run("deliverattempts") == "1 attempts claimed\n"
     assert outbox == []
     attempt = VerificationAttempt.objects.get()
     assert attempt.message_status == "failed"
@@ -165,10 +165,10 @@ def test_one_pass_takes_the_oldest_up_to_its_limit(service, clock, outbox):
         interrupted(service, phone)
         clock.shift(1)
     clock.shift(61)
-    assert run("deliverattempts", "--limit", "2") == "2 attempts taken over\n"
+    assert run("deliverattempts", "--limit", "2") == "2 attempts claimed\n"
     assert [message.to for message in outbox] == PHONES[:2]
-    assert run("deliverattempts", "--limit", "0") == "0 attempts taken over\n"
-    assert run("deliverattempts") == "3 attempts taken over\n"
+    assert run("deliverattempts", "--limit", "0") == "0 attempts claimed\n"
+    assert run("deliverattempts") == "3 attempts claimed\n"
     assert sorted(message.to for message in outbox) == PHONES
 
 
@@ -284,7 +284,7 @@ def test_a_loop_ends_after_the_message_in_hand(monkeypatch, number):
         return 1
 
     assert loop(monkeypatch, [lambda stop: 2, lambda stop: 0, interrupted]) == (
-        "3 attempts taken over\n"
+        "3 attempts claimed\n"
     )
     assert signal.getsignal(number) is kept
 
@@ -303,12 +303,12 @@ def test_a_loop_outlives_its_database(monkeypatch, caplog, fault):
         return 1
 
     monkeypatch.setattr(ConnectionHandler, "close_all", lambda self: closed.append(1))
-    assert loop(monkeypatch, [gone, again]) == "1 attempts taken over\n"
+    assert loop(monkeypatch, [gone, again]) == "1 attempts claimed\n"
     assert f"the database failed: {fault.__name__}" in caplog.text
     assert "db.internal" not in caplog.text
 
 
-def test_a_sweep_that_is_stopped_starts_no_further_message(service, clock, outbox):
+def test_a_pass_that_is_stopped_starts_no_further_message(service, clock, outbox):
     interrupted(service, *PHONES)
     clock.shift(61)
     assert delivery.deliver_due(stop=lambda: len(outbox) == 2) == 2

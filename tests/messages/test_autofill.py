@@ -11,7 +11,7 @@ from django_verify.messages.channels import TEXT_LOCALES, Draft
 from django_verify.models import Template, VerificationAttempt, VerifyService
 from django_verify.models.services import AUTOFILL_DOMAIN_LENGTH
 from django_verify.text import confusables, placeholders
-from django_verify.text.placeholders import Wording
+from django_verify.text.placeholders import TemplateText
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_account, make_service
 
 HOST, CODE, HASH = "example.com", "047162", "FA+9qCX9VSu"
@@ -213,7 +213,7 @@ class TestStarts:
         verifications.start(service, PHONE, autofill_domain="")
         assert bound(outbox[0].body) is None
 
-    def test_a_resend_says_for_itself(self, service, outbox, clock):
+    def test_a_resend_states_for_itself(self, service, outbox, clock):
         for wanted in (f"a.{HOST}", None, "", f"b.{HOST}"):
             verifications.start(service, PHONE, autofill_domain=wanted)
             clock.shift(60)
@@ -277,10 +277,10 @@ def wake(sid):
 def test_templates_are_read_by_the_standards_steps(locale, text):
     for value in ("A", "x" * 64, "Ann & Bob (Ltd)", "مرحبا"):
         assert confusables.fault_of_substitution(value) == ""
-        template = Wording("HJ", locale, text, {"x": value})
-        body = compose(locale=locale, wording=template)
+        template = TemplateText("HJ", locale, text, {"x": value})
+        body = compose(locale=locale, template_text=template)
         assert bound(body) == (HOST, CODE, None)
-        assert bound(compose(locale=locale, wording=template, autofill_domain="")) is None
+        assert bound(compose(locale=locale, template_text=template, autofill_domain="")) is None
 
 
 @pytest.mark.django_db

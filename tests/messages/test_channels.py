@@ -69,8 +69,12 @@ def body(channel="sms", **values):
 
 @pytest.mark.parametrize("channel", ["sms", "call", "whatsapp"])
 def test_a_phone_channel_takes_a_phone_number(channel):
-    address = channels.get(channel).parse("+5215512345678")
-    assert (address.to, address.key, address.country) == ("+5215512345678", "+525512345678", "MX")
+    recipient = channels.get(channel).parse("+5215512345678")
+    assert (recipient.to, recipient.key, recipient.country) == (
+        "+5215512345678",
+        "+525512345678",
+        "MX",
+    )
 
 
 @pytest.mark.parametrize("channel", ["sms", "call", "whatsapp", "sna", "auto"])
@@ -80,11 +84,11 @@ def test_a_phone_channel_takes_nothing_else(channel, to):
         CHANNELS[channel].parse(to)
 
 
-def test_the_email_channel_takes_an_address():
-    address = channels.get("email").parse("Jane+tag@example.com")
-    assert address.to == "Jane+tag@example.com"
-    assert address.key == "jane@example.com"
-    assert address.country == ""
+def test_the_email_channel_takes_a_recipient():
+    recipient = channels.get("email").parse("Jane+tag@example.com")
+    assert recipient.to == "Jane+tag@example.com"
+    assert recipient.key == "jane@example.com"
+    assert recipient.country == ""
 
 
 @pytest.mark.parametrize("to", ["", PHONE, "jane@", f"{MAIL},{MAIL}", MAIL + "\n"], ids=ascii)
@@ -94,14 +98,14 @@ def test_the_email_channel_takes_nothing_else(to):
 
 
 @pytest.mark.parametrize("to", [PHONE, MAIL])
-def test_an_address_tells_its_kind_by_itself(to):
-    assert channels.parse_address(to).to == to
+def test_a_recipient_reports_its_kind_by_itself(to):
+    assert channels.parse_recipient(to).to == to
 
 
 @pytest.mark.parametrize("to", ["", "jane", "@", "14155552671", "+1@", "VE" + "0" * 32])
-def test_an_address_of_no_kind_is_refused(to):
+def test_a_recipient_of_no_kind_is_refused(to):
     with pytest.raises(exceptions.InvalidParameter):
-        channels.parse_address(to)
+        channels.parse_recipient(to)
 
 
 @pytest.mark.parametrize("name", ["sna", "auto", "rcs", "", "SMS", "pigeon", "sms\n"], ids=ascii)
@@ -148,8 +152,8 @@ def test_the_mask_follows_the_kind(to, masked):
         (MAIL, PHONE, False),
     ],
 )
-def test_two_addresses_are_one_destination(one, other, answer):
-    assert channels.same_address(one, other) is answer
+def test_two_recipients_are_one_destination(one, other, answer):
+    assert channels.same_recipient(one, other) is answer
 
 
 def test_sms():
@@ -315,7 +319,7 @@ def test_sms_retriever_reads_140_bytes_at_most(warn):
 
 
 @pytest.mark.parametrize("locale", TEXT_LOCALES)
-def test_every_mail_tells_brand_and_minutes_and_hides_the_code_from_its_subject(locale):
+def test_every_mail_reports_brand_and_minutes_and_hides_the_code_from_its_subject(locale):
     message = compose("email", locale=locale, minutes=7)
     assert "Acme" in message.subject
     assert CODE not in message.subject
@@ -392,7 +396,7 @@ def test_notable_countries():
     assert chosen("sms", to="+5511912345678") == "pt"
 
 
-def test_mail_is_english_unless_told():
+def test_mail_is_english_unless_reported():
     assert chosen("email", to=MAIL) == "en"
     assert chosen("email", "de", to=MAIL) == "de"
 
@@ -470,7 +474,7 @@ def test_a_speech_locale_that_nobody_speaks_is_refused(requested):
         chosen("call", requested)
 
 
-def test_no_repr_shows_code_address_or_payment():
+def test_no_repr_shows_code_recipient_or_payment():
     values = {"amount": "€39.99", "payee": "Shop & Sons", "ask_for_key": True}
     for channel in ("sms", "call", "whatsapp", "email"):
         made = draft(channel, **values)
@@ -480,7 +484,7 @@ def test_no_repr_shows_code_address_or_payment():
 
 
 @pytest.mark.parametrize("to", [PHONE, MAIL])
-def test_the_repr_of_an_address_shows_no_address(to):
-    shown = repr(channels.parse_address(to))
+def test_the_repr_of_a_recipient_shows_no_recipient(to):
+    shown = repr(channels.parse_recipient(to))
     assert to not in shown
     assert to[2:8] not in shown

@@ -38,7 +38,7 @@ def catalogue(tag):
 
 @cache
 def sentences():
-    """(context, msgid) of every `_say` in channels.py; a text may be a name set just before."""
+    """(context, msgid) of every `_sentence` in channels.py; a text may be a name set just before."""
     found = set()
     tree = ast.parse(Path(channels.__file__).read_text(encoding="utf-8"))
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
@@ -50,7 +50,7 @@ def sentences():
             if isinstance(target, ast.Name)
         }
         for node in ast.walk(function):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_say":
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_sentence":
                 context, text = (names.get(getattr(a, "id", ""), a) for a in node.args[1:3])
                 found.add((ast.literal_eval(context), ast.literal_eval(text)))
     return frozenset(found)

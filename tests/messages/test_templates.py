@@ -102,13 +102,13 @@ def test_the_order_of_choice(account, outbox):
 
 
 @pytest.mark.parametrize("channels", [["voice"], None])
-def test_a_default_that_cannot_be_used_is_passed_over(account, outbox, channels):
+def test_a_default_that_cannot_be_used_is_skipped(account, outbox, channels):
     sid = make_template(account, channels=channels).sid if channels else "HJ" + "9" * 32
     start(make_service(account, default_template_sid=sid))
     assert outbox[0].body.startswith("Your Acme verification code is")
 
 
-def test_a_payment_is_told_in_the_text_of_the_law(account, outbox):
+def test_a_payment_is_reported_in_the_text_of_the_law(account, outbox):
     service = make_service(account, psd2_enabled=True)
     start(service, make_template(account), amount="€1.00", payee="Shop")
     assert "€1.00 to Shop" in outbox[0].body
@@ -225,7 +225,7 @@ class _Editor:
     connection = connection
 
 
-def test_a_default_that_wants_values_is_passed_over(account, service, outbox, caplog):
+def test_a_default_that_wants_values_is_skipped(account, service, outbox, caplog):
     service.default_template_sid = make_template(account).sid
     service.save()
     verifications.start(service, PHONE)

@@ -9,14 +9,14 @@ from tests.mobile.pages import refusals
 @pytest.fixture(autouse=True)
 def documented(monkeypatch):
     """Every refusal of a test stands in the table of `docs/mobile.md`, with its status."""
-    told = []
+    received = []
     real = wire.refusal
 
     def refusal(error):
         response = real(error)
-        told.append((response.data["reason"], response.status_code))
+        received.append((response.data["reason"], response.status_code))
         return response
 
     monkeypatch.setattr(wire, "refusal", refusal)
     yield
-    assert set(told) <= refusals()
+    assert set(received) <= refusals()

@@ -16,7 +16,7 @@ def blocks(language, page=MOBILE):
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
-def addresses():
+def recipients():
     """The endpoints for apps, and the sign-up endpoint of `docs/proofs.md`."""
     host = ModuleType("host")
     exec(compile(blocks("python", DOCS / "proofs.md")[0], "proofs.md", "exec"), host.__dict__)

@@ -32,17 +32,19 @@ BODIES = {"start": StartBody, "resend": ResendBody, "check": CheckBody}
 
 
 def test_every_member_that_may_be_sent_is_explained():
-    told = {names(member)[0]: verbs.split(", ") for member, verbs, _ in rows("What may be sent")}
+    received = {
+        names(member)[0]: verbs.split(", ") for member, verbs, _ in rows("What may be sent")
+    }
     for verb, body in BODIES.items():
-        assert set(body().fields) == {name for name, verbs in told.items() if verb in verbs}
+        assert set(body().fields) == {name for name, verbs in received.items() if verb in verbs}
 
 
 def test_every_member_that_is_answered_is_explained():
-    told = {name: row[1] for row in rows("What is answered") for name in names(row[0])}
-    assert set(told) == set(StartAnswer().fields)
-    assert set(names(told["status"])) == set(StartAnswer().fields["status"].choices)
+    received = {name: row[1] for row in rows("What is answered") for name in names(row[0])}
+    assert set(received) == set(StartAnswer().fields)
+    assert set(names(received["status"])) == set(StartAnswer().fields["status"].choices)
     reasons = {error.reason for error in verified_phones.ClaimRefused.__subclasses__()}
-    assert set(names(told["not_recorded"])) == reasons
+    assert set(names(received["not_recorded"])) == reasons
 
 
 #: Errors of the modules below that no client can meet: of parameters which no client has.
@@ -120,15 +122,15 @@ def test_the_table_of_refusals_is_complete():
 
 def test_the_table_of_limits_has_the_defaults():
     spans = {600: "10 minutes", 3600: "an hour", 86_400: "a day"}
-    told = {names(row[0])[0]: row[1] for row in rows("Limits")}
+    received = {names(row[0])[0]: row[1] for row in rows("Limits")}
     for name, windows in conf.CLIENT_LIMITS.items():
-        assert told.pop(name) == ", ".join(f"{most} in {spans[span]}" for most, span in windows)
-    assert not told
+        assert received.pop(name) == ", ".join(f"{most} in {spans[span]}" for most, span in windows)
+    assert not received
     text = MOBILE.read_text()
     settings = conf.Settings()
-    waits = ", ".join(str(wait) for wait in settings.CLIENT_RESEND_WAITS[:4])
+    waits = ", ".join(str(wait) for wait in settings.RESEND_COOLDOWNS[:4])
     assert f"The wait grows: {waits} seconds" in text
-    assert f"`ADDRESS_GUESSES_PER_DAY`, {settings.ADDRESS_GUESSES_PER_DAY}" in text
+    assert f"`RECIPIENT_GUESSES_PER_DAY`, {settings.RECIPIENT_GUESSES_PER_DAY}" in text
 
 
 def test_the_pages_that_it_names_are_there():

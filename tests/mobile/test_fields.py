@@ -332,8 +332,8 @@ def test_the_endpoint_of_the_docs_gives_the_proof_back(site):
     taken = site("ann", token)
     assert (taken.status_code, list(taken.json())) == (400, ["username"])
     verified_phones.confirm(User.objects.get(), PHONE)
-    number_taken = site("bob", token)
-    assert (number_taken.status_code, list(number_taken.json())) == (400, ["proof"])
+    number_in_use = site("bob", token)
+    assert (number_in_use.status_code, list(number_in_use.json())) == (400, ["proof"])
     assert not User.objects.filter(username="bob").exists()
     VerifiedPhone.objects.all().delete()
     assert site("bob", token).status_code == 201

@@ -107,7 +107,7 @@ def test_the_reasons_of_proofs(clock):
     assert with_header(token) == (403, "expired")
 
 
-def test_a_subclass_says_more():
+def test_a_subclass_states_more():
     class Strict(HasProof):
         purpose = "sign-up"
         allow_test = True
@@ -159,8 +159,8 @@ def test_the_browsable_api_uses_up_no_proof_by_reading():
 def test_a_refusal_names_neither_token_nor_number():
     token = issue(purpose="login")
     request = APIRequestFactory().post("/", headers={HEADER: token})
-    told = json.dumps(Transfer.as_view()(request).data)
-    assert not any(part in told for part in (*token.split("."), PHONE))
+    received = json.dumps(Transfer.as_view()(request).data)
+    assert not any(part in received for part in (*token.split("."), PHONE))
 
 
 def test_the_error_mail_of_a_view_shows_no_proof():

@@ -149,9 +149,9 @@ def service(account, settings):
     settings.DJANGO_VERIFY = {
         **settings.DJANGO_VERIFY,
         "CLIENT_LIMITS": {name: [] for name in names},
-        "ADDRESS_STARTS_PER_DAY": 1000,
-        "ADDRESS_GUESSES_PER_DAY": 1000,
-        "ADDRESS_GUESSES_IN_A_ROW": 10_000,
+        "RECIPIENT_STARTS_PER_DAY": 1000,
+        "RECIPIENT_GUESSES_PER_DAY": 1000,
+        "MAX_CONSECUTIVE_FAILURES": 10_000,
     }
     return make_service(account, client_enabled=True)
 
@@ -196,7 +196,7 @@ def test_no_answer_is_outside_of_it(document, service):
         status_code_conformance,
     )
 
-    judges = [
+    verifies = [
         checks.not_a_server_error,
         status_code_conformance,
         content_type_conformance,
@@ -216,7 +216,7 @@ def test_no_answer_is_outside_of_it(document, service):
 
         @EXAMPLES
         @given(case=cases)
-        def judge(case):
+        def verify(case):
             if next(turns):
                 case.path_parameters = dict.fromkeys(case.path_parameters or {}, live["id"])
                 case.headers = {"Client-Secret": live["client_secret"]}
@@ -226,8 +226,8 @@ def test_no_answer_is_outside_of_it(document, service):
                     members = bodies[name]["required"]
                     case.body = {member: known[member] for member in members}
             response = case.call()
-            case.validate_response(response, checks=judges)
+            case.validate_response(response, checks=verifies)
             statuses.add(response.status_code)
 
-        judge()
+        verify()
     assert {200, 201, 400, 404} <= statuses

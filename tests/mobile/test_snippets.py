@@ -24,7 +24,7 @@ from django_verify.mobile.serializers import (
 from django_verify.models import Verification
 from django_verify.users import verified_phones
 from tests.conftest import PHONE, code_in, make_service, wrong
-from tests.mobile.pages import SITE, addresses, blocks
+from tests.mobile.pages import SITE, blocks, recipients
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,7 +42,7 @@ SPELLED = "(415) 555-2671"
 
 @pytest.fixture(autouse=True)
 def service(account, settings):
-    settings.ROOT_URLCONF = addresses()
+    settings.ROOT_URLCONF = recipients()
     return make_service(account, client_enabled=True, client_purposes="sign-up")
 
 
@@ -224,12 +224,12 @@ def text_of(language, live_server):
 
 def test_curl(live_server, outbox, tmp_path):
     needs("sh", "curl")
-    told = {re.match(r"# ([a-z ]+)", text)[1]: text for text in blocks("sh")}
+    received = {re.match(r"# ([a-z ]+)", text)[1]: text for text in blocks("sh")}
     prelude = "curl() { command curl -sS -w '\\n%{http_code}' \"$@\"; }\n"
 
     def run(name, **values):
         done = subprocess.run(
-            ["sh", "-eu", "-c", prelude + told[name].replace(SITE, live_server.url)],
+            ["sh", "-eu", "-c", prelude + received[name].replace(SITE, live_server.url)],
             env={**os.environ, "no_proxy": "*", **values},
             capture_output=True,
             text=True,

@@ -44,7 +44,7 @@ def service(account):
 
 
 class App:
-    """An app: JSON over HTTP, from one address."""
+    """An app: JSON over HTTP, from one recipient."""
 
     root = "/mobile/"
 
@@ -93,7 +93,7 @@ def charged(started):
     return row.checks, row.sends
 
 
-def test_a_database_that_is_away_is_told_with_the_time_to_come_again(app, monkeypatch, caplog):
+def test_a_database_that_is_away_is_reported_with_the_time_to_come_again(app, monkeypatch, caplog):
     def away(*args, **kwargs):
         raise OperationalError("server closed the connection")
 
@@ -153,7 +153,7 @@ def test_a_lost_answer_is_fetched_again_and_its_proof_works_once(app, outbox, cl
     assert (late["status"], late["proof"]) == ("approved", None)
 
 
-def test_an_address_by_mail(app, outbox):
+def test_a_recipient_by_mail(app, outbox):
     started = app.start("Anna@Example.com")
     assert (started.data["channel"], started.data["channels"]) == ("email", [])
     assert app.check(started, code_in(outbox[0])).data["valid"]
@@ -265,7 +265,7 @@ def test_without_the_secret_nothing_is_charged_and_all_looks_alike(app, outbox, 
     assert app.check(started, code_in(outbox[0])).data["valid"]
 
 
-def test_refusals_say_what_happened_and_when_to_try_again(app, outbox, clock):
+def test_refusals_state_what_happened_and_when_to_try_again(app, outbox, clock):
     started = app.start()
     code = code_in(outbox[0])
     answer = app.resend(started)
@@ -315,7 +315,7 @@ class TestNetworks:
     def start(self, app, n):
         return app.start(f"+14152{n:03d}100")
 
-    def test_three_hundred_numbers_from_one_address(self, outbox):
+    def test_three_hundred_numbers_from_one_recipient(self, outbox):
         app = App()
         statuses = [self.start(app, n).status for n in range(300)]
         assert statuses == [201] * 10 + [429] * 290
@@ -334,7 +334,7 @@ class TestNetworks:
             answer = self.start(app, n)
         assert self.refused(answer) == "network_limit"
 
-    def test_behind_a_proxy_the_address_is_the_one_that_it_saw(self, settings):
+    def test_behind_a_proxy_the_recipient_is_the_one_that_it_saw(self, settings):
         settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "TRUSTED_PROXIES": 1}
         for n in range(11):
             forged = f"203.0.113.{n}, 198.51.100.7"
@@ -375,7 +375,7 @@ def test_a_stranger_burns_nothing_of_a_running_verification(app, outbox):
     assert app.check(mine, code).data["valid"]
 
 
-def test_a_forbidden_number_cannot_be_told_from_another(outbox, clock):
+def test_a_forbidden_number_looks_like_another(outbox, clock):
     def forbid(to, **kwargs):
         if to == OTHER_PHONE:
             raise PermissionDenied("not you")
@@ -408,7 +408,7 @@ def test_a_forbidden_number_cannot_be_told_from_another(outbox, clock):
 
 def test_the_gate_stands_before_everything(app, outbox, settings):
     gate = {"BACKEND": "django_verify.gates.memory.MemoryGate"}
-    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "GATE": gate}
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "BOT_PROTECTION": gate}
     with CaptureQueriesContext(connection) as queries:
         answer = app.start()
     assert (answer.status, answer.data["reason"]) == (403, "gate_missing")
@@ -441,15 +441,15 @@ class TestUsers:
         assert app.check(app.start(), code_in(outbox[0])).data["not_recorded"] == []
         assert str(verified_phones.primary(app.user).number) == PHONE
 
-    def test_a_number_of_somebody_else_is_proved_and_not_kept(self, outbox):
+    def test_a_number_of_another_else_is_proved_and_not_kept(self, outbox):
         verified_phones.confirm(get_user_model().objects.create_user("bert"), PHONE)
         app = self.make("anna")
         answer = app.check(app.start(), code_in(outbox[0])).data
-        assert (answer["valid"], answer["not_recorded"]) == (True, ["number_taken"])
+        assert (answer["valid"], answer["not_recorded"]) == (True, ["number_in_use"])
         assert answer["proof"]
         assert verified_phones.primary(app.user) is None
 
-    def test_a_number_that_the_database_did_not_keep_is_told(self, outbox, monkeypatch, caplog):
+    def test_a_number_that_the_database_did_not_keep_is_reported(self, outbox, monkeypatch, caplog):
         def fail(*args, **kwargs):
             raise OperationalError(f"disk full at {PHONE}")
 

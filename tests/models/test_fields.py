@@ -35,7 +35,7 @@ NO_SIDS = [
 
 
 def make_verification(account, serial=1, **values):
-    given = {"to": "x", "address_key": "x", "channel": "sms", "expires_at": NOON}
+    given = {"to": "x", "recipient_key": "x", "channel": "sms", "expires_at": NOON}
     limits = {"code_length": 6, "max_checks": 5, "max_sends": 5}
     return Verification(account=account, serial=serial, **given, **limits, **values)
 
@@ -77,7 +77,7 @@ def test_what_is_no_sid_is_not_found_and_not_saved(account, value):
         assert not ApiKey.objects.filter(**{lookup: asked}).exists()
     assert queries.active_account(str(value)) is None
     assert queries.service(str(value), SID) is None
-    assert queries.of_address(str(value), "+14155552671") == []
+    assert queries.of_recipient(str(value), "+14155552671") == []
     with pytest.raises(ValidationError):
         Account(sid=value, friendly_name="x").full_clean()
     with pytest.raises(ValidationError):

@@ -1,4 +1,4 @@
-"""Outbound calls: what is told of a failure, what ends them, and where they may not go."""
+"""Outbound calls: what is received of a failure, what ends them, and where they may not go."""
 
 import logging
 import socket
@@ -79,8 +79,8 @@ def test_a_request_that_was_written_is_not_answered(fault, fake, caplog):  # noq
     with caplog.at_level(logging.DEBUG), pytest.raises(client.NotAnswered) as caught:
         client.call("POST", server.url + URL, json=BODY, read=0.2, total=0.3)
     assert caught.value.__context__ is None
-    told = f"{caught.value!r} {caplog.text}"
-    assert not [secret for secret in ("904716", "415555", "127.0.0.1") if secret in told]
+    received = f"{caught.value!r} {caplog.text}"
+    assert not [secret for secret in ("904716", "415555", "127.0.0.1") if secret in received]
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def looked_up(monkeypatch):
     answers, asked = [], []
 
     def resolve(host, port, *args, **options):
-        if url_policy.is_address(host):
+        if url_policy.is_ip(host):
             found = [host]
         else:
             asked.append(host)
@@ -174,11 +174,11 @@ def looked_up(monkeypatch):
 
 
 @pytest.mark.parametrize("url", REFUSED)
-def test_an_address_refused_at_registration_and_at_the_call(url, looked_up):
+def test_a_recipient_refused_at_registration_and_at_the_call(url, looked_up):
     looked_up.answers.append(["93.184.215.14"])
     with pytest.raises(ValidationError):
         validate_webhook_url(url)
-    with pytest.raises(client.AddressRefused):
+    with pytest.raises(client.HostRefused):
         client.call("POST", url, json=BODY, public=True)
     assert looked_up.asked == []
 
@@ -187,27 +187,27 @@ def test_an_address_refused_at_registration_and_at_the_call(url, looked_up):
     "found",
     [["10.0.0.8"], ["93.184.215.14", "127.0.0.1"], ["::1", "93.184.215.14"], ["64:ff9b::a00:1"]],
 )
-def test_a_name_with_any_address_that_is_not_public(found, looked_up):
+def test_a_name_with_any_recipient_that_is_not_public(found, looked_up):
     validate_webhook_url("https://hooks.example.com/")
     looked_up.answers.append(found)
-    with pytest.raises(client.AddressRefused):
+    with pytest.raises(client.HostRefused):
         client.call("POST", "https://hooks.example.com/", public=True)
 
 
-def test_a_name_is_looked_up_once_and_the_call_goes_to_what_was_judged(
+def test_a_name_is_looked_up_once_and_the_call_goes_to_what_was_verified(
     fake,  # noqa: F811
     looked_up,
     monkeypatch,
     settings,
 ):
     settings.DEBUG = True
-    server, judged = fake(), []
+    server, verified = fake(), []
     looked_up.answers += [["127.0.0.1"], ["10.0.0.8"]]
-    monkeypatch.setattr(url_policy, "is_public", lambda *args: judged.append(args) or True)
+    monkeypatch.setattr(url_policy, "is_public", lambda *args: verified.append(args) or True)
     url = server.url.replace("127.0.0.1", "hooks.example.com")
     assert client.call("POST", url, public=True).status == 200
     assert looked_up.asked == ["hooks.example.com"]
-    assert ("127.0.0.1", server.server.server_port) in judged
+    assert ("127.0.0.1", server.server.server_port) in verified
     assert server.asked[0].headers["host"] == url.removeprefix("http://")
 
 

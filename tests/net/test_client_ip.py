@@ -66,7 +66,7 @@ def trusting(request, settings):
     ids=lambda value: ascii(value)[:48],
 )
 def test_the_header_chooses_nothing_that_a_proxy_did_not_see(proxies, header, found):
-    assert client_ip.client_address(PROXY, header) == found
+    assert client_ip.read(PROXY, header) == found
 
 
 @pytest.mark.parametrize(
@@ -100,17 +100,17 @@ def test_the_header_chooses_nothing_that_a_proxy_did_not_see(proxies, header, fo
     ],
     ids=ascii,
 )
-def test_an_address_has_one_spelling(text, found):
-    assert client_ip.client_address(text, "") == found
+def test_a_recipient_has_one_spelling(text, found):
+    assert client_ip.read(text, "") == found
     network = {"1.2.3.4": "1.2.3.4/32", "fe80::1": "fe80::/64", "": "", "::1": "::/64"}
     assert client_ip.network_of(text) == network.get(found, "2001:db8::/64")
 
 
 @pytest.mark.parametrize("proxies", [1])
 def test_behind_a_socket_there_is_only_the_header(proxies):
-    assert client_ip.client_address("", f"{FORGED}, {CALLER}") == CALLER
-    assert client_ip.client_address("", "") == ""
-    assert client_ip.client_address("", "garbage") == ""
+    assert client_ip.read("", f"{FORGED}, {CALLER}") == CALLER
+    assert client_ip.read("", "") == ""
+    assert client_ip.read("", "garbage") == ""
 
 
 @given(addresses, addresses, st.lists(st.text(max_size=12), max_size=4))
@@ -123,7 +123,7 @@ def test_with_one_proxy_what_came_before_it_changes_nothing(remote, caller, forg
 
 @given(st.integers(0, 5), st.text(max_size=60), st.text(max_size=80))
 @relaxed
-def test_any_text_gives_an_address_or_nothing(proxies, remote, header):
+def test_any_text_gives_a_recipient_or_nothing(proxies, remote, header):
     found = _trusting(proxies, remote, header)
     assert found == "" or str(ipaddress.ip_address(found)) == found
     assert bool(client_ip.network_of(found)) == bool(found)
@@ -142,7 +142,7 @@ def test_networks_agree_with_the_standard_library(address):
 
 @given(st.ip_addresses(v=6), st.integers(0, 2**64 - 1))
 @relaxed
-def test_the_lower_half_of_an_ipv6_address_buys_nothing(address, lower):
+def test_the_lower_half_of_an_ipv6_recipient_buys_nothing(address, lower):
     other = ipaddress.IPv6Address(int(address) >> 64 << 64 | lower)
     if not (address.ipv4_mapped or other.ipv4_mapped):
         assert client_ip.network_of(str(address)) == client_ip.network_of(str(other))
@@ -157,7 +157,7 @@ def test_a_port_changes_nothing(address, port):
 
 def _trusting(proxies, remote, header):
     with override_settings(DJANGO_VERIFY={"TRUSTED_PROXIES": proxies}):
-        return client_ip.client_address(remote, header)
+        return client_ip.read(remote, header)
 
 
 def _plain(address):

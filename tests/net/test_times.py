@@ -47,5 +47,5 @@ def test_retry_after_is_seconds_or_a_date(header, seconds, time_machine):
     assert times.read_retry_after(header, 100) == seconds
 
 
-def test_a_day_is_the_longest_unless_the_caller_says_otherwise():
+def test_a_day_is_the_longest_unless_the_caller_states_otherwise():
     assert times.read_retry_after("99999999") == times.DAY

@@ -117,9 +117,9 @@ def test_what_is_no_key_fails_the_check_and_is_not_shown(settings, text):
     assert "'bad'" in found.msg
     with pytest.raises(ImproperlyConfigured) as caught:
         issue()
-    told = "".join(traceback.format_exception(caught.value))
+    received = "".join(traceback.format_exception(caught.value))
     body = text.splitlines()[1] if "\n" in text else text
-    assert len(body) < 4 or body not in told
+    assert len(body) < 4 or body not in received
     assert "planted" not in found.msg
 
 
@@ -185,7 +185,7 @@ def test_other_libraries_accept_proofs_by_the_published_keys(algorithm):
         jwt.decode(token[:-8] + "AAAAAAAA", keys, algorithms=[algorithm], audience=URL)
 
 
-def test_a_proof_that_another_library_signed_is_taken(algorithm):
+def test_a_proof_that_another_library_signed_is_accepted(algorithm):
     """The oracle the other way round: our reading agrees with its writing."""
     head, body, _ = issue().split(".")
     key = {"HS256": codes.proof_key(next(iter(conf.key_ring()))), "ES256": P256, "EdDSA": ED25519}

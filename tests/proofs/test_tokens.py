@@ -43,7 +43,7 @@ def algorithm(request, settings):
     return request.param
 
 
-def test_a_proof_says_what_was_approved(algorithm, clock):
+def test_a_proof_states_what_was_approved(algorithm, clock):
     proof = redeem(issue(nonce="form 7"), nonce="form 7")
     assert (proof.sid, proof.subject, proof.channel) == (SID, PHONE, "sms")
     assert (proof.service_sid, proof.purpose, proof.nonce) == (SERVICE, "sign-up", "form 7")
@@ -75,17 +75,17 @@ def test_its_claims_and_header_are_the_documented_ones(algorithm, clock):
     }
 
 
-def test_neither_repr_nor_error_shows_address_token_or_nonce():
+def test_neither_repr_nor_error_shows_recipient_token_or_nonce():
     token = issue(nonce="planted")
     proof = proofs.read(token, purpose="sign-up")
     assert PHONE not in repr(proof)
     assert "planted" not in repr(proof)
-    proofs.spend(proof)
+    proofs.consume(proof)
     for given_ in (token, token[:-4], token.replace(".", ".e")):
         with pytest.raises(ProofRefused) as caught:
             redeem(given_)
-        told = "".join(traceback.format_exception(caught.value))
-        assert not any(part in told for part in (*token.split("."), PHONE, "planted"))
+        received = "".join(traceback.format_exception(caught.value))
+        assert not any(part in received for part in (*token.split("."), PHONE, "planted"))
 
 
 def test_a_refusal_has_words_and_crosses_processes():
@@ -144,7 +144,7 @@ def test_a_sign_up_that_is_rolled_back_gives_it_back():
     assert reason(token) == "already_used"
 
 
-def test_the_sweep_forgets_no_proof_that_a_slow_clock_would_take(clock):
+def test_the_pass_forgets_no_proof_that_a_slow_clock_would_take(clock):
     redeem(issue())
     clock.shift(601)
     assert single_use.purge() == 0
@@ -199,7 +199,7 @@ def test_it_is_for_one_thing(values, demanded, why):
     redeem(token, nonce=values.get("nonce"), allow_test=True)
 
 
-def test_a_test_proof_is_taken_where_that_is_allowed():
+def test_a_test_proof_is_accepted_where_that_is_allowed():
     assert redeem(issue(test=True), allow_test=True).test is True
     assert redeem(issue(sid="CV" + "3" * 32), allow_test=True).test is False
 

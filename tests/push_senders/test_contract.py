@@ -194,7 +194,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("service", "answer", "kind"), FAILURES, indirect=["service"])
-def test_a_refusal_is_of_its_kind_and_tells_no_secret(service, answer, kind, caplog):
+def test_a_refusal_is_of_its_kind_and_reports_no_secret(service, answer, kind, caplog):
     service.answers.append(answer)
     with caplog.at_level(logging.DEBUG), pytest.raises(PushError) as caught:
         service.sender.send(service.message, None)
@@ -203,9 +203,9 @@ def test_a_refusal_is_of_its_kind_and_tells_no_secret(service, answer, kind, cap
     asked = {name.lower() for name in answer[1]} & {"retry-after"}
     assert getattr(error, "retry_after", None) == (90 if asked else None)
     assert 0 < len(str(error)) <= 128
-    told = "".join([str(error), *traceback.format_exception(error), caplog.text])
+    received = "".join([str(error), *traceback.format_exception(error), caplog.text])
     secrets = (TEXT, FCM_TOKEN, "ya29.", "PRIVATE KEY", ACCOUNT)
-    assert not [secret for secret in secrets if secret in told]
+    assert not [secret for secret in secrets if secret in received]
 
 
 @pytest.mark.parametrize("service", ["google", "apple"], indirect=True)
@@ -359,7 +359,7 @@ def test_faults_of_a_secret(module, good, bad):
 
 
 @pytest.mark.parametrize("module", [fcm, apn])
-def test_a_missing_library_is_told(module, monkeypatch):
+def test_a_missing_library_is_reported(module, monkeypatch):
     library = google_accounts if module is fcm else apn
     monkeypatch.setattr(library, "find_spec", lambda name: None)
     kind = fcm.FcmSender if module is fcm else apn.ApnSender
@@ -367,7 +367,7 @@ def test_a_missing_library_is_told(module, monkeypatch):
     assert error.id == "django_verify.E032"
 
 
-def test_a_bad_key_of_apns_is_told():
+def test_a_bad_key_of_apns_is_reported():
     (error,) = apn.ApnSender("apn", key="x").check()
     assert (error.id, "x" not in error.msg.split()) == ("django_verify.E033", True)
     assert list(apn.ApnSender("apn", key=P8).check()) == []

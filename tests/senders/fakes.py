@@ -247,7 +247,7 @@ class WhatsApp(Fake):
 
 
 class Gateway(Fake):
-    """A gateway as `HttpSender` may be told of."""
+    """A gateway as `HttpSender` may be received of."""
 
     options = {
         "fields": {"to": "{to_digits}", "text": "{body}", "meta": {"ref": "{attempt_sid}"}},
@@ -309,5 +309,5 @@ class Hook(Fake):
 
 @cache
 def running(kind):
-    """One fake of a kind for the whole run; whoever sets its fault puts it back."""
+    """One fake of a kind for the whole run; anyone who sets its fault puts it back."""
     return kind()

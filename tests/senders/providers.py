@@ -1,4 +1,4 @@
-"""The providers in tables: options, receipts and refusals, and how each signs what it tells.
+"""The providers in tables: options, receipts and refusals, and how each signs what it reports.
 
 The `sign` functions are the providers' side of a callback; they share no code with the senders.
 """
@@ -100,7 +100,7 @@ def sign_africastalking(data, now, secret=SECRET):
 
 @dataclass
 class Told:
-    """What a provider tells of a message, and what is to be read in it."""
+    """What a provider reports of a message, and what is to be read in it."""
 
     sign: Callable
     data: dict
@@ -113,14 +113,14 @@ class Told:
 
 @dataclass
 class Provider:
-    """One provider: the options of its sender, its fake, how it refuses, what it tells."""
+    """One provider: the options of its sender, its fake, how it refuses, what it reports."""
 
     api: Callable
     host: str
     options: dict
     receipts: dict
     refusals: tuple
-    told: tuple = ()
+    received: tuple = ()
     #: The options without which it takes no reports, emptied.
     silent: dict = field(default_factory=dict)
 

@@ -12,16 +12,18 @@ from tests.senders.apis import CALLBACK, SECRET, jwt, sha256
 from tests.senders.conftest import told_of
 from tests.senders.providers import PROVIDERS, sign_vonage
 
-LISTED = [(name, told) for name, provider in PROVIDERS.items() for told in provider.told]
+LISTED = [
+    (name, received) for name, provider in PROVIDERS.items() for received in provider.received
+]
 every_provider = pytest.mark.parametrize("name", PROVIDERS)
-every_callback = pytest.mark.parametrize(("name", "told"), LISTED, ids=[n for n, _ in LISTED])
+every_callback = pytest.mark.parametrize(("name", "received"), LISTED, ids=[n for n, _ in LISTED])
 
 
 @every_callback
-def test_a_signed_callback_is_believed(name, told, sender_of, clock):
+def test_a_signed_callback_is_believed(name, received, sender_of, clock):
     sender = sender_of(name)
     assert sender.reporting is True
-    assert sender.reports(told.sign(told.data, time.time())) == [Report(*told.report)]
+    assert sender.reports(received.sign(received.data, time.time())) == [Report(*received.report)]
 
 
 def refused(sender, callback):
@@ -34,9 +36,9 @@ def flipped(text, at):
 
 
 @every_callback
-def test_any_change_is_refused(name, told, sender_of, clock):
+def test_any_change_is_refused(name, received, sender_of, clock):
     sender = sender_of(name)
-    callback = told.sign(told.data, time.time())
+    callback = received.sign(received.data, time.time())
     for header in set(callback.headers) - {"content-type"}:
         value = callback.headers[header]
         start = len("Bearer ") if header == "authorization" else 0
@@ -45,40 +47,40 @@ def test_any_change_is_refused(name, told, sender_of, clock):
             refused(sender, dataclasses.replace(callback, headers=headers))
         rest = {key: one for key, one in callback.headers.items() if key != header}
         refused(sender, dataclasses.replace(callback, headers=rest))
-    for at in range(len(callback.body) if told.whole else 0):
+    for at in range(len(callback.body) if received.whole else 0):
         body = bytearray(callback.body)
         body[at] ^= 1
         refused(sender, dataclasses.replace(callback, body=bytes(body)))
-    if told.whole:
+    if received.whole:
         refused(sender, dataclasses.replace(callback, body=callback.body + b"&x=1"))
-    refused(sender, told.sign(told.data, time.time(), secret="another"))
+    refused(sender, received.sign(received.data, time.time(), secret="another"))
 
 
 @pytest.mark.parametrize("name", ["messagebird", "bird", "plivo", "africastalking"])
-def test_where_the_address_is_signed_it_cannot_be_changed(name, sender_of, clock):
-    told = PROVIDERS[name].told[0]
-    callback = told.sign(told.data, time.time())
+def test_where_the_recipient_is_signed_it_cannot_be_changed(name, sender_of, clock):
+    received = PROVIDERS[name].received[0]
+    callback = received.sign(received.data, time.time())
     begin = callback.url.index("token=") + 6 if name == "africastalking" else len("https://")
     for at in range(begin, len(callback.url)):
         refused(sender_of(name), dataclasses.replace(callback, url=flipped(callback.url, at)))
 
 
-@pytest.mark.parametrize(("name", "told"), [row for row in LISTED if row[1].dated])
+@pytest.mark.parametrize(("name", "received"), [row for row in LISTED if row[1].dated])
 @pytest.mark.parametrize("shift", [301, -301])
-def test_an_old_or_a_coming_callback_is_refused(name, told, shift, sender_of, clock):
+def test_an_old_or_a_coming_callback_is_refused(name, received, shift, sender_of, clock):
     sender = sender_of(name)
-    refused(sender, told.sign(told.data, time.time() + shift))
+    refused(sender, received.sign(received.data, time.time() + shift))
     near = 250 if shift > 0 else -250
     if name != "messagebird":
-        assert sender.reports(told.sign(told.data, time.time() + near))
+        assert sender.reports(received.sign(received.data, time.time() + near))
 
 
 @every_callback
-def test_an_unsigned_callback_is_refused(name, told, sender_of, clock):
+def test_an_unsigned_callback_is_refused(name, received, sender_of, clock):
     sender = sender_of(name)
-    callback = told.sign(told.data, time.time())
+    callback = received.sign(received.data, time.time())
     refused(sender, Callback(CALLBACK, callback.method, {}, b""))
-    refused(sender, Callback(CALLBACK, callback.method, {}, json.dumps(told.data).encode()))
+    refused(sender, Callback(CALLBACK, callback.method, {}, json.dumps(received.data).encode()))
 
 
 @every_provider
@@ -88,9 +90,9 @@ def test_without_its_secret_it_takes_no_reports(name, sender_of, clock):
         return
     sender = sender_of(name, **provider.silent)
     assert sender.reporting is False
-    for told in provider.told:
-        refused(sender, told.sign(told.data, time.time(), secret=""))
-        refused(sender, told.sign(told.data, time.time()))
+    for received in provider.received:
+        refused(sender, received.sign(received.data, time.time(), secret=""))
+        refused(sender, received.sign(received.data, time.time()))
 
 
 GARBAGE = ["", "x", "é\ud800", "a.b.c", "Bearer ..", "Bearer a.b.c", "=" * 44, "A" * 44, "1" * 99]
@@ -98,9 +100,9 @@ GARBAGE = ["", "x", "é\ud800", "a.b.c", "Bearer ..", "Bearer a.b.c", "=" * 44, 
 
 @every_callback
 @pytest.mark.parametrize("value", GARBAGE)
-def test_garbage_is_refused_and_nothing_else_is_raised(name, told, value, sender_of, clock):
+def test_garbage_is_refused_and_nothing_else_is_raised(name, received, value, sender_of, clock):
     sender = sender_of(name)
-    callback = told.sign(told.data, time.time())
+    callback = received.sign(received.data, time.time())
     bodies = [b"", b"\xff\xfe", b"[" * 100_000, b"null", b"[]", b"&=&=", b'{"sig":[]}', b'"']
     for header in set(callback.headers) - {"content-type"}:
         headers = callback.headers | {header: value}
@@ -115,18 +117,18 @@ def test_garbage_is_refused_and_nothing_else_is_raised(name, told, value, sender
 
 
 @every_callback
-def test_a_refusal_holds_nothing_of_the_callback(name, told, sender_of):
+def test_a_refusal_holds_nothing_of_the_callback(name, received, sender_of):
     body = b'{"number":"+14155552671", nonsense'
     with pytest.raises(CallbackRefused) as caught:
         sender_of(name).reports(Callback(CALLBACK, headers={"telnyx-timestamp": "1"}, body=body))
-    assert not [told for told in told_of(caught.value) if "14155552671" in told]
+    assert not [received for received in told_of(caught.value) if "14155552671" in received]
 
 
 @every_callback
-def test_a_signed_callback_of_nothing_we_know_reports_nothing(name, told, sender_of, clock):
+def test_a_signed_callback_of_nothing_we_know_reports_nothing(name, received, sender_of, clock):
     sender = sender_of(name)
     for data in ({"status": "new"}, {"id": "1"}, {"event": "x", "Status": "queued"}):
-        assert sender.reports(told.sign(data, time.time())) == []
+        assert sender.reports(received.sign(data, time.time())) == []
 
 
 @pytest.mark.parametrize(
@@ -138,12 +140,12 @@ def test_a_signed_callback_of_nothing_we_know_reports_nothing(name, told, sender
     ],
 )
 def test_a_message_that_came_in_is_no_report(name, other, sender_of, clock):
-    told = PROVIDERS[name].told[0]
-    data = told.data | {
-        key: told.data[key] | value if isinstance(value, dict) else value
+    received = PROVIDERS[name].received[0]
+    data = received.data | {
+        key: received.data[key] | value if isinstance(value, dict) else value
         for key, value in other.items()
     }
-    assert sender_of(name).reports(told.sign(data, time.time())) == []
+    assert sender_of(name).reports(received.sign(data, time.time())) == []
 
 
 @pytest.mark.parametrize(
@@ -177,9 +179,9 @@ def test_the_algorithm_of_a_token_is_ours_to_choose(change, sender_of, clock):
 
 @pytest.mark.parametrize("way", ["json", "form", "query"])
 @pytest.mark.parametrize("method", ["sha256", "sha512"])
-def test_vonage_sends_receipts_in_the_way_the_account_chose(way, method, sender_of, clock):
-    told = PROVIDERS["vonage"].told[0]
-    callback = sign_vonage(told.data, time.time(), method)
+def test_vonage_sends_delivery_reports_in_the_way_the_account_chose(way, method, sender_of, clock):
+    received = PROVIDERS["vonage"].received[0]
+    callback = sign_vonage(received.data, time.time(), method)
     text = urlencode(json.loads(callback.body))
     form = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
     ways = {
@@ -188,7 +190,7 @@ def test_vonage_sends_receipts_in_the_way_the_account_chose(way, method, sender_
         "query": Callback(f"https://verify.example.org/reports/it?{text}", "GET"),
     }
     sender = sender_of("vonage", signature_method=method)
-    assert sender.reports(ways[way]) == [Report(*told.report)]
+    assert sender.reports(ways[way]) == [Report(*received.report)]
 
 
 def test_a_token_for_messagebird_must_be_of_its_own(sender_of, clock):
@@ -209,16 +211,16 @@ def test_a_token_for_messagebird_must_be_of_its_own(sender_of, clock):
 
 
 def test_plivo_signs_with_the_account_or_its_parent(sender_of, clock):
-    told = PROVIDERS["plivo"].told[0]
-    callback = told.sign(told.data, time.time())
+    received = PROVIDERS["plivo"].received[0]
+    callback = received.sign(received.data, time.time())
     headers = dict(callback.headers)
     headers["x-plivo-signature-ma-v3"] = f"AAAA, {headers.pop('x-plivo-signature-v3')}"
     found = sender_of("plivo").reports(dataclasses.replace(callback, headers=headers))
-    assert found == [Report(*told.report)]
+    assert found == [Report(*received.report)]
 
 
 def test_a_token_given_twice_is_refused(sender_of, clock):
-    told = PROVIDERS["africastalking"].told[0]
-    callback = told.sign(told.data, time.time())
+    received = PROVIDERS["africastalking"].received[0]
+    callback = received.sign(received.data, time.time())
     url = f"{callback.url}&token={SECRET}"
     refused(sender_of("africastalking"), dataclasses.replace(callback, url=url))

@@ -345,7 +345,7 @@ def test_its_check_finds_nothing_wrong_with_good_options(name, build):
 
 
 @every_sender
-def test_it_tells_nobody_else(name, build, capfd, caplog):
+def test_it_reports_nobody_else(name, build, capfd, caplog):
     sender = build(name)
     with caplog.at_level(logging.DEBUG):
         for channel in sorted(sender.channels):
@@ -357,7 +357,7 @@ def test_it_tells_nobody_else(name, build, capfd, caplog):
 
 
 @every_failure
-def test_a_failure_is_an_error_that_tells_no_secret(
+def test_a_failure_is_an_error_that_reports_no_secret(
     name, failure, build, monkeypatch, tmp_path, caplog, capfd
 ):
     sender = build(name)
@@ -368,10 +368,10 @@ def test_a_failure_is_an_error_that_tells_no_secret(
     assert type(error) is failure.error
     assert str(error)
     assert len(error.code) <= VerificationAttempt._meta.get_field("error_code").max_length
-    told = [str(error), repr(error), error.code, *traceback.format_exception(error)]
-    told += [caplog.text, *capfd.readouterr()]
+    received = [str(error), repr(error), error.code, *traceback.format_exception(error)]
+    received += [caplog.text, *capfd.readouterr()]
     for secret in SECRETS:
-        assert not [text for text in told if secret in text]
+        assert not [text for text in received if secret in text]
 
 
 @every_sender
@@ -381,7 +381,7 @@ def test_its_repr_and_its_options_are_apart(name, build, tmp_path):
 
 
 @every_sender
-def test_its_file_says_what_it_is_for(name):
+def test_its_file_states_what_it_is_for(name):
     (kind,) = SENDERS[name]
     assert (sys.modules[kind.__module__].__doc__ or "").strip()
     assert (kind.__doc__ or "").strip()
@@ -405,7 +405,7 @@ def test_the_base_promises_nothing_by_itself():
 
 
 @pytest.mark.parametrize("channel", ["sms", "call", "email"])
-def test_the_repr_of_a_message_shows_neither_text_nor_address(channel):
+def test_the_repr_of_a_message_shows_neither_text_nor_recipient(channel):
     shown = repr(message(channel))
     for secret in (*SECRETS, "Your code", "Press any key"):
         assert secret not in shown

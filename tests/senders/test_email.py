@@ -48,18 +48,18 @@ def test_it_sends_one_plain_mail_to_one_recipient(mailoutbox):
     assert mail.attachments == []
 
 
-def test_the_mail_says_that_a_machine_sent_it(mailoutbox):
+def test_the_mail_states_that_a_machine_sent_it(mailoutbox):
     EmailSender("mail").send(message())
     assert mailoutbox[0].message()["Auto-Submitted"] == "auto-generated"
 
 
-def test_the_sites_address_is_the_default(mailoutbox, settings):
+def test_the_sites_recipient_is_the_default(mailoutbox, settings):
     settings.DEFAULT_FROM_EMAIL = "site@example.org"
     EmailSender("mail").send(message())
     assert mailoutbox[0].from_email == "site@example.org"
 
 
-def test_the_from_address_is_an_option(mailoutbox):
+def test_the_from_recipient_is_an_option(mailoutbox):
     EmailSender("mail", from_email="Acme <verify@example.org>").send(message())
     assert mailoutbox[0].from_email == "Acme <verify@example.org>"
 

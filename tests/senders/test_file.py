@@ -114,7 +114,7 @@ def test_the_file_may_be_moved_away_between_messages(sender, path):
 
 
 @pytest.mark.parametrize("below", ["missing/outbox", "file/outbox"])
-def test_without_its_folder_it_fails_for_now_and_its_check_says_so(below, tmp_path):
+def test_without_its_folder_it_fails_for_now_and_its_check_states_so(below, tmp_path):
     (tmp_path / "file").write_text("")
     sender = FileSender("file", path=tmp_path / below)
     with pytest.raises(TemporarySendError, match="cannot write"):

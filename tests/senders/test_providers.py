@@ -173,9 +173,9 @@ def test_a_refusal_is_for_good_or_for_now(name, status, body, error, code, sende
     assert type(caught.value) is error
     assert caught.value.code == code
     assert not getattr(caught.value, "uncertain", False)
-    for told in told_of(caught.value):
-        assert CODE not in told
-        assert PHONE[1:] not in told
+    for received in told_of(caught.value):
+        assert CODE not in received
+        assert PHONE[1:] not in received
 
 
 HTTP = [
@@ -203,7 +203,7 @@ HTTP = [
     [b"", b"<html>", b"[" * 100_000, b"null", b'{"code":"\\ud800"}'],
     ids=lambda body: repr(body[:8]),
 )
-def test_the_status_alone_tells_enough(name, body, sender_of, network):
+def test_the_status_alone_reports_enough(name, body, sender_of, network):
     sender = sender_of(name)
     for status, headers, error, uncertain, pause in HTTP:
         network.say(status, body, **headers)
@@ -233,12 +233,14 @@ def test_an_acceptance_that_cannot_be_read_is_uncertain(name, body, sender_of, n
     ("error", "uncertain"),
     [
         (client.NotSent("refused"), False),
-        (client.AddressRefused("private"), False),
+        (client.HostRefused("private"), False),
         (client.NotAnswered("timeout"), True),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_no_answer_says_whether_the_message_may_be_out(name, error, uncertain, sender_of, network):
+def test_no_answer_states_whether_the_message_may_be_out(
+    name, error, uncertain, sender_of, network
+):
     network.fail(error)
     with pytest.raises(TemporarySendError) as caught:
         sender_of(name).send(message())

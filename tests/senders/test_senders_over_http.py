@@ -211,17 +211,17 @@ REPORTS = [
         [Report("7", "undelivered", "ABSENT")],
     ),
 ]
-every_report = pytest.mark.parametrize(("kind", "callback", "told"), REPORTS)
+every_report = pytest.mark.parametrize(("kind", "callback", "received"), REPORTS)
 
 
 @every_report
-def test_reports_that_are_signed(kind, callback, told):
+def test_reports_that_are_signed(kind, callback, received):
     assert kind().reporting
-    assert list(kind().reports(callback)) == told
+    assert list(kind().reports(callback)) == received
 
 
 @every_report
-def test_reports_with_one_byte_changed(kind, callback, told):
+def test_reports_with_one_byte_changed(kind, callback, received):
     sender = kind()
     ((name, signature),) = callback.headers.items()
     for index in range(len(callback.body)):
@@ -240,7 +240,7 @@ def test_reports_with_one_byte_changed(kind, callback, told):
         sender.reports(Callback(CALLBACK, body=callback.body))
 
 
-def test_twilio_signs_the_address_with_or_without_its_port():
+def test_twilio_signs_the_recipient_with_or_without_its_port():
     form = {"MessageSid": "SM1", "MessageStatus": "sent"}
     explicit = CALLBACK.replace("example.org", "example.org:443")
     for given_url, signed in ((CALLBACK, explicit), (explicit, CALLBACK)):

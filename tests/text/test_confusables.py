@@ -139,4 +139,4 @@ def test_scripts_drawn_as_latin_are_refused(imitation):
     ids=lambda value: ascii(value)[:20],
 )
 def test_what_browsers_take_for_the_code_of_a_host(text, poses):
-    assert confusables.poses_as_bound(text) is poses
+    assert confusables.imitates_bound_code(text) is poses

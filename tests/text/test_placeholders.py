@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from django_verify.messages import channels
 from django_verify.messages.channels import CHANNELS, SPEECH_LOCALES, TEXT_LOCALES, Draft
 from django_verify.text import confusables, placeholders
-from django_verify.text.placeholders import Wording
+from django_verify.text.placeholders import TemplateText
 
 TEXT = "Hi {{name}}, your {{friendly_name}} code is {{code}} ({{ttl}} min)."
 SID = "HJ" + "0" * 32
@@ -100,7 +100,14 @@ def test_the_alphabet_of_gsm():
 
 def draft(channel, brand, locale, template=None):
     return Draft(
-        "VL" + "0" * 32, "+14155552671", "047162", brand, locale, 10, wording=template, warn=True
+        "VL" + "0" * 32,
+        "+14155552671",
+        "047162",
+        brand,
+        locale,
+        10,
+        template_text=template,
+        warn=True,
     )
 
 
@@ -153,8 +160,8 @@ def links(text):
 def test_nothing_breaks_out_of_a_template(brand, value, locale, text):
     assume(not placeholders.faults(text))
     catalogue = channels.match_locale(TEXT_LOCALES, locale) or "en"
-    made = body("sms", brand, catalogue, Wording(SID, locale, text, {"x": value}))
-    neutral = body("sms", "Q", catalogue, Wording(SID, locale, text, {"x": "Q"}))
+    made = body("sms", brand, catalogue, TemplateText(SID, locale, text, {"x": value}))
+    neutral = body("sms", "Q", catalogue, TemplateText(SID, locale, text, {"x": "Q"}))
     assert re.findall(r"\d{4,}", bare(made)) == ["047162"]
     assert len(made.splitlines()) == 1
     assert links(made) <= links(neutral)
@@ -180,5 +187,5 @@ def test_odd_brands_in_every_language(brand, locale):
 
 @pytest.mark.parametrize("locale", SPEECH_LOCALES)
 def test_a_call_spells_the_code_of_a_template(locale):
-    made = body("call", "Acme", locale, Wording(SID, locale, "Code: {{code}}.", {}))
+    made = body("call", "Acme", locale, TemplateText(SID, locale, "Code: {{code}}.", {}))
     assert made == "Code: 0, 4, 7, 1, 6, 2."

@@ -32,7 +32,7 @@ def bob():
 
 @pytest.fixture
 def heard():
-    """Every signal, as its name and what it told."""
+    """Every signal, as its name and its arguments."""
     seen, kept = [], []
     for name in NAMES:
 
@@ -96,16 +96,16 @@ def test_another_users_number_is_denied_by_default(ann, bob):
     verified_phones.confirm(ann, PHONE)
     with pytest.raises(verified_phones.NumberTaken) as refused:
         verified_phones.confirm(bob, PHONE)
-    assert refused.value.reason == "number_taken"
-    assert "USERS_CLAIMED_NUMBER" in str(refused.value)
+    assert refused.value.reason == "number_in_use"
+    assert "PHONE_CONFLICT_POLICY" in str(refused.value)
     assert (numbers(ann), numbers(bob)) == ([PHONE], [])
     # Bob's claim is pending: it counts once Ann's is released.
     verified_phones.release(verified_phones.primary(ann))
     assert verified_phones.confirm(bob, PHONE).is_verified
 
 
-def test_a_transfer_is_told(ann, bob, heard, settings):
-    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "USERS_CLAIMED_NUMBER": "transfer"}
+def test_a_transfer_is_reported(ann, bob, heard, settings):
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "PHONE_CONFLICT_POLICY": "transfer"}
     verified_phones.confirm(ann, OTHER_PHONE)
     verified_phones.confirm(ann, PHONE)
     verified_phones.confirm(bob, PHONE)
@@ -117,7 +117,7 @@ def test_a_transfer_is_told(ann, bob, heard, settings):
 
 
 def test_another_factor_may_be_asked_for(ann, bob, settings):
-    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "USERS_CLAIMED_NUMBER": "ask"}
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "PHONE_CONFLICT_POLICY": "ask"}
     verified_phones.confirm(ann, PHONE)
     with pytest.raises(verified_phones.AnotherFactorRequired):
         verified_phones.confirm(bob, PHONE)
@@ -133,7 +133,7 @@ def decide(user, holder):
 def test_a_site_may_decide_by_itself(ann, bob, settings):
     settings.DJANGO_VERIFY = {
         **settings.DJANGO_VERIFY,
-        "USERS_CLAIMED_NUMBER": f"{__name__}.decide",
+        "PHONE_CONFLICT_POLICY": f"{__name__}.decide",
     }
     verified_phones.confirm(ann, PHONE)
     verified_phones.confirm(bob, PHONE)
@@ -146,7 +146,7 @@ def test_an_answer_that_is_no_policy_moves_no_number(ann, bob, settings, monkeyp
     monkeypatch.setitem(globals(), "decide", lambda user, holder: answer)
     settings.DJANGO_VERIFY = {
         **settings.DJANGO_VERIFY,
-        "USERS_CLAIMED_NUMBER": f"{__name__}.decide",
+        "PHONE_CONFLICT_POLICY": f"{__name__}.decide",
     }
     verified_phones.confirm(ann, PHONE)
     with pytest.raises(verified_phones.NumberTaken):
@@ -230,7 +230,7 @@ def test_the_app_has_to_be_installed():
 
 
 def test_users_who_take_each_others_numbers_at_one_moment(ann, bob, aligned, settings):
-    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "USERS_CLAIMED_NUMBER": "transfer"}
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "PHONE_CONFLICT_POLICY": "transfer"}
     carl = make_user("carl")
     given = [PHONE, OTHER_PHONE, "+14155550100"]
     for _ in range(8):

@@ -82,7 +82,7 @@ def test_the_secret_is_not_stored_nor_shown(service):
 
 
 @pytest.mark.parametrize("secret", ["", "x", "\ud800", "a" * 10_000])
-def test_without_the_secret_nothing_is_charged_or_told(service, outbox, clock, secret):
+def test_without_the_secret_nothing_is_charged_or_reported(service, outbox, clock, secret):
     state = start(service)
     clock.shift(31)
     for call in (
@@ -177,7 +177,7 @@ def test_fifty_aligned_guesses_compare_five(service, outbox, aligned, settings):
     assert row_of(state).checks == 5
 
 
-def test_an_end_is_told_to_who_has_the_secret(service, outbox, clock):
+def test_an_end_is_reported_to_who_has_the_secret(service, outbox, clock):
     state = start(service)
     clock.shift(600)
     for call in (lambda: check(state, code_in(outbox[0])), lambda: resend(state)):
@@ -271,7 +271,7 @@ class TestLimits(Limits):
         start(service, OTHER_PHONE, late)
 
     def test_come_before_the_look_up_of_a_carrier(self, account, monkeypatch):
-        """It may cost money, and its refusal tells what kind of number it is."""
+        """It may cost money, and its refusal reveals what kind of number it is."""
         options = {"lookup_enabled": True, "skip_sms_to_landlines": True}
         service = make_service(account, client_enabled=True, **options)
         asked = []
@@ -390,7 +390,7 @@ class TestUsers:
         anna = make_user("anna")
         caller = Caller(ip="192.0.2.1", user=anna)
         answer = check(start(service, caller=caller), code_in(outbox[0]), caller)
-        assert (answer.valid, answer.refused) == (True, ["number_taken"])
+        assert (answer.valid, answer.refused) == (True, ["number_in_use"])
         assert verified_phones.primary(anna) is None
 
     def test_a_test_number_proves_no_owner(self, service, outbox, settings):
@@ -413,7 +413,7 @@ class TestUsers:
                 check(state, code_in(outbox[0]), other)
         assert row_of(state).checks == 0
 
-    def test_an_address_is_kept_by_nobody_without_a_user(self, service, outbox):
+    def test_a_recipient_is_kept_by_nobody_without_a_user(self, service, outbox):
         heard = []
 
         def listen(user, **facts):
@@ -440,10 +440,10 @@ class TestUsers:
         {"CLIENT_LIMITS": {"number": [5, 60]}},
         {"CLIENT_LIMITS": {"number": 5}},
         {"CLIENT_LIMITS": {"number": None}},
-        {"CLIENT_RESEND_WAITS": 30},
+        {"RESEND_COOLDOWNS": 30},
         {"CLIENT_LIMITS": {"number": [["5", 60]]}},
-        {"CLIENT_RESEND_WAITS": []},
-        {"CLIENT_RESEND_WAITS": [True]},
+        {"RESEND_COOLDOWNS": []},
+        {"RESEND_COOLDOWNS": [True]},
         {"CLIENT_APP_HASHES": "FA+9qCX9VSu"},
         {"CLIENT_APP_HASHES": [1]},
     ],

@@ -28,9 +28,9 @@ class Broken(sna.Provider):
 
 
 class Polled(sna.Provider):
-    """A gateway with URLs of its own, asked for its verdict at the check."""
+    """A gateway with URLs of its own, asked for its result at the check."""
 
-    verdicts: dict = {}
+    results: dict = {}
 
     def supports(self, number, device_ip):
         return True
@@ -38,8 +38,8 @@ class Polled(sna.Provider):
     def url(self, attempt_sid, token, number):
         return f"https://gateway.example.com/{token}"
 
-    def verdict(self, attempt_sid, number):
-        return self.verdicts.get(number)
+    def result(self, attempt_sid, number):
+        return self.results.get(number)
 
 
 def use(settings, backend=SIMULATOR, **options):
@@ -157,12 +157,12 @@ def test_a_token_before_the_url_was_opened(api, root, simulator):
 
 
 def test_a_gateway_that_is_asked(api, root, settings, monkeypatch):
-    monkeypatch.setattr(Polled, "verdicts", {})
+    monkeypatch.setattr(Polled, "results", {})
     use(settings, f"{__name__}.Polled")
     started = start(api, root).data
     assert started["sna"]["url"].startswith("https://gateway.example.com/")
     assert check(api, root).data["status"] == "pending"
-    Polled.verdicts[PHONE] = 0
+    Polled.results[PHONE] = 0
     assert check(api, root).data["status"] == "approved"
     assert open_url("/v2/Sna/VL0/x")["ErrorCode"] == "60520"
 
@@ -201,7 +201,7 @@ class Faulty(Polled):
     def supports(self, number, device_ip):
         raise ConnectionError(number)
 
-    def verdict(self, attempt_sid, number):
+    def result(self, attempt_sid, number):
         raise ConnectionError(number)
 
 
@@ -225,7 +225,7 @@ def test_a_faulty_gateway_stops_nothing(api, root, settings, caplog):
 
 
 def test_client_tokens_of_another_gateway(api, root, settings, monkeypatch):
-    monkeypatch.setattr(Polled, "verdicts", {PHONE: 0})
+    monkeypatch.setattr(Polled, "results", {PHONE: 0})
     use(settings, f"{__name__}.Polled")
     refused = start(api, root, EnableSnaClientToken="true")
     assert (refused.status, refused.data["code"]) == (403, 60204)

@@ -57,14 +57,16 @@ def end_pairs():
 def test_nothing_is_sent_on_any_channel(service, loud, channel):
     to = MAIL if channel == "email" else PHONE
     make_pair(service, to)
-    told = []
-    signals.attempt_failed.connect(lambda **kwargs: told.append(kwargs), weak=False, dispatch_uid=1)
+    received = []
+    signals.attempt_failed.connect(
+        lambda **kwargs: received.append(kwargs), weak=False, dispatch_uid=1
+    )
     try:
         row = verifications.start(service, to, channel)
         verifications.start(service, to, channel)
     finally:
         signals.attempt_failed.disconnect(dispatch_uid=1)
-    assert told == []
+    assert received == []
     assert (row.is_test, row.code_length, row.status) == (True, 6, "pending")
     for attempt in VerificationAttempt.objects.all():
         assert (attempt.withheld, attempt.message_status) == ("test", "canceled")
@@ -99,7 +101,7 @@ def test_the_wire_is_a_face_like_any_other(api, service, loud):
     assert Verification.objects.get().is_test
 
 
-def test_the_approval_tells_that_it_is_a_test(service):
+def test_the_approval_reports_that_it_is_a_test(service):
     make_pair(service)
     heard = []
 
@@ -117,19 +119,19 @@ def test_the_approval_tells_that_it_is_a_test(service):
     assert heard == [(PHONE, True), (OTHER_PHONE, False)]
 
 
-def test_its_events_tell_it_and_others_do_not(account):
+def test_its_events_report_it_and_others_do_not(account):
     service = make_service(account, verify_event_subscription_enabled=True)
     EventSink.objects.create(account=account, url="https://example.com/")
     make_pair(service)
     for to in (PHONE, OTHER_PHONE):
         verifications.start(service, to)
     verifications.check(service, CODE, to=PHONE)
-    told = {}
+    received = {}
     for delivery_ in WebhookDelivery.objects.filter(event_type__contains=".verification."):
         data = delivery_.payload["data"]
-        told.setdefault(data["to"], []).append(data.get("is_test"))
+        received.setdefault(data["to"], []).append(data.get("is_test"))
         assert CODE not in json.dumps(delivery_.payload)
-    assert told == {PHONE: [True, True], OTHER_PHONE: [None]}
+    assert received == {PHONE: [True, True], OTHER_PHONE: [None]}
 
 
 def test_five_wrong_codes_end_it(service):
@@ -144,7 +146,7 @@ def test_five_wrong_codes_end_it(service):
         verifications.start(service, PHONE)
 
 
-def test_it_obeys_the_budget_of_its_address(service):
+def test_it_obeys_the_budget_of_its_recipient(service):
     make_pair(service, code="4829")
     verifications.start(service, PHONE)
     for number in range(1, 6):
@@ -200,7 +202,7 @@ def test_every_spelling_is_the_pairs(service, loud, pair, start):
         (MAIL, "reviewer@sub.example.com"),
     ],
 )
-def test_another_address_is_sent_its_code(service, outbox, pair, start):
+def test_another_recipient_is_sent_its_code(service, outbox, pair, start):
     make_pair(service, pair)
     row = verifications.start(service, start, "email" if "@" in start else "sms")
     assert not row.is_test
@@ -271,7 +273,7 @@ def test_a_resend_stays_a_test_whatever_becomes_of_the_pair(service, loud, clock
     assert verifications.check(service, CODE, to=PHONE).is_test
 
 
-def test_a_pending_verification_becomes_a_test_and_says_so(service, outbox, clock):
+def test_a_pending_verification_becomes_a_test_and_states_so(service, outbox, clock):
     first = verifications.start(service, PHONE)
     verifications.check(service, wrong(code_in(outbox[0])), to=PHONE)
     make_pair(service)
@@ -361,22 +363,22 @@ def test_a_pair_whose_key_is_gone_is_none(service, outbox, settings):
 @pytest.mark.parametrize("code", ["", "123", "12345678901", "12a4", "١٢٣٤", "1234\n", " 1234"])
 def test_a_code_is_digits(service, code):
     with pytest.raises(ValueError, match="4–10 digits"):
-        TestNumber(service=service, address=PHONE).set_code(code)
+        TestNumber(service=service, recipient=PHONE).set_code(code)
 
 
-@pytest.mark.parametrize("address", ["", "x", "4155552671", "+1", "@", "a@b", f"{PHONE}\n"])
-def test_what_is_no_address_is_not_written(service, address):
+@pytest.mark.parametrize("recipient", ["", "x", "4155552671", "+1", "@", "a@b", f"{PHONE}\n"])
+def test_what_is_no_recipient_is_not_written(service, recipient):
     with pytest.raises(ValueError, match="not a"):
-        make_pair(service, address)
+        make_pair(service, recipient)
     with pytest.raises(ValidationError):
-        TestNumber(service=service, address=address).full_clean()
+        TestNumber(service=service, recipient=recipient).full_clean()
 
 
 @pytest.mark.parametrize(("one", "other"), [(PHONE, PHONE), (MEXICO, MEXICO_OLD), (MAIL, MAIL)])
-def test_an_address_has_one_pair_in_a_service(account, service, one, other):
+def test_a_recipient_has_one_pair_in_a_service(account, service, one, other):
     make_pair(service, one)
     with pytest.raises(ValidationError, match="already"):
-        TestNumber(service=service, address=other).clean()
+        TestNumber(service=service, recipient=other).clean()
     with pytest.raises(IntegrityError):
         make_pair(service, other)
     make_pair(make_service(account), other)

@@ -224,7 +224,7 @@ def test_ended_rows_stay_readable_for_a_day(service, clock):
         verifications.fetch(service, row.sid)
 
 
-def test_fetch_by_address_prefers_the_pending_one(service):
+def test_fetch_by_recipient_prefers_the_pending_one(service):
     old = verifications.start(service, PHONE)
     verifications.cancel(service, old.sid)
     new = verifications.start(service, PHONE)
@@ -283,7 +283,7 @@ def test_check_needs_a_target(service):
         verifications.check(service, "123456")
 
 
-# The address budget.
+# The recipient budget.
 
 
 def test_cancel_and_restart_do_not_refresh_the_budget(account, outbox):
@@ -343,7 +343,7 @@ def test_every_spelling_shares_the_budget(service, outbox):
         verifications.start(service, to)
         guess(service, code_in(outbox[-1]), 5, to=to)
         verifications.cancel(service, to)
-    assert Verification.objects.values("address_key").distinct().count() == 1
+    assert Verification.objects.values("recipient_key").distinct().count() == 1
 
 
 def test_short_codes_have_a_smaller_budget(account, outbox):
@@ -354,7 +354,9 @@ def test_short_codes_have_a_smaller_budget(account, outbox):
     assert verifications.start(service, PHONE).max_checks == 2
 
 
-@override_settings(DJANGO_VERIFY={"ADDRESS_GUESSES_PER_DAY": 1000, "ADDRESS_GUESSES_IN_A_ROW": 12})
+@override_settings(
+    DJANGO_VERIFY={"RECIPIENT_GUESSES_PER_DAY": 1000, "MAX_CONSECUTIVE_FAILURES": 12}
+)
 def test_guesses_in_a_row_end_only_by_an_approval(service, clock):
     def burn(times):
         row = verifications.start(service, PHONE)
@@ -387,8 +389,8 @@ def test_a_long_history_is_read_to_its_end(service, outbox):
         verifications.start(service, PHONE)
 
 
-@override_settings(DJANGO_VERIFY={"ADDRESS_STARTS_PER_DAY": 30})
-def test_starts_of_an_address_are_bounded(service):
+@override_settings(DJANGO_VERIFY={"RECIPIENT_STARTS_PER_DAY": 30})
+def test_starts_of_a_recipient_are_bounded(service):
     for _ in range(30):
         verifications.start(service, PHONE)
         verifications.cancel(service, PHONE)
@@ -406,7 +408,7 @@ def test_budgets_are_an_accounts_own(outbox):
             verifications.cancel(service, PHONE)
 
 
-@override_settings(DJANGO_VERIFY={"ADDRESS_GUESSES_IN_A_ROW": 40})
+@override_settings(DJANGO_VERIFY={"MAX_CONSECUTIVE_FAILURES": 40})
 def test_empty_verifications_do_not_hide_wrong_codes(service, clock):
     wrong_codes = 0
     for _ in range(4):
@@ -424,8 +426,8 @@ def test_empty_verifications_do_not_hide_wrong_codes(service, clock):
     assert wrong_codes == 40
 
 
-@override_settings(DJANGO_VERIFY={"ADDRESS_GUESSES_IN_A_ROW": 5})
-def test_an_operator_releases_an_address(service, outbox, clock):
+@override_settings(DJANGO_VERIFY={"MAX_CONSECUTIVE_FAILURES": 5})
+def test_an_operator_releases_a_recipient(service, outbox, clock):
     row = verifications.start(service, PHONE)
     guess(service, codes.reveal(row), 5)
     clock.shift(400 * 86400)
@@ -800,7 +802,7 @@ def test_without_its_key_no_code_is_right(service, outbox, settings, caplog):
 
 
 def after_first_read(monkeypatch, happens):
-    """Let something happen between a start's first look at the address and its write."""
+    """Let something happen between a start's first look at the recipient and its write."""
     real = guess_budget.history
 
     def read(*args):
@@ -812,7 +814,7 @@ def after_first_read(monkeypatch, happens):
     monkeypatch.setattr(guess_budget, "history", read)
 
 
-def test_a_start_that_loses_its_turn_sends_nothing(service, outbox, monkeypatch):
+def test_a_start_that_loses_its_try_sends_nothing(service, outbox, monkeypatch):
     after_first_read(monkeypatch, lambda: verifications.start(service, PHONE))
     with pytest.raises(exceptions.ConcurrentStarts):
         verifications.start(service, PHONE)
@@ -820,7 +822,7 @@ def test_a_start_that_loses_its_turn_sends_nothing(service, outbox, monkeypatch)
     assert Verification.objects.get().sends == 1
 
 
-def test_a_resend_that_loses_its_turn_sends_nothing(service, outbox, monkeypatch):
+def test_a_resend_that_loses_its_try_sends_nothing(service, outbox, monkeypatch):
     verifications.start(service, PHONE)
     after_first_read(monkeypatch, lambda: verifications.start(service, PHONE))
     with pytest.raises(exceptions.ConcurrentStarts):
@@ -859,7 +861,7 @@ def test_a_start_gives_up_in_the_end(service, monkeypatch):
         verifications.start(service, PHONE)
 
 
-def test_a_check_that_loses_its_turn_takes_the_next(service, outbox, monkeypatch):
+def test_a_check_that_loses_its_try_takes_the_next(service, outbox, monkeypatch):
     row = verifications.start(service, PHONE)
     code = code_in(outbox[0])
     real = verbs._to_check
@@ -904,4 +906,4 @@ def test_a_verification_deleted_meanwhile(service, outbox, monkeypatch):
 
 def test_defaults_are_the_documented_ones():
     settings = conf.Settings()
-    assert (settings.ADDRESS_GUESSES_PER_DAY, settings.ADDRESS_GUESSES_IN_A_ROW) == (20, 100)
+    assert (settings.RECIPIENT_GUESSES_PER_DAY, settings.MAX_CONSECUTIVE_FAILURES) == (20, 100)

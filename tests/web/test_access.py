@@ -1,4 +1,4 @@
-"""Views that need an address proved in this session: the decorator and the mixin."""
+"""Views that need a recipient proved in this session: the decorator and the mixin."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from django_verify.web import sessions
-from django_verify.web.access import verified_address
+from django_verify.web.access import verified_recipient
 from tests.conftest import PHONE, code_in, make_pair
 from tests.web.conftest import Visitor
 
@@ -78,11 +78,11 @@ def test_a_test_number_opens_only_what_is_open_to_it(service, settings, door):
     assert visitor.client.get(door).status_code == 302
     assert visitor.client.get(f"/test{door}").status_code == 200
     request = SimpleNamespace(session=visitor.client.session)
-    assert verified_address(request) is None
-    assert verified_address(request, allow_test=True).is_test
+    assert verified_recipient(request) is None
+    assert verified_recipient(request, allow_test=True).is_test
 
 
-def test_a_repr_shows_no_address():
-    fact = sessions.VerifiedAddress(PHONE, "sms", "verify", 0.0)
+def test_a_repr_shows_no_recipient():
+    fact = sessions.VerifiedRecipient(PHONE, "sms", "verify", 0.0)
     assert PHONE not in repr(fact)
     assert "hush" not in repr(sessions.UnderWay("CV1", "hush"))

@@ -39,7 +39,7 @@ def test_a_country_that_is_none():
     assert "country" in form.errors
 
 
-def test_an_address():
+def test_a_recipient():
     form = start(channel="email", email=" a@example.com")
     assert form.is_valid()
     assert form.cleaned_data["to"] == "a@example.com"

@@ -100,7 +100,7 @@ def look_at(page):
     assert "{%" not in page.html
 
 
-def test_the_address_is_escaped():
+def test_the_recipient_is_escaped():
     shown = views.shown("<b>@example.com")
     assert shown == '<bdi class="number" dir="ltr">&lt;b&gt;@example.com</bdi>'
 
@@ -123,7 +123,7 @@ SEVERAL = {"BACKEND": GATES + "choice.ChoiceGate", "OPTIONS": {"gates": {"ios": 
 
 
 def with_gate(settings, gate):
-    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "GATE": gate}
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "BOT_PROTECTION": gate}
 
 
 @pytest.mark.parametrize("gate", [HCAPTCHA, TURNSTILE, RECAPTCHA, MEMORY, SEVERAL])

@@ -44,7 +44,7 @@ def test_from_number_to_done(visitor, outbox):
     assert Verification.objects.get().status == "approved"
 
 
-def test_without_its_database_a_page_says_so(visitor, monkeypatch, caplog):
+def test_without_its_database_a_page_states_so(visitor, monkeypatch, caplog):
     def away(*args, **kwargs):
         raise OperationalError("server at db.internal closed the connection")
 
@@ -283,26 +283,26 @@ BAD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("address", GOOD)
-def test_next_is_followed(visitor, outbox, address):
-    page = visitor.get(next=address)
-    assert page.one("input", name="next")["value"] == address
-    page = visitor.start(next=address)
+@pytest.mark.parametrize("recipient", GOOD)
+def test_next_is_followed(visitor, outbox, recipient):
+    page = visitor.get(next=recipient)
+    assert page.one("input", name="next")["value"] == recipient
+    page = visitor.start(next=recipient)
     assert page.links["Change it"].startswith("/?next=")
     response = visitor.client.post(
         "/code/", {"code": code_in(outbox[0]), "verification": visitor.sid}
     )
-    assert response.headers["Location"] == address
+    assert response.headers["Location"] == recipient
 
 
-@pytest.mark.parametrize("address", BAD)
-def test_an_open_redirect_is_refused(visitor, outbox, address):
-    assert not visitor.get(next=address).all("input", name="next")
-    visitor.start(next=address)
+@pytest.mark.parametrize("recipient", BAD)
+def test_an_open_redirect_is_refused(visitor, outbox, recipient):
+    assert not visitor.get(next=recipient).all("input", name="next")
+    visitor.start(next=recipient)
     session = visitor.client.session
     assert session["django_verify.under_way"]["next"] == ""
     # And once more on the way out, should the session have come from elsewhere.
-    session["django_verify.under_way"] = session["django_verify.under_way"] | {"next": address}
+    session["django_verify.under_way"] = session["django_verify.under_way"] | {"next": recipient}
     session.save()
     visitor.check(code_in(outbox[0]))
     assert visitor.redirects == ["/done/"]
@@ -334,9 +334,12 @@ def test_the_number_of_a_user_is_kept(member, user, outbox):
 @pytest.mark.parametrize(
     ("policy", "sentence"),
     [
-        ({"USERS_CLAIMED_NUMBER": "deny"}, "belongs to another account here, so it was not added"),
-        ({"USERS_CLAIMED_NUMBER": "ask"}, "prove your identity in another way first"),
-        ({"USERS_CLAIMED_NUMBER": "transfer", "USERS_PHONES": 1}, "as many numbers as it may have"),
+        ({"PHONE_CONFLICT_POLICY": "deny"}, "belongs to another account here, so it was not added"),
+        ({"PHONE_CONFLICT_POLICY": "ask"}, "prove your identity in another way first"),
+        (
+            {"PHONE_CONFLICT_POLICY": "transfer", "USERS_PHONES": 1},
+            "as many numbers as it may have",
+        ),
     ],
 )
 def test_why_a_number_is_not_kept(member, user, outbox, settings, policy, sentence):
@@ -580,7 +583,7 @@ def test_a_success_url(outbox):
     assert visitor.client.post("/shop/code/", answer).headers["Location"] == "/members/"
 
 
-def test_times_are_told_as_people_say_them():
+def test_times_are_reported_as_people_state_them():
     said = [duration(seconds) for seconds in (1, 25, 119, 120, 121, 7199, 7201, 90_000)]
     assert said == [
         "1 second", "25 seconds", "119 seconds", "2 minutes", "3 minutes", "2 hours", "3 hours", "25 hours",

@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views import View
 
 from django_verify.web import views
-from django_verify.web.access import VerifiedAddressRequiredMixin, verified_address_required
+from django_verify.web.access import VerifiedRecipientRequiredMixin, verified_recipient_required
 
 
 class SignUp(views.StartView):
@@ -36,17 +36,17 @@ shop = [
 ]
 
 
-@verified_address_required
+@verified_recipient_required
 def plain(request):
     return HttpResponse("in")
 
 
-class ClassBased(VerifiedAddressRequiredMixin, View):
+class ClassBased(VerifiedRecipientRequiredMixin, View):
     def get(self, request):
-        return HttpResponse("in " + self.verified_address.to)
+        return HttpResponse("in " + self.verified_recipient.to)
 
 
-class ForSignUp(VerifiedAddressRequiredMixin, View):
+class ForSignUp(VerifiedRecipientRequiredMixin, View):
     verified_purpose = "sign-up"
     verify_url = "signup:start"
 
@@ -59,7 +59,7 @@ urlpatterns = [
     path("shop/", include((shop, "shop"))),
     path("", include("example_project.urls")),
     path("plain/", plain),
-    path("test/plain/", verified_address_required(plain.__wrapped__, allow_test=True)),
+    path("test/plain/", verified_recipient_required(plain.__wrapped__, allow_test=True)),
     path("test/class/", ClassBased.as_view(allow_test=True)),
     path("class/", ClassBased.as_view()),
     path("purpose/", ForSignUp.as_view()),

@@ -36,7 +36,7 @@ class Command(BaseCommand):
             raise CommandError("--limit: at least 0.")
         if not 0.01 <= interval <= 3600:
             raise CommandError("--interval: between 0.01 and 3600 seconds.")
-        self._taken = 0
+        self._claimed = 0
         if options["loop"]:
             with loops.until_signal() as stop:
                 loops.run(
@@ -45,11 +45,11 @@ class Command(BaseCommand):
         else:
             self._one_pass(limit)
             health.beat(NAME)
-        self.stdout.write(f"{self._taken} attempts taken over")
+        self.stdout.write(f"{self._claimed} attempts claimed")
 
     def _one_pass(self, limit: int, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Send what is due; return whether the pass was full, and has left something behind it."""
-        taken = delivery.deliver_due(limit, stop=stop)
-        self._taken += taken
+        """Send what is due; return whether the pass was full, so that more may be due."""
+        claimed = delivery.deliver_due(limit, stop=stop)
+        self._claimed += claimed
         notifications.deliver_due(limit, stop=stop)
-        return taken >= max(limit, 1)
+        return claimed >= max(limit, 1)

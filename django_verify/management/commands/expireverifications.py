@@ -35,12 +35,12 @@ class Command(BaseCommand):
         batch = max(options["batch"], 1)
         done_until = health.last_beat(NAME)
         since = done_until and done_until - OVERLAP
-        for verb, said in (
+        for verb, label in (
             (partial(verifications.expire, since=since), "verifications expired"),
             (counters.purge, "rate limit counts deleted"),
             (outbox.purge, "webhook deliveries deleted"),
             (access_tokens.purge, "access tokens deleted"),
-            (single_use.purge, "spent tokens deleted"),
+            (single_use.purge, "used tokens deleted"),
         ):
             total = 0
             while True:
@@ -48,5 +48,5 @@ class Command(BaseCommand):
                 total += done
                 if done < batch:
                     break
-            self.stdout.write(f"{total} {said}")
+            self.stdout.write(f"{total} {label}")
         health.beat(NAME)

@@ -15,10 +15,10 @@ from django_verify import health
 class Command(BaseCommand):
     """Prints each check, and ends with 0 where the site is ready and 1 where it is not."""
 
-    help = "Tell whether the database, the queue and the senders work; the exit code says it too."
+    help = "Check the database, the queue and the senders; the exit code is 1 where one fails."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """`--json` prints one object, as the address does."""
+        """`--json` prints one object, as the URL does."""
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -29,8 +29,10 @@ class Command(BaseCommand):
         else:
             for check in found.checks:
                 numbers = [f"{name.replace('_', ' ')}: {n}" for name, n in check.numbers.items()]
-                told = "; ".join([*numbers, *([check.detail] if check.detail else [])])
-                self.stdout.write(f"{check.name}: {check.status}{f' ({told})' if told else ''}")
+                details = "; ".join([*numbers, *([check.detail] if check.detail else [])])
+                self.stdout.write(
+                    f"{check.name}: {check.status}{f' ({details})' if details else ''}"
+                )
             self.stdout.write(found.status)
         if not found.ready:
             sys.exit(1)

@@ -43,7 +43,7 @@ class Command(BaseCommand):
     help = "Migrate, make an account, a service and an admin login, print them, run the site."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """The site listens on the loopback address alone."""
+        """The site listens on loopback alone."""
         parser.add_argument("--port", type=int, default=8000)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         if not settings.DEBUG:
             raise CommandError("serve resets a password: it is for development, with DEBUG=true.")
         port = options["port"]
-        refuse_taken(port)
+        refuse_duplicate(port)
         call_command("migrate", verbosity=0, interactive=False)
         site = set_up(settings.BASE_DIR / "db.sqlite3.credentials", port)
         self.stdout.write(describe(site, f"http://127.0.0.1:{port}", f"http://{HOST}:{port}"))
@@ -59,7 +59,7 @@ class Command(BaseCommand):
         call_command("runserver", f"127.0.0.1:{port}", use_reloader=False)
 
 
-def refuse_taken(port: int) -> None:
+def refuse_duplicate(port: int) -> None:
     """Raise CommandError when nothing can listen on this port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -2,7 +2,7 @@
 // app adds is a place to keep id and secret, so that it can go on after it was closed.
 
 const app = document.getElementById("app");
-const told = document.getElementById("app-told");
+const notice = document.getElementById("app-notice");
 const exchange = document.getElementById("app-exchange");
 const forms = Object.fromEntries(
   ["start", "check", "sign-up"].map((name) => [name, document.getElementById(`app-${name}`)])
@@ -21,10 +21,10 @@ const sentences = {
   clients_not_served: () => "This site has no service that is open to apps.",
 };
 
-function tell(text, isError) {
-  told.textContent = text;
-  told.classList.toggle("error", Boolean(isError));
-  told.hidden = !text;
+function notify(text, isError) {
+  notice.textContent = text;
+  notice.classList.toggle("error", Boolean(isError));
+  notice.hidden = !text;
 }
 
 function show(name) {
@@ -72,7 +72,7 @@ const steps = {
     const to = field("to").value;
     const { purpose, verifications } = app.dataset;
     mine = await post(verifications, { to, purpose });
-    tell(`We sent a code to ${mine.to}.`);
+    notify(`We sent a code to ${mine.to}.`);
     show("check");
   },
   async check() {
@@ -82,31 +82,31 @@ const steps = {
     });
     if (!answer.valid) {
       const left = answer.checks_left;
-      return tell(left ? `This code is wrong. Tries left: ${left}.` : sentences.max_checks_reached(), true);
+      return notify(left ? `This code is wrong. Tries left: ${left}.` : sentences.max_checks_reached(), true);
     }
     proof = answer.proof;
-    tell("The number is verified. Choose a name.");
+    notify("The number is verified. Choose a name.");
     show("sign-up");
   },
   async "sign-up"() {
     const answer = await post(app.dataset.signUp, { username: field("name").value, proof });
-    tell(`${answer.username} has signed up with ${answer.number}.`);
+    notify(`${answer.username} has signed up with ${answer.number}.`);
     forms["sign-up"].hidden = true;
   },
   async resend() {
     const { id, client_secret } = mine;
     const answer = await post(`${app.dataset.verifications}/${id}/resend`, { client_secret });
-    tell(`Sent once more. Messages left: ${answer.sends_left}.`);
+    notify(`Sent once more. Messages left: ${answer.sends_left}.`);
   },
 };
 
 async function run(step, button) {
   button.disabled = true;
-  tell("");
+  notify("");
   try {
     await steps[step]();
   } catch (error) {
-    tell(error.message || "The site did not answer.", true);
+    notify(error.message || "The site did not answer.", true);
   } finally {
     button.disabled = false;
   }

@@ -1,23 +1,23 @@
 // Asks the browser what the server wants to know of a passkey, and sends the answer back.
-// A button says all: data-passkey is "create" or "get", data-ask and data-answer are addresses,
+// A button says all: data-passkey is "create" or "get", data-ask and data-answer are URLs,
 // and data-name, where there is one, names the field with the visitor's name.
 
-const told = document.getElementById("passkey-told");
+const notice = document.getElementById("passkey-notice");
 const buttons = document.querySelectorAll("[data-passkey]");
 
 const sentences = {
-  NotAllowedError: "Nothing was done: the browser found no passkey, or was told to stop.",
+  NotAllowedError: "Nothing was done: the browser found no passkey, or was asked to stop.",
   InvalidStateError: "This device has a passkey for you already.",
-  SecurityError: "The browser makes no passkeys under this address.",
+  SecurityError: "The browser makes no passkeys for this host.",
 };
 
-function tell(text) {
-  told.textContent = text;
-  told.hidden = !text;
+function notify(text) {
+  notice.textContent = text;
+  notice.hidden = !text;
 }
 
-async function post(address, sent) {
-  const response = await fetch(address, {
+async function post(url, sent) {
+  const response = await fetch(url, {
     method: "POST",
     headers: {
       "Content-Type": "application/json",
@@ -48,12 +48,12 @@ async function ceremony(button) {
 }
 
 async function press(event) {
-  tell("");
+  notify("");
   buttons.forEach((button) => { button.disabled = true; });
   try {
     await ceremony(event.currentTarget);
   } catch (error) {
-    tell(sentences[error.name] || error.message);
+    notify(sentences[error.name] || error.message);
   }
   buttons.forEach((button) => { button.disabled = false; });
 }
@@ -64,5 +64,5 @@ if (window.PublicKeyCredential?.parseCreationOptionsFromJSON) {
     button.disabled = false;
   });
 } else {
-  tell("This browser, or this address, cannot use passkeys.");
+  notify("This browser, or this host, cannot use passkeys.");
 }

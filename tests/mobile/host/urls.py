@@ -1,4 +1,4 @@
-"""The site's addresses: ours, and its own, which have names that ours could have as well."""
+"""The site's URLs: ours, and its own, which have names that ours could have as well."""
 
 from django.urls import include, path
 from rest_framework import serializers, viewsets

@@ -1,4 +1,4 @@
-// Keeps the preview beside each text of a template up to date while somebody types.
+// Keeps the preview beside each text of a template up to date while the operator types.
 "use strict";
 {
   const waiting = new WeakMap();
