@@ -1,7 +1,7 @@
 """What a session holds: the verification under way, a notice, and what was proved.
 
-Of a verification under way it has the SID, the secret that opens it, and where to go afterwards;
-neither a recipient nor a code.
+Of a verification under way it has the SID, the sealed secret that opens it, and where to go
+afterwards; neither a recipient nor a code.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.views.decorators.debug import sensitive_variables
 
+from django_verify.crypto import codes
 from django_verify.verifications.clients import State
 
 _UNDER_WAY = "django_verify.under_way"
@@ -53,15 +55,36 @@ class VerifiedRecipient:
         return dt.datetime.fromtimestamp(self.moment, dt.UTC)
 
 
+@sensitive_variables()
 def begin(request: HttpRequest, state: State, url: str) -> None:
-    """Remember a verification, and where its owner wants to go."""
-    request.session[_UNDER_WAY] = asdict(UnderWay(state.sid, state.secret, url))
+    """Remember a verification, and where its owner wants to go; the session gets a new key.
+
+    Anyone who planted the old key would read the recipient on the page that asks for the code. The
+    secret is sealed, because a session store may be read by people and machines of other trust.
+    """
+    key_id = codes.current_key_id()
+    sealed = codes.seal(state.secret, bound_to=state.sid, key_id=key_id)
+    request.session.cycle_key()
+    request.session[_UNDER_WAY] = {
+        "sid": state.sid,
+        "sealed_secret": sealed,
+        "key_id": key_id,
+        "next": url,
+    }
 
 
+@sensitive_variables()
 def under_way(request: HttpRequest) -> UnderWay | None:
     """Return the verification that was started last and has not been approved."""
     stored = request.session.get(_UNDER_WAY)
-    return UnderWay(**stored) if stored else None
+    if not stored:
+        return None
+    sid, key_id = stored["sid"], stored["key_id"]
+    try:
+        secret = codes.unseal(stored["sealed_secret"], bound_to=sid, key_id=key_id)
+    except LookupError:  # its key is no longer configured
+        return None
+    return UnderWay(sid, secret, stored["next"])
 
 
 def forget(request: HttpRequest) -> None:

@@ -13,9 +13,11 @@ from django.views.debug import ExceptionReporter
 
 from django_verify import exceptions, verifications
 from django_verify.contact import phones
+from django_verify.crypto import codes
 from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.users import verified_phones
 from django_verify.verifications import clients
+from django_verify.web import sessions
 from django_verify.web.sentences import duration
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_service, wrong
 from tests.web.conftest import Visitor
@@ -265,7 +267,8 @@ def test_the_session_has_neither_number_nor_code(visitor, outbox):
     assert kept == {
         "django_verify.under_way": {
             "sid": visitor.sid,
-            "secret": kept["django_verify.under_way"]["secret"],
+            "sealed_secret": kept["django_verify.under_way"]["sealed_secret"],
+            "key_id": codes.current_key_id(),
             "next": "/passkey/",
         }
     }
@@ -273,6 +276,42 @@ def test_the_session_has_neither_number_nor_code(visitor, outbox):
     visitor.check(code_in(outbox[0]))
     assert visitor.client.session.session_key != before
     assert "secret" not in str(dict(visitor.client.session))
+
+
+def test_the_secret_is_not_in_clear_in_the_session(visitor, monkeypatch):
+    made = []
+    real = codes.new_secret
+    monkeypatch.setattr(codes, "new_secret", lambda: made.append(real()) or made[-1])
+    visitor.start()
+    assert sessions.under_way(visitor.client).secret == made[0]
+    assert made[0] not in str(dict(visitor.client.session))
+
+
+def test_a_sealed_secret_of_another_row_or_key_opens_nothing(visitor, settings):
+    visitor.start()
+    session = visitor.client.session
+    stored = session["django_verify.under_way"]
+    for change in ({"sid": "VE" + "0" * 32}, {"key_id": "gone"}, {"sealed_secret": "x"}):
+        session["django_verify.under_way"] = stored | change
+        session.save()
+        assert visitor.get("code/").url == "/"
+
+
+def test_a_planted_session_reads_no_number(visitor):
+    """The cookie that a stranger set before is worth nothing once a verification begins."""
+    visitor.client.get("/")
+    session = visitor.client.session
+    session["planted"] = True
+    session.save()
+    planted = session.session_key
+    visitor.client.cookies["sessionid"] = planted
+    visitor.start()
+    assert visitor.client.session["planted"]
+    assert visitor.client.session.session_key != planted
+    stranger = Visitor()
+    stranger.client.cookies["sessionid"] = planted
+    assert PHONE not in stranger.get("code/").html
+    assert stranger.get("code/").url == "/"
 
 
 # The last three hold neither a slash nor a dot, and one of them is the name of a view.
@@ -523,7 +562,7 @@ def test_a_guess_stays_charged_under_atomic_requests(visitor, outbox, monkeypatc
 def test_no_secret_in_error_mail(visitor, outbox, monkeypatch):
     visitor.start()
     sid = visitor.sid
-    code, secret = code_in(outbox[0]), visitor.client.session["django_verify.under_way"]["secret"]
+    code, secret = code_in(outbox[0]), sessions.under_way(visitor.client).secret
     reports = []
 
     def fail(*args, **kwargs):
