@@ -17,6 +17,8 @@ from django_verify.crypto import report_tokens
 from django_verify.db import reconnect
 from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.delivery import reports as delivery_reports
+from django_verify.exceptions import LengthRequired
+from django_verify.net import chunked
 from django_verify.proofs import keys as proof_keys
 from django_verify.senders import Callback, CallbackRefused, Sender
 
@@ -82,6 +84,8 @@ def _answer(request: HttpRequest, sender: Sender, attempt_sid: str) -> HttpRespo
         body = _body(request)
     except (UnreadablePostError, RawPostDataException):
         return HttpResponse(status=400)
+    except LengthRequired as error:
+        return HttpResponse(status=error.status)
     if body is None:
         return HttpResponse(status=413)
     query = request.META.get("QUERY_STRING", "")
@@ -104,6 +108,7 @@ def _answer(request: HttpRequest, sender: Sender, attempt_sid: str) -> HttpRespo
 
 def _body(request: HttpRequest) -> bytes | None:
     """Return the body, or None where it is larger than MAX_BODY, whatever its Content-Length."""
+    chunked.receive(request)
     limit = conf.current().MAX_BODY
     body = request.read(limit + 1)
     return body if len(body) <= limit else None

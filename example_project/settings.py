@@ -92,6 +92,7 @@ VERIFY_OUTBOX = env.str("VERIFY_OUTBOX", "")
 DJANGO_VERIFY = {
     "BASE_URL": env.str("VERIFY_BASE_URL", ""),
     "DISPATCH": env.str("VERIFY_DISPATCH", "inline"),
+    "TRUSTED_PROXIES": env.int("VERIFY_TRUSTED_PROXIES", 0),
     "USERS_VERIFY_URL": "verify_web:start",
     "SENDERS": {
         "outbox": {

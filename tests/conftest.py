@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 import time_machine
 from django.db import connection, connections, transaction
+from django.template.base import VariableNode
 from django.test import Client, TransactionTestCase
 from django.utils import timezone
 
@@ -23,6 +24,7 @@ from django_verify.delivery import circuit_breakers
 from django_verify.models import Account, ApiKey, TestNumber, VerifyService
 from django_verify.net import client as http_client
 from django_verify.senders import locmem
+from tests import attributes
 from tests.receivers import Receiver
 
 PHONE = "+14155552671"
@@ -67,6 +69,13 @@ def pytest_slow_files_first(items):
     slow = {item.path for item in items if any(map(item.get_closest_marker, SLOW))}
     place = {path: number for number, path in enumerate(dict.fromkeys(i.path for i in items))}
     items.sort(key=lambda i: (i.path not in slow, place[i.path], "aligned" in i.fixturenames))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_localised_for_machines():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(VariableNode, "render", attributes.watched(VariableNode.render))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -168,7 +177,7 @@ def wrong(code, number=1):
 
 
 def database_url():
-    """The recipient of this test's database, for another process."""
+    """The URL of this test's database, for another process."""
     given = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{given['NAME']}"

@@ -339,8 +339,11 @@ class Delete:
         raise Conflict
 
     def perform_destroy(self, obj: Any) -> None:
-        """Delete one object, in a transaction."""
-        obj.delete()
+        """Delete one object, in a transaction. Raises NotFound when another request was first."""
+        _total, rows = obj.delete()
+        # Another request may delete the row between our SELECT and our DELETE.
+        if not rows.get(obj._meta.label):  # noqa: SLF001
+            raise NotFound
 
 
 class List:

@@ -148,6 +148,9 @@ class Settings:
     # Key id to private key in PEM, or to the path of a file with it, newest first: signs proofs
     # which others can check by `jwks.json`. Empty: proofs are signed under KEYS.
     PROOF_KEYS: Mapping[str, str] = field(default_factory=dict, repr=False)
+    # What webhooks may be posted to besides public hosts: names, domains (".internal"), IPs and
+    # networks, by http too and on any port. Who may register a webhook can then reach them.
+    WEBHOOK_ALLOWED_HOSTS: Sequence[str] = ()
     # Largest request body of the API, in bytes.
     MAX_BODY: int = 256 * 1024
 
@@ -166,6 +169,10 @@ class Settings:
         words: Any = self.RESTRICTED_WORDS
         if isinstance(words, str) or not all(isinstance(word, str) for word in words):
             msg = "DJANGO_VERIFY['RESTRICTED_WORDS'] must be a list of words."
+            raise ImproperlyConfigured(msg)
+        hosts: Any = self.WEBHOOK_ALLOWED_HOSTS
+        if isinstance(hosts, str) or not all(isinstance(host, str) and host for host in hosts):
+            msg = "DJANGO_VERIFY['WEBHOOK_ALLOWED_HOSTS'] must be a list of hosts and networks."
             raise ImproperlyConfigured(msg)
         self._refuse_numbers()
         if self.DISPATCH not in ENGINES and "." not in self.DISPATCH:

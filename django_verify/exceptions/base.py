@@ -80,6 +80,13 @@ class MalformedRequest(VerifyError):
     message = "Malformed request body"
 
 
+class LengthRequired(MalformedRequest):
+    """The body came in chunks, and the server does not mark where it ends."""
+
+    status = 411
+    message = "Send the length of the body in the header Content-Length"
+
+
 class BodyTooLarge(MalformedRequest):
     """The body is larger than any request of this API."""
 

@@ -18,6 +18,7 @@ from rest_framework.fields import empty
 from django_verify import proofs
 from django_verify.contact import emails, phones
 from django_verify.db import savepoints
+from django_verify.mobile.wire import database_failures
 from django_verify.models import SpentToken
 from django_verify.proofs import Proof, ProofRefused
 
@@ -31,7 +32,7 @@ class _LastStep:
 
     def __call__(self, attrs: Any) -> Any:
         attrs = self._validate(attrs)
-        with savepoints.atomic(router.db_for_write(SpentToken)):
+        with database_failures(), savepoints.atomic(router.db_for_write(SpentToken)):
             for field in self.fields:
                 field.consume()
         return attrs
@@ -112,7 +113,8 @@ class VerifiedField(serializers.CharField):
         if self.proof is None:
             return
         try:
-            proofs.consume(self.proof)
+            with database_failures():
+                proofs.consume(self.proof)
         except ProofRefused as refused:
             detail: Any = [serializers.ErrorDetail(str(refused), refused.reason)]
             if isinstance(self.parent, serializers.Serializer):

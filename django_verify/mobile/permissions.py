@@ -12,6 +12,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from django_verify import proofs
+from django_verify.mobile.wire import database_failures
 from django_verify.proofs import ProofRefused
 
 # Django's error mail shows every header but those whose names hold a word such as this last one.
@@ -48,13 +49,14 @@ class HasProof(BasePermission):
         safe = request.META["REQUEST_METHOD"] in SAFE_METHODS
         take = proofs.read if safe else proofs.redeem
         try:
-            proof = take(
-                _token(request),
-                purpose=self.purpose,
-                audience=self.audience,
-                nonce=self.nonce(request),
-                allow_test=self.allow_test,
-            )
+            with database_failures():
+                proof = take(
+                    _token(request),
+                    purpose=self.purpose,
+                    audience=self.audience,
+                    nonce=self.nonce(request),
+                    allow_test=self.allow_test,
+                )
         except ProofRefused as refused:
             raise PermissionDenied(str(refused), refused.reason) from None
         request.proof = proof  # type: ignore[attr-defined]

@@ -110,3 +110,13 @@ class VerificationViewSet(Endpoint):
         request = self.request
         ip = client_ip.from_meta(request.META)
         return Caller(ip=ip, device_id=device_id, user=request.user, device_token=device_token)
+
+
+class NoEndpoint(VerificationViewSet):
+    """Any other path: 404 in the shape of this wire, never the site's own page."""
+
+    schema = None
+
+    def nothing(self, request: Request, path: str) -> Response:
+        """Refuse the request, whatever its method. Raises NotFound."""
+        raise exceptions.NotFound("There is no such endpoint; no path ends in a slash")

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.utils import timezone
+from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
 from django_verify import exceptions
+from django_verify.db import reconnect
 from django_verify.exceptions import GateRefused, GateUnavailable, InvalidParameter, VerifyError
 from django_verify.net import times
+from django_verify.rest import errors
 from django_verify.verifications.clients import VerificationOver
 
 #: Errors whose reason is more specific than their name.
@@ -46,3 +51,25 @@ def refusal(error: VerifyError) -> Response:
         body |= {"retry_after": error.retry_after, "retry_at": times.timestamp(at)}
     status = GONE if isinstance(error, VerificationOver) else error.status
     return Response(body, status=status, headers=error.headers)
+
+
+class Unavailable(APIException):
+    """The database failed in a view of the host; REST framework answers 503 with `Retry-After`."""
+
+    status_code = exceptions.ServiceUnavailable.status
+    default_detail = exceptions.ServiceUnavailable.message
+    default_code = "service_unavailable"
+    wait = reconnect.RETRY_AFTER
+
+
+@contextmanager
+def database_failures() -> Iterator[None]:
+    """Raise Unavailable where a database fails, in a serializer or permission of the host.
+
+    Else error mail shows the frames of REST framework, with a proof in them that is still unused.
+    """
+    try:
+        yield
+    except reconnect.FAILURES as error:
+        errors.database_failure(error)
+        raise Unavailable from None

@@ -40,14 +40,14 @@ _REFUSALS = {
 
 
 def validate_webhook_url(value: str) -> None:
-    """Refuse what is no absolute https URL of a public host; http passes in development.
+    """Refuse what is no absolute https URL of a public host, nor of one in WEBHOOK_ALLOWED_HOSTS.
 
     A name may still resolve to a private IP: each call looks again.
     """
     if len(value) > URL_LENGTH:
         raise ValidationError(_("At most 2048 characters."))
     try:
-        url_policy.verify(value, plain=conf.debug())
+        url_policy.verify(value, plain=conf.debug(), allowed=conf.current().WEBHOOK_ALLOWED_HOSTS)
     except url_policy.Refused as refused:
         raise ValidationError(_REFUSALS[refused.reason]) from None
 

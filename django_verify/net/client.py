@@ -144,7 +144,7 @@ def _encode(
 
 def _verify(url: str) -> None:
     try:
-        url_policy.verify(url, plain=conf.debug())
+        url_policy.verify(url, plain=conf.debug(), allowed=conf.current().WEBHOOK_ALLOWED_HOSTS)
     except url_policy.Refused:
         refused = True
     else:
@@ -234,7 +234,7 @@ class _Watched(HTTPConnection):
         deadline = time.monotonic() + now.connect
         host = getattr(self, "_dns_host", self.host)
         found = _look_up(host, self.port, now.connect)
-        if now.public and not all(url_policy.is_public(at[4][0], self.port) for at in found):
+        if now.public and not all(_may_connect(host, at[4][0], self.port) for at in found):
             now.refused = True
             raise ConnectionRefusedError
         sock = _connect(found, deadline, now)
@@ -303,6 +303,13 @@ def _kept() -> _Adapter:
     if _now.adapter is None or _now.process != os.getpid():
         _now.adapter, _now.process = _Adapter(), os.getpid()
     return _now.adapter
+
+
+def _may_connect(host: str, ip: str, port: int) -> bool:
+    """Whether a stranger's URL may lead to this IP: a public one, or a host that is allowed."""
+    allowed = conf.current().WEBHOOK_ALLOWED_HOSTS
+    listed = url_policy.is_allowed(host, allowed) or url_policy.is_allowed(ip, allowed)
+    return listed or url_policy.is_public(ip, port)
 
 
 def _look_up(host: str, port: int, timeout: float) -> list[Any]:

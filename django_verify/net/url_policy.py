@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 PORTS = frozenset({80, 443, 8443})
@@ -49,10 +50,11 @@ class Refused(ValueError):
         self.reason = reason
 
 
-def verify(url: str, *, plain: bool) -> tuple[str, int]:
+def verify(url: str, *, plain: bool, allowed: Iterable[str] = ()) -> tuple[str, int]:
     """Return host and port of a URL that a stranger may have us call, or raise Refused.
 
-    `plain` lets http pass. A name may still resolve to an IP that is not public.
+    `plain` lets http pass, and so does a host that is `allowed`, on any port. A name may still
+    resolve to an IP that is not public.
     """
     try:
         parts = urlsplit(url)
@@ -61,11 +63,14 @@ def verify(url: str, *, plain: bool) -> tuple[str, int]:
         raise Refused("url") from None
     if not host or not _URL.match(url):
         raise Refused("url")
-    if parts.scheme != "https" and not (parts.scheme == "http" and plain):
+    listed = is_allowed(host, allowed)
+    if parts.scheme != "https" and not (parts.scheme == "http" and (plain or listed)):
         raise Refused("scheme")
     if "@" in parts.netloc:
         raise Refused("credentials")
     port = (443 if parts.scheme == "https" else 80) if port is None else port
+    if listed:
+        return host, port
     # The IPs of a name are not known before it is resolved; any public one stands for them.
     if not is_public(host if is_ip(host) else "8.8.8.8", port) or not _is_public_name(host):
         raise Refused("host")
@@ -96,6 +101,19 @@ def is_ip(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_allowed(host: str, allowed: Iterable[str]) -> bool:
+    """Return whether a host is in an operator's list of names, `.domains`, IPs and networks."""
+    for entry in map(str.lower, allowed):
+        try:
+            if ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False):
+                return True
+        except ValueError:
+            name = host.rstrip(".").lower()
+            if name == entry or (entry.startswith(".") and name.endswith(entry)):
+                return True
+    return False
 
 
 def is_public(text: str, port: int = 443) -> bool:

@@ -8,11 +8,13 @@ from typing import Any
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.exceptions import VerifyError
+from django_verify.net import chunked
 from django_verify.rest import bodies, errors
 
 
@@ -32,6 +34,11 @@ class Endpoint(ViewSet):
     def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
         """Return the view, outside the host's ATOMIC_REQUESTS: a charge must not be rolled back."""
         return outside_atomic_requests(super().as_view(actions, **initkwargs))
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Read a body that came in chunks, before anything asks for it."""
+        chunked.receive(request._request)  # noqa: SLF001 - REST framework has no name for it
+        super().initial(request, *args, **kwargs)
 
     def refuse(self, error: VerifyError, cause: Exception) -> Response:
         """Return an error in the shape of this wire; `cause` is what was raised."""

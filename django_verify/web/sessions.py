@@ -68,7 +68,7 @@ def begin(request: HttpRequest, state: State, url: str) -> None:
     request.session[_UNDER_WAY] = {
         "sid": state.sid,
         "sealed": f"{key_id}.{sealed}",
-        "next": recipient,
+        "next": url,
         "code_length": state.code_length,
     }
     request.session.cycle_key()

@@ -9,7 +9,7 @@ from django.db import connection
 
 from django_verify.models import Challenge, Entity, Factor, Webhook, WebhookDelivery
 from tests.authenticator import Authenticator
-from tests.conftest import THREADS, Api
+from tests.conftest import PHONE, THREADS, Api, make_service
 from tests.device import Phone, through
 
 pytestmark = [
@@ -151,3 +151,41 @@ def test_many_delete_one_entity(apis, service, aligned):
         assert sorted(a.status for a in answers) == [204] + [404] * 19
         assert not Entity.objects.exists()
         assert WebhookDelivery.objects.count() == 5 * (number + 1)
+
+
+def bucket(api, service):
+    limit = api.post(f"{service}/RateLimits", {"UniqueName": "ip"}).data
+    values = {"Max": 5, "Interval": 60}
+    made = api.post(f"{service}/RateLimits/{limit['sid']}/Buckets", values).data
+    return f"{service}/RateLimits/{limit['sid']}/Buckets/{made['sid']}"
+
+
+def rate_limit(api, service):
+    return f"{service}/RateLimits/{api.post(f'{service}/RateLimits', {'UniqueName': 'ip'}).data['sid']}"
+
+
+def webhook(api, service):
+    values = {
+        "FriendlyName": "All",
+        "EventTypes": "*",
+        "WebhookUrl": "https://example.com/",
+        "Status": "enabled",
+    }
+    return f"{service}/Webhooks/{api.post(f'{service}/Webhooks', values).data['sid']}"
+
+
+def safe_number(api, service):
+    api.post("SafeList/Numbers", {"PhoneNumber": PHONE})
+    return f"SafeList/Numbers/{PHONE}"
+
+
+def whole_service(api, service):
+    return service
+
+
+@pytest.mark.parametrize("make", [bucket, rate_limit, webhook, safe_number, whole_service])
+def test_of_many_deletions_one_answers_204(apis, account, aligned, make):
+    for _ in range(ROUNDS):
+        path = make(apis[0], f"Services/{make_service(account).sid}")
+        answers = aligned([lambda a=a: a.delete(path) for a in islice(apis, 8)])
+        assert sorted(a.status for a in answers) == [204] + [404] * 7

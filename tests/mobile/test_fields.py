@@ -2,23 +2,26 @@
 
 import json
 import re
+import traceback
 from pathlib import Path
 from types import ModuleType
 from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connections
+from django.db import OperationalError, connections
 from django.test import Client
 from django.urls import path
 from hypothesis import HealthCheck, given
 from hypothesis import settings as tuned
 from hypothesis import strategies as st
 from rest_framework import serializers
+from rest_framework.exceptions import APIException
 
 from django_verify import proofs
 from django_verify.mobile.fields import VerifiedEmailField, VerifiedPhoneField
 from django_verify.models import SpentToken
+from django_verify.proofs import single_use
 from django_verify.users import verified_phones
 from django_verify.users.models import VerifiedPhone
 from tests.conftest import PHONE
@@ -285,6 +288,36 @@ def test_of_twenty_sign_ups_at_one_moment_one_succeeds(aligned, round_):
 )
 def test_garbage_is_an_error_of_the_field(value):
     assert set(codes_of(SignUp(data={"proof": value, "age": 1}))) >= {"proof", "age"}
+
+
+def gone(*args, **kwargs):
+    raise OperationalError("server closed the connection")
+
+
+def test_error_mail_shows_no_unused_proof(monkeypatch):
+    """Where the database fails, the answer is 503, and no frame of a serializer is reported."""
+    token = issue()
+    monkeypatch.setattr(single_use, "consume", gone)
+    with pytest.raises(APIException) as raised:
+        form(token).is_valid()
+    assert (raised.value.status_code, raised.value.wait) == (503, 5)
+    with pytest.raises(APIException) as raised:
+        VerifiedPhoneField(purpose="sign-up").run_validation(token)
+    assert token not in "".join(traceback.format_exception(raised.value))
+    monkeypatch.undo()
+    assert form(token).is_valid()
+
+
+def test_the_endpoint_of_the_docs_answers_503_without_a_database(
+    site, monkeypatch, mailoutbox, settings
+):
+    settings.ADMINS = ["ops@example.com"]
+    monkeypatch.setattr(single_use, "consume", gone)
+    answer = site("ann", token := issue())
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert not mailoutbox
+    monkeypatch.undo()
+    assert site("ann", token).status_code == 201
 
 
 # The endpoint of the docs, in a host project of which it is the only page.

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
 from django.views.debug import ExceptionReporter
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import clone_request
@@ -14,6 +15,7 @@ from rest_framework.views import APIView
 
 from django_verify.mobile.permissions import HEADER, HasProof
 from django_verify.models import SpentToken
+from django_verify.proofs import single_use
 from tests.conftest import PHONE
 from tests.proof import issue
 
@@ -184,3 +186,14 @@ def test_of_twenty_requests_at_one_moment_one_is_let_in(aligned, round_):
     token = issue()
     answers = aligned([lambda: with_header(token)] * 20)
     assert sorted(status for status, _ in answers) == [200] + [403] * 19
+
+
+def test_a_database_that_fails_is_503_and_leaves_the_proof_unused(monkeypatch):
+    def gone(*args, **kwargs):
+        raise OperationalError("server closed the connection")
+
+    token = issue()
+    monkeypatch.setattr(single_use, "consume", gone)
+    assert with_header(token) == (503, "service_unavailable")
+    monkeypatch.undo()
+    assert with_header(token) == (200, PHONE)

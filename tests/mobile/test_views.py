@@ -654,3 +654,27 @@ def test_what_nobody_foresaw_is_ours_too(app, monkeypatch, caplog):
         {"reason": "server_error", "message": "Internal server error"},
     )
     assert PHONE[1:] not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "verifications/",
+        "verifications//",
+        "verifications/x/",
+        "verifications/x/check/",
+        "verifications/x/y",
+        "nowhere",
+        "verifications%0A",
+        "verifications/%2e%2e/x",
+        "é",
+        "x" * 3000,
+    ],
+)
+@pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
+def test_another_path_is_answered_in_json(path, method):
+    """Also where the host would redirect to a slash, or show its own page of 404."""
+    answer = Client().generic(method.upper(), f"/mobile/{path}", b"{}", "application/json")
+    assert (answer.status_code, answer["Content-Type"].split(";")[0]) == (404, "application/json")
+    assert answer.json()["reason"] == "not_found"

@@ -248,3 +248,24 @@ def test_threads_and_calls_to_strangers_share_no_connection(fake, monkeypatch, s
     client.call("POST", server.url)
     assert len({asked.peer for asked in server.asked}) == 4
     assert isinstance(server, Fake)
+
+
+def test_a_host_that_is_allowed_is_called(fake, settings, looked_up):  # noqa: F811
+    """By its name, or by the network that a public name leads to; a neighbour is not."""
+    port = fake.url.rsplit(":", 1)[1]
+    allow(settings, ["hooks.internal", "127.0.0.0/30"])
+    for url in (f"http://127.0.0.1:{port}/a", f"http://hooks.internal:{port}/b"):
+        looked_up.answers.append(["127.0.0.1"])
+        validate_webhook_url(url)
+        assert client.call("POST", url, json=BODY, public=True).status == 200
+    allow(settings, ["hooks.internal"])
+    looked_up.answers[:] = [["127.0.0.1"]]
+    with pytest.raises(client.HostRefused):
+        client.call("POST", f"http://other.internal:{port}/", json=BODY, public=True)
+    with pytest.raises(client.HostRefused):
+        client.call("POST", "https://hooks.example.com/", json=BODY, public=True)
+    assert [one.path for one in fake.asked] == ["/a", "/b"]
+
+
+def allow(settings, hosts):
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "WEBHOOK_ALLOWED_HOSTS": hosts}

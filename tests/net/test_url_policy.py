@@ -40,3 +40,56 @@ def test_a_name(given, kept):
 def test_no_name(value):
     with pytest.raises(ValueError, match="no name of a host"):
         url_policy.host_name(value)
+
+
+ALLOWED = [
+    "hooks",
+    "localhost",
+    ".svc.cluster.local",
+    "10.20.0.0/16",
+    "127.0.0.1",
+    "fd00::/8",
+    "API.Internal",
+]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks/x",
+        "http://localhost:3000/hook",
+        "https://a.b.svc.cluster.local/",
+        "http://10.20.3.4:8080/",
+        "http://127.0.0.1:1/",
+        "http://[fd12::1]/",
+        "https://api.internal:9443/",
+        "https://api.internal./",
+    ],
+)
+def test_what_an_operator_allows(url):
+    """A host or network of the site's own, by http too and on any port."""
+    url_policy.verify(url, plain=False, allowed=ALLOWED)
+    with pytest.raises(url_policy.Refused):
+        url_policy.verify(url, plain=False)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.evil.example/",
+        "http://xhooks/",
+        "http://svc.cluster.local/",
+        "http://xsvc.cluster.local/",
+        "http://10.21.0.1/",
+        "http://127.0.0.2/",
+        "http://[fe80::1]/",
+        "http://user@localhost/",
+        "ftp://localhost/",
+        "http://169.254.169.254/",
+        "http://localhost.evil.example/",
+        "//localhost/",
+    ],
+)
+def test_nothing_beside_it(url):
+    with pytest.raises(url_policy.Refused):
+        url_policy.verify(url, plain=False, allowed=ALLOWED)

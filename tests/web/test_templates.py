@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.template import Engine
 from django.template.loader import render_to_string
 
 import django_verify
 from django_verify.gates.memory import asked
 from django_verify.users import verified_phones
 from django_verify.web import captchas, views
+from tests import attributes
 from tests.conftest import OTHER_PHONE, PHONE, code_in, wrong
 from tests.web.conftest import Visitor
 
@@ -98,6 +100,34 @@ def look_at(page):
     assert len(page.all("input", name="csrfmiddlewaretoken")) == len(page.all("form"))
     assert "{{" not in page.html
     assert "{%" not in page.html
+
+
+HOSTILE = ("de", "fr", "hi", "ar", "de-ch")
+
+
+@pytest.mark.parametrize("language", HOSTILE)
+def test_programs_read_numbers_under_any_format(language, service, settings):
+    """The wait before the sixth message is 1,800 seconds to a person and 1800 to the script."""
+    settings.USE_THOUSAND_SEPARATOR = True
+    settings.LANGUAGE_CODE = language
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "RESEND_COOLDOWNS": [1800]}
+    visitor = Visitor()
+    visitor.start()
+    page = visitor.get("code/")
+    form = next(tag for tag in page.all("form") if "data-verify-resend" in tag)
+    assert 1790 <= int(form["data-verify-resend"]) <= 1800
+
+
+def test_the_rule_for_attributes_finds_what_breaks_it(settings, tmp_path, monkeypatch):
+    wrong_, right = tmp_path / "wrong.html", tmp_path / "right.html"
+    wrong_.write_text('<p data-wait="{% if n %}{{ n }}{% endif %}">{{ n }}</p>')
+    right.write_text('<p data-wait="{{ name }}">{{ n }}</p><i data-n="{{ n|stringformat:"d" }}">')
+    monkeypatch.setattr(attributes, "ROOTS", [str(tmp_path)])
+    engine = Engine(dirs=[str(tmp_path)], debug=True)
+    context = {"n": 1800, "name": "x"}
+    assert "1800" in engine.render_to_string("right.html", context)
+    with pytest.raises(AssertionError, match=r"wrong\.html"):
+        engine.render_to_string("wrong.html", context)
 
 
 def test_the_recipient_is_escaped():

@@ -20,6 +20,7 @@ from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.senders import SendError
 from django_verify.users import verified_phones
 from django_verify.verifications import clients
+from django_verify.web import sessions
 from django_verify.web.sentences import duration
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_service, wrong
 from tests.scripted import Scripted, configured
@@ -353,6 +354,16 @@ def test_a_session_of_another_release_begins_anew(visitor, stored):
     session["django_verify.under_way"] = stored
     session.save()
     assert visitor.get("code/").url == "/"
+
+
+def test_a_sealed_secret_of_another_row_or_key_opens_nothing(visitor, settings):
+    visitor.start()
+    session = visitor.client.session
+    stored = session["django_verify.under_way"]
+    for change in ({"sid": "CV" + "0" * 32}, {"sealed": "gone.x"}, {"sealed": "x"}, {"sealed": ""}):
+        session["django_verify.under_way"] = stored | change
+        session.save()
+        assert visitor.get("code/").url == "/"
 
 
 # The last three hold neither a slash nor a dot, and one of them is the name of a view.
