@@ -49,7 +49,7 @@ def destination(typed: str) -> str:
     """Return an e-mail address, or a phone number in E.164, as typed. Raises ValidationError."""
     try:
         if "@" in plain(typed):
-            return emails.read(typed).recipient
+            return emails.read(typed).address
         return phones.read(typed, countries.region(conf.phone_region())).number
     except ValueError:
         text = _("Enter a complete e-mail address, or a phone number such as +14155550100.")

@@ -102,7 +102,7 @@ def installed(*modules: str) -> bool:
     """Whether these modules of optional libraries can be found; none of them is imported.
 
     A finder may raise instead of finding nothing: where a parent package is missing, where another
-    library has a part of the namespace, and where the module was taken away on purpose.
+    library has a part of the namespace, and where the module was removed on purpose.
     """
     try:
         return all(find_spec(module) is not None for module in modules)

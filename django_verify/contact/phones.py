@@ -90,7 +90,7 @@ def parse(value: str) -> Phone:
 def read(text: str, region: str = "") -> Phone:
     """Read a number as people write it, in international form or in that of a region.
 
-    Spaces, punctuation and invisible marks are dropped, digits of any script accepted. `region` is an
+    Spaces, punctuation and invisible marks are dropped, digits of any script read. `region` is an
     ISO 3166 code in either case; without one the number begins with + or 00. A number of another
     region of the same national plan is found too. Raises ValueError for letters, extensions and
     anything else, and for a region without numbers.

@@ -173,9 +173,9 @@ def deliver(
             try:
                 receipt = _receipt(senders.get(step[1]).send(message), step[1])
             except Exception as failure:  # noqa: BLE001 - distinguished by what a try notes
-                error = _as_send_error(failure)
-                tries.note(step, error)
-                circuit_breakers.record(step[1], attempt, told)
+                refusal = _as_send_error(failure)
+                tries.note(step, refusal)
+                circuit_breakers.record(step[1], attempt, refusal)
             else:
                 awaited = bool(message.callback_url) and receipt.report_asked is not False
                 accepted = _accepted(attempt, tries, receipt, awaited=awaited)

@@ -141,7 +141,7 @@ def enrol(
 def verify(factor: Factor, payload: str, *, as_written: bool = False) -> Factor:
     """Verify a new factor; the outcome is the factor's status.
 
-    A code is read as people type it, unless it is to be taken `as_written`.
+    A code is read as people type it, unless it is `as_written`.
     A guess is charged and committed before it is looked at. Raises MaxFactorChecksReached when
     the guesses are used up, FactorVerificationFailed for a signature that is wrong, and
     AtomicBlockError inside a transaction.

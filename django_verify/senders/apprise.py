@@ -41,7 +41,7 @@ class AppriseSender(Sender):
 
     The library returns neither an id nor a reason: a failure may be for good or not, and a message
     whose sending failed may have been sent. It looks at the HTTP status alone, so services that
-    refuse under a status of success are not taken; another one that does so cannot be known.
+    refuse under a status of success are refused; another one that does so cannot be known.
     """
 
     def __init__(

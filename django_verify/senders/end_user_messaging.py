@@ -1,7 +1,7 @@
 """Sends through AWS End User Messaging (`pinpoint-sms-voice-v2`): text, and spoken text by calls.
 
 With the library `boto3` of the extra `sns`. AWS reports to an event destination of its own, so no
-reports are taken here.
+reports are read here.
 """
 
 from __future__ import annotations

@@ -112,11 +112,11 @@ class VonageSender(rest.RestSender):
 
     def error(self, data: object) -> str:
         """Read the status of the first part of a text that was refused, under HTTP 200."""
-        return next((status for status in _statuses(data) if status != _TAKEN), "")
+        return next((status for status in _statuses(data) if status != _ACCEPTED), "")
 
     def has_left_in_part(self, data: object) -> bool:
-        """Whether another part was taken: the parts of a text are taken one by one."""
-        return _TAKEN in _statuses(data)
+        """Whether another part was accepted: the parts of a text are accepted one by one."""
+        return _ACCEPTED in _statuses(data)
 
     def is_signed(self, callback: Callback) -> bool:
         """Look at the token that calls carry, or else at the parameter `sig` of texts."""

@@ -19,7 +19,7 @@ def numbers(batch: int = 1000) -> tuple[int, list[Any]]:
     Returns how many rows, and the primary keys of those that stay as they are, because the same or
     another user has the number under its other spelling: whose it is, only the site can say.
     """
-    using, done, taken, after = router.db_for_write(VerifiedPhone), 0, [], 0
+    using, done, conflicting, after = router.db_for_write(VerifiedPhone), 0, [], 0
     # As it is in the database: read through its field, a number has no format.
     stored = Cast("number", CharField(max_length=128))
     rows = VerifiedPhone.objects.using(using).annotate(stored=stored).order_by("pk")
@@ -36,6 +36,6 @@ def numbers(batch: int = 1000) -> tuple[int, list[Any]]:
                 with savepoints.atomic(using):
                     done += mine.update(key=key, claim=claim, number=written)
             except IntegrityError:
-                taken.append(row.pk)
+                conflicting.append(row.pk)
         after = found[-1].pk
-    return done, taken
+    return done, conflicting

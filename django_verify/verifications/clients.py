@@ -59,7 +59,7 @@ _SEVERAL_OPEN = (
 
 _Status = Verification.Status
 _APP_HASH = re.compile(r"[0-9A-Za-z+/]{11}\Z")
-_LONGEST_ADDRESS = 320
+_LONGEST_RECIPIENT = 320
 
 
 class ClientsNotServed(ServiceUnavailable):
@@ -191,10 +191,10 @@ def start(
     """Send a code to a recipient for one client, whose secret is in the answer.
 
     A number may have any spelling, a national one with its `region` (ISO 3166). What a device
-    says of its `locale`, `region` and `app_hash` is a hint and never ends a start. The gate is
-    asked before anything is written or sent. Answers alike anyone who has the recipient, and where the
-    host forbids it. Raises the family of `exceptions`; TooManyRequests names the limit and says
-    when it has room.
+    names as its `locale`, `region` and `app_hash` is a hint and never ends a start. The gate is
+    asked before anything is written or sent. The answer depends neither on whose number it is, nor
+    on whether the host forbids it. Raises the family of `exceptions`; TooManyRequests names the
+    limit and when it has room.
     """
     secret = codes.new_secret()
     client = _new(service, secret, caller, purpose, nonce)
@@ -319,8 +319,8 @@ def _address(to: str, region: str) -> str:
     The region is a hint: one that is none leaves a number with + as it is.
     """
     try:
-        if "@" in (plain := typed.plain(to[:_LONGEST_ADDRESS])):
-            return emails.read(plain).recipient
+        if "@" in (plain := typed.plain(to[:_LONGEST_RECIPIENT])):
+            return emails.read(plain).address
         return phones.read(to, countries.region(region)).number
     except ValueError as error:
         raise InvalidParameter("to", str(error)) from None

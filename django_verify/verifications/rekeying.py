@@ -76,7 +76,7 @@ def safe_listed(batch: int) -> tuple[int, list[str]]:
 
 
 def test_pairs(batch: int) -> tuple[int, list[str]]:
-    """Key the test numbers anew; return how many, and the SIDs of those whose key is taken."""
+    """Key the test numbers anew; return how many, and the SIDs of those whose key is in use."""
     return _rekey(TestNumber, _of_pair, batch)
 
 
@@ -94,7 +94,7 @@ def _rekey(
     model: Any, compute: Callable[[Any], dict[str, str]], batch: int, *, is_spare: bool = False
 ) -> tuple[int, list[str]]:
     """Write the columns that differ; where another row has the key, a spare one is deleted."""
-    using, after, done, taken = queries.database(), "", 0, []
+    using, after, done, conflicting = queries.database(), "", 0, []
     column = "phone_number" if model is SafeListNumber else "recipient"
     # As it is in the database: read through its field, a number has no format.
     stored = Cast(column, CharField(max_length=254))
@@ -112,6 +112,6 @@ def _rekey(
                 if is_spare:
                     done += mine.delete()[0]
                 else:
-                    taken.append(row.pk)
+                    conflicting.append(row.pk)
         after = found[-1].pk
-    return done, taken
+    return done, conflicting

@@ -139,7 +139,7 @@ def check(
 def typed(row: Verification, code: str) -> str:
     """Return a code as it is compared with a row's. Raises InvalidParameter for what is none.
 
-    One that is over is left to the charge, which tells why.
+    One that is over is left to the charge, which raises the reason.
     """
     if row.status != _Status.PENDING:
         return code

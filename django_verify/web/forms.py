@@ -130,7 +130,7 @@ class StartForm(_Form):
         if "email" in self.errors:
             return ""
         try:
-            return emails.read(text or "").recipient
+            return emails.read(text or "").address
         except ValueError:
             missing = _("Enter your e-mail address.")
             self.add_error("email", _("Enter a complete e-mail address.") if text else missing)

@@ -119,7 +119,7 @@ def test_folding_twice_is_folding_once(change):
 
 @pytest.mark.parametrize("change", RETIRED, ids=[change.old for change in RETIRED])
 def test_a_spelling_that_has_ended_is_nobodys_number_today(change):
-    if change.old.startswith(STILL_TAKEN):
+    if change.old.startswith(STILL_ACCEPTED):
         pytest.skip("the metadata have not followed the plan")
     assert not [number for number in former(change, 50) if is_valid(number)]
 
@@ -133,7 +133,7 @@ def test_no_number_of_another_person_has_the_same_key(region):
             continue
         rows = [change for change in CHANGES if change.pattern.match(number)]
         assert rows
-        assert all(r.kind is Kind.TWIN or r.old.startswith(STILL_TAKEN) for r in rows), number
+        assert all(r.kind is Kind.TWIN or r.old.startswith(STILL_ACCEPTED) for r in rows), number
 
 
 def test_every_row_is_found_by_its_calling_code():

@@ -20,7 +20,6 @@ from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.senders import SendError
 from django_verify.users import verified_phones
 from django_verify.verifications import clients
-from django_verify.web import sessions
 from django_verify.web.sentences import duration
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_service, wrong
 from tests.scripted import Scripted, configured

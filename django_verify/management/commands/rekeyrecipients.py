@@ -37,10 +37,10 @@ class Command(BaseCommand):
             if rekey := getattr(config, "rekey_recipients", None):
                 self._report(str(config.verbose_name), *rekey(batch))
 
-    def _report(self, what: str, done: int, taken: list[Any]) -> None:
+    def _report(self, what: str, done: int, conflicting: list[Any]) -> None:
         self.stdout.write(f"{done} {what} keyed anew")
-        if taken:
-            names = ", ".join(map(str, taken))
+        if conflicting:
+            names = ", ".join(map(str, conflicting))
             self.stderr.write(
                 f"{what} whose number another row has, to be settled by hand: {names}"
             )
