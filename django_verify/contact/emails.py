@@ -59,7 +59,7 @@ def key_of(address: str) -> str:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two e-mail addresses are one mailbox: the local part as it is, the domain in any spelling.
+    """Whether two are one mailbox: the local part as it is, the domain in any spelling.
 
     Spellings that Google delivers to one mailbox are one; a tag makes another.
     """
@@ -67,7 +67,7 @@ def same(one: str, other: str) -> bool:
 
 
 def is_mailbox(key: str) -> bool:
-    """Whether all e-mail addresses with this key are one mailbox, tags included, as far as is known."""
+    """Whether all addresses with this key are one mailbox, tags included, as far as is known."""
     return key.endswith("@gmail.com")
 
 

@@ -18,7 +18,7 @@ from rest_framework.fields import empty
 from django_verify import proofs
 from django_verify.contact import emails, phones
 from django_verify.db import savepoints
-from django_verify.mobile.wire import database_failures
+from django_verify.mobile.wire import database_failures, hide_parameters
 from django_verify.models import SpentToken
 from django_verify.proofs import Proof, ProofRefused
 
@@ -85,6 +85,7 @@ class VerifiedField(serializers.CharField):
     @sensitive_variables()
     def to_internal_value(self, data: Any) -> Any:
         """Return the recipient; the proof stays unused until the serializer is valid."""
+        hide_parameters(self.context.get("request"))
         try:
             proof = proofs.read(
                 data,

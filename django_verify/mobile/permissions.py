@@ -12,7 +12,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from django_verify import proofs
-from django_verify.mobile.wire import database_failures
+from django_verify.mobile.wire import database_failures, hide_parameters
 from django_verify.proofs import ProofRefused
 
 # Django's error mail shows every header but those whose names hold a word such as this last one.
@@ -47,6 +47,7 @@ class HasProof(BasePermission):
             raise ImproperlyConfigured(f"{type(self).__name__} names no purpose.")
         # The request's own method: the browsable API asks what other methods would be allowed.
         safe = request.META["REQUEST_METHOD"] in SAFE_METHODS
+        hide_parameters(request)
         take = proofs.read if safe else proofs.redeem
         try:
             with database_failures():

@@ -62,6 +62,12 @@ class Unavailable(APIException):
     wait = reconnect.RETRY_AFTER
 
 
+def hide_parameters(request: Any) -> None:
+    """Keep a form's parameters, a proof among them, out of error mail about this request."""
+    if request is not None:
+        getattr(request, "_request", request).sensitive_post_parameters = "__ALL__"
+
+
 @contextmanager
 def database_failures() -> Iterator[None]:
     """Raise Unavailable where a database fails, in a serializer or permission of the host.

@@ -18,6 +18,7 @@ WIRE = {
     "Forbidden": (20403, 403),
     "NotFound": (20404, 404),
     "MalformedRequest": (20422, 400),
+    "LengthRequired": (20422, 411),
     "BodyTooLarge": (20422, 413),
     "UnsupportedBody": (20422, 415),
     "TooManyRequests": (20429, 429),

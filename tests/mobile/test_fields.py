@@ -308,16 +308,21 @@ def test_error_mail_shows_no_unused_proof(monkeypatch):
     assert form(token).is_valid()
 
 
+@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded"])
 def test_the_endpoint_of_the_docs_answers_503_without_a_database(
-    site, monkeypatch, mailoutbox, settings
+    site, monkeypatch, mailoutbox, settings, kind
 ):
-    settings.ADMINS = ["ops@example.com"]
+    settings.ADMINS = [("Operator", "ops@example.com")]
     monkeypatch.setattr(single_use, "consume", gone)
-    answer = site("ann", token := issue())
+    token, username = issue(), "ann"
+    body = f"username={username}&proof={token}" if "form" in kind else None
+    answer = site(username, token) if body is None else site.form(body)
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
-    assert not mailoutbox
+    mails = "".join(mail.body + str(mail.alternatives) for mail in mailoutbox)
+    assert "/sign-up/" in mails
+    assert token not in mails
     monkeypatch.undo()
-    assert site("ann", token).status_code == 201
+    assert site(username, token).status_code == 201
 
 
 # The endpoint of the docs, in a host project of which it is the only page.
@@ -340,6 +345,9 @@ def site(settings):
         data = {"username": username, "proof": proof}
         return client.post("/sign-up/", data, content_type=content_type)
 
+    post.form = lambda body: client.post(
+        "/sign-up/", body, content_type="application/x-www-form-urlencoded"
+    )
     return post
 
 

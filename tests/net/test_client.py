@@ -252,7 +252,8 @@ def test_threads_and_calls_to_strangers_share_no_connection(fake, monkeypatch, s
 
 def test_a_host_that_is_allowed_is_called(fake, settings, looked_up):  # noqa: F811
     """By its name, or by the network that a public name leads to; a neighbour is not."""
-    port = fake.url.rsplit(":", 1)[1]
+    server = fake()
+    port = server.url.rsplit(":", 1)[1]
     allow(settings, ["hooks.internal", "127.0.0.0/30"])
     for url in (f"http://127.0.0.1:{port}/a", f"http://hooks.internal:{port}/b"):
         looked_up.answers.append(["127.0.0.1"])
@@ -264,7 +265,7 @@ def test_a_host_that_is_allowed_is_called(fake, settings, looked_up):  # noqa: F
         client.call("POST", f"http://other.internal:{port}/", json=BODY, public=True)
     with pytest.raises(client.HostRefused):
         client.call("POST", "https://hooks.example.com/", json=BODY, public=True)
-    assert [one.path for one in fake.asked] == ["/a", "/b"]
+    assert [one.path for one in server.asked] == ["/a", "/b"]
 
 
 def allow(settings, hosts):
