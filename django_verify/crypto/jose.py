@@ -179,8 +179,8 @@ def _members(text: str) -> dict[str, Any]:
     try:
         # Another reader of the same text must not see other claims: no NaN, and no name twice.
         value = json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
-    # Brackets within the length that is allowed are enough to exceed Python's recursion limit.
     except RecursionError:
+        # Brackets within the length that is allowed are enough to exceed Python's limit.
         raise ValueError("nested too deep") from None
     if not isinstance(value, dict):
         raise ValueError("not an object")  # noqa: TRY004 - the one error of this module
