@@ -154,7 +154,7 @@ def deliver(
     """
     with _contained(attempt, contained):
         tries = _Tries(attempt.messages - bool(attempt.sender), list(attempt.trail))
-        # Withheld messages come as far as this, so that the time of an answer does not reveal them.
+        # Written, leased and ended like any other: the caller must not see that it is withheld.
         if attempt.withheld:
             outcome = {"error_message": f"withheld: {attempt.withheld}"}
             return _finish(attempt, _Status.CANCELED, tries.used, tries.trail, outcome, None)

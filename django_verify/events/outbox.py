@@ -272,7 +272,7 @@ def _round(model: type[Receiver], sid: str, share: int) -> int:
     before = leases.claim(receiver, started) if receiver else None
     if receiver is None or before is None:
         if not rows.exists():
-            # The database does not enforce the reference, so nothing else deletes these.
+            # Written while the receiver was deleted: the database does not enforce the reference.
             deliveries.delete()
         return 0
     due = deliveries.filter(LEASES.due(started))

@@ -103,8 +103,7 @@ def verify(service: VerifyService, answer: Attestation) -> Factor:
         failures=0,
         date_created__gt=now - kind.REGISTRATION,
     )
-    # Committed before the answer is looked at: a challenge that could be answered twice could be
-    # tried.
+    # Committed before the answer is looked at: a challenge is for one answer, right or wrong.
     if not fresh.update(failures=1):
         raise exceptions.PasskeyRegistrationOver
     asked = webauthn.Asked(

@@ -113,8 +113,8 @@ def meters(service: VerifyService, rate_limits: Mapping[str, Any] | None) -> lis
         if name not in known:
             raise InvalidParameter("rate_limits", f"there is no rate limit named {name!r}")
     return [
-        # Metered values are IP addresses and names of users, so the store has a keyed digest. The
-        # bucket is part of it: equal values of two limits do not look alike.
+        # Metered values are often IP addresses or names, so the store has a keyed digest. It covers
+        # the bucket: equal values of two limits do not look alike.
         Meter(name, sid, codes.fingerprint(sid, values[name]), most, interval)
         for name, sid, most, interval in rows
         if sid is not None and name in values
