@@ -1,6 +1,7 @@
 """The verbs of a verification, through the Python API."""
 
 import datetime as dt
+from types import SimpleNamespace
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -717,6 +718,29 @@ def test_check_refuses_an_outer_transaction(service, outbox):
         transaction.rollback()
         transaction.set_autocommit(True)
     assert Verification.objects.get().checks == 0
+
+
+@pytest.mark.parametrize(
+    ("alias", "atomic", "decorator"),
+    [
+        ("default", "transaction.atomic(), ", "transaction.non_atomic_requests."),
+        (
+            "verify",
+            "transaction.atomic(using='verify'), ",
+            "transaction.non_atomic_requests(using='verify').",
+        ),
+    ],
+)
+def test_the_refusal_names_the_database_where_it_matters(monkeypatch, alias, atomic, decorator):
+    monkeypatch.setattr(autocommit.queries, "database", lambda: alias)
+    manual = SimpleNamespace(get_autocommit=lambda: False, in_atomic_block=False)
+    monkeypatch.setattr(transaction, "get_connection", lambda using: manual)
+    with pytest.raises(autocommit.AtomicBlockError) as raised:
+        autocommit.require_autocommit("check")
+    text = str(raised.value)
+    assert text.startswith("check() charges")
+    assert atomic in text
+    assert text.endswith(decorator)
 
 
 def test_a_start_in_a_transaction_sends_after_commit(service, outbox, listen):
