@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -17,10 +16,9 @@ from django_verify import conf, health, senders
 from django_verify.db import reconnect
 from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.delivery import reports as delivery_reports
+from django_verify.logs import logger
 from django_verify.proofs import keys as proof_keys
 from django_verify.senders import Callback, CallbackRefused, Sender
-
-logger = logging.getLogger("django_verify")
 
 _ATTEMPT = re.compile(r"(?:^|&)attempt=(VL[0-9a-f]{32})(?:&|\Z)")
 
@@ -42,7 +40,7 @@ def callback(request: HttpRequest, alias: str) -> HttpResponse:
     except CallbackRefused:
         return HttpResponse(status=403)
     except Exception as error:  # noqa: BLE001 - a provider is never shown a page of ours
-        logger.error("a callback of %r failed: %s", alias, type(error).__name__)  # noqa: TRY400
+        logger.error("a callback of %r failed: %s", alias, type(error).__name__)
         return HttpResponse(status=503, headers=reconnect.unavailable().headers)
     return answer
 

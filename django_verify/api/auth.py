@@ -18,8 +18,13 @@ from django_verify.crypto import codes
 from django_verify.db import queries
 from django_verify.exceptions import AuthenticationRequired
 from django_verify.factors import access_tokens
+from django_verify.logs import logger
 from django_verify.models import AccessToken, Account, ApiKey, Factor
 
+_ORPHANED = (
+    "%s answers 401: its secret was hashed under a key that is no longer configured. Put the old"
+    " SECRET_KEY into SECRET_KEY_FALLBACKS (or the old key behind KEYS), or give it a new secret."
+)
 TOKEN_USER = "token"  # noqa: S105 - a user name
 
 
@@ -46,6 +51,8 @@ class BasicAuthentication(BaseAuthentication):
             return user, _bearer(secret)
         account, stored = _look_up(name)
         if not codes.secret_matches(stored, secret) or account is None:
+            if codes.is_orphaned(stored):
+                logger.warning(_ORPHANED, sids.canonical(name))
             raise AuthenticationRequired
         return user, Caller(account)
 

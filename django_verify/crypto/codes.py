@@ -130,6 +130,11 @@ def secret_matches(stored: str, given: str) -> bool:
     return hmac.compare_digest(actual, digest if known else "") and known
 
 
+def is_orphaned(stored: str) -> bool:
+    """Whether nothing can match what `hash_secret` made: its key is no longer configured."""
+    return bool(stored) and stored.partition("$")[0] not in conf.key_ring()
+
+
 def token_key(key_id: str) -> bytes:
     """Return the key that seals access tokens. Raises LookupError if it is not configured."""
     return _key(key_id, "access token")
@@ -173,5 +178,5 @@ def _key(key_id: str, purpose: str) -> bytes:
     try:
         root = conf.key_ring()[key_id]
     except KeyError:
-        raise LookupError(f"DJANGO_VERIFY: the key {key_id!r} is not in the ring.") from None
+        raise LookupError(f"DJANGO_VERIFY: the key {key_id!r} is no longer configured.") from None
     return hmac.digest(root, b"django_verify " + purpose.encode(), "sha256")

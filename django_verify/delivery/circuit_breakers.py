@@ -7,7 +7,6 @@ second. A healthy site reads it only where it has no better news, and writes it 
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,9 +18,8 @@ from django.utils import timezone
 
 from django_verify import conf
 from django_verify.db import queries, savepoints
+from django_verify.logs import logger
 from django_verify.models import SenderState, VerifyService
-
-logger = logging.getLogger("django_verify")
 
 # How long a process goes by what it read.
 COPY = dt.timedelta(seconds=1)

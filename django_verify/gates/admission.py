@@ -6,16 +6,14 @@ Runs before any row or send; what a gate looks at is in `gates`.
 from __future__ import annotations
 
 import datetime as dt
-import logging
 
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import gates
 from django_verify.exceptions import GateRefused, GateUnavailable
+from django_verify.logs import logger
 from django_verify.proofs import single_use
-
-logger = logging.getLogger("django_verify")
 
 
 @sensitive_variables()

@@ -5,20 +5,18 @@ What a text may hold is decided in `text`; how it becomes a message, by the chan
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from django_verify import exceptions, sids
 from django_verify.exceptions import InvalidParameter
+from django_verify.logs import logger
 from django_verify.messages import channels
 from django_verify.messages.channels import Channel, Draft
 from django_verify.models import Template, TemplateTranslation, VerifyService
 from django_verify.text import confusables, placeholders
 from django_verify.text.placeholders import TemplateText
-
-logger = logging.getLogger("django_verify")
 
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,2}\Z")
 _APPROVED = TemplateTranslation.Status.APPROVED
