@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from typing import Any
@@ -167,7 +168,7 @@ def check_test_numbers(
 
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E010, E011, E031, E043, W011–W016, W041: what is fine in development only."""
+    """E010, E011, E031, E043, W011–W018, W041: what is fine in development only."""
     try:
         settings = conf.current()
         configured = senders.configured()
@@ -183,7 +184,36 @@ def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
         *_weak_limits(settings),
         *_test_numbers(settings),
         *_unheard_reports(settings, configured),
+        *_hidden_callers(settings),
+        *_redirected_health(),
     ]
+
+
+def _hidden_callers(settings: conf.Settings) -> Iterable[CheckMessage]:
+    behind = conf.settings_of_a_proxy()
+    if behind and not settings.TRUSTED_PROXIES:
+        yield checks.Warning(
+            f"TRUSTED_PROXIES is 0, and {' and '.join(behind)} says that a proxy is in front: all"
+            " callers have the proxy's IP, and share the limits of one network.",
+            hint="Set DJANGO_VERIFY['TRUSTED_PROXIES'] to the number of the site's proxies.",
+            id="django_verify.W017",
+        )
+
+
+def _redirected_health() -> Iterable[CheckMessage]:
+    try:
+        paths = [reverse(f"verify_site:{name}") for name in ("healthz", "livez")]
+    except NoReverseMatch:
+        return
+    redirected = [path for path in paths if conf.is_redirected_to_https(path)]
+    if redirected:
+        exempt = [f"^{re.escape(path.lstrip('/'))}$" for path in redirected]
+        yield checks.Warning(
+            f"SECURE_SSL_REDIRECT redirects {' and '.join(redirected)}: a load balancer that asks"
+            " by plain HTTP takes the redirect for health, or for its absence.",
+            hint=f"Add {exempt} to SECURE_REDIRECT_EXEMPT, or have it ask by HTTPS.",
+            id="django_verify.W018",
+        )
 
 
 def _unheard_reports(

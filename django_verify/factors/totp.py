@@ -127,6 +127,7 @@ def _matching_step(factor: Factor, code: str, now: int) -> int | None:
     try:
         seed = base64.b32decode(_padded(_seed(factor)))
     except LookupError:
+        # No traceback: the frames in an error report would show the code.
         logger.error("%s: its key is no longer configured, so no code can be right", factor.sid)
         return None
     found = None

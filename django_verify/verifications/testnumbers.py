@@ -30,5 +30,6 @@ def code_of(service: VerifyService, to: str) -> str:
     try:
         return codes.unseal(pair.sealed_code, bound_to=pair.sid, key_id=pair.key_id)
     except LookupError:
+        # No traceback: the frames in an error report would show the code.
         logger.error("%s: the key of its code is no longer configured: it is no pair", pair.sid)
         return ""

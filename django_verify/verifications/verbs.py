@@ -294,6 +294,7 @@ def _is_right(row: Verification, code: str) -> bool:
     try:
         expected = codes.reveal(row)
     except LookupError:
+        # No traceback: the frames in an error report would show the code.
         logger.error("%s: its key is no longer configured, so no code can be right", row.sid)
         return False
     return codes.matches(expected, code)
