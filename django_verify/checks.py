@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from django.core import checks
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 from django.urls import NoReverseMatch, reverse
@@ -28,7 +28,6 @@ from django_verify.proofs import keys
 from django_verify.verifications import carrier_lookup, sna
 
 
-@register(Tags.compatibility)
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Whatever cannot work with these settings: the routes, an engine, a key, a gate.
 
@@ -116,7 +115,6 @@ def _countries(channel: str, by_country: Mapping[str, Any]) -> Iterable[CheckMes
             yield Error(message, hint=hint, id="django_verify.E005")
 
 
-@register(Tags.database)
 def check_passkeys(
     app_configs: Any = None, databases: Iterable[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
@@ -140,7 +138,6 @@ def check_passkeys(
     ]
 
 
-@register(Tags.database, deploy=True)
 def check_test_numbers(
     app_configs: Any = None, databases: Iterable[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
@@ -166,7 +163,6 @@ def check_test_numbers(
     return found
 
 
-@register(Tags.security, deploy=True)
 def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """E010, E011, E031, E043, W011–W018, W041: what is fine in development only."""
     try:

@@ -14,11 +14,10 @@ import re
 import secrets
 from typing import Protocol
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf
+from django_verify.crypto import primitives
 
 _CUSTOM = re.compile(r"[0-9A-Za-z]{4,10}\Z")
 _NONCE_BYTES = 12
@@ -87,17 +86,17 @@ def reveal(row: Holder) -> str:
 def seal(code: str, *, bound_to: str, key_id: str) -> str:
     """Encrypt a caller's own code so that only the row `bound_to` can open it."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    box = AESGCM(_key(key_id, "seal")).encrypt(nonce, code.encode(), bound_to.encode())
+    box = primitives.AESGCM(_key(key_id, "seal")).encrypt(nonce, code.encode(), bound_to.encode())
     return base64.urlsafe_b64encode(nonce + box).decode()
 
 
 def unseal(sealed: str, *, bound_to: str, key_id: str) -> str:
     """Decrypt what `seal` made. Raises LookupError for a missing key or another row's seal."""
-    box = AESGCM(_key(key_id, "seal"))
+    box = primitives.AESGCM(_key(key_id, "seal"))
     try:
         raw = base64.urlsafe_b64decode(sealed)
         return box.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], bound_to.encode()).decode()
-    except (InvalidTag, ValueError):
+    except (primitives.InvalidTag, ValueError):
         raise LookupError("The sealed code is damaged, or belongs to another row.") from None
 
 
