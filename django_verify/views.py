@@ -9,7 +9,7 @@ from django.http.request import RawPostDataException, UnreadablePostError
 from django.utils.encoding import escape_uri_path
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
 from django_verify import conf, health, senders
@@ -27,6 +27,7 @@ _ATTEMPT = re.compile(r"(?:^|&)attempt=(VL[0-9a-f]{32})(?:&|\Z)")
 @never_cache
 @outside_atomic_requests
 @require_http_methods(["GET", "POST"])
+@sensitive_post_parameters()
 @sensitive_variables()
 def callback(request: HttpRequest, alias: str) -> HttpResponse:
     """Take a provider's report: 204, or 403 where its signature is not right.
