@@ -14,8 +14,10 @@ from typing import Any
 
 NAME = "django_verify"
 
-# Four digits and more, a number with spaces or punctuation in it, an e-mail address.
-_NUMBERS = re.compile(r"\+?\d[\d ().-]{4,}\d|\d{4,}|\S+@\S+")
+# Four digits and more, also with spaces or punctuation between them, an e-mail address; no IP.
+_NUMBERS = re.compile(
+    r"(?<![\d.])(?!(?:\d{1,3}\.){3}\d{1,3}(?![\d.]))\d[\d ().-]{4,}\d|\d{4,}|\S+@\S+"
+)
 
 
 class _HostsLogger(logging.LoggerAdapter[logging.Logger]):

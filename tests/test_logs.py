@@ -142,7 +142,7 @@ FAILURES = {
     "uncertain": (TemporarySendError("no answer", uncertain=True), "no answer"),
     "permanent": (SendError("no such number", code="21211"), "no such number (21211)"),
     "bug": (ZeroDivisionError(PHONE), "ZeroDivisionError in the sender"),
-    "careless": (TemporarySendError(f"{PHONE} is off, code 482913"), "… is off, code …"),
+    "careless": (TemporarySendError(f"{PHONE} is off, code 482913"), "+… is off, code …"),
 }
 
 
@@ -182,11 +182,13 @@ def test_what_no_sender_was_asked_for_is_one_as_well(service, senders, settings,
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("+14155552671 is off", "… is off"),
+        ("+14155552671 is off", "+… is off"),
         ("(415) 555-2671", "(…"),
-        ("+1 415 555 2671", "…"),
+        ("+1 415 555 2671", "+…"),
         ("call ann@example.com", "call …"),
         ("code 4829", "code …"),
+        ("415.555.2671", "…"),
+        ("at 192.0.2.1, port 5432", "at 192.0.2.1, port …"),
         ("answered 503 after 12 s", "answered 503 after 12 s"),
     ],
 )
