@@ -16,7 +16,7 @@ import django
 import rest_framework
 from django.conf import settings
 
-from benchmarks import bounds, databases, load, numbers, report, servers
+from benchmarks import bounds, databases, imports, load, numbers, report, servers
 
 Maker = Callable[[], AbstractContextManager[str]]
 
@@ -34,6 +34,8 @@ def main() -> None:
         for name, make in _databases(options).items()
         for result in measure(name, make, key, options)
     ]
+    starts = imports.measure(2 if options.quick else 5)
+    print(imports.render(starts), flush=True)
     if options.json:
         about = {
             "python": platform.python_version(),
@@ -42,10 +44,12 @@ def main() -> None:
             "cpus": os.cpu_count(),
             "options": {name: value for name, value in vars(options).items() if name != "json"},
         }
-        options.json.write_text(json.dumps({**about, "results": results}, indent=1) + "\n")
+        found = {**about, "results": results, "starts": starts}
+        options.json.write_text(json.dumps(found, indent=1) + "\n")
     if not results:
         raise SystemExit("Nothing was measured.")
-    if beyond := [line for result in results for line in bounds.beyond(result)]:
+    beyond = [line for result in results for line in bounds.beyond(result)]
+    if beyond := [*beyond, *imports.beyond(starts)]:
         raise SystemExit("\n".join(["", "Beyond the bounds:", *beyond]))
 
 
@@ -114,7 +118,7 @@ def _databases(options: argparse.Namespace) -> dict[str, Maker]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     add = parser.add_argument
-    add("--quick", action="store_true", help="a few short rounds, under 30 seconds")
+    add("--quick", action="store_true", help="a few short rounds, under a minute")
     add("--rounds", type=int, help="rounds of each side (10; quick: 3)")
     add("--cycles", type=int, help="cycles of a round (150; quick: 30)")
     add("--clients", type=int, nargs="+", default=[1, 4], help="numbers of client threads")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from django.apps import apps
 from django.core import checks
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, router
 from django.urls import NoReverseMatch, reverse
@@ -30,7 +31,6 @@ from django_verify.proofs import keys
 from django_verify.verifications import carrier_lookup, sna
 
 
-@register(Tags.compatibility)
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Whatever cannot work with these settings: the routes, an engine, a key, a gate.
 
@@ -145,7 +145,6 @@ def _countries(channel: str, by_country: Mapping[str, Any]) -> Iterable[CheckMes
             yield Error(message, hint=hint, id="django_verify.E005")
 
 
-@register(Tags.compatibility)
 def check_phone_library(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """W045: two packages that own one folder."""
     owners = [name for name in ("phonenumbers", "phonenumberslite") if _is_installed(name)]
@@ -169,7 +168,6 @@ def _is_installed(package: str) -> bool:
     return True
 
 
-@register(Tags.database)
 def check_phone_columns(
     app_configs: Any = None, databases: Iterable[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
@@ -198,7 +196,6 @@ def _not_in_e164(model: Any, column: str, using: str) -> Iterable[CheckMessage]:
         )
 
 
-@register(Tags.database)
 def check_passkeys(
     app_configs: Any = None, databases: Iterable[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
@@ -222,7 +219,6 @@ def check_passkeys(
     ]
 
 
-@register(Tags.database, deploy=True)
 def check_test_numbers(
     app_configs: Any = None, databases: Iterable[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
@@ -248,9 +244,8 @@ def check_test_numbers(
     return found
 
 
-@register(Tags.security, deploy=True)
 def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E010, E011, E031, E043, W011–W016, W041: what is fine in development only."""
+    """E010, E011, E031, E043, W011–W018, W041: what is fine in development only."""
     try:
         settings = conf.current()
         configured = senders.configured()
@@ -266,7 +261,36 @@ def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
         *_weak_limits(settings),
         *_test_numbers(settings),
         *_unheard_reports(settings, configured),
+        *_hidden_callers(settings),
+        *_redirected_health(),
     ]
+
+
+def _hidden_callers(settings: conf.Settings) -> Iterable[CheckMessage]:
+    behind = conf.settings_of_a_proxy()
+    if behind and not settings.TRUSTED_PROXIES:
+        yield checks.Warning(
+            f"TRUSTED_PROXIES is 0, and {' and '.join(behind)} says that a proxy is in front: all"
+            " callers have the proxy's IP, and share the limits of one network.",
+            hint="Set DJANGO_VERIFY['TRUSTED_PROXIES'] to the number of the site's proxies.",
+            id="django_verify.W017",
+        )
+
+
+def _redirected_health() -> Iterable[CheckMessage]:
+    try:
+        paths = [reverse(f"verify_site:{name}") for name in ("healthz", "livez")]
+    except NoReverseMatch:
+        return
+    redirected = [path for path in paths if conf.is_redirected_to_https(path)]
+    if redirected:
+        exempt = [f"^{re.escape(path.lstrip('/'))}$" for path in redirected]
+        yield checks.Warning(
+            f"SECURE_SSL_REDIRECT redirects {' and '.join(redirected)}: a load balancer that asks"
+            " by plain HTTP takes the redirect for health, or for its absence.",
+            hint=f"Add {exempt} to SECURE_REDIRECT_EXEMPT, or have it ask by HTTPS.",
+            id="django_verify.W018",
+        )
 
 
 def _unheard_reports(

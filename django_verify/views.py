@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.request import RawPostDataException, UnreadablePostError
 from django.utils.encoding import escape_uri_path
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
 from django_verify import conf, health, senders
@@ -18,11 +16,10 @@ from django_verify.db import reconnect
 from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.delivery import reports as delivery_reports
 from django_verify.exceptions import LengthRequired
+from django_verify.logs import logger
 from django_verify.net import chunked
 from django_verify.proofs import keys as proof_keys
 from django_verify.senders import Callback, CallbackRefused, Sender
-
-logger = logging.getLogger("django_verify")
 
 # How the text of a handshake begins that is no plain text: a call's further instructions would be
 # read aloud as such.
@@ -48,6 +45,7 @@ def report(request: HttpRequest, token: str) -> HttpResponse:
 @never_cache
 @outside_atomic_requests
 @require_http_methods(["GET", "POST"])
+@sensitive_post_parameters()
 @sensitive_variables()
 def callback(request: HttpRequest, alias: str) -> HttpResponse:
     """Take a provider's reports at the sender's one URL, which its dashboard has."""
@@ -67,7 +65,7 @@ def _take(request: HttpRequest, alias: str, attempt_sid: str = "") -> HttpRespon
     except CallbackRefused:
         return HttpResponse(status=403)
     except Exception as error:  # noqa: BLE001 - a provider is never shown a page of ours
-        logger.error("a callback of %r failed: %s", alias, type(error).__name__)  # noqa: TRY400
+        logger.error("a callback of %r failed: %s", alias, type(error).__name__)
         return HttpResponse(status=503, headers=reconnect.unavailable().headers)
 
 

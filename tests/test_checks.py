@@ -1,6 +1,9 @@
 """The system checks: each id can be reached, and a good configuration is silent."""
 
+import ast
+import re
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.checks import WARNING, run_checks
@@ -349,3 +352,92 @@ def test_the_check_of_pairs_waits_for_the_first_migration(settings, monkeypatch)
     assert checks.check_test_numbers(databases=["default"]) == []
     settings.DJANGO_VERIFY = {"NO_KEY": 1}
     assert checks.check_test_numbers(databases=["default"]) == []
+
+
+HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        {"SECURE_PROXY_SSL_HEADER": HEADER},
+        {"USE_X_FORWARDED_HOST": True},
+        {"USE_X_FORWARDED_PORT": True},
+        {"SECURE_PROXY_SSL_HEADER": HEADER, "USE_X_FORWARDED_HOST": True},
+    ],
+    ids=" ".join,
+)
+def test_w017_a_proxy_that_nobody_counts(settings, behind):
+    for name, value in behind.items():
+        setattr(settings, name, value)
+    use(settings)
+    (warning,) = checks.check_deployment()
+    assert ids([warning]) == ["W017"]
+    assert all(name in warning.msg for name in behind)
+    assert checks.check_settings() == []
+    use(settings, TRUSTED_PROXIES=1)
+    assert checks.check_deployment() == []
+
+
+@pytest.mark.parametrize(
+    ("exempt", "redirected"),
+    [
+        ([], ["/verify/healthz", "/verify/livez"]),
+        ([r"^verify/livez$"], ["/verify/healthz"]),
+        ([r"^verify/healthz$"], ["/verify/livez"]),
+        ([r"^healthz$", r"^/verify/"], ["/verify/healthz", "/verify/livez"]),
+        ([r"^verify/(health|live)z$"], []),
+        ([r"z$"], []),
+    ],
+    ids=str,
+)
+def test_w018_health_that_is_redirected(settings, client, exempt, redirected):
+    use(settings)
+    settings.SECURE_SSL_REDIRECT, settings.SECURE_REDIRECT_EXEMPT = True, exempt
+    found = checks.check_deployment()
+    assert ids(found) == ["W018"] * bool(redirected)
+    for path in ("/verify/healthz", "/verify/livez"):
+        assert any(f"{path} " in f"{m.msg.replace(':', ' ')}" for m in found) == (
+            path in redirected
+        )
+    # As Django has it.
+    response = client.get("/verify/livez")
+    assert (response.status_code == 301) == ("/verify/livez" in redirected)
+
+
+def test_the_hint_of_w018_is_the_cure(settings, client):
+    use(settings)
+    settings.SECURE_SSL_REDIRECT = True
+    (warning,) = checks.check_deployment()
+    (exempt,) = re.findall(r"\[.*?\](?= to)", warning.hint)
+    settings.SECURE_REDIRECT_EXEMPT = ast.literal_eval(exempt)
+    assert checks.check_deployment() == []
+    assert client.get("/verify/livez").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        {"SECURE_SSL_REDIRECT": False},
+        {"MIDDLEWARE": []},
+        {"ROOT_URLCONF": "tests.mobile.host.urls"},
+    ],
+    ids=str,
+)
+def test_w018_needs_the_redirect_and_the_urls(settings, harmless):
+    use(settings)
+    settings.SECURE_SSL_REDIRECT = True
+    for name, value in harmless.items():
+        setattr(settings, name, value)
+    assert checks.check_deployment() == []
+
+
+def test_every_check_is_documented():
+    package = Path(checks.__file__).parent
+    text = (package.parent / "docs/checks.md").read_text()
+    known = set()
+    for path in package.rglob("*.py"):
+        known |= set(re.findall(r'"django_verify\.([EW]\d{3})"', path.read_text()))
+    listed = re.findall(r"^\| `([EW]\d{3})` \|", text, re.MULTILINE)
+    assert sorted(known) == sorted(set(listed))
+    assert len(listed) == len(set(listed))

@@ -1,6 +1,7 @@
 """The generated page of the docs is up to date, and what the docs promise exists."""
 
 import re
+import textwrap
 from dataclasses import fields
 from pathlib import Path
 
@@ -61,3 +62,28 @@ def anchors(page):
 def test_links_lead_to_headings(page):
     for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
         assert anchor in anchors(page.parent / target if target else page), (target, anchor)
+
+
+def samples(page):
+    """The fenced samples of a page that run, by language."""
+    return re.findall(r"^ *```(python|js)\n(.*?)^ *```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_every_sample_of_the_readme_that_can_be_refused_catches_it():
+    verbs = r"\.(start|check|enrol|verify|create|redeem)\("
+    calling = [
+        (language, text)
+        for language, text in samples(ROOT / "README.md")
+        if re.search(verbs, re.sub(r"\.objects\.create\(", "", text))
+    ]
+    assert len(calling) == 4
+    for language, text in calling:
+        assert {"python": "\nexcept ", "js": "\n} catch"}[language] in re.sub(
+            r"^ +(?=except)", "", text, flags=re.MULTILINE
+        ), text
+
+
+def test_the_samples_of_the_readme_compile():
+    for language, text in samples(ROOT / "README.md"):
+        if language == "python":
+            compile(textwrap.dedent(text.replace("[..., ", "[")), "README.md", "exec")

@@ -185,6 +185,36 @@ def test_a_missing_library_is_one_clear_sentence(line, error):
     assert done.stderr.strip().splitlines()[-1] == error + contact.MISSING
 
 
+def asked(project):
+    """Every line that names a library, but those of tests and of our own extras."""
+    extras = project["project"]["optional-dependencies"]
+    lines = project["project"]["dependencies"] + [
+        line
+        for name, of in extras.items()
+        if name not in {"all", "dev", "lint", "example", "oracles"}
+        for line in of
+    ]
+    return [line for line in lines if not line.startswith("django-verify")]
+
+
+def test_nothing_but_django_has_an_upper_bound(project):
+    """Its versions are tried before they are allowed; a host's other libraries are the host's."""
+    assert [line for line in asked(project) if "<" in line] == ["django>=5.2,<6.2"]
+
+
+def test_the_lowest_versions_are_read_for_the_cell_that_has_them(project):
+    spec = importlib.util.spec_from_file_location("lowest", ROOT / ".ci/lowest.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    bounds = module.lowest(project["project"])
+    names = {re.split(r"[<>=~!\[ ]", line)[0] for line in asked(project)}
+    assert set(bounds) == names
+    assert all(re.fullmatch(r"\d+(\.\d+)*", version) for version in bounds.values())
+    text = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert "--constraint" in text
+    assert "\n    lowest\n" in text
+
+
 def test_the_version_is_reported_once(project):
     assert re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc)\d+)?", django_verify.__version__)
     assert "version" in project["project"]["dynamic"]

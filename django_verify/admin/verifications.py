@@ -38,7 +38,7 @@ _Status = Verification.Status
 
 def sees_recipients(request: HttpRequest) -> bool:
     """Whether the viewer may see and search recipients in full."""
-    return request.user.has_perm("django_verify.view_pii")
+    return request.user.has_perm("django_verify.see_full_recipients")
 
 
 class StatusFilter(admin.SimpleListFilter):

@@ -18,8 +18,13 @@ from django_verify.crypto import codes
 from django_verify.db import queries
 from django_verify.exceptions import AuthenticationRequired
 from django_verify.factors import access_tokens
+from django_verify.logs import logger
 from django_verify.models import AccessToken, Account, ApiKey, Factor
 
+_ORPHANED = (
+    "%s answers 401: its secret was hashed under a key that is no longer configured. Put the old"
+    " SECRET_KEY into SECRET_KEY_FALLBACKS (or the old key behind KEYS), or give it a new secret."
+)
 TOKEN_USER = "token"  # noqa: S105 - a user name
 
 
@@ -48,6 +53,8 @@ class BasicAuthentication(BaseAuthentication):
         # Compared first, also where there is no account: the time must not reveal which names
         # exist.
         if not codes.secret_matches(stored, secret) or account is None:
+            if codes.is_orphaned(stored):
+                logger.warning(_ORPHANED, sids.canonical(name))
             raise AuthenticationRequired
         return user, Caller(account)
 

@@ -25,6 +25,7 @@ _ORIGIN = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?\Z")
 _REDIS = ("redis://", "rediss://")
 #: The country in ROUTES that holds where no other does.
 ELSEWHERE = "*"
+_REDIRECTING = "django.middleware.security.SecurityMiddleware"
 _MAY_BE_ZERO = {"KNOWN_DEVICE_DAYS", "TRUSTED_PROXIES"}
 ENGINES = ("inline", "tasks", "celery")
 CLIENT_LIMITS: Mapping[str, Sequence[Sequence[int]]] = {
@@ -319,6 +320,20 @@ def debug() -> bool:
 def secure_cookies() -> bool:
     """Return whether the site's session cookie is for HTTPS alone, and so the cookies of ours."""
     return bool(django_settings.SESSION_COOKIE_SECURE)
+
+
+def settings_of_a_proxy() -> list[str]:
+    """Return the names of Django's settings that are set by sites behind a proxy alone."""
+    names = ("SECURE_PROXY_SSL_HEADER", "USE_X_FORWARDED_HOST", "USE_X_FORWARDED_PORT")
+    return [name for name in names if getattr(django_settings, name)]
+
+
+def is_redirected_to_https(path: str) -> bool:
+    """Return whether Django answers a plain request of a path by a redirect."""
+    if not django_settings.SECURE_SSL_REDIRECT or _REDIRECTING not in django_settings.MIDDLEWARE:
+        return False
+    exempt = django_settings.SECURE_REDIRECT_EXEMPT
+    return not any(re.search(pattern, path.lstrip("/")) for pattern in exempt)
 
 
 def stored(moment: dt.datetime) -> dt.datetime:

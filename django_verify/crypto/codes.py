@@ -14,12 +14,11 @@ import re
 import secrets
 from typing import Protocol
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf
 from django_verify.contact import typed as typed_texts
+from django_verify.crypto import primitives
 
 # \Z and not $, which would let a closing newline pass.
 _CUSTOM = re.compile(r"[0-9A-Za-z]{4,10}\Z")
@@ -107,19 +106,19 @@ def seal(code: str, *, bound_to: str, key_id: str) -> str:
     # New for each seal: a resend may seal another code for this row under the same key, and AES-GCM
     # breaks where a nonce comes twice.
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    box = AESGCM(_key(key_id, "seal")).encrypt(nonce, code.encode(), bound_to.encode())
+    box = primitives.AESGCM(_key(key_id, "seal")).encrypt(nonce, code.encode(), bound_to.encode())
     return base64.urlsafe_b64encode(nonce + box).decode()
 
 
 def unseal(sealed: str, *, bound_to: str, key_id: str) -> str:
     """Decrypt what `seal` made. Raises LookupError for a missing key or another row's seal."""
-    box = AESGCM(_key(key_id, "seal"))
+    box = primitives.AESGCM(_key(key_id, "seal"))
     try:
         raw = base64.urlsafe_b64decode(sealed)
         # The row is authenticated with the code: a seal that was copied into another row opens
         # nothing.
         return box.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], bound_to.encode()).decode()
-    except (InvalidTag, ValueError):
+    except (primitives.InvalidTag, ValueError):
         raise LookupError("The sealed code is damaged, or belongs to another row.") from None
 
 
@@ -153,6 +152,11 @@ def secret_matches(stored: str, given: str) -> bool:
     # A name that does not exist must take as long as a wrong secret, or names could be tried out.
     actual = _digest(key_id if known else current_key_id(), given)
     return hmac.compare_digest(actual, digest if known else "") and known
+
+
+def is_orphaned(stored: str) -> bool:
+    """Whether nothing can match what `hash_secret` made: its key is no longer configured."""
+    return bool(stored) and stored.partition("$")[0] not in conf.key_ring()
 
 
 def token_key(key_id: str) -> bytes:
@@ -210,5 +214,5 @@ def _key(key_id: str, purpose: str) -> bytes:
     try:
         root = conf.key_ring()[key_id]
     except KeyError:
-        raise LookupError(f"DJANGO_VERIFY: the key {key_id!r} is not in the ring.") from None
+        raise LookupError(f"DJANGO_VERIFY: the key {key_id!r} is no longer configured.") from None
     return hmac.digest(root, b"django_verify " + purpose.encode(), "sha256")

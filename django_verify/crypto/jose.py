@@ -12,16 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_der_public_key,
-)
-
 from django_verify.conf.backends import installed
+from django_verify.crypto import primitives
 from django_verify.exceptions import FeatureDisabled
 
 ALGORITHM = "ES256"
@@ -60,26 +52,32 @@ def decoded(text: str) -> bytes:
     return raw
 
 
-def public_key(text: str) -> ec.EllipticCurvePublicKey:
+def public_key(text: str) -> primitives.ec.EllipticCurvePublicKey:
     """Return the key in base64 of DER SubjectPublicKeyInfo: P-256, uncompressed, nothing else."""
     raw = decoded(text)
     try:
-        key = load_der_public_key(raw)
-    except (ValueError, UnsupportedAlgorithm):
+        key = primitives.load_der_public_key(raw)
+    except (ValueError, primitives.UnsupportedAlgorithm):
         raise ValueError("not a public key") from None
-    if not (isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)):
+    if not (
+        isinstance(key, primitives.ec.EllipticCurvePublicKey)
+        and isinstance(key.curve, primitives.ec.SECP256R1)
+    ):
         raise ValueError("not a key of P-256")  # noqa: TRY004 - the one error of this module
     # One key has one spelling: no compressed point, no explicit curve, no trailing bytes.
-    if key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != raw:
+    if (
+        key.public_bytes(primitives.Encoding.DER, primitives.PublicFormat.SubjectPublicKeyInfo)
+        != raw
+    ):
         raise ValueError("not the canonical encoding")
     return key
 
 
-def is_signed(key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> bool:
+def is_signed(key: primitives.ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> bool:
     """Whether a DER signature is the key's, of this message."""
     try:
-        key.verify(signature, message, ec.ECDSA(SHA256()))
-    except InvalidSignature:
+        key.verify(signature, message, primitives.ec.ECDSA(primitives.SHA256()))
+    except primitives.InvalidSignature:
         return False
     return True
 
@@ -114,13 +112,13 @@ def url_decoded(segment: str) -> bytes:
     return raw
 
 
-def is_jws_of(key: ec.EllipticCurvePublicKey, text: str) -> bool:
+def is_jws_of(key: primitives.ec.EllipticCurvePublicKey, text: str) -> bool:
     """Whether a compact JWS that `parse` has read is signed with this key, by ES256 alone."""
     from joserfc import jws  # noqa: PLC0415 - an extra
     from joserfc.errors import JoseError  # noqa: PLC0415 - an extra
     from joserfc.jwk import ECKey  # noqa: PLC0415 - an extra
 
-    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    der = key.public_bytes(primitives.Encoding.DER, primitives.PublicFormat.SubjectPublicKeyInfo)
     try:
         # A header's own `alg` is not believed: it could be `none`, or HMAC under the public key.
         # What the library does not know is ignored, too; `crit` is refused all the same.

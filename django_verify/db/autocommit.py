@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from django.db import connections, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from django_verify.db import queries
 
@@ -30,9 +30,11 @@ def require_autocommit(verb: str) -> None:
     connection = transaction.get_connection(using)
     if connection.get_autocommit():
         return
+    named = "" if using == DEFAULT_DB_ALIAS else f"using={using!r}"
     message = (
         f"{verb}() charges a guess that must not be rolled back: call it outside"
-        " transaction.atomic(), and mark views with transaction.non_atomic_requests."
+        f" transaction.atomic({named}), and mark views with"
+        f" transaction.non_atomic_requests{named and f'({named})'}."
     )
     # Where autocommit was switched off by hand there is no block for Django to examine, and nothing
     # commits the charge before the comparison.

@@ -8,7 +8,6 @@ is open meanwhile. What the work is, and when it is looked for, is not decided h
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,8 +19,7 @@ from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from django_verify.db import reconnect
-
-logger = logging.getLogger("django_verify")
+from django_verify.logs import logger
 
 Result = TypeVar("Result")
 
@@ -179,7 +177,7 @@ class Leases:
                 raise
             except Exception as error:  # noqa: BLE001 - one row must not stop the others
                 # The text of an error may hold the row.
-                logger.error("%s was put off: %s", pk, type(error).__name__)  # noqa: TRY400
+                logger.error("%s was put off: %s", pk, type(error).__name__)
                 # By the longest wait, or a row that always raises would stand at the head of each
                 # pass. One that was settled before it raised has no time any more and gets none.
                 due_at = timezone.now() + dt.timedelta(seconds=self.waits[-1])

@@ -10,7 +10,6 @@ dies, another one takes over. Who calls `take` and `deliver_due`, and when, is n
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,16 +21,15 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import conf, senders, signals
+from django_verify import conf, logs, senders, signals
 from django_verify.db import leases, queries, reconnect
 from django_verify.delivery import circuit_breakers, dispatch
 from django_verify.delivery.circuit_breakers import Step
 from django_verify.events import cloudevents
+from django_verify.logs import logger
 from django_verify.messages import compose
 from django_verify.models import Verification, VerificationAttempt, VerifyService
 from django_verify.models.messaging import EVERYWHERE
-
-logger = logging.getLogger("django_verify")
 
 # Where an answer got lost a message may have arrived, so only one more is sent in its place.
 MESSAGES_PER_ATTEMPT = 2
@@ -177,9 +175,7 @@ def deliver(
             try:
                 receipt = _receipt(senders.get(step[1]).send(message), step[1])
             except Exception as failure:  # noqa: BLE001 - distinguished by what a try notes
-                refusal = _as_send_error(failure)
-                tries.note(step, refusal)
-                circuit_breakers.record(step[1], attempt, refusal)
+                _failed(attempt, tries, step, _as_send_error(failure))
             else:
                 awaited = bool(message.callback_url) and receipt.report_asked is not False
                 # The outcome before the breaker, whose write may fail: the provider's id must not
@@ -200,7 +196,7 @@ def _contained(attempt: VerificationAttempt, contained: bool) -> Iterator[None]:
         if not contained:
             raise
         # The row is written: its lease lapses, and a worker claims it again.
-        logger.error("%s was interrupted: %s", attempt.sid, type(error).__name__)  # noqa: TRY400
+        logger.error("%s was interrupted: %s", attempt.sid, type(error).__name__)
 
 
 def _as_send_error(failure: Exception) -> Exception:
@@ -208,6 +204,15 @@ def _as_send_error(failure: Exception) -> Exception:
     if isinstance(failure, reconnect.FAILURES):
         return senders.TemporarySendError("the sender's database failed", uncertain=True)
     return failure
+
+
+def _failed(attempt: VerificationAttempt, tries: _Tries, step: Step, error: Exception) -> None:
+    """Note, log and count a try that failed."""
+    tries.note(step, error)
+    code, text = tries.error["error_code"], logs.without_numbers(tries.error["error_message"])
+    cause = f"{text} ({code})" if code else text
+    logger.warning("%s: the sender %r failed (%s): %s", attempt.sid, step[1], step[0], cause)
+    circuit_breakers.record(step[1], attempt, error)
 
 
 def _not_composed(error: Exception) -> str:
@@ -459,7 +464,8 @@ def _not_sent(attempt: VerificationAttempt, tries: _Tries) -> bool:
 
 
 def _fail(attempt: VerificationAttempt, tries: _Tries, outcome: dict[str, str]) -> bool:
-    logger.warning("%s was not sent: %s", attempt.sid, outcome["error_message"])
+    if outcome is not tries.error or "sender" not in outcome:  # the try's own warning has the cause
+        logger.warning("%s was not sent: %s", attempt.sid, outcome["error_message"])
     return _finish(attempt, _Status.FAILED, tries.used, tries.trail, outcome, None)
 
 

@@ -7,7 +7,6 @@ second. A healthy site reads it only where it has no better news, and writes it 
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,9 +18,8 @@ from django.utils import timezone
 
 from django_verify import conf, senders
 from django_verify.db import queries, reconnect, savepoints
+from django_verify.logs import logger
 from django_verify.models import SenderState, VerificationAttempt, VerifyService
-
-logger = logging.getLogger("django_verify")
 
 # How long a process goes by what it read.
 COPY = dt.timedelta(seconds=1)
@@ -129,7 +127,7 @@ def record(alias: str, attempt: VerificationAttempt, error: Exception | None = N
             if service is not None:
                 answered(alias, service)
     except reconnect.FAILURES as failure:
-        logger.error("the sender %r was not counted: %s", alias, type(failure).__name__)  # noqa: TRY400
+        logger.error("the sender %r was not counted: %s", alias, type(failure).__name__)
 
 
 def failed(alias: str, text: str) -> None:

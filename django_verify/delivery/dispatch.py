@@ -6,7 +6,6 @@ than a wake-up call that carries the attempt's SID: one that is lost, or comes t
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from importlib import import_module
@@ -17,8 +16,7 @@ from django.utils.module_loading import import_string
 
 from django_verify import conf
 from django_verify.conf.backends import installed
-
-logger = logging.getLogger("django_verify")
+from django_verify.logs import logger
 
 INLINE = "inline"
 
@@ -46,10 +44,10 @@ def wake(sid: str) -> None:
         call(sid)
     except Exception as error:  # noqa: BLE001 - the row is written, and a worker finds it
         # The text of an engine's error may name its server and credentials.
-        logger.error("%s: no worker was woken: %s", sid, type(error).__name__)  # noqa: TRY400
+        logger.error("%s: no worker was woken: %s", sid, type(error).__name__)
         if time.monotonic() - began > SLOW:
             _Backoff.until = time.monotonic() + BACKOFF
-            logger.error("the engine is not asked for %d seconds", BACKOFF)  # noqa: TRY400
+            logger.error("the engine is not asked for %d seconds", BACKOFF)
 
 
 def waker() -> Callable[[str], Any]:

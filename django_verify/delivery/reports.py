@@ -6,7 +6,6 @@ A report changes nothing but its attempt: no verification is approved, revived o
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -19,10 +18,9 @@ from django_verify import conf, sids, signals
 from django_verify.db import queries
 from django_verify.delivery import attempts, dispatch
 from django_verify.events import cloudevents
+from django_verify.logs import logger
 from django_verify.models import VerificationAttempt
 from django_verify.senders import Report
-
-logger = logging.getLogger("django_verify")
 
 # How often a report is read against a row that changes under it.
 MAX_TRIES = 5

@@ -9,7 +9,6 @@ connection dies while an event is written, the change is undone with it, and the
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -21,9 +20,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify.db import queries, retry, savepoints
 from django_verify.events import outbox
+from django_verify.logs import logger
 from django_verify.models import EventSink, Verification, VerificationAttempt, WebhookDelivery
-
-logger = logging.getLogger("django_verify")
 
 FAMILY = "com.twilio.accountsecurity.verify"
 SCHEMAS = "https://events-schemas.twilio.com/AccountSecurity"

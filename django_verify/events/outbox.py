@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import logging
 import uuid
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -25,10 +24,9 @@ from django.utils import timezone
 from django_verify import conf, signals
 from django_verify.db import leases, reconnect, retry
 from django_verify.events import post, signatures
+from django_verify.logs import logger
 from django_verify.models import Challenge, EventSink, Factor, Webhook, WebhookDelivery
 from django_verify.models.webhooks import Receiver
-
-logger = logging.getLogger("django_verify")
 
 # Seconds from a failed try to the next one; after the last of them a delivery is given up.
 RETRIES = (5, 300, 1800, 7200, 18_000, 36_000, 36_000, 50_400, 72_000, 86_400)
@@ -375,6 +373,7 @@ def _finish(row: WebhookDelivery, outcome: post.Outcome) -> None:
         changes["status"] = _Status.DEAD
         logger.warning("%s was given up: %s", row.sid, outcome.error)
     else:
+        logger.warning("%s was not accepted and is tried again: %s", row.sid, outcome.error)
         changes |= {
             "status": _Status.PENDING,
             "due_at": LEASES.later(row.tries, outcome.retry_after),

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable
 from urllib.parse import urldefrag, urlsplit
 
-import requests
+from django_verify.net import transport
 
 PREFIX = "whsec_"
 SHORTEST, LONGEST = 24, 64
@@ -37,10 +37,8 @@ def is_secret(text: str) -> bool:
 
 def canonical_url(url: str) -> str:
     """Return a URL as the receiver sees it, which is what is signed: no fragment, never no path."""
-    try:
-        return requests.Request("POST", urldefrag(url).url).prepare().url or url
-    except requests.RequestException:
-        return url  # it cannot be called, and the call reports that
+    # One that cannot be called stays as it is, and the call reports that.
+    return transport.prepared_url(urldefrag(url).url) or url
 
 
 def with_body_hash(url: str, body: bytes) -> str:

@@ -17,6 +17,7 @@ from django_verify import sids
 from django_verify.crypto import codes, jose
 from django_verify.db import queries, savepoints
 from django_verify.exceptions import AuthenticationRequired, FactorNotAllowed, NotFound
+from django_verify.logs import logger
 from django_verify.models import AccessToken, Factor, VerifyService
 
 DEFAULT_TTL, SHORTEST_TTL, LONGEST_TTL = 60, 60, 300
@@ -105,8 +106,13 @@ def read(given: str) -> AccessToken:
     jose.refuse_unavailable()
     try:
         header = jose.sealed_header(given, _LENGTH)
-        claims = jose.unseal(given, codes.token_key(str(header.get("kid"))))
-    except (ValueError, LookupError):
+        key = codes.token_key(str(header.get("kid")))
+        claims = jose.unseal(given, key)
+    except ValueError:
+        raise AuthenticationRequired from None
+    except LookupError:
+        # Its header is not signed: a caller may have made it up, so no part of it is repeated here.
+        logger.warning("an access token answers 401: its key is no longer configured")
         raise AuthenticationRequired from None
     now = timezone.now()
     # No leeway: the site itself has written these times.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,14 +17,13 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import conf, exceptions, push_senders
+from django_verify import conf, exceptions, logs, push_senders
 from django_verify.crypto import codes
 from django_verify.db import leases, queries, reconnect, retry, savepoints
 from django_verify.exceptions import InvalidFactorParameter, NotFound
+from django_verify.logs import logger
 from django_verify.models import Challenge, Factor, Notification, PushCredential
 from django_verify.push_senders import Credential, PushError, PushMessage
-
-logger = logging.getLogger("django_verify")
 
 LONGEST_TTL = 300
 #: Notifications that may be asked for, besides the one that comes with the challenge.
@@ -105,7 +103,7 @@ def wake(sid: str) -> None:
     try:
         deliver(sid)
     except Exception as error:  # noqa: BLE001 - the caller's answer stands: the row is written
-        logger.error("%s was interrupted: %s", sid, type(error).__name__)  # noqa: TRY400
+        logger.error("%s was interrupted: %s", sid, type(error).__name__)
 
 
 def deliver_due(limit: int = 100, *, stop: Callable[[], bool] = lambda: False) -> int:
@@ -151,7 +149,9 @@ def deliver(sid: str) -> bool:
 
 
 def _finish(row: Notification, status: str, *, error: str = "", **changes: Any) -> None:
-    """Record the outcome, if the lease is still ours."""
+    """Record the outcome, if the lease is still ours; a try that failed is a line in the log."""
+    if error and status != _Status.DROPPED:
+        logger.warning("%s: the push sender failed: %s", row.sid, logs.without_numbers(error))
     changes |= {"status": status, "error": error[:128], "date_updated": timezone.now()}
     LEASES.finish(row, changes)
 

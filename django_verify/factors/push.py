@@ -12,10 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from django_verify import exceptions, sids
-from django_verify.crypto import jose
+from django_verify.crypto import jose, primitives
 from django_verify.db import queries
 from django_verify.exceptions import (
     ChallengeVerificationFailed,
@@ -44,7 +42,7 @@ _DAY = dt.timedelta(hours=24)
 _Status = Challenge.Status
 
 
-def key_of(factor: Factor) -> ec.EllipticCurvePublicKey:
+def key_of(factor: Factor) -> primitives.ec.EllipticCurvePublicKey:
     """Return the public key of a push factor."""
     return jose.public_key(factor.binding["public_key"])
 

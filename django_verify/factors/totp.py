@@ -23,6 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_verify.crypto import codes
 from django_verify.exceptions import InvalidFactorParameter
 from django_verify.factors.base import FactorKind, Proof
+from django_verify.logs import logger
 from django_verify.models import Challenge, Entity, Factor
 
 #: Algorithm to the bytes of a new seed: as many as the hash gives, as RFC 6238 advises.
@@ -139,7 +140,9 @@ def _matching_step(factor: Factor, code: str, now: int) -> int | None:
     try:
         seed = base64.b32decode(_padded(_seed(factor)))
     except LookupError:
-        return None  # its key is no longer configured, so no code can be right
+        # No traceback: the frames in an error report would show the code.
+        logger.error("%s: its key is no longer configured, so no code can be right", factor.sid)
+        return None
     found = None
     for distance in range(-config["skew"], config["skew"] + 1):
         step = now // length * length + distance * length

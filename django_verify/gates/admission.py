@@ -6,7 +6,6 @@ Runs before any row or send; what a gate looks at is in `gates`.
 from __future__ import annotations
 
 import datetime as dt
-import logging
 
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -14,9 +13,8 @@ from django.views.decorators.debug import sensitive_variables
 from django_verify import gates
 from django_verify.exceptions import GateRefused, GateUnavailable
 from django_verify.gates.base import KnownKey, NewKey
+from django_verify.logs import logger
 from django_verify.proofs import device_keys, single_use
-
-logger = logging.getLogger("django_verify")
 
 
 @sensitive_variables()

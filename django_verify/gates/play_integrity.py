@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -15,9 +14,8 @@ from django.views.decorators.debug import sensitive_variables
 from django_verify.exceptions import GateRefused, GateUnavailable
 from django_verify.gates import app_tokens
 from django_verify.gates.base import Gate, Result
+from django_verify.logs import logger
 from django_verify.net import client, google
-
-logger = logging.getLogger("django_verify")
 
 SCOPE = "https://www.googleapis.com/auth/playintegrity"
 _BUSY = 429
@@ -117,10 +115,10 @@ class PlayIntegrityGate(Gate):
             headers = {"Authorization": f"Bearer {self._account.access_token()}"}
             answer = client.call("POST", self._url, json=content, headers=headers)
         except client.TransportError as error:
-            logger.error("Google did not answer: %s", error)  # noqa: TRY400 - the trace adds nothing
+            logger.error("Google did not answer: %s", error)
             raise GateUnavailable from None
         except ValueError:
-            logger.error("Google refused the service account")  # noqa: TRY400 - the same
+            logger.error("Google refused the service account")
             raise GateUnavailable("misconfigured") from None
         if answer.status >= 500 or answer.status == _BUSY:
             logger.error("Google answered %s", answer.status)

@@ -5,7 +5,6 @@ A provider sets the URL, what its answer must hold besides `success`, and what i
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,9 +15,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify.exceptions import GateRefused, GateUnavailable
 from django_verify.gates.base import Gate, Result
+from django_verify.logs import logger
 from django_verify.net import client
-
-logger = logging.getLogger("django_verify")
 
 _CODE = re.compile(r"[a-z0-9_-]{1,64}")
 _BUSY = 429
@@ -97,7 +95,7 @@ class SiteVerifyGate(Gate):
         try:
             answer = client.call("POST", self.endpoint, form=form)
         except client.TransportError as error:
-            logger.error("The gate %s did not answer: %s", self.name, error)  # noqa: TRY400 - the trace adds nothing
+            logger.error("The gate %s did not answer: %s", self.name, error)
             raise GateUnavailable from None
         if answer.status >= 500 or answer.status == _BUSY:
             logger.error("The gate %s answered %s", self.name, answer.status)

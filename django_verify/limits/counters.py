@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -28,11 +27,10 @@ from django_verify.exceptions import (
     TooManyEntities,
     TooManyRequests,
 )
+from django_verify.logs import logger
 from django_verify.models import BucketCount, RateLimit, StatusReadCount, VerifyService
 from django_verify.models.services import UNIQUE_NAME
 from django_verify.net import times
-
-logger = logging.getLogger("django_verify")
 
 # Of one start.
 NAMES = 20
@@ -338,7 +336,7 @@ def _consume_in_redis(windows: list[Window], now: float) -> list[Window]:
     try:
         full = script(keys=[f"django_verify:{w.key}" for w in windows], args=arguments)
     except redis.RedisError as error:
-        logger.error("The store of the rate limits did not answer: %s", type(error).__name__)  # noqa: TRY400 - the trace adds nothing
+        logger.error("The store of the rate limits did not answer: %s", type(error).__name__)
         raise reconnect.unavailable() from None
     return [windows[place - 1] for place in full]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 import time
@@ -12,8 +11,7 @@ from contextlib import contextmanager
 from django.db import Error, close_old_connections, connections
 
 from django_verify import health
-
-logger = logging.getLogger("django_verify")
+from django_verify.logs import logger
 
 # Seconds: the longest pause after failures, so that work waits no longer once the database is back.
 LONGEST_PAUSE = 4.0
@@ -40,7 +38,7 @@ def run(name: str, look: Callable[[], bool], stop: threading.Event, *, interval:
                 beaten = time.monotonic()
         except Error as error:
             # The text of a database error may hold the row.
-            logger.error("%s: the database failed: %s", name, type(error).__name__)  # noqa: TRY400
+            logger.error("%s: the database failed: %s", name, type(error).__name__)
             connections.close_all()
             pause = min(max(2 * pause, 0.1), LONGEST_PAUSE)
             stop.wait(pause)

@@ -5,19 +5,17 @@ What a text may hold is decided in `text`; how it becomes a message, by the chan
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from django_verify import exceptions, sids
 from django_verify.exceptions import InvalidParameter
+from django_verify.logs import logger
 from django_verify.messages import channels, locales
 from django_verify.messages.channels import Channel, Draft
 from django_verify.models import Template, TemplateTranslation, VerifyService
 from django_verify.text import confusables, placeholders
 from django_verify.text.placeholders import TemplateText
-
-logger = logging.getLogger("django_verify")
 
 _APPROVED = TemplateTranslation.Status.APPROVED
 

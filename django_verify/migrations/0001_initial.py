@@ -132,6 +132,9 @@ class Migration(migrations.Migration):
                 ('count', models.PositiveIntegerField(editable=False)),
                 ('ends_at', models.DateTimeField(db_index=True, editable=False)),
             ],
+            options={
+                'default_permissions': (),
+            },
         ),
         migrations.CreateModel(
             name='SenderState',
@@ -146,6 +149,7 @@ class Migration(migrations.Migration):
                 ('date_updated', models.DateTimeField(default=django.utils.timezone.now, verbose_name='updated')),
             ],
             options={
+                'default_permissions': ('view',),
                 'verbose_name': 'sender state',
                 'verbose_name_plural': 'sender states',
                 'ordering': ['alias'],
@@ -173,6 +177,9 @@ class Migration(migrations.Migration):
                 ('key', models.CharField(editable=False, max_length=64, primary_key=True, serialize=False)),
                 ('expires_at', models.DateTimeField(db_index=True, editable=False)),
             ],
+            options={
+                'default_permissions': (),
+            },
         ),
         migrations.CreateModel(
             name='StatusReadCount',
@@ -186,6 +193,9 @@ class Migration(migrations.Migration):
                 ('in_day', models.PositiveSmallIntegerField(editable=False)),
                 ('ends_at', models.DateTimeField(db_index=True, editable=False)),
             ],
+            options={
+                'default_permissions': (),
+            },
         ),
         migrations.CreateModel(
             name='WorkerHeartbeat',
@@ -194,6 +204,7 @@ class Migration(migrations.Migration):
                 ('beat_at', models.DateTimeField(verbose_name='last at work')),
             ],
             options={
+                'default_permissions': (),
                 'verbose_name': 'worker heartbeat',
                 'verbose_name_plural': 'worker heartbeats',
                 'ordering': ['name'],
@@ -230,6 +241,7 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='django_verify.account', verbose_name='account')),
             ],
             options={
+                'default_permissions': ('view', 'delete'),
                 'verbose_name': 'entity',
                 'verbose_name_plural': 'entities',
                 'ordering': ['-date_created', '-sid'],
@@ -259,6 +271,7 @@ class Migration(migrations.Migration):
                 ('entity', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='factors', to='django_verify.entity', verbose_name='entity')),
             ],
             options={
+                'default_permissions': ('view', 'delete'),
                 'verbose_name': 'factor',
                 'verbose_name_plural': 'factors',
                 'ordering': ['-date_created', '-sid'],
@@ -287,6 +300,7 @@ class Migration(migrations.Migration):
                 ('factor', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to='django_verify.factor', verbose_name='factor')),
             ],
             options={
+                'default_permissions': ('view',),
                 'verbose_name': 'challenge',
                 'verbose_name_plural': 'challenges',
                 'ordering': ['-date_created', '-sid'],
@@ -325,6 +339,7 @@ class Migration(migrations.Migration):
                 ('challenge', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notifications', to='django_verify.challenge', verbose_name='challenge')),
             ],
             options={
+                'default_permissions': ('view',),
                 'verbose_name': 'notification',
                 'verbose_name_plural': 'notifications',
                 'ordering': ['-date_created', '-sid'],
@@ -456,10 +471,11 @@ class Migration(migrations.Migration):
                 ('service', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='verifications', to='django_verify.verifyservice', verbose_name='service')),
             ],
             options={
+                'default_permissions': ('view',),
                 'verbose_name': 'verification',
                 'verbose_name_plural': 'verifications',
                 'ordering': ['-sid'],
-                'permissions': [('view_pii', 'Can see full recipients'), ('cancel_verification', 'Can cancel verifications'), ('release_recipient', 'Can release the guess budget of a recipient')],
+                'permissions': [('see_full_recipients', 'Can see full recipients'), ('cancel_verification', 'Can cancel verifications'), ('release_recipient', 'Can release the guess budget of a recipient')],
             },
         ),
         migrations.CreateModel(
@@ -565,6 +581,7 @@ class Migration(migrations.Migration):
                 ('service', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='django_verify.verifyservice', verbose_name='service')),
             ],
             options={
+                'default_permissions': (),
                 'verbose_name': 'client verification',
                 'verbose_name_plural': 'client verifications',
             },
@@ -589,6 +606,7 @@ class Migration(migrations.Migration):
                 ('service', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='django_verify.verifyservice', verbose_name='service')),
             ],
             options={
+                'default_permissions': (),
                 'verbose_name': 'access token',
                 'verbose_name_plural': 'access tokens',
             },
@@ -640,6 +658,7 @@ class Migration(migrations.Migration):
                 ('webhook', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='django_verify.webhook', verbose_name='webhook')),
             ],
             options={
+                'default_permissions': ('view',),
                 'verbose_name': 'webhook delivery',
                 'verbose_name_plural': 'webhook deliveries',
                 'ordering': ['-date_created', '-sid'],
@@ -673,6 +692,7 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='safe_list', to='django_verify.account', verbose_name='account')),
             ],
             options={
+                'default_permissions': ('add', 'delete', 'view'),
                 'verbose_name': 'safe-listed number',
                 'verbose_name_plural': 'safe list',
                 'ordering': ['-date_created', '-sid'],
@@ -734,6 +754,7 @@ class Migration(migrations.Migration):
                 ('verification', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='django_verify.verification', verbose_name='verification')),
             ],
             options={
+                'default_permissions': ('view',),
                 'verbose_name': 'verification attempt',
                 'verbose_name_plural': 'verification attempts',
                 'ordering': ['-sid'],

@@ -7,7 +7,6 @@ and `retry_at`. The reason is the error's name; `docs/mobile.md` lists them.
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,27 +17,10 @@ from rest_framework.response import Response
 
 from django_verify import exceptions
 from django_verify.db import reconnect
-from django_verify.exceptions import GateRefused, GateUnavailable, InvalidParameter, VerifyError
+from django_verify.exceptions import InvalidParameter, VerifyError
 from django_verify.net import times
 from django_verify.rest import errors
-from django_verify.verifications.clients import VerificationOver
-
-#: Errors whose reason is more specific than their name.
-GONE = 410
-
-
-def reason_of(error: VerifyError) -> str:
-    """Return the word by which a program knows a refusal."""
-    match error:
-        case VerificationOver():
-            return f"verification_{error.ending}"
-        case GateRefused() | GateUnavailable():
-            return f"gate_{error.reason}"
-        case exceptions.TooManyRequests() if error.limit:
-            return f"{error.limit}_limit"
-    if type(error) is VerifyError:
-        return "server_error"
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(error).__name__).lower()
+from django_verify.verifications.refusals import reason_of, status_of
 
 
 def refusal(error: VerifyError) -> Response:
@@ -49,8 +31,7 @@ def refusal(error: VerifyError) -> Response:
     if error.retry_after is not None:
         at = timezone.now() + dt.timedelta(seconds=error.retry_after)
         body |= {"retry_after": error.retry_after, "retry_at": times.timestamp(at)}
-    status = GONE if isinstance(error, VerificationOver) else error.status
-    return Response(body, status=status, headers=error.headers)
+    return Response(body, status=status_of(error), headers=error.headers)
 
 
 class Unavailable(APIException):

@@ -47,6 +47,7 @@ class ClientVerification(models.Model):
     class Meta:
         verbose_name = _("client verification")
         verbose_name_plural = _("client verifications")
+        default_permissions = ()
 
     def __str__(self) -> str:
         return self.sid
@@ -85,6 +86,9 @@ class SpentToken(models.Model):
 
     key = models.CharField(primary_key=True, max_length=64, editable=False)
     expires_at = models.DateTimeField(db_index=True, editable=False)
+
+    class Meta:
+        default_permissions = ()
 
     def __str__(self) -> str:
         return self.key

@@ -45,6 +45,7 @@ class Entity(models.Model):
     class Meta:
         verbose_name = _("entity")
         verbose_name_plural = _("entities")
+        default_permissions = ("view", "delete")
         ordering = ["-date_created", "-sid"]
         constraints = [
             models.UniqueConstraint(fields=["service", "identity_key"], name="verify_identity")
@@ -121,6 +122,7 @@ class Factor(models.Model):
     class Meta:
         verbose_name = _("factor")
         verbose_name_plural = _("factors")
+        default_permissions = ("view", "delete")
         ordering = ["-date_created", "-sid"]
         constraints = [
             models.UniqueConstraint(fields=["service", "binding_digest"], name="verify_binding")
@@ -199,6 +201,7 @@ class Challenge(models.Model):
     class Meta:
         verbose_name = _("challenge")
         verbose_name_plural = _("challenges")
+        default_permissions = ("view",)
         ordering = ["-date_created", "-sid"]
         constraints = [
             models.UniqueConstraint(fields=["factor", "serial"], name="verify_challenge_serial")

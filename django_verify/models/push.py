@@ -35,6 +35,7 @@ class AccessToken(models.Model):
     class Meta:
         verbose_name = _("access token")
         verbose_name_plural = _("access tokens")
+        default_permissions = ()
 
     def __str__(self) -> str:
         return self.sid
@@ -79,6 +80,7 @@ class Notification(models.Model):
     class Meta:
         verbose_name = _("notification")
         verbose_name_plural = _("notifications")
+        default_permissions = ("view",)
         ordering = ["-date_created", "-sid"]
 
     def __str__(self) -> str:

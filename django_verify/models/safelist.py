@@ -33,6 +33,7 @@ class SafeListNumber(models.Model):
     class Meta:
         verbose_name = _("safe-listed number")
         verbose_name_plural = _("safe list")
+        default_permissions = ("add", "delete", "view")
         ordering = ["-date_created", "-sid"]
         constraints = [
             models.UniqueConstraint(fields=["account", "key"], name="verify_safe_list_number")

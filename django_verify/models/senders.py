@@ -26,6 +26,7 @@ class SenderState(models.Model):
     class Meta:
         verbose_name = _("sender state")
         verbose_name_plural = _("sender states")
+        default_permissions = ("view",)
         ordering = ["alias"]
         permissions = [("close_breaker", _("Can put a failing sender back in its place"))]
 

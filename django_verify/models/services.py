@@ -358,6 +358,9 @@ class BucketCount(models.Model):
     count = models.PositiveIntegerField(editable=False)
     ends_at = models.DateTimeField(db_index=True, editable=False)
 
+    class Meta:
+        default_permissions = ()
+
     def __str__(self) -> str:
         return self.key
 
@@ -376,6 +379,9 @@ class StatusReadCount(models.Model):
     day = models.PositiveIntegerField(editable=False)
     in_day = models.PositiveSmallIntegerField(editable=False)
     ends_at = models.DateTimeField(db_index=True, editable=False)
+
+    class Meta:
+        default_permissions = ()
 
     def __str__(self) -> str:
         return self.verification_sid

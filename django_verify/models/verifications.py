@@ -97,6 +97,7 @@ class Verification(models.Model):
     class Meta:
         verbose_name = _("verification")
         verbose_name_plural = _("verifications")
+        default_permissions = ("view",)
         ordering = ["-sid"]
         constraints = [
             # Over all services of an account, as the guess budget is: two services must not reserve
@@ -109,7 +110,7 @@ class Verification(models.Model):
         # heap-only updates then, which write into none.
         indexes = [models.Index(fields=["account", "country"], name="verify_country")]
         permissions = [
-            ("view_pii", _("Can see full recipients")),
+            ("see_full_recipients", _("Can see full recipients")),
             ("cancel_verification", _("Can cancel verifications")),
             ("release_recipient", _("Can release the guess budget of a recipient")),
         ]
@@ -240,6 +241,7 @@ class VerificationAttempt(models.Model):
     class Meta:
         verbose_name = _("verification attempt")
         verbose_name_plural = _("verification attempts")
+        default_permissions = ("view",)
         ordering = ["-sid"]
         # A message that is sent changes columns of both, and is in one of them at a time. MySQL
         # and MariaDB index every row.

@@ -267,6 +267,7 @@ class WebhookDelivery(models.Model):
     class Meta:
         verbose_name = _("webhook delivery")
         verbose_name_plural = _("webhook deliveries")
+        default_permissions = ("view",)
         ordering = ["-date_created", "-sid"]
         constraints = [
             models.CheckConstraint(

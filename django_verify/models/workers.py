@@ -15,6 +15,7 @@ class WorkerHeartbeat(models.Model):
     class Meta:
         verbose_name = _("worker heartbeat")
         verbose_name_plural = _("worker heartbeats")
+        default_permissions = ()
         ordering = ["name"]
 
     def __str__(self) -> str:

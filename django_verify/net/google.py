@@ -11,12 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from django.views.decorators.debug import sensitive_variables
 
+from django_verify import lazy
 from django_verify.conf.backends import installed
 from django_verify.net import client
 
+_cryptography = lazy.module("cryptography.exceptions")
 _BUSY = 429
 # What google-auth raises for members of other types than it expects.
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
@@ -44,7 +45,7 @@ class ServiceAccount:
 
         found = None
         with contextlib.suppress(
-            GoogleAuthError, UnsupportedAlgorithm, RecursionError, *_MALFORMED
+            GoogleAuthError, _cryptography.UnsupportedAlgorithm, RecursionError, *_MALFORMED
         ):
             info = {**json.loads(key), **changes}
             found = Credentials.from_service_account_info(info, scopes=[scope])

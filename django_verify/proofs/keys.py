@@ -12,24 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.utils import (
-    decode_dss_signature,
-    encode_dss_signature,
-)
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-)
 from django.core.exceptions import ImproperlyConfigured
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf
-from django_verify.crypto import codes, jose
+from django_verify.crypto import codes, jose, primitives
 
 # Seconds for which readers of proofs may keep the published keys.
 PUBLISHED_FOR = 300
@@ -81,11 +68,13 @@ class Elliptic:
     """ECDSA on P-256; tokens have the two numbers of a signature side by side, not in DER."""
 
     algorithm: ClassVar[str] = "ES256"
-    private: ec.EllipticCurvePrivateKey = field(repr=False)
+    private: primitives.ec.EllipticCurvePrivateKey = field(repr=False)
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature as tokens have it."""
-        r, s = decode_dss_signature(self.private.sign(message, ec.ECDSA(SHA256())))
+        r, s = primitives.decode_dss_signature(
+            self.private.sign(message, primitives.ec.ECDSA(primitives.SHA256()))
+        )
         return r.to_bytes(_HALF) + s.to_bytes(_HALF)
 
     def has_signed(self, message: bytes, signature: bytes) -> bool:
@@ -93,10 +82,10 @@ class Elliptic:
         if len(signature) != 2 * _HALF:
             return False
         r, s = int.from_bytes(signature[:_HALF]), int.from_bytes(signature[_HALF:])
-        der = encode_dss_signature(r, s)
+        der = primitives.encode_dss_signature(r, s)
         try:
-            self.private.public_key().verify(der, message, ec.ECDSA(SHA256()))
-        except InvalidSignature:
+            self.private.public_key().verify(der, message, primitives.ec.ECDSA(primitives.SHA256()))
+        except primitives.InvalidSignature:
             return False
         return True
 
@@ -112,7 +101,7 @@ class Edwards:
     """Ed25519, under the name that JOSE libraries have known for longest."""
 
     algorithm: ClassVar[str] = "EdDSA"
-    private: Ed25519PrivateKey = field(repr=False)
+    private: primitives.Ed25519PrivateKey = field(repr=False)
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature as tokens have it."""
@@ -122,13 +111,15 @@ class Edwards:
         """Whether a signature is this key's, of this message."""
         try:
             self.private.public_key().verify(signature, message)
-        except InvalidSignature:
+        except primitives.InvalidSignature:
             return False
         return True
 
     def public(self) -> dict[str, str]:
         """Return the members of the JSON Web Key that may be known."""
-        raw = self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        raw = self.private.public_key().public_bytes(
+            primitives.Encoding.Raw, primitives.PublicFormat.Raw
+        )
         return {"kty": "OKP", "crv": "Ed25519", "x": jose.url_encoded(raw)}
 
 
@@ -160,15 +151,17 @@ def _pair(key_id: str, text: str) -> Elliptic | Edwards:
     wrong = f"DJANGO_VERIFY['PROOF_KEYS']: {key_id!r} is no private key of P-256 or Ed25519 in PEM."
     try:
         pem = text.encode() if text.lstrip().startswith(_PEM) else Path(text).read_bytes()
-        key = load_pem_private_key(pem, None)
+        key = primitives.load_pem_private_key(pem, None)
     except OSError as error:
         found = f"its file cannot be read ({type(error).__name__})"
         raise ImproperlyConfigured(f"DJANGO_VERIFY['PROOF_KEYS']: {key_id!r}: {found}.") from None
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, primitives.UnsupportedAlgorithm):
         # `from None`, because the frames of a reader of keys hold the key.
         raise ImproperlyConfigured(wrong) from None
-    if isinstance(key, Ed25519PrivateKey):
+    if isinstance(key, primitives.Ed25519PrivateKey):
         return Edwards(key)
-    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
+    if isinstance(key, primitives.ec.EllipticCurvePrivateKey) and isinstance(
+        key.curve, primitives.ec.SECP256R1
+    ):
         return Elliptic(key)
     raise ImproperlyConfigured(wrong)

@@ -13,15 +13,11 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.core.checks import CheckMessage, Error
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify.conf.backends import installed
+from django_verify.crypto import primitives
 from django_verify.net.times import read_retry_after
 from django_verify.push_senders.base import (
     Credential,
@@ -187,17 +183,21 @@ def _signed(used: Credential, now: int) -> str:
         raise PushError("the key of APNs cannot be read")
     parts = ({"alg": "ES256", "kid": used.key_id}, {"iss": used.team_id, "iat": now})
     text = ".".join(_base64url(json.dumps(part).encode()) for part in parts)
-    r, s = decode_dss_signature(key.sign(text.encode(), ec.ECDSA(SHA256())))
+    r, s = primitives.decode_dss_signature(
+        key.sign(text.encode(), primitives.ec.ECDSA(primitives.SHA256()))
+    )
     return f"{text}.{_base64url(r.to_bytes(32) + s.to_bytes(32))}"
 
 
 @sensitive_variables()
-def _key(secret: str) -> ec.EllipticCurvePrivateKey | None:
+def _key(secret: str) -> primitives.ec.EllipticCurvePrivateKey | None:
     try:
-        key = load_pem_private_key(secret.encode(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = primitives.load_pem_private_key(secret.encode(), password=None)
+    except (ValueError, TypeError, primitives.UnsupportedAlgorithm):
         return None
-    fits = isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1)
+    fits = isinstance(key, primitives.ec.EllipticCurvePrivateKey) and isinstance(
+        key.curve, primitives.ec.SECP256R1
+    )
     return key if fits else None  # type: ignore[return-value]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import re
 import traceback
 from collections.abc import Callable
 from functools import partial
@@ -21,11 +19,7 @@ from rest_framework import exceptions as drf
 from django_verify import exceptions
 from django_verify.db import reconnect, retry
 from django_verify.exceptions import MalformedRequest, VerifyError
-
-logger = logging.getLogger("django_verify")
-
-_NUMBERS = re.compile(r"\d{4,}|\S+@\S+")
-
+from django_verify.logs import logger, without_numbers
 
 _OURS: tuple[tuple[Any, Callable[[], VerifyError]], ...] = (
     # The second of them is a row's owner that was deleted after the row was read.
@@ -79,4 +73,4 @@ def database_failure(error: Exception) -> VerifyError:
 
 
 def _without_numbers(error: Exception) -> str:
-    return f"{type(error).__name__}: {_NUMBERS.sub('…', str(error))}"
+    return f"{type(error).__name__}: {without_numbers(str(error))}"

@@ -51,6 +51,7 @@ class VerifiedPhone(models.Model):
     class Meta:
         verbose_name = _("verified number")
         verbose_name_plural = _("verified numbers")
+        default_permissions = ("view",)
         ordering = ["-date_created"]
         constraints = [
             models.UniqueConstraint(fields=["user", "key"], name="verify_users_number"),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.db import DatabaseError
 
+from django_verify.logs import logger
 from django_verify.models import Verification
 from django_verify.signals import client_approved
 from django_verify.users import verified_phones
-
-logger = logging.getLogger("django_verify")
 
 
 class TestNumberProved(verified_phones.ClaimRefused):
@@ -42,5 +40,5 @@ def record(*, verification: Verification, user: Any, **kwargs: Any) -> None:
         verified_phones.confirm(user, verification.to, channel=verification.channel)
     except DatabaseError as error:
         # Its text may have the number in it.
-        logger.error("%s: its number was not kept: %s", verification.sid, type(error).__name__)  # noqa: TRY400
+        logger.error("%s: its number was not kept: %s", verification.sid, type(error).__name__)
         raise NotKept from None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from django_verify.conf.backends import Backends
 from django_verify.contact import phones
 from django_verify.exceptions import Noted
-
-logger = logging.getLogger("django_verify")
+from django_verify.logs import logger
 
 
 @dataclass(frozen=True, slots=True)

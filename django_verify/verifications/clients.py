@@ -8,7 +8,6 @@ request: who asks is a `Caller`.
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -34,6 +33,7 @@ from django_verify.exceptions import (
 from django_verify.gates import admission
 from django_verify.limits import counters
 from django_verify.limits.counters import Meter
+from django_verify.logs import logger
 from django_verify.messages import channels, locales
 from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.models.clients import NONCE_LENGTH
@@ -41,8 +41,6 @@ from django_verify.net import client_ip
 from django_verify.net.times import seconds_until
 from django_verify.verifications import devices, progress, verbs
 from django_verify.verifications.request import StartRequest
-
-logger = logging.getLogger("django_verify")
 
 #: The action that a gate verifies a token for.
 START = "start"

@@ -7,7 +7,6 @@ development. No code is sent: the result is a number on the attempt, 0 for a mat
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -20,9 +19,8 @@ from django_verify import sids
 from django_verify.conf.backends import Backends
 from django_verify.crypto import codes
 from django_verify.exceptions import Noted, SnaFailed
+from django_verify.logs import logger
 from django_verify.models import VerificationAttempt
-
-logger = logging.getLogger("django_verify")
 
 MATCH = 0
 MISMATCH = Noted.SNA_MISMATCH

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf
 from django_verify.crypto import codes
 from django_verify.db import queries
+from django_verify.logs import logger
 from django_verify.models import TestNumber, VerifyService
 from django_verify.models.testnumbers import key_of
-
-logger = logging.getLogger("django_verify")
 
 
 @sensitive_variables()
@@ -33,5 +30,6 @@ def code_of(service: VerifyService, to: str) -> str:
     try:
         return codes.unseal(pair.sealed_code, bound_to=pair.sid, key_id=pair.key_id)
     except LookupError:
-        logger.exception("%s: the key of its code is not in the ring, so it is no pair", pair.sid)
+        # No traceback: the frames in an error report would show the code.
+        logger.error("%s: the key of its code is no longer configured: it is no pair", pair.sid)
         return ""

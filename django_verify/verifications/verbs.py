@@ -7,7 +7,6 @@ a request. Changes of state are single conditional updates whose row count decid
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Unpack
@@ -24,6 +23,7 @@ from django_verify.db.autocommit import require_autocommit
 from django_verify.events import cloudevents
 from django_verify.exceptions import InvalidParameter, NotFound
 from django_verify.limits import counters
+from django_verify.logs import logger
 from django_verify.messages import channels
 from django_verify.models import Verification, VerificationAttempt, VerifyService
 from django_verify.net import times
@@ -35,8 +35,6 @@ from django_verify.verifications.request import (
     accept,
     look_up,
 )
-
-logger = logging.getLogger("django_verify")
 
 # How long a canceled or used-up verification can still be fetched after its lifetime.
 READABLE_AFTER = dt.timedelta(hours=24)
@@ -331,7 +329,8 @@ def _is_right(row: Verification, code: str) -> bool:
     try:
         expected = codes.reveal(row)
     except LookupError:
-        logger.exception("%s: its key is not in the ring, so no code can be right", row.sid)
+        # No traceback: the frames in an error report would show the code.
+        logger.error("%s: its key is no longer configured, so no code can be right", row.sid)
         return False
     return codes.matches(expected, code)
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django_verify.exceptions import (
     ChannelDisabled,
     ConcurrentStarts,
+    Conflict,
     EmailNotConfigured,
     GateRefused,
     GateUnavailable,
@@ -18,12 +19,16 @@ from django_verify.exceptions import (
     LandlineRefused,
     MaxChecksReached,
     MaxSendsReached,
+    NotFound,
     TooManyRequests,
     VerifyError,
     WhatsappNotConfigured,
 )
+from django_verify.proofs import ProofRefused
+from django_verify.signals import NotRecorded
 from django_verify.verifications import progress
 from django_verify.verifications.clients import State
+from django_verify.verifications.refusals import Refusal
 
 Text = str | Promise
 
@@ -47,6 +52,8 @@ _BAD_NUMBER = gettext_lazy("This number cannot receive a code. Please check it."
 _BAD_EMAIL = gettext_lazy("This e-mail address cannot receive a code. Please check it.")
 _NOT_THIS_WAY = gettext_lazy("This way of sending is not available. Please choose another.")
 _SOMETHING_WRONG = gettext_lazy("The code could not be sent. Please try again later.")
+_TRY_LATER = gettext_lazy("This cannot be done at the moment. Please try again later.")
+_CODE_OVER = gettext_lazy("The code is no longer valid. Please request a new one.")
 _TOO_MANY_SENDS = gettext_lazy("Too many codes were requested.")
 _TOO_MANY_CODES = gettext_lazy("Too many wrong codes were entered.")
 _TOO_MANY_TRIES = gettext_lazy("Too many attempts were made.")
@@ -100,6 +107,26 @@ def of_error(error: VerifyError, to: str = "") -> str:
         case GateUnavailable():
             return str(_NO_GATE)
     return str(_SOMETHING_WRONG)
+
+
+def of_refusal(error: Refusal) -> str:
+    """Return the sentence for a refusal in a view of the site's own, where any verb may be used."""
+    match error:
+        case ProofRefused():
+            return str(SESSION_LOST)
+        case NotRecorded():
+            return str(_REFUSED.get(error.reason, _NOT_KEPT))
+        case NotFound() | Conflict():
+            return str(_CODE_OVER)
+        case InvalidParameter(parameter="code"):
+            return str(WRONG_CODE)
+        case InvalidParameter(parameter="to"):
+            return str(_BAD_NUMBER)
+        case InvalidParameter():
+            return str(_TRY_LATER)
+        case _ if (sentence := of_error(error)) != str(_SOMETHING_WRONG):
+            return sentence
+    return str(_TRY_LATER)
 
 
 def of_refusals(reasons: Sequence[str]) -> list[str]:

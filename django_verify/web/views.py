@@ -6,7 +6,6 @@ do no harm. A page that stands again with what is wrong about a form has sent no
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import Any
 
@@ -28,6 +27,7 @@ from django_verify.contact import phones
 from django_verify.db import reconnect
 from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.exceptions import InvalidParameter, MaxChecksReached, NotFound, VerifyError
+from django_verify.logs import logger
 from django_verify.messages import channels, locales
 from django_verify.models import Verification, VerifyService
 from django_verify.net.times import seconds_until
@@ -37,8 +37,6 @@ from django_verify.web import captchas, cookies, sentences, sessions
 from django_verify.web.callers import caller
 from django_verify.web.forms import CodeForm, StartForm
 from django_verify.web.sessions import UnderWay
-
-logger = logging.getLogger("django_verify")
 
 _APP = "verify_web"
 _LONGEST_URL = 2000
@@ -68,7 +66,7 @@ class Page(TemplateView):
             closed = "django_verify/web/closed.html"
             return self.response_class(request, [closed], context, status=503)
         except reconnect.FAILURES as error:
-            logger.error("a page found no database: %s", type(error).__name__)  # noqa: TRY400
+            logger.error("a page found no database: %s", type(error).__name__)
             # Neither the session nor the site's own templates, which may need the database too.
             page = render_to_string("django_verify/web/unavailable.html")
             return HttpResponse(page, status=503, headers=reconnect.unavailable().headers)

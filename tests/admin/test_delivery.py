@@ -56,7 +56,7 @@ def test_the_state_of_a_breaker(clerk, until, word):
     page = viewer.get(f"{STATES}telco/change/")
     assert word in page.content.decode()
     assert "_save" not in page.content.decode()
-    assert clerk("change_senderstate").post(f"{STATES}telco/change/", {}).status_code == 403
+    assert clerk("view_senderstate").post(f"{STATES}telco/change/", {}).status_code == 403
 
 
 def test_a_breaker_is_closed_with_leave(clerk):

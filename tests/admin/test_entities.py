@@ -98,7 +98,7 @@ def test_an_entity_lists_its_factors(boss, factor):
 def test_texts_of_callers_need_the_permission(clerk, challenge):
     views = [f"view_{model}" for model in MODELS]
     texts = ("Horrors", "192.0.2.77", "Os9")
-    for client, seen in ((clerk(*views), False), (clerk(*views, "view_pii"), True)):
+    for client, seen in ((clerk(*views), False), (clerk(*views, "see_full_recipients"), True)):
         pages = client.get(page_of(challenge)).content.decode()
         pages += client.get(page_of(challenge.factor)).content.decode()
         assert [text in pages for text in texts] == [seen] * 3
@@ -250,7 +250,7 @@ def test_a_deletion_that_another_else_made_first(boss, factor, monkeypatch):
 
 
 def test_a_deletion_needs_its_permission(clerk, factor):
-    client = clerk("view_factor", "view_entity", "change_factor", "release_factor")
+    client = clerk("view_factor", "view_entity", "release_factor")
     data = {"action": "delete_selected", "post": "yes", "_selected_action": [factor.pk]}
     assert client.post(f"{ROOT}/factor/", data).status_code == 403
     assert client.post(f"{ROOT}/factor/{factor.pk}/delete/", {"post": "yes"}).status_code == 403
@@ -268,7 +268,7 @@ def test_a_factor_is_released_after_a_question(clerk, boss, factor, monkeypatch)
     Factor.objects.update(failures=5, guesses=20, guesses_since=timezone.now())
     url = f"{ROOT}/factor/"
     data = {"action": "release_selected", "_selected_action": [factor.pk]}
-    assert clerk("view_factor", "change_factor").post(url, data).status_code == 403
+    assert clerk("view_factor", "delete_factor").post(url, data).status_code == 403
     client = clerk("view_factor", "release_factor")
     question = client.post(url, data).content.decode()
     assert "Release these factors?" in question

@@ -175,7 +175,7 @@ def test_recipients_are_masked(boss, clerk, service):
         text = clerk("view_testnumber", *more).get(path).content.decode()
         assert PHONE not in text
         assert "+141******71" in text
-        seen = clerk("view_testnumber", "view_pii", *more).get(path).content.decode()
+        seen = clerk("view_testnumber", "see_full_recipients", *more).get(path).content.decode()
         assert PHONE in seen
 
 

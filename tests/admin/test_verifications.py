@@ -44,7 +44,7 @@ def viewer(clerk):
 
 @pytest.fixture
 def trusted(clerk):
-    return clerk("view_verification", "view_verificationattempt", "view_pii")
+    return clerk("view_verification", "view_verificationattempt", "see_full_recipients")
 
 
 # What is shown
@@ -296,7 +296,7 @@ def test_the_other_filters(boss, account, service):
 
 
 def test_each_list_needs_its_permission(clerk, row):
-    client = clerk("view_pii")
+    client = clerk("see_full_recipients")
     for page in (ROWS, ATTEMPTS, page_of(row), page_of(row.attempts.get())):
         assert client.get(page).status_code == 403
 
@@ -355,7 +355,7 @@ def test_the_question_shows_full_recipients_to_those_who_may_see_them(boss, row)
 
 
 def test_cancel_needs_its_permission(viewer, clerk, row):
-    editor = clerk("view_verification", "change_verification", "delete_verification")
+    editor = clerk("view_verification", "see_full_recipients")
     for client in (viewer, editor):
         assert ask(client, row).status_code == 403
         assert ask(client, row, confirmed="yes").status_code == 403

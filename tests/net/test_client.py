@@ -4,6 +4,7 @@ import logging
 import socket
 import ssl
 import threading
+from importlib import import_module
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -41,7 +42,7 @@ def test_connections_are_kept(fake, monkeypatch):  # noqa: F811
     server = fake()
     for _ in range(2):
         client.call("POST", server.url)
-    monkeypatch.setattr(client, "IDLE", -1.0)
+    monkeypatch.setattr("django_verify.net.transport.IDLE", -1.0)
     client.call("POST", server.url)
     first, second, third = (asked.peer for asked in server.asked)
     assert first == second != third
@@ -218,7 +219,7 @@ def test_the_name_is_what_the_certificate_must_be_for(fake, looked_up, monkeypat
     context = server_context("hooks.example.com")
     context.sni_callback = lambda sock, name, context: names.append(name)
     server.server.socket = context.wrap_socket(server.server.socket, server_side=True)
-    monkeypatch.setattr(client, "_tls", trusted)
+    monkeypatch.setattr("django_verify.net.transport._tls", trusted)
     monkeypatch.setattr(url_policy, "is_public", lambda *args: True)
     looked_up.answers += [["127.0.0.1"], ["127.0.0.1"]]
     port = server.server.server_port
@@ -231,7 +232,7 @@ def test_the_name_is_what_the_certificate_must_be_for(fake, looked_up, monkeypat
 
 
 def test_the_context_verifies():
-    context = client._tls()
+    context = import_module("django_verify.net.transport")._tls()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
 

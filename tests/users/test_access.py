@@ -114,7 +114,7 @@ def test_the_admin_masks_numbers(user):
 
 def staff_with_leave():
     get_user_model().objects.filter(username="staff").delete()
-    return staff("view_verifiedphone", "view_pii")
+    return staff("view_verifiedphone", "see_full_recipients")
 
 
 def _seen_by(client, page):

@@ -71,6 +71,49 @@ def test_every_page(frame, service, outbox, clock):
         assert ("<nav" in page.html) == (frame == "example")
 
 
+HOST = "<!doctype html><html lang='en'><title>{% block title %}{% endblock %}</title><body>%s</body></html>"
+OF_PAGES = (
+    '{% extends "django_verify/web/base.html" %}'
+    '{% block BLOCK %}<section class="container"><div class="row {% block verify_class %}{% endblock %}">'
+    "{% block verify %}{% endblock %}</div></section>{% endblock %}"
+)
+#: The block that a host's base has for its pages, and what the host puts around each of ours.
+FRAMES = {
+    "nothing but an extends": ("content", None, "div.verify"),
+    "a base that leaves the container to its pages": ("content", OF_PAGES, "section.container"),
+    "a base with another block": ("main", OF_PAGES, "section.container"),
+}
+
+
+@pytest.mark.parametrize(("block", "around", "wrapper"), FRAMES.values(), ids=FRAMES)
+def test_the_frames_of_hosts(block, around, wrapper, settings, tmp_path, service, outbox, clock):
+    folder = tmp_path / "django_verify/web"
+    folder.mkdir(parents=True)
+    base = HOST.replace("%s", "{% block NAME %}{% endblock %}").replace("NAME", block)
+    (tmp_path / "host.html").write_text(base)
+    (folder / "base.html").write_text('{% extends "host.html" %}')
+    if around:
+        (folder / "page.html").write_text(around.replace("BLOCK", block))
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [str(tmp_path)]}]
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "example_project"]
+    tag, _, name = wrapper.partition(".")
+    for page in pages(service, outbox, clock):
+        found = [one for one in page.all(tag) if name in one.get("class", "").split()]
+        assert len(found) == 1, page.url
+        assert page.heading in found[0]["text"]
+        assert found[0]["text"].strip() == page.one("body")["text"].strip()
+        classes = " ".join(one.get("class", "") for one in page.all("div"))
+        assert len(re.findall(r"\bverify-(?:start|check|done|closed)\b", classes)) == 1
+
+
+def test_every_page_stands_in_the_wrapper():
+    for path in FOLDER.glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        if "<h1" in text and "<html" not in text:
+            assert '{% extends "django_verify/web/page.html" %}' in text, path
+            assert f"{{% block verify_class %}}verify-{path.stem}{{% endblock %}}" in text
+
+
 def look_at(page):
     ids = [tag["id"] for tag in page.tags if "id" in tag]
     assert len(ids) == len(set(ids)), ids

@@ -4,6 +4,7 @@ from django.http import HttpResponse
 from django.urls import include, path
 from django.views import View
 
+from django_verify.exceptions import MaxSendsReached
 from django_verify.web import views
 from django_verify.web.access import VerifiedRecipientRequiredMixin, verified_recipient_required
 
@@ -54,7 +55,12 @@ class ForSignUp(VerifiedRecipientRequiredMixin, View):
         return HttpResponse("in")
 
 
+def refuses(request):
+    raise MaxSendsReached(retry_after=60)
+
+
 urlpatterns = [
+    path("refuses/", refuses),
     path("signup/", include((signup, "verify_web"), namespace="signup")),
     path("shop/", include((shop, "shop"))),
     path("", include("example_project.urls")),

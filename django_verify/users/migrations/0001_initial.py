@@ -78,6 +78,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "verified number",
                 "verbose_name_plural": "verified numbers",
                 "ordering": ["-date_created"],
+                "default_permissions": ("view",),
                 "permissions": [("release_verifiedphone", "Can release verified numbers")],
                 "constraints": [
                     models.UniqueConstraint(fields=("user", "key"), name="verify_users_number"),
