@@ -34,7 +34,7 @@ from django_verify.verifications import carrier_lookup, sna
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Whatever cannot work with these settings: the routes, an engine, a key, a gate.
 
-    E001–E005, E020, E030–E033, E040, E044; W017; W043 and W044 of the gates.
+    E001–E005, E020, E030–E033, E040, E044; W019; W043 and W044 of the gates.
     """
     try:
         settings = conf.current()
@@ -133,7 +133,7 @@ def _long_callbacks(
                 f"The sender {alias!r} takes {most} characters of a URL for reports, and"
                 f" this site's have {length}: its messages go without reports.",
                 hint="Shorten BASE_URL, or the path that django_verify.urls is included under.",
-                id="django_verify.W017",
+                id="django_verify.W019",
             )
 
 
@@ -245,7 +245,7 @@ def check_test_numbers(
 
 
 def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E010, E011, E031, E043, W011–W018, W041: what is fine in development only."""
+    """E010, E011, E031, E043, W011–W018, W020, W041: what is fine in development only."""
     try:
         settings = conf.current()
         configured = senders.configured()
@@ -375,7 +375,7 @@ def _weak_limits(settings: conf.Settings) -> Iterable[CheckMessage]:
     if settings.RECIPIENT_GUESSES_SINCE_APPROVAL > 1000:
         yield checks.Warning(
             "RECIPIENT_GUESSES_SINCE_APPROVAL is above 1000: a code is guessed with 10⁻³.",
-            id="django_verify.W017",
+            id="django_verify.W020",
         )
     if settings.RECIPIENT_GUESSES_PER_DAY_SHORT_CODE > 10:
         yield checks.Warning(
