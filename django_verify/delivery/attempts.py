@@ -209,8 +209,8 @@ def _as_send_error(failure: Exception) -> Exception:
 def _failed(attempt: VerificationAttempt, tries: _Tries, step: Step, error: Exception) -> None:
     """Note, log and count a try that failed."""
     tries.note(step, error)
-    code, text = tries.error["error_code"], logs.without_numbers(tries.error["error_message"])
-    cause = f"{text} ({code})" if code else text
+    code, cause = tries.error["error_code"], logs.without_numbers(tries.error["error_message"])
+    cause += f" ({code})" if code else ""
     logger.warning("%s: the sender %r failed (%s): %s", attempt.sid, step[1], step[0], cause)
     circuit_breakers.record(step[1], attempt, error)
 
