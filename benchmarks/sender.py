@@ -25,4 +25,4 @@ class NowhereSender(Sender):
 
 
 def wake(sid: str) -> None:
-    """Leave an attempt to the worker: the queue engine that costs nothing."""
+    """Leave an attempt to the deliverer: the queue engine that costs nothing."""

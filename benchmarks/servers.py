@@ -96,7 +96,7 @@ def serve(
 
 
 @contextmanager
-def worker(server: Server, key: str, more: Mapping[str, str]) -> Iterator[None]:
+def deliverer(server: Server, key: str, more: Mapping[str, str]) -> Iterator[None]:
     """Send what the starts of a server leave behind, for as long as the block runs."""
     environment = {
         **os.environ,

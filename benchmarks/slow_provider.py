@@ -51,7 +51,7 @@ def _driver(
     serving = servers.serve("ours", url, key=key, workers=1, threads=options.clients, more=more)
     server = stack.enter_context(serving)
     if not options.inline:
-        stack.enter_context(servers.worker(server, key, more))
+        stack.enter_context(servers.deliverer(server, key, more))
     return stack.enter_context(load.connect(server, options.clients))
 
 

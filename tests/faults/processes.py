@@ -114,7 +114,7 @@ class Site:
         self.running.append(process)
         return process
 
-    def worker(self, **more):
+    def deliverer(self, **more):
         return self.start(*SWEEPER, **more)
 
     def documented(self, program, **more):
@@ -144,8 +144,8 @@ class Site:
             return False
 
     def rescuer(self, leases=1):
-        """Start a worker for which this many leases in a row have lapsed already, by its clock."""
-        return self.worker(clock=leases * (conf.current().DELIVERY_LEASE + 30))
+        """Start a deliverer for which this many leases in a row have lapsed already, by its clock."""
+        return self.deliverer(clock=leases * (conf.current().DELIVERY_LEASE + 30))
 
     def only(self, *processes):
         """Have these processes go on, and stop all others."""

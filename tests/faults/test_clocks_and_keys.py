@@ -27,9 +27,9 @@ HOUR = 3600
 
 
 @pytest.fixture(scope="module")
-def worker(site):
+def deliverer(site):
     """A worker whose clock is right."""
-    return site.worker()
+    return site.deliverer()
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def astray(site, provider, brief, only):
     """`astray(seconds)` is a worker alone whose clock is that far ahead."""
 
     def start(seconds):
-        process = brief(site.worker(clock=seconds))
+        process = brief(site.deliverer(clock=seconds))
         only(process)
         return process
 
@@ -60,7 +60,7 @@ def test_a_clock_that_jumps_during_a_send_changes_nothing(astray, provider, serv
 
 
 def test_a_wait_written_before_the_clock_went_back_holds_nothing_up(
-    astray, worker, provider, account, phones, only
+    astray, deliverer, provider, account, phones, only
 ):
     service = make_service(account, lifetime=4 * HOUR)
     phone = next(phones)
@@ -74,14 +74,14 @@ def test_a_wait_written_before_the_clock_went_back_holds_nothing_up(
     assert (late.due_at - timezone.now()).total_seconds() > HOUR
     worker.kill()
     provider.plan.clear()
-    only(worker)
-    attempt = ended(phone, worker)
+    only(deliverer)
+    attempt = ended(phone, deliverer)
     assert (attempt.message_status, attempt.messages, attempt.tries) == ("sent", 1, 2)
     assert holds(provider, service, attempt) == ["first"]
 
 
 def test_a_claim_written_before_the_clock_went_back_holds_nothing_up(
-    astray, worker, provider, account, phones, only
+    astray, deliverer, provider, account, phones, only
 ):
     service = make_service(account, lifetime=4 * HOUR)
     phone, gate = next(phones), provider.hold("first")
@@ -91,18 +91,18 @@ def test_a_claim_written_before_the_clock_went_back_holds_nothing_up(
     worker.kill()
     gate.open.set()
     assert (the_attempt(phone).due_at - timezone.now()).total_seconds() > HOUR
-    only(worker)
-    attempt = ended(phone, worker)
+    only(deliverer)
+    attempt = ended(phone, deliverer)
     assert (attempt.message_status, attempt.messages, attempt.tries) == ("sent", 2, 2)
     assert holds(provider, service, attempt) == ["first", "first"]
 
 
-def test_a_resend_after_the_clock_went_back(worker, provider, service, phones, only):
-    only(worker)
+def test_a_resend_after_the_clock_went_back(deliverer, provider, service, phones, only):
+    only(deliverer)
     phone = next(phones)
     with time_machine.travel(time.time() + HOUR):
         row = verifications.start(service, phone)
-    first = ended(phone, worker)
+    first = ended(phone, deliverer)
     again = verifications.start(service, phone)
     assert (again.sid, again.sends) == (row.sid, 2)
     second = eventually(
@@ -136,7 +136,7 @@ def test_a_key_that_is_rotated_in_the_middle_of_a_verification(
     # Web processes have the new key in front now; so have the workers that start from here on.
     both = {"KEYS": {"new": NEW, "old": OLD}}
     settings.DJANGO_VERIFY = configured(provider, **both)
-    worker = brief(site.worker(values=both))
+    worker = brief(site.deliverer(values=both))
     only(worker)
     assert ended(phone, worker).message_status == "sent"
     assert verifications.start(service, phone).sid == row.sid
@@ -153,14 +153,14 @@ def test_a_worker_that_lacks_the_new_key_fails_visibly_and_the_message_can_be_se
     service, phone = make_service(account), next(phones)
     both = {"KEYS": {"new": NEW, "old": OLD}}
     settings.DJANGO_VERIFY = configured(provider, **both)
-    late = brief(site.worker(values={"KEYS": {"old": OLD}}))
+    late = brief(site.deliverer(values={"KEYS": {"old": OLD}}))
     only(late)
     row = verifications.start(service, phone)
     attempt = ended(phone, late)
     assert (attempt.message_status, attempt.messages) == ("failed", 0)
     assert "the key of the code is no longer configured" in attempt.error_message
     late.kill()
-    worker = brief(site.worker(values=both))
+    worker = brief(site.deliverer(values=both))
     only(worker)
     assert delivery.requeue(attempt)
     assert ended(phone, worker).message_status == "sent"
@@ -183,15 +183,15 @@ def listening(port):
 
 
 def test_a_receiver_of_events_that_is_down_for_an_hour(
-    site, provider, worker, account, phones, brief, only
+    site, provider, deliverer, account, phones, brief, only
 ):
     service = make_service(account, verify_event_subscription_enabled=True)
-    only(worker)
+    only(deliverer)
     port, phone = free_port(), next(phones)
     url = f"http://127.0.0.1:{port}/"
     EventSink.objects.create(account=account, url=url, friendly_name="down")
     verifications.start(service, phone)
-    attempt = ended(phone, worker)
+    attempt = ended(phone, deliverer)
     assert holds(provider, service, attempt) == ["first"]
     received = WebhookDelivery.objects.order_by("date_created")
     kinds = [row.event_type.partition("verify.")[2] for row in received]

@@ -26,9 +26,9 @@ AWAY = "the database failed: OperationalError"
 
 @pytest.fixture(scope="module")
 def workers(site):
-    worker = site.worker()
+    deliverer = site.deliverer()
     poster = site.start("manage.py", "deliverwebhooks", *LOOP)
-    return worker, poster
+    return deliverer, poster
 
 
 @pytest.fixture

@@ -32,14 +32,14 @@ def pool(site):
     def living():
         running[:] = [each for each in running if each.popen.poll() is None]
         while len(running) <= len(MOMENTS):
-            running.append(site.worker())
+            running.append(site.deliverer())
         return running
 
     return living
 
 
 @pytest.fixture
-def workers(pool, provider, only):
+def deliverers(pool, provider, only):
     """The workers of a cell."""
     only(*pool())
     return pool()
@@ -63,41 +63,41 @@ FAULTS = {
 }
 
 
-def test_a_provider_that_fails_is_followed_by_the_next(workers, provider, service, phones):
+def test_a_provider_that_fails_is_followed_by_the_next(deliverers, provider, service, phones):
     numbers = {}
     for name, (fault, _) in FAULTS.items():
         numbers[name] = next(phones)
         provider.fail("first", fault, to=numbers[name])
         verifications.start(service, numbers[name])
     for name, (_, counted) in FAULTS.items():
-        attempt = ended(numbers[name], *workers)
+        attempt = ended(numbers[name], *deliverers)
         trail = [(row["sender"], row["status"]) for row in attempt.trail]
         received = (name, attempt.message_status, attempt.sender, attempt.messages, trail)
         assert received == (name, "sent", "second", counted, [("first", "unknown")] * (counted - 1))
         assert holds(provider, service, attempt) == ["first", "second"][-counted:], name
 
 
-def test_a_provider_that_cannot_be_reached_costs_no_message(workers, provider, account, phones):
+def test_a_provider_that_cannot_be_reached_costs_no_message(deliverers, provider, account, phones):
     phone = next(phones)
     service = make_service(account, senders={"sms": ["nowhere", "second"]})
     verifications.start(service, phone)
-    attempt = ended(phone, *workers)
+    attempt = ended(phone, *deliverers)
     assert (attempt.message_status, attempt.messages, attempt.trail) == ("sent", 1, [])
     assert holds(provider, service, attempt) == ["second"]
 
 
-def test_providers_that_all_keep_silent_end_it_visibly(workers, provider, service, phones):
+def test_providers_that_all_keep_silent_end_it_visibly(deliverers, provider, service, phones):
     phone = next(phones)
     provider.fail("first", fakes.slow)
     provider.fail("second", fakes.reset)
     verifications.start(service, phone)
-    attempt = ended(phone, *workers)
+    attempt = ended(phone, *deliverers)
     assert (attempt.message_status, attempt.messages) == ("failed", 2)
     assert attempt.error_message == "the provider did not answer"
     assert holds(provider, service, attempt) == ["first", "second"]
 
 
-def started(workers, provider, service, phones):
+def started(deliverers, provider, service, phones):
     """One verification at each moment of its send, each in the hands of a worker of its own."""
     held = {}
     for place in MOMENTS:
@@ -105,7 +105,7 @@ def started(workers, provider, service, phones):
         gate = provider.hold(place, to=phone)
         verifications.start(service, phone)
         process = gate.wait()
-        received = [each.log for each in workers]
+        received = [each.log for each in deliverers]
         assert the_attempt(phone).message_status == "sending", received
         held[place] = phone, gate, process
     assert len({process for *_, process in held.values()}) == len(MOMENTS)
@@ -113,10 +113,10 @@ def started(workers, provider, service, phones):
 
 
 def test_workers_that_are_killed_before_during_and_after_the_send(
-    workers, rescuer, provider, service, phones, only
+    deliverers, rescuer, provider, service, phones, only
 ):
-    workers = {each.popen.pid: each for each in workers}
-    held = started(workers, provider, service, phones)
+    workers = {each.popen.pid: each for each in deliverers}
+    held = started(deliverers, provider, service, phones)
     for _, gate, process in held.values():
         workers[process].kill()
         gate.open.set()
@@ -145,26 +145,26 @@ def test_workers_that_are_killed_again_and_again(site, brief, provider, service,
 
 
 def test_the_database_restarts_under_workers_before_during_and_after_the_send(
-    workers, rescuer, provider, service, phones, only
+    deliverers, rescuer, provider, service, phones, only
 ):
-    workers = {each.popen.pid: each for each in workers}
-    held = started(workers, provider, service, phones)
+    workers = {each.popen.pid: each for each in deliverers}
+    held = started(deliverers, provider, service, phones)
     failed = {process: workers[process].log.count(DOWN) for *_, process in held.values()}
     with database_down():
         for _, gate, process in held.values():
             gate.open.set()
             workers[process].says(DOWN, failed[process] + 1)
-    assert [each.popen.poll() for each in workers] == [None] * len(workers)
+    assert [each.popen.poll() for each in deliverers] == [None] * len(deliverers)
     only(rescuer)
     for phone, *_ in held.values():
         attempt = ended(phone, rescuer)
         assert (attempt.message_status, attempt.messages) == ("sent", 2)
         assert holds(provider, service, attempt) == ["first", "first"]
     # They have connections again, and go on.
-    only(*workers)
+    only(*deliverers)
     phone = next(phones)
     verifications.start(service, phone)
-    assert holds(provider, service, ended(phone, *workers)) == ["first"]
+    assert holds(provider, service, ended(phone, *deliverers)) == ["first"]
 
 
 @pytest.fixture(scope="module")

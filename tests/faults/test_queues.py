@@ -92,7 +92,7 @@ def rescuer(site):
 
 
 @needs_redis
-def test_a_celery_worker_that_is_killed_is_followed_by_the_deliverer(
+def test_a_celery_worker_that_is_killed_is_followed_by_the_passer(
     worker, rescuer, client, web, redis, provider, service, phones, only
 ):
     phone, gate = next(phones), provider.hold("first")

@@ -1,4 +1,4 @@
-"""The management commands: an account for the API, and the two workers."""
+"""The management commands: an account for the API, and the two deliverers."""
 
 import datetime as dt
 import json
