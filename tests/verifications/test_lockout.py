@@ -304,6 +304,38 @@ def test_a_backend_that_guesses_shuts_itself_for_a_day(site, backend, client, cl
     assert face().offer == (6, 5)
 
 
+@by_backend
+@by_client
+def test_a_backend_that_only_starts_is_refused_until_those_expire(
+    site, backend, client, clock, unlimited, account, api, outbox
+):
+    for _ in range(4):
+        getattr(Site(make_service(account), outbox, api), backend)()
+    with pytest.raises(Refused) as caught:
+        getattr(site, backend)()
+    assert 0 < caught.value.seconds <= 600
+    victim = getattr(site, client)()
+    assert (victim.code_length in {8, 10}, victim.guesses) == (True, 5)
+    clock.shift(caught.value.seconds)
+    assert getattr(site, backend)().offer == (6, 5)
+
+
+@by_backend
+@by_client
+def test_a_backend_s_starts_are_counted_apart(site, backend, client, clock, settings):
+    values = {**settings.DJANGO_VERIFY, "RECIPIENT_STARTS_PER_DAY": 8}
+    settings.DJANGO_VERIFY = values
+    for _ in range(8):
+        getattr(site, backend)()
+        verifications.cancel(site.service, PHONE)
+    with pytest.raises(Refused) as caught:
+        getattr(site, backend)()
+    assert 0 < caught.value.seconds <= DAY + 600
+    assert getattr(site, client)().offer == (6, 5)
+    clock.shift(caught.value.seconds)
+    assert getattr(site, backend)().offer == (6, 5)
+
+
 @by_client
 @by_backend
 def test_no_state_needs_an_operator(site, client, backend, clock, unlimited):
