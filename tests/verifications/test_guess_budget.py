@@ -2,6 +2,7 @@
 
 import datetime as dt
 import random
+from collections import Counter
 
 import pytest
 
@@ -20,6 +21,7 @@ from django_verify.verifications.guess_budget import (
     guesses_left,
     shares,
 )
+from tests.conftest import PHONE
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 ORIGINS = {BACKEND: ("", False), DEVICE: ("CV1", True), STRANGER: ("CV1", False)}
@@ -244,3 +246,40 @@ class TestApproval:
         approved = make_row(4, STRANGER, status="approved", checks=1, confirmed=True)
         charges = History([approved, over, ended, open_]).since_approval(NOW)
         assert [each.guesses for each in charges] == [3, 5]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seed", range(25))
+def test_what_is_read_is_what_all_rows_come_to(account, seed):
+    """Of sixty rows with lifetimes of minutes to a day, approvals and releases among them."""
+    chance, now = random.Random(seed), NOW
+    rows = []
+    for serial in range(1, 61):
+        now += dt.timedelta(seconds=chance.choice([1, 60, 3600]))
+        row = make_row(serial, chance.choice([*ORIGINS]), chance.choice(LENGTHS), now)
+        row.account, row.to, row.recipient_key, row.max_sends = account, PHONE, PHONE, 5
+        row.sent_at = now
+        row.expires_at = now + dt.timedelta(seconds=chance.choice([120, 600, DAY.total_seconds()]))
+        row.checks = chance.randint(0, 5)
+        row.status = chance.choice(["pending", "pending", "canceled", "expired"])
+        row.forgiven = row.status != "pending" and chance.random() < 0.2
+        if chance.random() < chance.choice([0, 0.03, 0.2]):
+            row.status, row.confirmed, row.checks = "approved", True, row.checks or 1
+            row.is_test = chance.random() < 0.3
+        rows.append(row)
+    Verification.objects.bulk_create(rows)
+    everything = History(rows[::-1])
+    found = guess_budget.history(account.sid, PHONE, now)
+
+    def sums(charges):
+        total = Counter()
+        for each in charges:
+            total[each.origin, each.code_length] += each.guesses
+        return +total
+
+    assert sums(found.since_approval(now)) == sums(everything.since_approval(now))
+    today = [
+        [guess_budget.charge(row, now) for row in past.rows if row.expires_at > now - DAY]
+        for past in (found, everything)
+    ]
+    assert sums(today[0]) == sums(today[1])
