@@ -138,6 +138,12 @@ def client_services(sid: str) -> list[VerifyService]:
     return list(rows.annotate(**_KNOWN_AT_START)[:2])
 
 
+def serves_clients(account_sid: str) -> bool:
+    """Return whether any service of an account is open to clients."""
+    rows = VerifyService.objects.using(database())
+    return rows.filter(account_id=account_sid, client_enabled=True).exists()
+
+
 def service(sid: str, account_sid: str) -> VerifyService | None:
     """Return a service of an account."""
     using = router.db_for_read(VerifyService)

@@ -36,6 +36,8 @@ BACKEND, DEVICE, STRANGER = "backend", "device", "stranger"
 
 _SIX_DIGITS = COST[6]
 _DAY = dt.timedelta(hours=24)
+# What a service may set at most.
+_LONGEST_LIFETIME = dt.timedelta(hours=24)
 _Status = Verification.Status
 
 
@@ -65,19 +67,27 @@ class Share(NamedTuple):
 class History:
     """A recipient's verifications, newest first.
 
-    `rows` holds at least all that count for the day; `before` has the wrong guesses of the rows
-    that were left out, and `approved_before` whether one of those may have made a device known.
+    The first `newest` of the `rows` have no gap; None: none has. Those below them count for the
+    day, or may have been guessed at after an approval. `before` has the charges of all that are
+    below them, in `rows` or not, where no approval is among the first.
     """
 
     rows: list[Verification]
+    newest: int | None = None
     before: Sequence[Charge] = ()
-    approved_before: bool = False
+
+    def without(self, sid: str) -> History:
+        """Return the history as if one of its rows were not there."""
+        newest = [row for row in self.rows[: self.newest] if row.sid != sid]
+        older = [row for row in self.rows[len(self.rows[: self.newest]) :] if row.sid != sid]
+        return History([*newest, *older], len(newest), self.before)
 
     def since_approval(self, now: dt.datetime) -> list[Charge]:
         """Return what was charged since the last approval, with all that may come."""
-        approved = next((row for row in self.rows if _is_proof(row)), None)
+        newest = self.rows[: self.newest]
+        approved = next((row for row in newest if _is_proof(row)), None)
         if approved is None:
-            return [*(charge(row, now) for row in self.rows), *self.before]
+            return [*(charge(row, now) for row in newest), *self.before]
         # One that began before the approval may have been guessed at after it.
         return [
             charge(row, now)
@@ -92,19 +102,18 @@ class History:
 
 def history(account_sid: str, key: str, now: dt.datetime) -> History:
     """Read as many of the recipient's verifications as its budget depends on."""
-    recent = of_recipient(account_sid, key)
-    if len(recent) < HISTORY:
-        return History(recent)
+    rows = of_recipient(account_sid, key)
+    if len(rows) < HISTORY:
+        return History(rows)
     everything = verifications().filter(account_id=account_sid, recipient_key=key)
-    if recent[-1].expires_at > now - _DAY:
-        # Those of backends, and half as many of others. Not by an offset: a row that was written
-        # meanwhile would have one counted twice.
-        limit = conf.current().RECIPIENT_STARTS_PER_DAY * 3 // 2
-        older = everything.filter(serial__lt=recent[-1].serial)
-        recent += older.order_by("-serial")[:limit]
-    if any(map(_is_proof, recent)):
-        return History(recent, approved_before=True)
-    return _with_older(recent, everything)
+    below = everything.filter(serial__lt=rows[-1].serial)
+    approved = next((row for row in rows if _is_proof(row)), None)
+    before = () if approved else _charges(below, now)
+    since = min(now - _DAY, approved.date_updated) if approved else now - _DAY
+    # Services differ in their lifetimes: what began earlier may end later.
+    if rows[-1].sent_at > since - _LONGEST_LIFETIME:
+        rows += below.filter(expires_at__gt=since).order_by("-serial")
+    return History(rows, HISTORY, before)
 
 
 def reserve(
@@ -120,7 +129,7 @@ def reserve(
 
     One that is live counts with all that it may still compare, so the reserve holds whatever
     happens to it. A length that is not paid for is exceeded, unless it is `fixed`; a backend's only
-    once the budget since the last approval is used up, which no time gives back. Raises
+    where the budget since the last approval is too small, which no time gives back. Raises
     MaxSendsReached when nothing is left, TooManyRequests after too many starts.
     """
     settings, caller = conf.current(), origin(row)
@@ -132,21 +141,21 @@ def reserve(
         wanted = min(wanted, settings.MAX_CONSECUTIVE_FAILURES - sum(c.guesses for c in since))
         if wanted < 1:
             raise MaxSendsReached("Too many wrong codes in a row: the recipient must be released")
-    has_devices = settings.KNOWN_DEVICE_DAYS > 0 and (
-        past.approved_before or any(each.client and _is_proof(each) for each in past.rows)
-    )
-    for_day, for_good = shares(settings, has_clients=has_clients, has_devices=has_devices)
+    for_day, for_good = shares(settings, has_clients=has_clients)
     longer = () if fixed else tuple(each for each in LONGER if each > row.code_length)
     for length in (row.code_length, *longer):
         # The approval of a test number proves nothing, and no other may come.
         lasting = wanted if row.is_test else guesses_left(for_good, since, caller, length)
         left = min(wanted, lasting, guesses_left(for_day, today, caller, length))
         if caller == BACKEND:
-            if left < 1 and lasting >= 1:
-                break
             least = 1
+            if lasting < min(wanted, LEAST) and not fixed:
+                continue
+            if left < 1 <= lasting:
+                break
         else:
-            least = min(wanted, LEAST, max(guesses_left(for_day, (), caller, length), 1))
+            most = max(guesses_left(for_day, (), caller, length), 1)
+            least = min(wanted, most, LEAST if length < LONGER[0] else most)
         if left >= least:
             # Apps that test one number at a time leave some to each other.
             return length, (left + 1) // 2 if row.is_test and row.client else left
@@ -154,12 +163,14 @@ def reserve(
 
 
 def shares(
-    settings: conf.Settings, *, has_clients: bool, has_devices: bool
+    settings: conf.Settings, *, has_clients: bool
 ) -> tuple[tuple[Share, ...], tuple[Share, ...]]:
     """Return the shares of the day's budget, and of the one since the last approval.
 
     Each holds back what codes of the next length need, so that the longest are never refused: a
-    day's starts with codes of ten digits cost five units each.
+    day's starts with codes of ten digits cost five units each. Clients leave a backend LEAST
+    guesses, whoever has used up the others. Devices have their share whether any is known or
+    not, or the length of a stranger's second code would reveal who was approved before.
     """
     units = settings.RECIPIENT_GUESSES_PER_DAY * _SIX_DIGITS
     short = settings.RECIPIENT_GUESSES_PER_DAY_SHORT_CODE
@@ -169,10 +180,11 @@ def shares(
     every = backends + clients
     day = [Share(every, every, short, units, units, units)]
     if has_clients:
-        held = units - _SIX_DIGITS, units - last
+        common = units - _SIX_DIGITS + last // 2
+        held = units - (LEAST + 1) * _SIX_DIGITS
         day = [
-            Share(backends, every, short, *held, units - last // 2),
-            Share(clients, every, short, *held, units),
+            Share(backends, every, short, common, units - last, units - last // 2),
+            Share(clients, every, max(short - LEAST, 0), held - _SIX_DIGITS, held, units),
             Share(clients, clients, few, half - _SIX_DIGITS, half - last // 2, half),
         ]
     total = settings.RECIPIENT_GUESSES_SINCE_APPROVAL
@@ -181,7 +193,7 @@ def shares(
         Share(every, every, total, units * 9 // 10, units * 19 // 20, None),
         Share(clients, clients, total // 2, units * 9 // 20, units * 19 // 40, None),
     ]
-    if has_devices:
+    if settings.KNOWN_DEVICE_DAYS > 0:
         some = half // 2
         longer = some + _SIX_DIGITS // 2 - last // 4
         day.append(Share(strangers, strangers, few, some, longer, None))
@@ -273,31 +285,32 @@ def _nothing_lasting() -> MaxSendsReached:
     return MaxSendsReached("Too many wrong codes were tried for this recipient: take a longer code")
 
 
-def _with_older(recent: list[Verification], everything: QuerySet[Verification]) -> History:
-    """Add what the database counts of the rows below the recent ones, none of which is live."""
-    older = everything.filter(serial__lt=recent[-1].serial)
-    approved = older.filter(status=_Status.APPROVED, is_test=False).aggregate(
-        last=Max("serial"),
-        moment=Max("date_updated"),
-        by_client=Max("serial", filter=~Q(client="")),
+def _charges(below: QuerySet[Verification], now: dt.datetime) -> list[Charge]:
+    """Return what the database counts of the rows below the newest, since an approval in them."""
+    approved = below.filter(status=_Status.APPROVED, is_test=False).aggregate(
+        last=Max("serial"), moment=Max("date_updated")
     )
     if approved["last"] is not None:
-        after = Q(date_updated__gt=approved["moment"], expires_at__gt=approved["moment"])
-        older = older.filter(Q(serial__gt=approved["last"]) | after)
-    wrong = Case(
-        When(confirmed=True, then=F("checks") - 1), default=F("checks"), output_field=IntegerField()
+        after = Q(status=_Status.PENDING) | Q(date_updated__gt=approved["moment"])
+        after &= Q(expires_at__gt=approved["moment"])
+        below = below.filter(after | Q(serial__gt=approved["last"]))
+    live = Q(status=_Status.PENDING, expires_at__gt=now)
+    guesses = Case(
+        When(live, then=F("max_checks")),
+        When(confirmed=True, then=F("checks") - 1),
+        default=F("checks"),
+        output_field=IntegerField(),
     )
     is_backend = Case(
         When(Q(client="") | Q(is_test=True), then=1), default=0, output_field=IntegerField()
     )
     sums = (
-        older.filter(forgiven=False, checks__gt=0)
+        below.filter(live | Q(forgiven=False, checks__gt=0))
         .annotate(is_backend=is_backend)
         .values_list("is_backend", "recognized", "code_length")
-        .annotate(total=Sum(wrong))
+        .annotate(total=Sum(guesses))
     )
-    before = [
+    return [
         Charge(BACKEND if is_backend else DEVICE if recognized else STRANGER, digits, total)
         for is_backend, recognized, digits, total in sums
     ]
-    return History(recent, before, approved_before=approved["by_client"] is not None)

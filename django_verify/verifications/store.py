@@ -6,7 +6,6 @@ The unique serial of `Verification` serialises the starts for one recipient; not
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from functools import partial
 
 from django.db import DatabaseError, transaction
@@ -39,16 +38,18 @@ def write(start: Start, sna_url: str, asked_at: dt.datetime) -> VerificationAtte
     Of several starts for one recipient at one moment, one sends; another that then finds a live
     verification with a younger send than its own request sends nothing more and reports that.
     """
-    using = queries.database()
+    using, seen = queries.database(), None
     for number in range(MAX_TRIES):
         now = timezone.now()
         past = guess_budget.history(start.service.account_id, start.recipient.key, now)
         live = next((r for r in past.rows if start.is_about(r) and is_live(r, now)), None)
         if live is not None:
             _refuse_exhausted(live, now)
-            # A second try has lost to another start, which has sent the code.
-            if number or asked_at < live.sent_at <= now + SKEW or start.is_outdated_by(live):
+            # A second try has lost to another start of this verification, which has sent the code.
+            overtaken = number and (live.sid, live.sends) != seen
+            if overtaken or asked_at < live.sent_at <= now + SKEW or start.is_outdated_by(live):
                 raise exceptions.ConcurrentStarts
+            seen = live.sid, live.sends
         try:
             with savepoints.atomic(using):
                 # In a transaction of the caller's a lost race is undone to here, and no further.
@@ -97,13 +98,16 @@ def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> Veri
         sent_at=now,
         expires_at=now + dt.timedelta(seconds=service.lifetime),
     )
+    has_clients = client is not None or getattr(service, "has_clients", None)
+    if has_clients is None:  # a host's own query; a first verification fits into any share
+        has_clients = bool(past.rows) and queries.serves_clients(service.account_id)
     row.code_length, row.max_checks = guess_budget.reserve(
         past,
         row,
         wanted=service.max_checks,
         now=now,
         fixed=bool(start.custom_code),
-        has_clients=client is not None or getattr(service, "has_clients", service.client_enabled),
+        has_clients=has_clients,
     )
     if start.custom_code:
         row.sealed_code = codes.seal(start.custom_code, bound_to=row.sid, key_id=row.key_id)
@@ -149,6 +153,8 @@ def _resend(
         # Guesses at a shorter code before it stay as dear as they were.
         length = min(start.code_length, row.code_length if row.checks else start.code_length)
         changes |= {
+            # The guesses are reserved anew: of all that are at one moment, one has this number.
+            "serial": past.rows[0].serial + 1,
             "sealed_code": sealed,
             "code_length": length,
             "max_checks": _guesses_of_a_new_code(past, row, length, now),
@@ -170,7 +176,7 @@ def _resend(
 
 def _guesses_of_a_new_code(past: History, row: Verification, length: int, now: dt.datetime) -> int:
     """Return the guesses of a row whose code the caller replaces, perhaps by a shorter one."""
-    others = replace(past, rows=[other for other in past.rows if other.sid != row.sid])
+    others = past.without(row.sid)
     renewed = Verification(client=row.client, is_test=row.is_test, code_length=length)
     _, allowed = guess_budget.reserve(others, renewed, wanted=row.max_checks, now=now, fixed=True)
     if allowed <= row.checks:

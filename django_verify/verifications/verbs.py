@@ -13,6 +13,7 @@ from typing import Unpack
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -193,7 +194,9 @@ def release(row: Verification) -> int:
     counted = queries.verifications().filter(
         account_id=row.account_id, recipient_key=row.recipient_key, forgiven=False
     )
-    return counted.exclude(status=_Status.PENDING).update(forgiven=True)
+    # An expired row may still be stored as pending.
+    live = Q(status=_Status.PENDING, expires_at__gt=timezone.now())
+    return counted.exclude(live).update(forgiven=True)
 
 
 def expire(limit: int = 1000, *, since: dt.datetime | None = None) -> int:

@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_verify import conf
 from django_verify.verifications import devices
 
-NAME = "verify_device"
+NAME = "verify_device_token"
 
 
 @sensitive_variables()

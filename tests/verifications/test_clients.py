@@ -15,7 +15,7 @@ from django_verify.delivery import circuit_breakers
 from django_verify.models import ClientVerification, Verification, VerificationAttempt
 from django_verify.signals import client_approved, verification_starting
 from django_verify.users import verified_phones
-from django_verify.verifications import carrier_lookup, clients
+from django_verify.verifications import carrier_lookup, clients, verbs
 from django_verify.verifications.clients import Caller
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_pair, make_service, wrong
 
@@ -239,8 +239,8 @@ class TestLimits(Limits):
         for number in range(5):
             state = start(service, spellings[number % 2], Caller(ip=f"192.0.2.{number}"))
             guesses.append((state.code_length, state.checks_left))
-        # What six digits may use up is reserved by two, and the others have longer codes.
-        assert guesses == [(6, 5), (6, 4), (8, 5), (8, 5), (8, 5)]
+        # What six digits may use up is reserved by the first, and the others have longer codes.
+        assert guesses == [(6, 5), (8, 5), (8, 5), (8, 5), (8, 5)]
         late = Caller(ip="192.0.2.99")
         assert self.refused(lambda: start(service, spellings[1], late)) == "number"
 
@@ -452,3 +452,20 @@ def test_settings_that_mean_nothing_are_refused(settings, values):
     settings.DJANGO_VERIFY = values
     with pytest.raises(ImproperlyConfigured):
         conf.current()
+
+
+def test_a_resend_whose_verification_expires_meanwhile_sends_nothing(
+    service, outbox, clock, monkeypatch
+):
+    state = start(service)
+    clock.shift(599)
+    real = verbs.accept
+
+    def then_over(*args):
+        clock.shift(2)
+        return real(*args)
+
+    monkeypatch.setattr(verbs, "accept", then_over)
+    with pytest.raises(exceptions.VerifyError):
+        resend(state)
+    assert len(outbox) == Verification.objects.count() == 1

@@ -225,6 +225,32 @@ def test_the_bounds_hold_across_faces_services_and_lengths(account_api, outbox, 
     assert sum(count for row, count in guesses if row.code_length < 6 and row.client) <= 2
 
 
+@pytest.mark.parametrize(("length", "most"), [(4, 5), (6, 20)])
+def test_codes_that_are_shortened_at_one_moment_share_the_reserve(
+    account_api, aligned, length, most
+):
+    """A resend with another code of the caller's own may make guesses dearer, as a start does."""
+    account, apis = account_api
+    services = [make_service(account, custom_code_enabled=True) for _ in range(THREADS)]
+    for service in services:
+        verifications.start(service, PHONE, custom_code="9876543210")
+
+    def shorten(api, service):
+        form = {"To": PHONE, "Channel": "sms", "CustomCode": "9" * length}
+        return api.post(f"Services/{service.sid}/Verifications", form).status
+
+    answers = aligned(
+        [
+            lambda a=api, s=service: shorten(a, s)
+            for api, service in zip(apis, services, strict=True)
+        ]
+    )
+    assert set(answers) <= {201, 429}
+    assert 201 in answers
+    rows = Verification.objects.filter(code_length=length)
+    assert 0 < sum(row.max_checks for row in rows) <= most
+
+
 def test_aligned_strangers_leave_a_backend_its_guesses(account_api, aligned, settings):
     account, _ = account_api
     limits = {name: [] for name in conf.CLIENT_LIMITS}

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import random
+from collections import Counter
 
 import pytest
 
@@ -20,6 +21,7 @@ from django_verify.verifications.guess_budget import (
     guesses_left,
     shares,
 )
+from tests.conftest import PHONE
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 ORIGINS = {BACKEND: ("", False), DEVICE: ("CV1", True), STRANGER: ("CV1", False)}
@@ -43,7 +45,7 @@ def make_row(serial, origin, digits=6, now=NOW, **values):
 
 def reserve(rows, origin, digits=6, now=NOW, wanted=5, **values):
     row = make_row(len(rows) + 1, origin, digits, now)
-    past = History(rows[::-1], approved_before=values.pop("approved_before", False))
+    past = History(rows[::-1])
     return row, guess_budget.reserve(past, row, wanted=wanted, now=now, **values)
 
 
@@ -72,17 +74,14 @@ def test_any_order_of_starts_and_guesses_keeps_the_bounds(seed):
     """Faces, services of all lengths, devices and strangers, over days, each guess a wrong one."""
     chance = random.Random(seed)
     digits = [chance.choice(LENGTHS) for _ in range(3)]
-    has_devices = chance.random() < 0.5
-    origins = [BACKEND, STRANGER, *([DEVICE] if has_devices else [])]
+    origins = chance.choice([[BACKEND, STRANGER], [BACKEND, STRANGER, DEVICE]])
     rows, now = [], NOW
     for _ in range(120):
         now += dt.timedelta(seconds=chance.choice([0, 1, 300, 700, 20_000]))
         origin, wanted = chance.choice(origins), chance.choice([5, 5, 5, 3, 1])
         recent = [row for row in rows if row.expires_at > now - DAY]
         try:
-            row, (length, guesses) = reserve(
-                rows, origin, chance.choice(digits), now, wanted, approved_before=has_devices
-            )
+            row, (length, guesses) = reserve(rows, origin, chance.choice(digits), now, wanted)
         except MaxSendsReached:
             # The door of callers without credentials is never shut.
             assert origin == BACKEND
@@ -116,7 +115,7 @@ def test_clients_never_shrink_a_backend_s_guesses_below_three(digits, used_up_by
     while len(rows) < 120:
         origin = used_up_by[len(rows) % len(used_up_by)]
         try:
-            row, offer = reserve(rows, origin, digits, approved_before=DEVICE in used_up_by)
+            row, offer = reserve(rows, origin, digits)
         except TooManyRequests:
             break
         row.code_length, row.max_checks = offer
@@ -126,6 +125,40 @@ def test_clients_never_shrink_a_backend_s_guesses_below_three(digits, used_up_by
         assert guesses >= 3
 
 
+@pytest.mark.parametrize("used_up_by", [(STRANGER,), (DEVICE,), (STRANGER, DEVICE)], ids=str)
+@pytest.mark.parametrize("digits", LENGTHS)
+@pytest.mark.parametrize("before", [0, 5, 9, 13, 14, 15, 16, 17, 19])
+def test_nor_those_that_its_own_callers_have_left(digits, used_up_by, before):
+    rows = [make_row(1, BACKEND, digits, status="expired", checks=before)]
+
+    def left():
+        try:
+            return reserve(rows, BACKEND, digits)[1][1]
+        except MaxSendsReached:
+            return 0
+
+    had = left()
+    for number in range(100):
+        try:
+            row, offer = reserve(rows, used_up_by[number % len(used_up_by)], digits)
+        except TooManyRequests:
+            break
+        row.code_length, row.max_checks = offer
+        rows.append(row)
+    assert left() >= min(had, 3)
+
+
+@pytest.mark.parametrize("left", [1, 2])
+def test_a_backend_gets_more_digits_before_it_gets_too_few_guesses(left):
+    """What is left since the last approval comes back with no time; the day's does."""
+    old = NOW - 30 * DAY
+    rows = [make_row(n, BACKEND, now=old, status="expired", checks=5) for n in range(1, 18)]
+    rows.append(make_row(18, BACKEND, now=old, status="expired", checks=5 - left))
+    assert reserve(rows, BACKEND)[1] == (8, 5)
+    assert reserve(rows, BACKEND, fixed=True)[1] == (6, left)
+    assert reserve(rows, BACKEND, wanted=left)[1] == (6, left)
+
+
 @pytest.mark.parametrize("starts", [4, 200, 1000])
 @pytest.mark.parametrize("guesses", [8, 20, 100])
 def test_the_longest_codes_are_paid_for_whatever_the_settings(settings, starts, guesses):
@@ -133,7 +166,7 @@ def test_the_longest_codes_are_paid_for_whatever_the_settings(settings, starts, 
         "RECIPIENT_STARTS_PER_DAY": starts,
         "RECIPIENT_GUESSES_PER_DAY": guesses,
     }
-    day, ever = shares(conf.current(), has_clients=True, has_devices=True)
+    day, ever = shares(conf.current(), has_clients=True)
     backends = [
         Charge(BACKEND, digits, guesses_left(day, [], BACKEND, digits)) for digits in (6, 8, 10)
     ]
@@ -155,9 +188,9 @@ def test_the_longest_codes_are_paid_for_whatever_the_settings(settings, starts, 
 
 
 def test_without_clients_a_backend_has_it_all():
-    day, _ = shares(conf.current(), has_clients=False, has_devices=False)
+    day, _ = shares(conf.current(), has_clients=False)
     assert guesses_left(day, [], BACKEND, 6) == 20
-    day, _ = shares(conf.current(), has_clients=True, has_devices=False)
+    day, _ = shares(conf.current(), has_clients=True)
     assert guesses_left(day, [], BACKEND, 6) == 19
 
 
@@ -213,3 +246,40 @@ class TestApproval:
         approved = make_row(4, STRANGER, status="approved", checks=1, confirmed=True)
         charges = History([approved, over, ended, open_]).since_approval(NOW)
         assert [each.guesses for each in charges] == [3, 5]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seed", range(25))
+def test_what_is_read_is_what_all_rows_come_to(account, seed):
+    """Of sixty rows with lifetimes of minutes to a day, approvals and releases among them."""
+    chance, now = random.Random(seed), NOW
+    rows = []
+    for serial in range(1, 61):
+        now += dt.timedelta(seconds=chance.choice([1, 60, 3600]))
+        row = make_row(serial, chance.choice([*ORIGINS]), chance.choice(LENGTHS), now)
+        row.account, row.to, row.recipient_key, row.max_sends = account, PHONE, PHONE, 5
+        row.sent_at = now
+        row.expires_at = now + dt.timedelta(seconds=chance.choice([120, 600, DAY.total_seconds()]))
+        row.checks = chance.randint(0, 5)
+        row.status = chance.choice(["pending", "pending", "canceled", "expired"])
+        row.forgiven = row.status != "pending" and chance.random() < 0.2
+        if chance.random() < chance.choice([0, 0.03, 0.2]):
+            row.status, row.confirmed, row.checks = "approved", True, row.checks or 1
+            row.is_test = chance.random() < 0.3
+        rows.append(row)
+    Verification.objects.bulk_create(rows)
+    everything = History(rows[::-1])
+    found = guess_budget.history(account.sid, PHONE, now)
+
+    def sums(charges):
+        total = Counter()
+        for each in charges:
+            total[each.origin, each.code_length] += each.guesses
+        return +total
+
+    assert sums(found.since_approval(now)) == sums(everything.since_approval(now))
+    today = [
+        [guess_budget.charge(row, now) for row in past.rows if row.expires_at > now - DAY]
+        for past in (found, everything)
+    ]
+    assert sums(today[0]) == sums(today[1])

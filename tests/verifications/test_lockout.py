@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from django_verify import conf, exceptions, verifications
-from django_verify.models import Verification, VerificationAttempt
-from django_verify.verifications import clients
+from django_verify.models import Verification, VerificationAttempt, VerifyService
+from django_verify.verifications import clients, devices
 from django_verify.verifications.clients import Caller
 from tests.conftest import PHONE, Api, make_account, make_pair, make_service, wrong
 from tests.mobile.test_views import App
@@ -116,14 +116,14 @@ class Site:
     def web(self, to=PHONE, device_token=""):
         visitor = Visitor(REMOTE_ADDR=self._ip())
         if device_token:
-            visitor.client.cookies["verify_device"] = device_token
+            visitor.client.cookies["verify_device_token"] = device_token
         page = visitor.start(to)
         if page.url == "/":
             raise Refused(page.alerts)
 
         def check(code):
             heading = visitor.check(code).heading
-            kept = visitor.client.cookies.get("verify_device")
+            kept = visitor.client.cookies.get("verify_device_token")
             self.token = kept.value if kept else ""
             return heading == "Your number is verified"
 
@@ -194,7 +194,7 @@ def test_the_reported_attack(site, client, clock, outbox):
 @by_backend
 def test_strangers_that_guess_leave_backends_their_half(site, client, backend, unlimited):
     offers = attack(getattr(site, client), site.clients, most=24)
-    assert [length for length, _ in offers[:2]] == [6, 6]
+    assert [length for length, _ in offers[:2]] == [6, 8]
     assert {length for length, _ in offers} == {6, 8, 10}
     assert [length for length, _ in offers] == sorted(length for length, _ in offers)
     assert by_clients() <= A_DAY // 2
@@ -304,6 +304,38 @@ def test_a_backend_that_guesses_shuts_itself_for_a_day(site, backend, client, cl
     assert face().offer == (6, 5)
 
 
+@by_backend
+@by_client
+def test_a_backend_that_only_starts_is_refused_until_those_expire(
+    site, backend, client, clock, unlimited, account, api, outbox
+):
+    for _ in range(4):
+        getattr(Site(make_service(account), outbox, api), backend)()
+    with pytest.raises(Refused) as caught:
+        getattr(site, backend)()
+    assert 0 < caught.value.seconds <= 600
+    victim = getattr(site, client)()
+    assert (victim.code_length in {8, 10}, victim.guesses) == (True, 5)
+    clock.shift(caught.value.seconds)
+    assert getattr(site, backend)().offer == (6, 5)
+
+
+@by_backend
+@by_client
+def test_a_backend_s_starts_are_counted_apart(site, backend, client, clock, settings):
+    values = {**settings.DJANGO_VERIFY, "RECIPIENT_STARTS_PER_DAY": 8}
+    settings.DJANGO_VERIFY = values
+    for _ in range(8):
+        getattr(site, backend)()
+        verifications.cancel(site.service, PHONE)
+    with pytest.raises(Refused) as caught:
+        getattr(site, backend)()
+    assert 0 < caught.value.seconds <= DAY + 600
+    assert getattr(site, client)().offer == (6, 5)
+    clock.shift(caught.value.seconds)
+    assert getattr(site, backend)().offer == (6, 5)
+
+
 @by_client
 @by_backend
 def test_no_state_needs_an_operator(site, client, backend, clock, unlimited):
@@ -373,11 +405,66 @@ def test_a_test_number_keeps_its_code(site, settings):
 
 
 def test_without_known_devices_strangers_have_their_share(site, settings, unlimited):
-    site.clients().approve()
     assert [site.clients().offer for _ in range(2)] == [(6, 5), (8, 5)]
-    Verification.objects.filter(status="pending").delete()
+    Verification.objects.all().delete()
     settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "KNOWN_DEVICE_DAYS": 0}
     assert [site.clients().offer for _ in range(3)] == [(6, 5), (6, 4), (8, 5)]
+
+
+@by_client
+def test_a_stranger_learns_nothing_of_a_recipient_s_past(site, client, unlimited, clock):
+    """Neither lengths nor guesses report who was approved, by whom, or has a known device."""
+    numbers = [f"+1415555267{n}" for n in range(5)]
+    site.v2(numbers[1]).approve()
+    site.clients(numbers[2]).approve()
+    site.clients(numbers[3]).approve()
+    site.clients(numbers[3], device_token=site.token).approve()
+    site.clients(numbers[4]).approve()
+    devices.forget(Verification.objects.get(to=numbers[4]))
+    face = getattr(site, client)
+    unknown, *others = [[face(to).offer for _ in range(4)] for to in numbers]
+    assert unknown == [(6, 5), (8, 5), (8, 5), (8, 5)]
+    assert others == [unknown] * 4
+
+
+@by_client
+def test_a_backend_s_service_beside_the_clients_leaves_them_the_door(site, client, unlimited):
+    """A host reads its service as it likes: other services of the account may serve clients."""
+    site.service.has_clients = True
+    host = VerifyService.objects.get(sid=make_service(site.service.account).sid)
+    used = 0
+    with suppress(exceptions.MaxSendsReached):
+        while True:
+            row = verifications.start(host, PHONE)
+            for number in range(row.max_checks):
+                verifications.check(host, f"{number:06d}", verification_sid=row.sid)
+            used += row.max_checks
+            verifications.cancel(host, row.sid)
+    assert used == 19
+    assert getattr(site, client)().guesses == 5
+    assert charged() <= A_DAY
+
+
+@pytest.mark.parametrize("lifetime", [600, 7200, 86_400])
+def test_a_long_lifetime_counts_behind_many_short_ones(account, clock, unlimited, lifetime):
+    """What began before twenty others may be guessed at last."""
+    long = make_service(account, lifetime=lifetime)
+    quick = make_service(account, lifetime=120)
+    row = verifications.start(long, PHONE)
+    for _ in range(25):
+        clock.shift(5)
+        verifications.start(quick, PHONE)
+        verifications.cancel(quick, PHONE)
+    clock.shift(lifetime - 126)
+    for number in range(5):
+        verifications.check(long, f"{number:06d}", verification_sid=row.sid)
+    clock.shift(DAY - lifetime + 200 if lifetime == DAY else 0)
+    guesses = 0
+    with suppress(exceptions.VerifyError):
+        while True:
+            another = make_service(account)
+            guesses += verifications.start(another, PHONE).max_checks
+    assert guesses == 15
 
 
 def test_other_services_and_spellings_share_the_budget(account, api, outbox, unlimited):

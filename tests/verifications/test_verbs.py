@@ -7,6 +7,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, OperationalError, transaction
 from django.test import override_settings
+from django.utils import timezone
 
 from django_verify import conf, exceptions, signals, verifications
 from django_verify.crypto import codes
@@ -439,6 +440,17 @@ def test_an_operator_releases_a_recipient(service, outbox, clock):
     assert verifications.start(service, PHONE).max_checks == 5
 
 
+def test_a_release_forgives_what_has_expired_unseen(service, clock):
+    """No job has marked it yet: it is stored as pending."""
+    row = verifications.start(service, PHONE)
+    for number in range(4):
+        verifications.check(service, wrong(codes.reveal(row), number + 1), to=PHONE)
+    clock.shift(600)
+    assert Verification.objects.get().status == "pending"
+    assert verifications.release(row) == 1
+    assert guess_budget.charge(Verification.objects.get(), timezone.now()).guesses == 0
+
+
 def test_a_release_leaves_what_is_live_reserved(account):
     services = [make_service(account) for _ in range(5)]
     rows = [verifications.start(service, PHONE) for service in services[:4]]
@@ -485,6 +497,27 @@ def test_a_shorter_custom_code_shrinks_the_guesses(account, outbox):
             total += 1
         verifications.cancel(service, PHONE)
     assert total == 5
+
+
+def test_a_code_that_is_shortened_beside_another_start_pays_for_it(account, monkeypatch):
+    """Its guesses get dearer, so they are reserved in a row with all others of the recipient."""
+    services = [make_service(account, custom_code_enabled=True) for _ in range(3)]
+    for service in services:
+        verifications.start(service, PHONE, custom_code="1234567890")
+    real, ahead = guess_budget.history, [services[1], services[2]]
+
+    def then_overtaken(*args):
+        found = real(*args)
+        if ahead:
+            verifications.start(ahead.pop(), PHONE, custom_code="1234")
+        return found
+
+    monkeypatch.setattr(guess_budget, "history", then_overtaken)
+    with pytest.raises(exceptions.MaxSendsReached):
+        verifications.start(services[0], PHONE, custom_code="1234")
+    short = Verification.objects.filter(code_length=4)
+    assert sum(row.max_checks for row in short) == 5
+    assert not ahead
 
 
 def test_a_replaced_code_is_not_accepted_by_a_check_on_its_way(account, monkeypatch):

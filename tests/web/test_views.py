@@ -11,7 +11,7 @@ from django.db import OperationalError, connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
-from django.views.debug import ExceptionReporter
+from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 from django_verify import exceptions, verifications
 from django_verify.contact import phones
@@ -20,6 +20,7 @@ from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.senders import SendError
 from django_verify.users import verified_phones
 from django_verify.verifications import clients
+from django_verify.web import cookies
 from django_verify.web.sentences import duration
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_service, wrong
 from tests.scripted import Scripted, configured
@@ -303,7 +304,7 @@ def test_a_browser_that_was_approved_is_known(outbox, settings, clock):
     for number in ("+14155552671", "+15017122661", "+442071838750", "+4915112345678", PHONE):
         visitor.start(number)
         visitor.check(code_in(outbox[-1]))
-        cookie = visitor.client.cookies["verify_device"]
+        cookie = visitor.client.cookies["verify_device_token"]
         tokens.insert(0, cookie.value.split("~")[0])
         clock.shift(1)
     assert cookie.value == "~".join(tokens[:4])
@@ -316,12 +317,23 @@ def test_a_browser_that_was_approved_is_known(outbox, settings, clock):
     clock.shift(1)
     visitor.start()
     visitor.check(code_in(outbox[-1]))
-    assert visitor.client.cookies["verify_device"]["secure"]
+    assert visitor.client.cookies["verify_device_token"]["secure"]
+
+
+def test_the_cookie_is_hidden_in_error_mail(visitor, outbox, rf):
+    """Django hides a cookie there by its name."""
+    visitor.start()
+    visitor.check(code_in(outbox[-1]))
+    request = rf.get("/")
+    name = cookies.NAME
+    request.COOKIES[name] = visitor.client.cookies[name].value
+    shown = SafeExceptionReporterFilter().get_safe_cookies(request)
+    assert shown == {name: SafeExceptionReporterFilter.cleansed_substitute}
 
 
 @pytest.mark.parametrize("given", ["", "~", "x" * 5000, "k.0.0.0", "\u00e9", "~~~~~", 'a"b'])
 def test_a_cookie_that_is_none_harms_nothing(visitor, outbox, given):
-    visitor.client.cookies["verify_device"] = given
+    visitor.client.cookies["verify_device_token"] = given
     visitor.start()
     assert not Verification.objects.get().recognized
     assert visitor.check(code_in(outbox[0])).heading == "Your number is verified"
