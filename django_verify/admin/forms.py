@@ -74,11 +74,28 @@ class PhoneFormField(forms.CharField):
         """Return the number. Raises ValidationError."""
         text = super().clean(value)
         try:
-            return phones.read(text, countries.region(conf.phone_region())).number if text else ""
+            return self.read(text) if text else ""
         except ValueError:
             raise ValidationError(
                 _("Enter a complete phone number such as +14155550100."), code="invalid"
             ) from None
+
+    def read(self, text: str) -> str:
+        """Return the number. Raises ValueError."""
+        return phones.read(text, countries.region(conf.phone_region())).number
+
+
+class ListedPhoneFormField(PhoneFormField):
+    """The same for a number that no country's plan need have."""
+
+    def read(self, text: str) -> str:
+        """Return the number. Raises ValueError."""
+        return listed_number(text).number
+
+
+def listed_number(text: str) -> phones.Phone:
+    """Read a number of a list as an operator types it. Raises ValueError."""
+    return phones.read_listed(text, countries.region(conf.phone_region()))
 
 
 def carriers() -> list[str]:
