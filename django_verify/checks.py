@@ -350,7 +350,7 @@ def _weak_limits(settings: conf.Settings) -> Iterable[CheckMessage]:
     if settings.RECIPIENT_GUESSES_SINCE_APPROVAL > 1000:
         yield checks.Warning(
             "RECIPIENT_GUESSES_SINCE_APPROVAL is above 1000: a code is guessed with 10⁻³.",
-            id="django_verify.W017",
+            id="django_verify.W018",
         )
     if settings.RECIPIENT_GUESSES_PER_DAY_SHORT_CODE > 10:
         yield checks.Warning(

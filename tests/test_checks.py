@@ -202,7 +202,7 @@ def test_e010_a_sender_that_reaches_nobody(sender, settings):
     [
         ({"MAX_CONSECUTIVE_FAILURES": 101}, "W011"),
         ({"RECIPIENT_GUESSES_PER_DAY": 101}, "W012"),
-        ({"RECIPIENT_GUESSES_SINCE_APPROVAL": 1001}, "W017"),
+        ({"RECIPIENT_GUESSES_SINCE_APPROVAL": 1001}, "W018"),
         ({"BASE_URL": ""}, "W013"),
         ({"TEST_NUMBERS": True}, "W041"),
     ],
