@@ -126,7 +126,7 @@ def read(text: str, region: str = "") -> Phone:
 
 
 def read_listed(text: str, region: str = "") -> Phone:
-    """Read a number as people write it, for a list: with `+`, as `listed` does. Raises ValueError."""
+    """Read a number for a list as people write it; with `+` as `listed` does. Raises ValueError."""
     try:
         return read(text, region)
     except ValueError:

@@ -211,9 +211,9 @@ class HttpSender(rest.RestSender):
         for item in _items(_content(callback), _steps(how.list_path)):
             texts = [_read(item, path) if path else "" for path in paths]
             for sid, word, code in _split(texts, how.separator):
-                if sid or callback.attempt_sid:
-                    if known := self.status_of(word, word.lower()):
-                        yield Report(sid, known, rest.code_of(code))
+                known = self.status_of(word, word.lower())
+                if known and (sid or callback.attempt_sid):
+                    yield Report(sid, known, rest.code_of(code))
 
     def _template_id(self, message: Message) -> str:
         if "template_id" not in self.places:

@@ -180,7 +180,7 @@ class RestSender(Sender):
         return known
 
     def shown(self, error: str) -> str:
-        """Return a provider's code as rows and logs may have it: one that we know, or a short one."""
+        """Return a code as rows and logs may have it: one that we know, or a short one."""
         known = self.permanent | self.temporary | self.account
         return error if error in known else code_of(error)
 

@@ -30,7 +30,7 @@ def same(one: str | bytes, other: str | bytes) -> bool:
 
 
 def has_token(url: str, token: str) -> bool:
-    """Whether the query of a URL has our token, once: how those prove themselves who sign nothing."""
+    """Whether the query of a URL has our token, once: the proof of who signs nothing."""
     given = parse_qs(urlsplit(url).query).get("token", [])
     return bool(token) and len(given) == 1 and same(given[0], token)
 

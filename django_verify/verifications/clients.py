@@ -169,6 +169,7 @@ def channels_on_offer(service: VerifyService, to: str = "") -> list[str]:
         for name in wanted
         if name in service.channels
         and channels.CHANNELS[name].compose is not None
+        and channels.is_offered(name)
         and (not to or ("@" in to) == (name == "email"))
     ]
 
@@ -344,6 +345,7 @@ def _mine(sid: str, secret: str, caller: Caller) -> ClientVerification:
 
 def _channel(service: VerifyService, to: str, name: str) -> str:
     fitting = channels_on_offer(service, to)
+    name = channels.ALIASES.get(name, name)
     if not fitting:
         raise ChannelDisabled
     if name and name not in fitting:
