@@ -99,7 +99,7 @@ class AzureSender(rest.RestSender):
 
     def handshake(self, callback: Callback) -> str | None:
         """Return Event Grid's code to it: so it asks whether events are wanted at an address."""
-        if not self.reporting or not self.is_signed(callback):
+        if not self.believes(callback):
             raise CallbackRefused("the token is not ours")
         for event in _events(callback.body):
             if _kind(event) == _VALIDATION:

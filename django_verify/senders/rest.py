@@ -149,11 +149,17 @@ class RestSender(Sender):
         reports = None
         # An error of a parser holds what it read, so none may be the context of ours.
         with contextlib.suppress(ValueError, RecursionError):
-            if self.reporting and self.is_signed(callback):
+            if self.believes(callback):
                 reports = list(self.read(callback))
         if reports is None:
             raise CallbackRefused("not signed by the provider, or not to be read")
         return reports
+
+    def believes(self, callback: Callback) -> bool:
+        """Whether the site takes reports and the provider signed this; what is unreadable is not."""
+        with contextlib.suppress(ValueError):
+            return self.reporting and self.is_signed(callback)
+        return False
 
     def is_signed(self, callback: Callback) -> bool:
         """Whether the provider signed it, in constant time; a ValueError is a no."""

@@ -1,5 +1,7 @@
 """RCS: `rbm` on the wire, `rcs` in rows, and only where a sender serves it."""
 
+import json
+
 import pytest
 
 from django_verify import exceptions, verifications
@@ -67,7 +69,7 @@ def test_a_service_may_leave_it_out(api, service, rcs):
 
 @pytest.mark.parametrize("name", ["rbm", "rcs"])
 def test_sms_stands_behind_it(api, service, outbox, rcs, name):
-    wished = '{"%s": {"enabled": true}, "sms": {"enabled": true}}' % name
+    wished = json.dumps({name: {"enabled": True}, "sms": {"enabled": True}})
     form = {"To": PHONE, "Channel": "auto", "ChannelConfiguration": wished}
     assert api.post(f"Services/{service.sid}/Verifications", form).status == 201
     attempt = VerificationAttempt.objects.get()
