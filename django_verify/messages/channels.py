@@ -362,7 +362,7 @@ def _join(sentences: list[str], locale: str) -> str:
 
 
 def _has_rcs() -> bool:
-    return any("rcs" in sender.channels for sender in senders.configured().values())
+    return senders.serves("rcs")
 
 
 def _has_sna() -> bool:

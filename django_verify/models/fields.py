@@ -147,7 +147,7 @@ class PhoneField(PhoneNumberField):
 class ListedPhoneField(PhoneField):
     """A number of a list, which no country's plan need have; its model looks at the form."""
 
-    default_validators = ()
+    default_validators: list[Any] = []
 
 
 def e164(number: Any) -> str:

@@ -156,7 +156,7 @@ class RestSender(Sender):
         return reports
 
     def believes(self, callback: Callback) -> bool:
-        """Whether the site takes reports and the provider signed this; what is unreadable is not."""
+        """Whether it is signed by the provider; what cannot be read is not."""
         with contextlib.suppress(ValueError):
             return self.reporting and self.is_signed(callback)
         return False

@@ -17,7 +17,7 @@ from typing import Any
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import conf, proofs, sids, signals
+from django_verify import conf, proofs, senders, sids, signals
 from django_verify.contact import countries, emails, phones, typed
 from django_verify.crypto import codes
 from django_verify.db import queries
@@ -162,14 +162,17 @@ def offered() -> VerifyService:
 
 
 def channels_on_offer(service: VerifyService, to: str = "") -> list[str]:
-    """Return the channels that a client may name, the preferred one first; for one recipient."""
+    """Return the channels that a client may name, the preferred one first; for one recipient.
+
+    One that no sender of the site serves would only fail.
+    """
     wanted = service.client_channels or list(channels.CHANNELS)
     return [
         name
         for name in wanted
         if name in service.channels
         and channels.CHANNELS[name].compose is not None
-        and channels.is_offered(name)
+        and senders.serves(name)
         and (not to or ("@" in to) == (name == "email"))
     ]
 
