@@ -1,5 +1,7 @@
 """The system checks: each id can be reached, and a good configuration is silent."""
 
+import inspect
+import re
 from io import StringIO
 
 import pytest
@@ -349,3 +351,10 @@ def test_the_check_of_pairs_waits_for_the_first_migration(settings, monkeypatch)
     assert checks.check_test_numbers(databases=["default"]) == []
     settings.DJANGO_VERIFY = {"NO_KEY": 1}
     assert checks.check_test_numbers(databases=["default"]) == []
+
+
+def test_no_two_checks_have_one_id():
+    source = inspect.getsource(checks)
+    found = re.findall(r'id="(django_verify\.[EW][0-9]{3})"', source)
+    assert len(found) > 20
+    assert len(found) == len(set(found))
