@@ -1,6 +1,7 @@
 """The system checks: each id can be reached, and a good configuration is silent."""
 
 import ast
+import inspect
 import re
 from io import StringIO
 from pathlib import Path
@@ -441,3 +442,10 @@ def test_every_check_is_documented():
     listed = re.findall(r"^\| `([EW]\d{3})` \|", text, re.MULTILINE)
     assert sorted(known) == sorted(set(listed))
     assert len(listed) == len(set(listed))
+
+
+def test_no_two_checks_have_one_id():
+    source = inspect.getsource(checks)
+    found = re.findall(r'id="(django_verify\.[EW][0-9]{3})"', source)
+    assert len(found) > 20
+    assert len(found) == len(set(found))

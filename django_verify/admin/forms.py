@@ -17,7 +17,7 @@ from django_verify.contact import countries, emails, phones
 from django_verify.contact.typed import plain
 from django_verify.exceptions import InvalidParameter
 from django_verify.messages import channels
-from django_verify.messages.channels import CHANNELS
+from django_verify.messages.channels import CHANNELS, is_offered
 from django_verify.models import Template, VerifyService
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _LABELS = {
     "call": _("Phone call"),
     "whatsapp": _("WhatsApp"),
     "telegram": _("Telegram"),
+    "rcs": _("RCS message"),
     "email": _("E-mail"),
     "sna": _("Silent network (SNA)"),
 }
@@ -74,21 +75,42 @@ class PhoneFormField(forms.CharField):
         """Return the number. Raises ValidationError."""
         text = super().clean(value)
         try:
-            return phones.read(text, countries.region(conf.phone_region())).number if text else ""
+            return self.read(text) if text else ""
         except ValueError:
             raise ValidationError(
                 _("Enter a complete phone number such as +14155550100."), code="invalid"
             ) from None
 
+    def read(self, text: str) -> str:
+        """Return the number. Raises ValueError."""
+        return phones.read(text, countries.region(conf.phone_region())).number
+
+
+class ListedPhoneFormField(PhoneFormField):
+    """The same for a number that no country's plan need have."""
+
+    def read(self, text: str) -> str:
+        """Return the number. Raises ValueError."""
+        return listed_number(text).number
+
+
+def listed_number(text: str) -> phones.Phone:
+    """Read a number of a list as an operator types it. Raises ValueError."""
+    return phones.read_listed(text, countries.region(conf.phone_region()))
+
 
 def carriers() -> list[str]:
     """Return the channels that carry a code, and so have senders."""
-    return [channel.name for channel in CHANNELS.values() if channel.compose]
+    return [
+        channel.name
+        for channel in CHANNELS.values()
+        if channel.compose and is_offered(channel.name)
+    ]
 
 
 def switches() -> list[str]:
     """Return the channels that an operator can enable: `sna` too where it has a provider."""
-    sna = [name for name in ("sna",) if CHANNELS[name].is_offered()]
+    sna = [name for name in ("sna",) if is_offered(name)]
     return carriers() + sna
 
 

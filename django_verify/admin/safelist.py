@@ -11,19 +11,19 @@ from django.utils.translation import gettext_lazy as _
 
 from django_verify import sids
 from django_verify.admin.closed import ClosedAdmin
-from django_verify.admin.forms import PhoneFormField, key_of
+from django_verify.admin.forms import ListedPhoneFormField, listed_number
 from django_verify.admin.verifications import sees_recipients
 from django_verify.contact import phones
 from django_verify.contact.typed import plain
 from django_verify.models import SafeListNumber
-from django_verify.models.fields import PhoneField
+from django_verify.models.fields import ListedPhoneField
 
 
 @admin.register(SafeListNumber)
 class SafeListNumberAdmin(ClosedAdmin):
     """Numbers that fraud checks let pass, masked for most viewers."""
 
-    formfield_overrides = {PhoneField: {"form_class": PhoneFormField}}
+    formfield_overrides = {ListedPhoneField: {"form_class": ListedPhoneFormField}}
     list_select_related = ("account",)
     search_fields = ("sid",)
     search_help_text = _("A SID, or a whole phone number such as +14155550100.")
@@ -55,7 +55,10 @@ class SafeListNumberAdmin(ClosedAdmin):
             return queryset, False
         if sids.is_sid("GN", term):
             return queryset.filter(pk=sids.canonical(term)), False
-        return queryset.filter(key=key_of(term)), False
+        try:
+            return queryset.filter(key=listed_number(term).key), False
+        except ValueError:
+            return queryset.none(), False
 
     @admin.display(description=_("phone number"))
     def full_number(self, obj: SafeListNumber) -> str:

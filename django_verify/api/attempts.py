@@ -29,8 +29,7 @@ CHANNELS = ("sms", "call", "email", "whatsapp", "rbm", "telegram")
 
 _PREFIX = re.compile(r"\+[0-9]{1,15}\Z")
 _CONVERTED = Q(verification__status=Verification.Status.APPROVED)
-_OURS = {"rbm": "rcs"}
-_THEIRS = {ours: theirs for theirs, ours in _OURS.items()}
+_THEIRS = {ours: theirs for theirs, ours in channels.ALIASES.items()}
 # A call's progress in the vendor's words; "sent" means the provider's acceptance.
 _CALL_STATUS = {
     "queued": "queued",
@@ -212,7 +211,7 @@ def _columns(filters: dict[str, Any]) -> dict[str, Any]:
         for name, value in filters.items()
     }
     if "channel" in columns:
-        columns["channel"] = _OURS.get(columns["channel"], columns["channel"])
+        columns["channel"] = channels.ALIASES.get(columns["channel"], columns["channel"])
     return columns
 
 

@@ -39,7 +39,7 @@ class SafeListViewSet(Create, Fetch, Delete, Resource):
     def get_object(self) -> SafeListNumber:
         """Return the entry of the number in the path. Raises NotFound."""
         try:
-            key = phones.parse(self.kwargs["phone_number"]).key
+            key = phones.listed(self.kwargs["phone_number"]).key
         except ValueError:
             raise NotFound from None
         rows: QuerySet[SafeListNumber] = self.get_queryset().filter(key=key)
@@ -49,7 +49,7 @@ class SafeListViewSet(Create, Fetch, Delete, Resource):
     def perform_create(self, phone_number: str) -> SafeListNumber:
         """Write the number; the unique constraint refuses a second one, also a concurrent one."""
         try:
-            given = phones.parse(phone_number)
+            given = phones.listed(phone_number)
         except ValueError as error:
             raise InvalidParameter("phone_number", str(error)) from None
         entry = SafeListNumber(account=self.account, phone_number=given.number)

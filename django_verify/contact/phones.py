@@ -87,6 +87,19 @@ def parse(value: str) -> Phone:
     return Phone(number, fold(number), region)
 
 
+def listed(value: str) -> Phone:
+    """Read a number in E.164 for a list, one that no country's plan has included.
+
+    Raises ValueError when it is not written so.
+    """
+    try:
+        return parse(value)
+    except ValueError:
+        if not _E164.match(value):
+            raise
+    return Phone(value, fold(value), "")
+
+
 def read(text: str, region: str = "") -> Phone:
     """Read a number as people write it, in international form or in that of a region.
 
@@ -95,14 +108,8 @@ def read(text: str, region: str = "") -> Phone:
     region of the same national plan is found too. Raises ValueError for letters, extensions and
     anything else, and for a region without numbers.
     """
-    text = text.strip()
-    if len(text) > _LONGEST:
-        raise ValueError("too long for a phone number")
+    plus, digits = _dialled(text)
     home = _home(region)
-    found = _DIALLED.match(typed.joined(_TEL.sub("", typed.plain(text), count=1)))
-    if found is None:
-        raise ValueError("not a phone number")
-    plus, digits = found.groups()
     if plus:
         return _first([("+" + digits, None)])
     spellings: list[tuple[str, str | None]] = [*_overseas(digits, home)]
@@ -116,6 +123,17 @@ def read(text: str, region: str = "") -> Phone:
         return _first(spellings)
     except ValueError:
         return _of_the_plan(digits, home)
+
+
+def read_listed(text: str, region: str = "") -> Phone:
+    """Read a number for a list as people write it; with `+` as `listed` does. Raises ValueError."""
+    try:
+        return read(text, region)
+    except ValueError:
+        plus, digits = _dialled(text)
+        if not plus:
+            raise
+    return listed("+" + digits)
 
 
 def display(number: str) -> str:
@@ -163,6 +181,17 @@ def mask(number: str) -> str:
     if len(number) < 8:
         return "*" * len(number)
     return number[:4] + "*" * (len(number) - 6) + number[-2:]
+
+
+def _dialled(text: str) -> tuple[str, str]:
+    """Return a `+`, if there is one, and the digits. Raises ValueError for anything else."""
+    text = text.strip()
+    if len(text) > _LONGEST:
+        raise ValueError("too long for a phone number")
+    found = _DIALLED.match(typed.joined(_TEL.sub("", typed.plain(text), count=1)))
+    if found is None:
+        raise ValueError("not a phone number")
+    return found[1], found[2]
 
 
 def _home(region: str) -> str | None:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from django_verify import conf
+from django_verify import conf, senders
 from django_verify.contact import emails, phones
 from django_verify.exceptions import (
     ChannelDisabled,
@@ -119,8 +119,9 @@ class Draft:
 class Channel:
     """One row: its recipient rule, the locales it speaks, how it composes its message.
 
-    `unrouted` is raised when no sender serves it. A channel without `compose` carries no code;
-    `is_offered` returns whether the site has what it needs instead. `template_kind` is the word by
+    `unrouted` is raised when no sender serves it. A channel without `compose` carries no code.
+    `is_offered` returns whether the site has what the channel needs; without it every site has the
+    channel. `alias` is another name of it on the wire. `template_kind` is the word by
     which templates name the channel; empty for one that takes none. Where it `names_payment`, the
     text can have an amount and a payee in it.
     """
@@ -131,7 +132,8 @@ class Channel:
     compose: Callable[[Draft], Message] | None = None
     unrouted: type[VerifyError] = ChannelDisabled
     bad_locale: type[VerifyError] | None = None
-    is_offered: Callable[[], bool] = bool
+    is_offered: Callable[[], bool] | None = None
+    alias: str = ""
     template_kind: str = ""
     names_payment: bool = True
 
@@ -141,10 +143,16 @@ def get(name: str) -> Channel:
 
     Raises InvalidParameter for one that does not exist, or that needs a provider and has none.
     """
-    channel = CHANNELS.get(name)
-    if channel is None or not (channel.compose or channel.is_offered()):
+    channel = CHANNELS.get(ALIASES.get(name, name))
+    if channel is None or not (channel.is_offered is None or channel.is_offered()):
         raise InvalidParameter("channel", "not an available channel")
     return channel
+
+
+def is_offered(name: str) -> bool:
+    """Whether the site has the channel."""
+    channel = CHANNELS.get(name)
+    return channel is not None and (channel.is_offered is None or channel.is_offered())
 
 
 def parse_recipient(to: str) -> Recipient:
@@ -290,6 +298,13 @@ def _telegram(draft: Draft) -> Message:
     return Message("telegram", draft.to, body, draft.attempt_sid, draft.locale, code=draft.code)
 
 
+def _rcs(draft: Draft) -> Message:
+    """Compose the text of an SMS, without the lines that programs on the phone read."""
+    text = _text(draft)
+    body = _join([text, _warning(draft)], draft.locale) if draft.warn else text
+    return Message("rcs", draft.to, body, draft.attempt_sid, draft.language, code=draft.code)
+
+
 def _mail(draft: Draft) -> Message:
     subject = _sentence(draft, "email", "Your %(friendly_name)s verification code")
     minutes = str(draft.minutes)
@@ -347,6 +362,10 @@ def _join(sentences: list[str], locale: str) -> str:
     return " ".join([*(s if s[-1] in ".。।!?！？…" else s + stop for s in head), tail])
 
 
+def _has_rcs() -> bool:
+    return senders.serves("rcs")
+
+
 def _has_sna() -> bool:
     return conf.current().SNA is not None
 
@@ -382,8 +401,18 @@ CHANNELS = {
         ),
         Channel("whatsapp", _phone, compose=_whatsapp, unrouted=WhatsappNotConfigured),
         Channel("telegram", _phone, compose=_telegram, names_payment=False),
+        Channel(
+            "rcs",
+            _phone,
+            compose=_rcs,
+            is_offered=_has_rcs,
+            alias="rbm",
+            template_kind="sms",
+        ),
         Channel("email", _email, compose=_mail, unrouted=EmailNotConfigured),
         Channel("sna", _phone, is_offered=_has_sna),
         Channel("auto", _phone, is_offered=_has_sna),
     )
 }
+#: What a channel is called on the wire as well, such as `rbm` (RCS business messaging).
+ALIASES = {channel.alias: name for name, channel in CHANNELS.items() if channel.alias}

@@ -686,7 +686,7 @@ class Migration(migrations.Migration):
             name='SafeListNumber',
             fields=[
                 ('sid', django_verify.models.fields.SidField('GN', default=functools.partial(django_verify.sids.new, *('GN',), **{}), editable=False, primary_key=True, serialize=False, verbose_name='SID')),
-                ('phone_number', django_verify.models.fields.PhoneField(max_length=128, region=None, verbose_name='phone number')),
+                ('phone_number', django_verify.models.fields.ListedPhoneField(max_length=128, region=None, verbose_name='phone number')),
                 ('key', models.CharField(editable=False, max_length=16)),
                 ('date_created', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
                 ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='safe_list', to='django_verify.account', verbose_name='account')),

@@ -144,6 +144,12 @@ class PhoneField(PhoneNumberField):
         return PhoneNumber(raw_input=value)
 
 
+class ListedPhoneField(PhoneField):
+    """A number of a list, which no country's plan need have; its model looks at the form."""
+
+    default_validators: list[Any] = []
+
+
 def e164(number: Any) -> str:
     """Return a number in E.164, however the host formats numbers; an invalid one as written."""
     if isinstance(number, str):

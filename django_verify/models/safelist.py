@@ -12,11 +12,11 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import sids
 from django_verify.contact import phones
 from django_verify.models.accounts import Account
-from django_verify.models.fields import PhoneField, SidField, e164
+from django_verify.models.fields import ListedPhoneField, SidField, e164
 
 
 class SafeListNumber(models.Model):
-    """One number, whose every spelling is the same entry."""
+    """One number in E.164, in use or not, whose every spelling is the same entry."""
 
     sid = SidField("GN", primary_key=True, default=sids.safe_list_number, editable=False)
     account = models.ForeignKey(
@@ -26,7 +26,7 @@ class SafeListNumber(models.Model):
         verbose_name=_("account"),
         db_index=False,  # the unique constraint begins with it
     )
-    phone_number = PhoneField(_("phone number"))
+    phone_number = ListedPhoneField(_("phone number"))
     key = models.CharField(max_length=16, editable=False)
     date_created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
@@ -55,7 +55,7 @@ class SafeListNumber(models.Model):
         if not self.phone_number:
             return
         try:
-            key = phones.parse(self.number).key
+            key = phones.listed(self.number).key
         except ValueError as error:
             raise ValidationError({"phone_number": str(error)}) from None
         others = SafeListNumber.objects.exclude(pk=self.pk)

@@ -24,7 +24,7 @@ AUTOFILL_DOMAIN_LENGTH = 46
 BUCKET_MAX = 999_999_999
 _PURPOSE = re.compile(r"[a-z0-9_-]{1,32}\Z")
 UNIQUE_NAME = re.compile(r"^[0-9A-Za-z_.-]+\Z")
-DEFAULT_CHANNELS = ("sms", "call", "whatsapp", "telegram", "email", "sna")
+DEFAULT_CHANNELS = ("sms", "call", "whatsapp", "telegram", "rcs", "email", "sna")
 
 #: The code of the validation error for a restricted word, which has a number of its own.
 RESTRICTED = "restricted_word"

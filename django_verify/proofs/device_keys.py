@@ -54,7 +54,7 @@ def purge(limit: int = 1000) -> int:
     before = timezone.now() - KEPT
     unused = rows().filter(date_created__lt=before, used_at__lt=before)
     over = list(unused.values_list("pk", flat=True)[:limit])
-    return rows().filter(pk__in=over).delete()[0] if over else 0
+    return unused.filter(pk__in=over).delete()[0] if over else 0
 
 
 def _digest(key_id: str) -> str:

@@ -38,6 +38,7 @@ __all__ = [
     "configured",
     "get",
     "route",
+    "serves",
 ]
 
 
@@ -55,6 +56,11 @@ def configured() -> dict[str, Sender]:
 def get(alias: str) -> Sender:
     """Return one sender. Raises ImproperlyConfigured for an unknown alias."""
     return _backends.by_alias.get(alias) or _backends[alias]
+
+
+def serves(channel: str) -> bool:
+    """Whether any configured sender serves a channel."""
+    return any(channel in sender.channels for sender in configured().values())
 
 
 def route(channel: str, preferred: Sequence[str] = (), country: str = "") -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import Callback, Message, Receipt, Report
@@ -75,8 +75,7 @@ class AfricasTalkingSender(rest.RestSender):
 
     def is_signed(self, callback: Callback) -> bool:
         """Look for the token in the query, once."""
-        given = parse_qs(urlsplit(callback.url).query).get("token", [])
-        return len(given) == 1 and signatures.same(given[0], self.callback_token)
+        return signatures.has_token(callback.url, self.callback_token)
 
     def read(self, callback: Callback) -> Iterable[Report]:
         """Read a delivery report."""

@@ -8,7 +8,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from django_verify.senders import rest, signatures, templates
 from django_verify.senders.base import Callback, Message, Receipt, Report
@@ -96,8 +96,7 @@ class AliyunSender(rest.RestSender):
 
     def is_signed(self, callback: Callback) -> bool:
         """Look for the token in the query, once."""
-        given = parse_qs(urlsplit(callback.url).query).get("token", [])
-        return len(given) == 1 and signatures.same(given[0], self.callback_token)
+        return signatures.has_token(callback.url, self.callback_token)
 
     def read(self, callback: Callback) -> Iterable[Report]:
         """Read the reports of some messages, which come together."""

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from email.utils import format_datetime
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import Callback, CallbackRefused, Message, Receipt, Report
@@ -99,7 +99,7 @@ class AzureSender(rest.RestSender):
 
     def handshake(self, callback: Callback) -> str | None:
         """Return Event Grid's code to it: so it asks whether events are wanted at an address."""
-        if not self.reporting or not self.is_signed(callback):
+        if not self.believes(callback):
             raise CallbackRefused("the token is not ours")
         for event in _events(callback.body):
             if _kind(event) == _VALIDATION:
@@ -109,8 +109,7 @@ class AzureSender(rest.RestSender):
 
     def is_signed(self, callback: Callback) -> bool:
         """Look for the token in the query, once."""
-        given = parse_qs(urlsplit(callback.url).query).get("token", [])
-        return len(given) == 1 and signatures.same(given[0], self.callback_token)
+        return signatures.has_token(callback.url, self.callback_token)
 
     def read(self, callback: Callback) -> Iterable[Report]:
         """Read the events of some messages, which come together."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from django_verify.net import client
 from django_verify.senders import rest, signatures
@@ -181,8 +181,8 @@ class HttpSender(rest.RestSender):
         code = next(filter(None, codes), "")
         if not self.success:
             return code
-        fine = all(condition.holds(_read(data, condition.path)) for condition in self.success)
-        return "" if fine else rest.code_of(code) or "refused"
+        fine = all(condition.holds(data) for condition in self.success)
+        return "" if fine else self.shown(code) or "refused"
 
     def is_signed(self, callback: Callback) -> bool:
         """Look at the HMAC of the body, the token in the query, or the secret of the URL.
@@ -193,11 +193,10 @@ class HttpSender(rest.RestSender):
         if how is None:
             return False
         if how.token:
-            given = parse_qs(urlsplit(callback.url).query).get("token", [])
-            return len(given) == 1 and signatures.same(given[0], how.token)
+            return signatures.has_token(callback.url, how.token)
         if how.by_url:
             return bool(callback.attempt_sid)
-        content = callback.body or urlsplit(callback.url).query.encode()
+        content = _reported(callback)
         digest = signatures.digest(how.secret, content, method=how.algorithm)
         text = digest.hex() if how.encoding == "hex" else signatures.encoded(digest)
         given_text = callback.headers.get(how.header.lower(), "")
@@ -212,7 +211,7 @@ class HttpSender(rest.RestSender):
         for item in _items(_content(callback), _steps(how.list_path)):
             texts = [_read(item, path) if path else "" for path in paths]
             for sid, word, code in _split(texts, how.separator):
-                known = self.statuses.get(word.lower())
+                known = self.status_of(word, word.lower())
                 if known and (sid or callback.attempt_sid):
                     yield Report(sid, known, rest.code_of(code))
 
@@ -251,9 +250,16 @@ class _Condition:
     texts: frozenset[str]
     beginnings: tuple[str, ...]
 
-    def holds(self, text: str) -> bool:
-        """Whether the value is one of those, or begins as one."""
-        return text in self.texts or text.startswith(self.beginnings)
+    def holds(self, data: object) -> bool:
+        """Whether the value is one of those, or begins as one.
+
+        A plain text has nothing at a path, not even no error, and an object is no value.
+        """
+        if self.path and isinstance(data, str):
+            return False
+        value = _at(data, self.path)
+        text = _text(value)
+        return not (value and not text) and (text in self.texts or text.startswith(self.beginnings))
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
@@ -296,24 +302,32 @@ def _texts_of(values: Collection[Any]) -> frozenset[str]:
 
 def _read(data: object, path: Steps) -> str:
     """Return the value at a path; empty where there is none, or null, or more than a value."""
+    return _text(_at(data, path))
+
+
+def _at(data: object, path: Steps) -> object:
+    """Return what is at a path through decoded JSON; None where there is nothing."""
     for step in path:
         if isinstance(data, dict):
             data = data.get(step, data.get(str(step)))
         elif isinstance(data, list) and isinstance(step, int) and step < len(data):
             data = data[step]
         else:
-            return ""
-    return _text(data)
+            return None
+    return data
 
 
 def _content(callback: Callback) -> object:
     """Return the members of a report, wherever it has them. Raises ValueError."""
-    text = callback.body.decode().strip()
+    text = _reported(callback).decode().strip()
     if text.startswith(("{", "[")):
         return rest.parsed(text.encode())
-    if not text or callback.method == "GET":
-        text = urlsplit(callback.url).query
     return dict(parse_qsl(text, keep_blank_values=True))
+
+
+def _reported(callback: Callback) -> bytes:
+    """Return the body, or the query of a report without one: what is signed is what is read."""
+    return callback.body if callback.body.strip() else urlsplit(callback.url).query.encode()
 
 
 def _items(data: object, path: Steps) -> Iterator[dict[str, object]]:

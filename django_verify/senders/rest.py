@@ -109,7 +109,7 @@ class RestSender(Sender):
         answer = ask(self.request(message))
         data = self.decode(answer)
         error = self.error(data)
-        code = code_of(error)
+        code = self.shown(error)
         if error or not 200 <= answer.status < 300:
             raise self._refusal(answer, data, code)
         receipt = self.receipt(data)
@@ -149,11 +149,17 @@ class RestSender(Sender):
         reports = None
         # An error of a parser holds what it read, so none may be the context of ours.
         with contextlib.suppress(ValueError, RecursionError):
-            if self.reporting and self.is_signed(callback):
+            if self.believes(callback):
                 reports = list(self.read(callback))
         if reports is None:
             raise CallbackRefused("not signed by the provider, or not to be read")
         return reports
+
+    def believes(self, callback: Callback) -> bool:
+        """Whether it is signed by the provider; what cannot be read is not."""
+        with contextlib.suppress(ValueError):
+            return self.reporting and self.is_signed(callback)
+        return False
 
     def is_signed(self, callback: Callback) -> bool:
         """Whether the provider signed it, in constant time; a ValueError is a no."""
@@ -164,18 +170,25 @@ class RestSender(Sender):
         raise NotImplementedError
 
     def report(self, sid: str, status: str, code: str = "", *price: str) -> list[Report]:
-        """Return the report of one message; none for a status without a meaning here.
+        """Return the report of one message; none for a status without a meaning here."""
+        known = self.status_of(status, status) if sid else ""
+        return [Report(sid, known, code_of(code), *money(*price))] if known else []
+
+    def status_of(self, word: str, key: str) -> str:
+        """Return the meaning of a provider's word, which is in the table under a key.
 
         A provider may add to its words at any time: an unknown one is logged, and is no error.
         """
-        known = self.statuses.get(status)
-        if sid and status and not known:
-            logger.info(
-                "%r reported a status without a meaning here: %s", self.alias, code_of(status)
-            )
-        if not (sid and known):
-            return []
-        return [Report(sid, known, code_of(code), *money(*price))]
+        known = self.statuses.get(key, "")
+        if word and not known:
+            text = "%r reported a status without a meaning here: %s"
+            logger.info(text, self.alias, code_of(word))
+        return known
+
+    def shown(self, error: str) -> str:
+        """Return a code as rows and logs may have it: one that we know, or a short one."""
+        known = self.permanent | self.temporary | self.account
+        return error if error in known else code_of(error)
 
     def callback_of(self, message: Message) -> str:
         """Return the URL for reports; empty when they could not be verified, or it is too long."""

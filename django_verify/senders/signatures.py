@@ -9,6 +9,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from urllib.parse import parse_qs, urlsplit
 
 from django_verify.senders.rest import parsed, pick
 
@@ -26,6 +27,12 @@ def digest(secret: str, *parts: str | bytes, method: str = "sha256") -> bytes:
 def same(one: str | bytes, other: str | bytes) -> bool:
     """Compare in constant time; any text will do."""
     return hmac.compare_digest(_bytes(one), _bytes(other))
+
+
+def has_token(url: str, token: str) -> bool:
+    """Whether the query of a URL has our token, once: the proof of who signs nothing."""
+    given = parse_qs(urlsplit(url).query).get("token", [])
+    return bool(token) and len(given) == 1 and same(given[0], token)
 
 
 def decoded(text: str) -> bytes:

@@ -148,7 +148,7 @@ class TwilioSender(rest.RestSender):
         sealed = dict(parse_qsl(urlsplit(callback.url).query)).get("speak")
         if sealed is None:
             return None
-        if not self.reporting or not self.is_signed(callback):
+        if not self.believes(callback):
             raise CallbackRefused("the signature is not the provider's")
         try:
             return self._vault().decrypt(sealed.encode(), ttl=_KEY_SECONDS).decode()

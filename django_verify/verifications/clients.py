@@ -16,7 +16,7 @@ from typing import Any
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import conf, proofs, sids, signals
+from django_verify import conf, proofs, senders, sids, signals
 from django_verify.contact import countries, emails, phones, typed
 from django_verify.crypto import codes
 from django_verify.db import queries
@@ -160,13 +160,17 @@ def offered() -> VerifyService:
 
 
 def channels_on_offer(service: VerifyService, to: str = "") -> list[str]:
-    """Return the channels that a client may name, the preferred one first; for one recipient."""
+    """Return the channels that a client may name, the preferred one first; for one recipient.
+
+    One that no sender of the site serves would only fail.
+    """
     wanted = service.client_channels or list(channels.CHANNELS)
     return [
         name
         for name in wanted
         if name in service.channels
         and channels.CHANNELS[name].compose is not None
+        and senders.serves(name)
         and (not to or ("@" in to) == (name == "email"))
     ]
 
@@ -342,6 +346,7 @@ def _mine(sid: str, secret: str, caller: Caller) -> ClientVerification:
 
 def _channel(service: VerifyService, to: str, name: str) -> str:
     fitting = channels_on_offer(service, to)
+    name = channels.ALIASES.get(name, name)
     if not fitting:
         raise ChannelDisabled
     if name and name not in fitting:

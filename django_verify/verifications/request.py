@@ -40,7 +40,7 @@ from django_verify.verifications import carrier_lookup, sna, testnumbers
 AUTO = ("sna", "sms", "whatsapp", "call")
 
 # What may stand behind a channel, where the caller wishes for both.
-_BEHIND = {"whatsapp": "sms", "telegram": "sms", "sms": "telegram"}
+_BEHIND = {"whatsapp": "sms", "telegram": "sms", "rcs": "sms", "sms": "telegram"}
 
 _APP_HASH = re.compile(r"[0-9A-Za-z+/]{11}\Z")
 _SEND_DIGITS = re.compile(r"[0-9wW#*]{1,32}\Z")
@@ -283,7 +283,8 @@ def _wishes(request: StartRequest) -> list[str]:
     if request.channel == "email":
         return []
     names = []
-    for name, options in request.channel_configuration.items():
+    for given, options in request.channel_configuration.items():
+        name = channels.ALIASES.get(given, given)
         known = name in channels.CHANNELS and name not in {"auto", "email"}
         if not (known and isinstance(options, dict) and isinstance(options.get("enabled"), bool)):
             raise InvalidParameter(

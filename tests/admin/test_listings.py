@@ -31,6 +31,17 @@ def test_a_number_is_added_once(boss, account):
     assert boss.post(f"{SAFE}add/", {**form, "account": other.sid}).status_code == 302
 
 
+@pytest.mark.parametrize("typed", ["+18001234567", "+1 (800) 123-4567", "tel:+1-800-123-4567"])
+def test_a_number_of_no_plan_is_added_and_found(boss, account, typed):
+    form = {"account": account.sid, "phone_number": typed}
+    assert boss.post(f"{SAFE}add/", form).status_code == 302
+    entry = SafeListNumber.objects.get()
+    assert (entry.number, entry.key) == ("+18001234567", "+18001234567")
+    assert "on the list already" in errors(boss.post(f"{SAFE}add/", form))
+    assert boss.get(SAFE, {"q": typed}).context["cl"].result_count == 1
+    assert boss.get(f"{SAFE}{entry.pk}/change/").status_code == 200
+
+
 @pytest.mark.parametrize("number", ["", "x", "415 555 2671", "+1"])
 def test_what_is_no_number_is_refused(boss, account, number):
     response = boss.post(f"{SAFE}add/", {"account": account.sid, "phone_number": number})

@@ -86,7 +86,7 @@ def test_channels_and_their_senders_are_chosen(boss, two_senders):
         },
     )  # fmt: skip
     service.refresh_from_db()
-    assert service.channels == ["sms", "email", "sna"]
+    assert service.channels == ["sms", "email", "rcs", "sna"]  # what has no row stays as it is
     assert service.senders == {"sms": ["spare", "memory"], "email": ["mail"]}
     message = LogEntry.objects.get().get_change_message()
     assert message == "Changed Channels and senders."
@@ -196,7 +196,7 @@ def test_a_service_is_added_to_an_account(boss, account):
     boss.post(f"{SERVICES}add/", data)
     service = VerifyService.objects.get()
     assert (service.account, service.friendly_name) == (account, "Shop")
-    assert service.channels == ["sms", "call", "whatsapp", "telegram", "email", "sna"]
+    assert service.channels == ["sms", "call", "whatsapp", "telegram", "email", "rcs", "sna"]
     assert service.senders == {}
 
 

@@ -4,6 +4,7 @@ import threading
 from urllib.parse import quote
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 
 from django_verify.contact import phones
@@ -60,6 +61,41 @@ def test_every_spelling_is_one_entry(api, account, one, other):
     assert is_safe_listed(account.sid, phones.parse(other).key)
     assert api.delete(f"{NUMBERS}/{other}").status == 204
     assert not SafeListNumber.objects.exists()
+
+
+# The vendor's own example, and others that no plan has: too short, too long, no calling code.
+UNASSIGNED = ["+18001234567", "+1234567", "+449999999999", "+9991234567", "+999123456789012"]
+
+
+@pytest.mark.parametrize("number", UNASSIGNED)
+def test_a_number_of_no_plan_is_listed_too(api, account, number):
+    made = api.post(NUMBERS, {"PhoneNumber": number})
+    assert (made.status, made.data["phone_number"]) == (201, number)
+    assert made.data["url"].endswith(number)
+    refused(api.post(NUMBERS, {"PhoneNumber": number}), 409, 60411)
+    assert is_safe_listed(account.sid, phones.fold(number))
+    entry = SafeListNumber.objects.get()
+    assert (entry.number, entry.key) == (number, phones.fold(number))
+    entry.full_clean()
+    assert api.get(f"{NUMBERS}/{number}").data == made.data
+    assert api.delete(f"{NUMBERS}/{number}").status == 204
+
+
+@pytest.mark.parametrize("text", ["+123456", "+0123456789", "+1234567890123456", "18001234567"])
+def test_no_list_takes_what_is_not_e164(api, account, text):
+    refused(api.post(NUMBERS, {"PhoneNumber": text}), 400, 60200)
+    with pytest.raises(ValidationError):
+        SafeListNumber(account=account, phone_number=text).full_clean()
+
+
+@pytest.mark.parametrize("region", ["DE", "US", "GB"])
+@pytest.mark.parametrize("form", ["E164", "NATIONAL", "INTERNATIONAL", "RFC3966"])
+def test_a_number_of_no_plan_is_kept_as_it_is_by_every_host(api, settings, region, form):
+    settings.PHONENUMBER_DEFAULT_FORMAT = settings.PHONENUMBER_DB_FORMAT = form
+    settings.PHONENUMBER_DEFAULT_REGION = region
+    for number in UNASSIGNED:
+        assert api.post(NUMBERS, {"PhoneNumber": number}).status == 201
+        assert api.get(f"{NUMBERS}/{number}").data["phone_number"] == number
 
 
 def test_the_host_may_format_numbers_as_it_likes(api, settings):

@@ -60,7 +60,7 @@ def draft(channel="sms", **values):
 
 
 def compose(channel="sms", **values) -> Message:
-    return channels.get(channel).compose(draft(channel, **values))
+    return CHANNELS[channel].compose(draft(channel, **values))
 
 
 def body(channel="sms", **values):
@@ -108,7 +108,9 @@ def test_a_recipient_of_no_kind_is_refused(to):
         channels.parse_recipient(to)
 
 
-@pytest.mark.parametrize("name", ["sna", "auto", "rcs", "", "SMS", "pigeon", "sms\n"], ids=ascii)
+@pytest.mark.parametrize(
+    "name", ["sna", "auto", "rcs", "rbm", "", "SMS", "pigeon", "sms\n"], ids=ascii
+)
 def test_a_channel_that_is_not_offered(name):
     with pytest.raises(exceptions.InvalidParameter) as caught:
         channels.get(name)
@@ -130,7 +132,8 @@ def test_a_channel_without_a_sender_has_its_own_error(channel, error):
 
 def test_the_table_is_keyed_by_the_channels_names():
     assert {name: channel.name for name, channel in CHANNELS.items()} == {
-        name: name for name in ("sms", "call", "whatsapp", "telegram", "email", "sna", "auto")
+        name: name
+        for name in ("sms", "call", "whatsapp", "telegram", "rcs", "email", "sna", "auto")
     }
 
 
@@ -196,6 +199,16 @@ def test_a_payment_names_amount_and_payee(channel):
 @pytest.mark.parametrize("half", [{"amount": "€39.99"}, {"payee": "Shop"}], ids=str)
 def test_half_a_payment_is_none(half):
     assert body(**half) == body()
+
+
+@pytest.mark.parametrize("warn", [False, True])
+@pytest.mark.parametrize("locale", TEXT_LOCALES)
+def test_rcs_has_the_text_of_an_sms(locale, warn):
+    message = compose(
+        "rcs", locale=locale, warn=warn, app_hash=APP_HASH, autofill_domain="a.example"
+    )
+    assert message.body == body(locale=locale, warn=warn)
+    assert (message.channel, message.to, message.code) == ("rcs", PHONE, CODE)
 
 
 def test_whatsapp():

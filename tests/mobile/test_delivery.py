@@ -207,3 +207,16 @@ def test_a_report_that_comes_early_is_shown_at_once(senders):
 
     senders.script = {"a": early}
     assert shown(App().start()) == ("delivered", None)
+
+
+@pytest.mark.parametrize(
+    ("served", "following"), [(("sms",), None), (("sms", "whatsapp"), "whatsapp")]
+)
+def test_no_channel_is_offered_that_no_sender_serves(senders, monkeypatch, served, following):
+    monkeypatch.setattr(senders, "channels", frozenset(served))
+    senders.script = dict.fromkeys("ab", GONE)
+    app = App()
+    started = app.start()
+    assert shown(started) == ("failed", following)
+    assert started.data["channels"] == [name for name in served if name != "sms"]
+    assert app.start(channel="call").status == 400

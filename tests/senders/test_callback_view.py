@@ -260,3 +260,54 @@ def test_a_text_of_vonage_reports_where_to_report(sent, network):
     _, url = sent("vonage")
     assert network.asked[0].form["callback"] == url
     assert set(PROVIDERS) <= set(REPORTS)
+
+
+HEADERS = (
+    *("authorization", "telnyx-timestamp", "telnyx-signature-ed25519", "x-hub-signature-256"),
+    *("x-twilio-signature", "x-plivo-signature-v2", "x-plivo-signature-v3", "x-signature"),
+    *("x-plivo-signature-v3-nonce", "messagebird-signature", "messagebird-signature-jwt"),
+    *("messagebird-request-timestamp", "x-request-timestamp", "x-request-signature"),
+    *("x-sinch-webhook-signature", "x-sinch-webhook-signature-timestamp"),
+)
+JUNK_BODIES = (
+    *(b"", b" ", b"\0", b"\xff\xfe", b"null", b"[]", b"{}", b"[null]", b'"x"', b"1e999", b"NaN"),
+    *(b"[" * 50_000, b'{"a":' * 50_000, b"9" * 5000, b"sig=&sig=", b"status=delivered" * 500),
+    *(b'{"messageId": {}, "status": []}', b'[{"eventType": [], "data": 7}]', b"\xed\xa0\x80=1"),
+    b'[{"eventType": "Microsoft.EventGrid.SubscriptionValidationEvent", "data": null}]',
+)
+JUNK_QUERIES = (
+    *(
+        "",
+        "token",
+        "token=",
+        "token=a&token=b",
+        "sig=%FF",
+        "speak=",
+        "speak=%00",
+        "speak=a&speak=b",
+    ),
+    *("hub.mode=subscribe", "hub.mode=subscribe&hub.verify_token=&hub.challenge=1", "%", "&&==;"),
+    "a=" + "b" * 5000,
+)
+JUNK_HEADERS = ("", "x", "Bearer ", "Bearer a.b.c", "e30.e30.e30", "sha256=", "\xe9", "1" * 400)
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_junk_is_refused_and_never_an_error(name, settings, tmp_path, network, caplog):
+    configure(settings, name, tmp_path)
+    requests = [
+        (method, body, query, "")
+        for method in ("GET", "POST")
+        for body in JUNK_BODIES
+        for query in JUNK_QUERIES
+    ] + [(method, b"{}", "", value) for method in ("GET", "POST") for value in JUNK_HEADERS]
+    for method, body, query, value in requests:
+        for kind in ("application/json", FORM):
+            headers = {"content-type": kind} | dict.fromkeys(HEADERS, value)
+            answer = ask(Callback(f"{FIXED}?{query}", method, headers, body))
+            assert answer.status_code == 403, (method, body[:60], query[:60], value[:20])
+            assert answer.content == b""
+    for method in ("HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"):
+        assert ask(Callback(FIXED, method, {}, b"")).status_code == 405
+    assert not network.asked
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]

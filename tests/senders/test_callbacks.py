@@ -290,3 +290,24 @@ def test_a_token_given_twice_is_refused(sender_of, clock):
     callback = received.sign(received.data, time.time())
     url = f"{callback.url}&token={SECRET}"
     refused(sender_of("africastalking"), dataclasses.replace(callback, url=url))
+
+
+@every_callback
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "PUT"])
+def test_what_stands_beside_a_signed_report_is_not_read(name, received, method, sender_of, clock):
+    sender = sender_of(name)
+    callback = received.sign(received.data, time.time())
+    forged = urlencode(
+        {"id": "forged", "status": "failed", "messageId": "forged", "MessageSid": "forged"}
+        | {"MessageUUID": "forged", "Status": "failed", "uuid": "forged", "MessageStatus": "failed"}
+    )
+    url = f"{callback.url}{'&' if '?' in callback.url else '?'}{forged}"
+    for changed in (
+        dataclasses.replace(callback, method=method, url=url),
+        dataclasses.replace(callback, method=method),
+    ):
+        try:
+            found = sender.reports(changed)
+        except (CallbackRefused, TemporarySendError):
+            continue
+        assert found in ([], [Report(*received.report)])

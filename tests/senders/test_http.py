@@ -81,6 +81,14 @@ ANSWERS = [
     (("ok", True), b"\xff\xfe", False),
     (("ok", True), b"null", False),
     (("ok", None), b"null", True),
+    (("error", None), {"error": {"code": 5}}, False),
+    (("error", None), {"error": ["barred"]}, False),
+    (("error", None), {"errors": [], "error": []}, True),
+    (("error", ""), b"", False),
+    (("error", None), b"<html>busy</html>", False),
+    (("error", None), b"ERROR:103", False),
+    (("error", None), b"\xff\xfe", False),
+    (("", ["", "OK"]), b"", True),
 ]
 
 
@@ -153,11 +161,18 @@ def test_a_plain_text_has_its_parts_by_a_pattern(answer, found, fake):  # noqa: 
         ({"error_path": ["b", "a"], "permanent_codes": ["B1"]}, "B1", SendError),
         ({"error_path": "c", "permanent_codes": [7]}, "7", SendError),
         ({"error_path": "d"}, "200", TemporarySendError),
+        ({"error_path": "e", "permanent_codes": ["No such number"]}, "No such number", SendError),
+        (
+            {"error_path": "e", "account_codes": ["No such number"]},
+            "No such number",
+            TemporarySendError,
+        ),
+        ({"error_path": "e"}, "200", TemporarySendError),
     ],
 )
 def test_a_code_is_found_where_the_paths_state(options, code, kind, fake):  # noqa: F811
     server = fake()
-    server.fault = 200, {"b": "B1", "c": 7, "d": f"about {PHONE}"}
+    server.fault = 200, {"b": "B1", "c": 7, "d": f"about {PHONE}", "e": "No such number"}
     with pytest.raises(SendError) as caught:
         sender(server.url, **options).send(message())
     assert (type(caught.value), caught.value.code) == (kind, code)
@@ -270,6 +285,7 @@ def test_a_report_that_cannot_be_read_is_refused_or_states_nothing(body):
 
 
 TOKEN = "t" * 16
+ONE_BODY = urlencode({"id": "7", "status": "DELIVRD"}).encode()
 
 
 def signed_query(query):
@@ -313,6 +329,20 @@ def signed_query(query):
             False,
         ),
         ({"secret": SECRET, "header": "X-Signature"}, signed_query(""), False),
+        # What was signed is the body, and what is forged the query beside it.
+        *(
+            (
+                {"secret": SECRET, "header": "X-Signature"},
+                dataclasses.replace(
+                    signed(FIXED, body, "x-signature", "", SECRET),
+                    method=method,
+                    url=f"{FIXED}?{urlencode(LOST)}",
+                ),
+                body == ONE_BODY or None,
+            )
+            for method in ("GET", "POST")
+            for body in (ONE_BODY, b" \r\n")
+        ),
     ],
 )
 def test_a_report_proves_where_it_comes_from(options, callback, believed, clock):

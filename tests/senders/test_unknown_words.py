@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from django_verify.senders import Callback
+from django_verify.senders.http import HttpSender
 from tests.senders.providers import PROVIDERS
 
 LISTED = [
@@ -40,3 +42,20 @@ def test_an_unknown_status_is_no_error(name, received, word, sender_of, clock, c
 def test_the_tables_are_json():
     for _, received in LISTED:
         assert json.loads(json.dumps(received.data)) == received.data
+
+
+@pytest.mark.parametrize("word", WORDS, ids=lambda word: ascii(word[:20]))
+def test_an_unknown_status_of_a_gateway_is_logged_as_well(word, caplog):
+    sender = HttpSender(
+        "it",
+        url="https://gateway.example.com/{callback_url}",
+        fields={"to": "{to}"},
+        callback={"status_path": "status", "statuses": {"DELIVRD": "delivered"}},
+    )
+    caplog.set_level("INFO", "django_verify")
+    body = json.dumps({"status": word}).encode()
+    assert sender.reports(Callback("https://example.org/", "POST", {}, body, "VL1")) == []
+    logged = word in {"teleported", "READ_BY_NEIGHBOUR"}
+    assert (word in caplog.text) >= logged
+    assert "14155552671" not in caplog.text
+    assert "x" * 100 not in caplog.text
