@@ -326,3 +326,5 @@ def _calling_code(old: str) -> str:
 
 
 _RETIRED, _TWINS = _by_calling_code(Kind.RETIRED), _by_calling_code(Kind.TWIN)
+#: What numbers that have several spellings begin with, in two or three digits.
+BEGINNINGS = frozenset((*_RETIRED, *_TWINS))

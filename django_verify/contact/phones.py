@@ -83,14 +83,16 @@ def parse(value: str) -> Phone:
     """
     if not _E164.match(value):
         raise ValueError("not a phone number in E.164 format, such as +14155552671")
-    number = numbering.complete(value)
+    # Most numbers have one spelling, which spares them the table.
+    is_only = numbering.BEGINNINGS.isdisjoint((value[1:3], value[1:4]))
+    number = value if is_only else numbering.complete(value)
     region = _region(number)
     if region is None and number != value:
         # Metadata that are older than the change know the former spelling alone.
         number, region = value, _region(value)
     if region is None:
         raise ValueError("not a valid phone number")
-    return Phone(number, fold(number), region)
+    return Phone(number, number if is_only else fold(number), region)
 
 
 def read(text: str, region: str = "") -> Phone:
