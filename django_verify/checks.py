@@ -122,6 +122,7 @@ def _long_callbacks(
     if not (settings.BASE_URL and limited):
         return  # before the routes are looked at, which a site need not have
     try:
+        # Any token does: all are of one length.
         path = reverse("verify_site:report", args=["x" * report_tokens.LENGTH])
     except NoReverseMatch:
         return

@@ -71,6 +71,7 @@ def database() -> Check:
     """Write a row and take it back."""
     using = queries.database()
     with savepoints.atomic(using):
+        # A name of its own each time: two load balancers must not wait for each other's row.
         SenderState(alias=f"health check {secrets.token_hex(8)}").save(
             using=using, force_insert=True
         )
@@ -140,6 +141,7 @@ def beat(name: str) -> None:
     """Note that a worker has just been at work."""
     now, using = timezone.now(), queries.database()
     rows = WorkerHeartbeat.objects.using(using)
+    # Two workers may begin at one moment, and either's first row will do.
     if not rows.filter(name=name).update(beat_at=now):
         first = partial(rows.create, name=name, beat_at=now)
         savepoints.tolerate(first, using=using, ignore=IntegrityError)

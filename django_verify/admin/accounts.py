@@ -103,6 +103,7 @@ class CredentialAdmin(ClosedAdmin):
             "secret": secret,
         }
         response = self.page(request, "secret.html", obj, context)
+        # The back button must not show the secret to the next person at the browser.
         response["Cache-Control"] = "no-store"
         return response
 

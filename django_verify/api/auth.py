@@ -45,6 +45,8 @@ class BasicAuthentication(BaseAuthentication):
         if name == TOKEN_USER:
             return user, _bearer(secret)
         account, stored = _look_up(name)
+        # Compared first, also where there is no account: the time must not reveal which names
+        # exist.
         if not codes.secret_matches(stored, secret) or account is None:
             raise AuthenticationRequired
         return user, Caller(account)
@@ -72,6 +74,7 @@ def _look_up(name: str) -> tuple[Account | None, str]:
         except ApiKey.DoesNotExist:
             return None, ""
         return key.account, key.secret_hash
+    # An empty SID finds nothing, and costs the query that a known one costs.
     sid = sids.canonical(name) if sids.is_sid("AC", name) else ""
     account = queries.active_account(sid)
     return account, account.auth_token_hash if account else ""

@@ -171,6 +171,7 @@ class Resource(Endpoint):
         self._reading = reader = wire.reader(parameters, partial=partial)
         values = bodies.body_values(self.request.data)
         for name in bodies.query_values(self.request._request):  # noqa: SLF001
+            # A filter in front of the site and this API could each heed another of the two values.
             if name in values:
                 raise InvalidParameter(name, "it must be sent once")
         return reader.read(values)
@@ -422,6 +423,7 @@ def save_changes(
         with writing(type(row), duplicate) as using:
             row.save(using=using, update_fields=fields)
     except DatabaseError:
+        # Django 5.2 has no class of its own for an update that has met no row.
         using = router.db_for_write(type(row))
         if type(row)._default_manager.using(using).filter(pk=row.pk).exists():  # noqa: SLF001
             raise
@@ -475,6 +477,7 @@ def _page(
             beyond |= Q(**{f"date_created__{compare}": moment})
         rows = rows.filter(beyond)
     sign = "" if ascending else "-"
+    # One more than the page has shows whether another follows, without a COUNT.
     found = list(rows.order_by(*(sign + name for name in order))[: size + 1])
     more = len(found) > size
     page = found[:size]

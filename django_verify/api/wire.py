@@ -276,6 +276,7 @@ def error_response(error: VerifyError, parameters: Parameters | None = None) -> 
         status=error.status,
         headers=error.headers,
     )
+    # The contract names the limit in a header, because the error object has no member for it.
     if isinstance(error, exceptions.TooManyRequests) and error.limit:
         response["Twilio-Reached-Rate-Limit"] = error.limit
     if isinstance(error, exceptions.AuthenticationRequired):

@@ -293,6 +293,7 @@ def key_ring() -> dict[str, bytes]:
 
 
 def _fingerprint(secret: bytes) -> str:
+    # A digest, because the id stands on every row and must reveal nothing of SECRET_KEY.
     return "s" + hashlib.sha256(b"django_verify key id\0" + secret).hexdigest()[:15]
 
 

@@ -89,6 +89,7 @@ def load(entry: Any, where: str, base: type[T], *args: Any) -> T:
         raise ImproperlyConfigured(f"{where}: {error}") from error
     if not (isinstance(backend, type) and issubclass(backend, base)):
         raise ImproperlyConfigured(f"{where}: {backend!r} is no {base.__name__}.")
+    # Compared before the call, so that a misspelt option is named with the one that was meant.
     parameters = list(signature(backend).parameters.values())[len(args) :]
     if not any(one.kind is one.VAR_KEYWORD for one in parameters):
         _refuse_unknown(options, [one.name for one in parameters], where, "option")

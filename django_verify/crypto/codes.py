@@ -21,6 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_verify import conf
 from django_verify.contact import typed as typed_texts
 
+# \Z and not $, which would let a closing newline pass.
 _CUSTOM = re.compile(r"[0-9A-Za-z]{4,10}\Z")
 _NONCE_BYTES = 12
 _DIGITS = re.compile(r"[0-9]+\Z")
@@ -51,6 +52,7 @@ def derive(*parts: str, digits: int, key_id: str) -> str:
     """
     data = b"".join(len(part.encode()).to_bytes(4) + part.encode() for part in parts)
     digest = hmac.digest(_key(key_id, "derive"), data, "sha256")
+    # Of 256 bits the remainder favours no code by more than 2⁻²²⁰, so none is drawn again.
     return f"{int.from_bytes(digest) % 10**digits:0{digits}d}"
 
 
@@ -102,6 +104,8 @@ def reveal(row: Holder) -> str:
 
 def seal(code: str, *, bound_to: str, key_id: str) -> str:
     """Encrypt a caller's own code so that only the row `bound_to` can open it."""
+    # New for each seal: a resend may seal another code for this row under the same key, and AES-GCM
+    # breaks where a nonce comes twice.
     nonce = secrets.token_bytes(_NONCE_BYTES)
     box = AESGCM(_key(key_id, "seal")).encrypt(nonce, code.encode(), bound_to.encode())
     return base64.urlsafe_b64encode(nonce + box).decode()
@@ -112,6 +116,8 @@ def unseal(sealed: str, *, bound_to: str, key_id: str) -> str:
     box = AESGCM(_key(key_id, "seal"))
     try:
         raw = base64.urlsafe_b64decode(sealed)
+        # The row is authenticated with the code: a seal that was copied into another row opens
+        # nothing.
         return box.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], bound_to.encode()).decode()
     except (InvalidTag, ValueError):
         raise LookupError("The sealed code is damaged, or belongs to another row.") from None
@@ -124,8 +130,10 @@ def is_custom_code(value: str) -> bool:
 
 def matches(expected: str, given: str) -> bool:
     """Compare in constant time; text that is not ASCII is simply wrong."""
+    # A lone surrogate has no UTF-8, so encoding it would raise.
     if not given.isascii():
         return False
+    # `==` ends at the first difference, and its time would reveal how many digits are right.
     return hmac.compare_digest(expected.encode(), given.encode())
 
 
@@ -142,6 +150,7 @@ def secret_matches(stored: str, given: str) -> bool:
     """Whether given is the credential behind stored; costs the same when nothing is stored."""
     key_id, _, digest = stored.partition("$")
     known = key_id in conf.key_ring()
+    # A name that does not exist must take as long as a wrong secret, or names could be tried out.
     actual = _digest(key_id if known else current_key_id(), given)
     return hmac.compare_digest(actual, digest if known else "") and known
 
@@ -186,6 +195,7 @@ def _fingerprint(key_id: str, *parts: str) -> str:
 
 
 def _measured(part: str) -> bytes:
+    # A part may come from a caller and hold a lone surrogate, which is wrong and must not raise.
     raw = part.encode("utf-8", "surrogatepass")
     return len(raw).to_bytes(4) + raw
 

@@ -25,6 +25,7 @@ from django_verify.conf.backends import installed
 from django_verify.exceptions import FeatureDisabled
 
 ALGORITHM = "ES256"
+# As in the contract's example: one symmetric key used as it is, and compressed claims.
 _SEALING = ["dir", "A256GCM", "DEF"]
 _SEALED = {"alg": "dir", "enc": "A256GCM", "zip": "DEF"}
 # The members of a header that RFC 7515 and those after it give a meaning to: a key to verify with,
@@ -88,6 +89,7 @@ def parse(text: str, longest: int) -> tuple[dict[str, Any], dict[str, Any]]:
 
     Raises ValueError for what is no JWS of at most `longest` characters with objects in it.
     """
+    # The length first: whatever a stranger sends is decoded before anything about it is proved.
     parts = text.split(".") if len(text) <= longest else []
     if len(parts) != 3 or not all(_SEGMENT.match(part) for part in parts):
         raise ValueError("not three segments")
@@ -120,6 +122,7 @@ def is_jws_of(key: ec.EllipticCurvePublicKey, text: str) -> bool:
 
     der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     try:
+        # A header's own `alg` is not believed: it could be `none`, or HMAC under the public key.
         # What the library does not know is ignored, too; `crit` is refused all the same.
         registry = jws.JWSRegistry(algorithms=[ALGORITHM], strict_check_header=False)
         jws.deserialize_compact(text, ECKey.import_key(der), registry=registry)
@@ -174,8 +177,10 @@ def _object(segment: str) -> dict[str, Any]:
 
 def _members(text: str) -> dict[str, Any]:
     try:
+        # Another reader of the same text must not see other claims: no NaN, and no name twice.
         value = json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
     except RecursionError:
+        # Brackets within the length that is allowed are enough to exceed Python's limit.
         raise ValueError("nested too deep") from None
     if not isinstance(value, dict):
         raise ValueError("not an object")  # noqa: TRY004 - the one error of this module

@@ -48,6 +48,8 @@ def read(token: str, aliases: Iterable[str]) -> tuple[str, str] | None:
     for alias in aliases:
         for key_id in conf.key_ring():
             sid = "VL" + _cipher(key_id, alias).decryptor().update(block).hex()
+            # A block of another key opens to random bits, which hardly ever are the SID of a recent
+            # attempt.
             if sids.is_timed(sid) and first <= sid < last:
                 return alias, sid
     return None

@@ -18,6 +18,7 @@ class AtomicBlockError(RuntimeError):
 
 def outside_atomic_requests(view: View) -> View:
     """Return a view that the host's ATOMIC_REQUESTS leaves alone, on every database."""
+    # ATOMIC_REQUESTS is set for each database, and a router may send our tables to any of them.
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
     return view
@@ -33,6 +34,8 @@ def require_autocommit(verb: str) -> None:
         f"{verb}() charges a guess that must not be rolled back: call it outside"
         " transaction.atomic(), and mark views with transaction.non_atomic_requests."
     )
+    # Where autocommit was switched off by hand there is no block for Django to examine, and nothing
+    # commits the charge before the comparison.
     if not connection.in_atomic_block:
         raise AtomicBlockError(message)
     try:

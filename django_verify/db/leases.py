@@ -61,6 +61,8 @@ class Leases:
     def leased(self, now: dt.datetime) -> dict[str, Any]:
         """Return the fields that make the caller the one who works on a row from now on."""
         until = now + dt.timedelta(seconds=self.seconds())
+        # Drawn for each claim: a process that comes back after its lease has lapsed must not take a
+        # later claim, perhaps another thread's of its own, for the one it had.
         lease = {"lease": secrets.token_hex(16), "due_at": until}
         return lease | ({self.status: self.working} if self.status else {})
 
@@ -101,6 +103,8 @@ class Leases:
         """
         changes = {**self.leased(now), **changes}
         before = {name: getattr(row, name) for name in changes}
+        # One conditional UPDATE decides, without a transaction; SELECT … FOR UPDATE would hold one
+        # open, and SQLite has no such locks.
         unchanged = self.unchanged(row)
         try:
             claimed = unchanged.filter(*conditions).update(**changes)
@@ -121,6 +125,7 @@ class Leases:
 
     def give_back(self, row: Any, before: Mapping[str, Any]) -> None:
         """Make a claimed row due again, as if nobody had claimed it."""
+        # Due rows are taken in the order of this time, so one that is given back keeps its place.
         freed = {"lease": "", "due_at": min(before["due_at"], timezone.now())}
         self.persist(partial(self.held(row).update, **{**before, **freed}))
 
@@ -163,6 +168,8 @@ class Leases:
         """
         due = self.rows().filter(self.due(timezone.now())).order_by("due_at", "pk")
         delivered = 0
+        # Keys alone: other processes deliver at the same time, so each row is read when its turn
+        # comes.
         for pk in list(due.values_list("pk", flat=True)[:limit]):
             if stop():
                 break
@@ -173,6 +180,8 @@ class Leases:
             except Exception as error:  # noqa: BLE001 - one row must not stop the others
                 # The text of an error may hold the row.
                 logger.error("%s was put off: %s", pk, type(error).__name__)  # noqa: TRY400
+                # By the longest wait, or a row that always raises would stand at the head of each
+                # pass. One that was settled before it raised has no time any more and gets none.
                 due_at = timezone.now() + dt.timedelta(seconds=self.waits[-1])
                 self.rows().filter(pk=pk, due_at__isnull=False).update(due_at=due_at)
         return delivered

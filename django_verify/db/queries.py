@@ -53,6 +53,7 @@ class Compiled(Generic[Row]):
             for field, value in zip(self._fields, values, strict=True)
         ]
         bound = [given[param.number] if isinstance(param, _Open) else param for param in params]
+        # A raw query applies the fields' converters, and sets the annotations on the row.
         return list(model._default_manager.using(using).raw(sql, bound))  # noqa: SLF001
 
     def _compile(self, using: str) -> tuple[type[Row], str, Sequence[Any]]:
@@ -63,6 +64,8 @@ class Compiled(Generic[Row]):
         ]
         query_set = self._build(*marks).using(using)
         sql, params = query_set.query.get_compiler(using).as_sql()
+        # A parameter that equals a mark is an open value, so a mark must be none that the query has
+        # of its own: it holds a NUL, or is a SID that is never drawn.
         places = {
             field.get_db_prep_value(mark, connections[using]): _Open(number)
             for number, (field, mark) in enumerate(zip(self._fields, marks, strict=True))
@@ -102,6 +105,8 @@ _VERIFICATION = Compiled(
     _SERVICE_SID,
     _ACCOUNT_SID,
 )
+# By the serial and not by a time: the index of the unique constraint is in this order, and clocks
+# of several machines are in none.
 _OF_RECIPIENT = Compiled(
     lambda account, key: Verification.objects.filter(
         account_id=account, recipient_key=key

@@ -40,6 +40,7 @@ def persist(write: Callable[[], Result], *, using: str, patience: float = 0.0) -
     until, pause, raw = time.monotonic() + patience, 0.0, None
     while True:
         try:
+            # Opened before the write, so that `raw` is the connection on which the write failed.
             connection.ensure_connection()
             raw = connection.connection
             return write()
@@ -47,6 +48,8 @@ def persist(write: Callable[[], Result], *, using: str, patience: float = 0.0) -
             late = pause > 0 and time.monotonic() + pause > until
             if connection.in_atomic_block or late or _is_alive(connection, raw):
                 raise
+        # Django drops a dead connection at the end of a request alone, and would go on with it. The
+        # second try follows at once: a server that was restarted takes new connections.
         connection.close()
         time.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE) or FIRST_PAUSE

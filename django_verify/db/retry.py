@@ -20,6 +20,8 @@ def is_deadlock(error: BaseException) -> bool:
     """Whether the database gave way to another transaction: MySQL's number, PostgreSQL's state."""
     if not isinstance(error, OperationalError):
         return False
+    # 40P01 is a deadlock, 40001 the conflict that a stricter isolation level reports. The driver's
+    # error has the state, Django's around it only the text.
     state = getattr(error.__cause__, "sqlstate", "")
     return error.args[:1] == (1213,) or state in {"40P01", "40001"}
 
@@ -29,6 +31,8 @@ def is_conflict(error: DatabaseError) -> bool:
 
     Within a caller's transaction a deadlock is the caller's: it may have ended that one too.
     """
+    # Another process took the unique number, or deleted the row that is referred to: what the next
+    # try reads decides which.
     if isinstance(error, IntegrityError):
         return True
     open_ = [each for each in connections.all(initialized_only=True) if each.in_atomic_block]

@@ -33,6 +33,7 @@ from django_verify.models.messaging import EVERYWHERE
 
 logger = logging.getLogger("django_verify")
 
+# Where an answer got lost a message may have arrived, so only one more is sent in its place.
 MESSAGES_PER_ATTEMPT = 2
 
 _Status = VerificationAttempt.MessageStatus
@@ -153,6 +154,7 @@ def deliver(
     """
     with _contained(attempt, contained):
         tries = _Tries(attempt.messages - bool(attempt.sender), list(attempt.trail))
+        # Written, leased and ended like any other: the caller must not see that it is withheld.
         if attempt.withheld:
             outcome = {"error_message": f"withheld: {attempt.withheld}"}
             return _finish(attempt, _Status.CANCELED, tries.used, tries.trail, outcome, None)
@@ -168,6 +170,8 @@ def deliver(
                 raise
             except Exception as error:  # noqa: BLE001 - the row must end, and its text may hold anything
                 return _fail(attempt, tries, {"error_message": _not_composed(error)})
+            # Written before the call: if this process dies in it, the next one knows what may have
+            # left.
             if not _count(attempt, step, tries):
                 return _end_early(attempt, tries)
             try:
@@ -178,6 +182,8 @@ def deliver(
                 circuit_breakers.record(step[1], attempt, refusal)
             else:
                 awaited = bool(message.callback_url) and receipt.report_asked is not False
+                # The outcome before the breaker, whose write may fail: the provider's id must not
+                # be lost.
                 accepted = _accepted(attempt, tries, receipt, awaited=awaited)
                 circuit_breakers.record(step[1], attempt)
                 return accepted
@@ -267,6 +273,8 @@ def take(sid: str, *, woken: bool = False) -> bool:
         return _drop(attempt, reason, now)
     trail = _trail(attempt)
     changes = {**_counted(attempt, _plan(attempt, trail=trail)), "trail": trail, "provider_sid": ""}
+    # The same statement looks at the verification: one that is approved since the row was read must
+    # not be followed by its code.
     if not LEASES.claim(attempt, now, _wanted(now), **changes):
         return False  # another process has it, or its verification has just ended
     deliver(attempt)
@@ -372,6 +380,7 @@ def _obsolete(attempt: VerificationAttempt, now: dt.datetime) -> str:
 
 def _drop(attempt: VerificationAttempt, reason: str, now: dt.datetime) -> bool:
     """End an attempt that is not to be sent; what a provider has reported of it stays."""
+    # A report may have settled the row since it was read, and what it has written stays.
     unchanged = LEASES.unchanged(attempt)
     if attempt.message_status in _LOST:
         return unchanged.update(due_at=None) > 0
@@ -485,5 +494,6 @@ def _finish(
 
 
 def _width(name: str) -> int | None:
+    # PostgreSQL and MySQL refuse a text that is longer than its column.
     field_ = VerificationAttempt._meta.get_field(name)  # noqa: SLF001 - a documented API
     return getattr(field_, "max_length", None)

@@ -58,6 +58,7 @@ class _Copy:
 def states() -> dict[str, State]:
     """Return the senders that fail, from the table or from a copy of this second."""
     now = timezone.now()
+    # By `abs`: a clock that is put back would otherwise keep the copy until it has caught up.
     if _Copy.content is None or not abs(now - _Copy.content[0]) < COPY:
         rows = _rows().filter(failures__gt=0).values_list("alias", "failures", "open_until")
         _Copy.content = now, {alias: State(count, until) for alias, count, until in rows}
@@ -98,6 +99,7 @@ def _may_fail(service: VerifyService) -> bool:
 def _claim(alias: str, state: State, now: dt.datetime) -> bool:
     """Take the one probe by moving the moment on; a probe that dies is followed by another."""
     until = now + dt.timedelta(seconds=conf.current().BREAKER_SECONDS)
+    # Of the processes that read the same moment one moves it on, and the others match no row.
     unchanged = _rows().filter(alias=alias, open_until=state.open_until)
     won = unchanged.update(open_until=until, date_updated=now) > 0
     forget()
@@ -122,6 +124,7 @@ def record(alias: str, attempt: VerificationAttempt, error: Exception | None = N
         elif isinstance(error, senders.TemporarySendError):
             failed(alias, str(error))
         elif error is None or isinstance(error, senders.SendError):
+            # A refusal of the recipient is an answer too: the provider works.
             service = attempt.verification.service
             if service is not None:
                 answered(alias, service)
@@ -134,6 +137,7 @@ def failed(alias: str, text: str) -> None:
     settings, now = conf.current(), timezone.now()
     window = dt.timedelta(seconds=settings.BREAKER_WINDOW)
     rows = _rows().filter(alias=alias)
+    # PostgreSQL stores no NUL, and a provider's text may be of any length.
     recorded = {"last_error": text.replace("\0", "")[:255], "date_updated": now}
     counted = {"failures_total": F("failures_total") + 1, **recorded}
     recent = rows.filter(failing_since__gt=now - window)
@@ -148,6 +152,7 @@ def failed(alias: str, text: str) -> None:
     closed = Q(open_until=None) | Q(open_until__lte=now)
     until = now + dt.timedelta(seconds=settings.BREAKER_SECONDS)
     enough = rows.filter(closed, failures__gte=settings.BREAKER_FAILURES)
+    # However many processes count the failure that is one too many, one opens the circuit.
     if enough.update(open_until=until, openings=F("openings") + 1):
         logger.warning("the sender %r keeps failing and comes last now", alias)
     forget()

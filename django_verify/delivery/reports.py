@@ -63,6 +63,8 @@ def _record(alias: str, report: Report, attempt_sid: str) -> bool:
         changes = _changes(attempt, alias, report, timezone.now())
         if not changes:
             return False
+        # Providers send reports twice, out of order and at one moment. One that no longer meets the
+        # row it was compared with is compared again.
         unchanged = queries.attempts().filter(
             sid=attempt.sid,
             sender=attempt.sender,

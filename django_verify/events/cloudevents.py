@@ -33,6 +33,7 @@ HOLD = dt.timedelta(seconds=10)
 
 _Status = Verification.Status
 _MESSAGES = frozenset({"sent", "delivered", "undelivered", "failed", "read"})
+# Fixed for good: under another one, an event that is posted again would have a second id.
 _NAMESPACE = uuid.UUID("5d6b5f0e-6b1c-4d0e-9f57-9c1b6a3f0c52")
 
 
@@ -234,6 +235,7 @@ def _enqueue(sinks: Sequence[str], event: dict[str, Any], due_at: dt.datetime) -
 
 
 def _withdraw(event_id: uuid.UUID) -> None:
+    # One that a worker has claimed cannot be taken back: its receiver gets the approval after it.
     held = WebhookDelivery.objects.using(queries.database()).filter(event_id=event_id, tries=0)
     held.filter(status=WebhookDelivery.Status.PENDING).delete()
 

@@ -78,6 +78,7 @@ def record(service_sid: str, event_type: str, params: Mapping[str, str]) -> int:
     enabled = Webhook.objects.using(using).filter(
         service_id=service_sid, status=Webhook.Status.ENABLED
     )
+    # Chosen here: SQLite has no `contains` for JSON, and a service has few webhooks.
     asked = [
         sid
         for sid, names in enabled.order_by().values_list("sid", "event_types")
@@ -85,6 +86,8 @@ def record(service_sid: str, event_type: str, params: Mapping[str, str]) -> int:
     ]
     event_id = uuid.UUID(params["uuid"]) if "uuid" in params else uuid.uuid4()
     named = {"uuid": str(event_id), "type": event_type, **params}
+    # A list, because PostgreSQL's jsonb and MySQL's JSON do not keep the order of an object's
+    # members.
     pairs = [[name, value] for name, value in named.items()]
     return enqueue(
         WebhookDelivery(webhook_id=sid, event_id=event_id, event_type=event_type, payload=pairs)
@@ -143,6 +146,7 @@ def rotate_secret(receiver: Receiver, secret: str = "", overlap: dt.timedelta = 
     if secret and not signatures.is_secret(secret):
         raise ValidationError("A signing secret is whsec_… or 24–128 ASCII characters.")
     secret = secret or signatures.new_secret()
+    # The row in hand may be older than the last rotation, whose secret would stop signing at once.
     receiver.refresh_from_db(fields=["sealed_secret"])
     receiver.sealed_old_secret = receiver.sealed_secret
     receiver.old_secret_until = timezone.now() + overlap if receiver.sealed_secret else None
@@ -185,6 +189,7 @@ def deliver_due(limit: int = 100, workers: int = WORKERS) -> int:
     waiting = _waiting(timezone.now())[:limit]
     if not waiting:
         return 0
+    # In equal shares, or one receiver's backlog would take the whole pass.
     share = min(max(limit // len(waiting), 1), TURN)
     if len(waiting) == 1 or workers == 1:
         return sum(_round(model, sid, share) for model, sid in waiting)
@@ -254,6 +259,7 @@ def _round_in_thread(model: type[Receiver], sid: str, share: int) -> int:
     try:
         return _round(model, sid, share)
     finally:
+        # A thread has connections of its own, which would stay open when the pool lets go of it.
         connections.close_all()
 
 
@@ -266,6 +272,7 @@ def _round(model: type[Receiver], sid: str, share: int) -> int:
     before = leases.claim(receiver, started) if receiver else None
     if receiver is None or before is None:
         if not rows.exists():
+            # Written while the receiver was deleted: the database does not enforce the reference.
             deliveries.delete()
         return 0
     due = deliveries.filter(LEASES.due(started))
@@ -282,9 +289,12 @@ def _round(model: type[Receiver], sid: str, share: int) -> int:
             outcome = _deliver(row, latest)
             done += outcome is not None
             if outcome is not None and not outcome.accepted:
+                # The event behind this one would meet the same trouble, and its post could make it
+                # worse.
                 retry_after = outcome.retry_after
                 break
     finally:
+        # Retry-After is about the receiver and not about one event, so its own row waits.
         if retry_after:
             leases.finish(receiver, {"due_at": timezone.now() + dt.timedelta(seconds=retry_after)})
         else:
@@ -300,6 +310,7 @@ def _give_up(rows: QuerySet[WebhookDelivery], reason: str) -> int:
 def _deliver(row: WebhookDelivery, receiver: Receiver) -> post.Outcome | None:
     """Claim one delivery, post it and record the outcome; None when another process has it."""
     now = timezone.now()
+    # The try is counted by the claim: an event at which each process dies is given up some day.
     before = LEASES.claim(row, now, tries=row.tries + 1, date_updated=now)
     if before is None:
         return None  # or it was deleted with its receiver
@@ -329,6 +340,8 @@ def _examine(receiver: Receiver, outcome: post.Outcome) -> None:
         if receiver.failing_since:
             row.update(failing_since=None)
         return
+    # The first failure has set the moment, and one that another process reports must not move it
+    # on.
     row.filter(failing_since__isnull=True).update(failing_since=now)
     failing_since = receiver.failing_since or now
     if outcome.final:
@@ -338,6 +351,7 @@ def _examine(receiver: Receiver, outcome: post.Outcome) -> None:
     else:
         return
     changes = {"status": Receiver.Status.DISABLED, "disabled_reason": reason}
+    # Of the processes that see it fail, one disables the receiver and sends the signal.
     changed = row.filter(status=Receiver.Status.ENABLED).update(
         failing_since=None, date_updated=now, **changes
     )
@@ -355,6 +369,7 @@ def _finish(row: WebhookDelivery, outcome: post.Outcome) -> None:
     changes: dict[str, object] = {"response_status": outcome.status, "error": outcome.error}
     changes |= {"due_at": now, "date_updated": now}
     if outcome.accepted:
+        # The payload names a person, and is kept no longer than its delivery takes.
         changes |= {"status": _Status.DELIVERED, "delivered_at": now, "payload": []}
     elif outcome.final or row.tries > len(RETRIES):
         changes["status"] = _Status.DEAD

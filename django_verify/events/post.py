@@ -91,6 +91,8 @@ def post(row: WebhookDelivery, receiver: Receiver, now: dt.datetime) -> Outcome:
             connect=5,
             read=TIMEOUT,
             total=TIMEOUT,
+            # A body could be endless, and the owner of the URL would look by it into the site's
+            # network.
             max_bytes=0,
         )
     except client.HostRefused:
@@ -106,6 +108,7 @@ def post(row: WebhookDelivery, receiver: Receiver, now: dt.datetime) -> Outcome:
     retry_after = 0
     if answer.status in {429, 503}:
         retry_after = read_retry_after(answer.headers.get("retry-after"), PATIENCE) or 0
+    # By 410 Gone a receiver asks for no more, as Standard Webhooks has it.
     error = f"it answered {answer.status}"
     return Outcome(
         status=answer.status, error=error, retry_after=retry_after, final=answer.status == 410

@@ -55,6 +55,7 @@ def url_signature(secret: str, url: str, pairs: Iterable[tuple[str, str]] = ()) 
     Each name occurs once. The key is the text of the secret, as the SDKs' validator takes it.
     """
     signed = url + "".join(name + value for name, value in sorted(pairs))
+    # The validators of the SDKs know SHA-1 alone; the other signature of each post is by SHA-256.
     return base64.b64encode(hmac.digest(secret.encode(), signed.encode(), "sha1")).decode()
 
 

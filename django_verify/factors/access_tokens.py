@@ -25,6 +25,7 @@ _TYPE = "twilio-fpa;v=1"
 _ISSUER, _AUDIENCE = "django_verify", "factors"
 _LENGTH = 4096
 _DEVICE_TYPE = "twilio-pba;v=1"
+# The device SDKs sign for ten minutes; a token for longer could be replayed for as long.
 _DEVICE_LIFE = 600
 # Seconds by which the clocks of a device and of the site may differ.
 _LEEWAY = 10
@@ -108,6 +109,7 @@ def read(given: str) -> AccessToken:
     except (ValueError, LookupError):
         raise AuthenticationRequired from None
     now = timezone.now()
+    # No leeway: the site itself has written these times.
     named = (header.get("cty"), claims.get("iss"), claims.get("aud"))
     if named != (_TYPE, _ISSUER, _AUDIENCE) or not _is_running(claims, now, 0):
         raise AuthenticationRequired
@@ -126,6 +128,7 @@ def refuse_other(row: AccessToken, service_sid: str, identity: str) -> None:
 
 def consume(row: AccessToken, now: dt.datetime) -> None:
     """Use a token up in the caller's transaction. Raises AuthenticationRequired if it was used."""
+    # In the factor's transaction: a token whose factor is refused can be used again.
     unused = rows().filter(sid=row.sid, used_at=None, expires_at__gt=now)
     if not unused.update(used_at=now):
         raise AuthenticationRequired
@@ -149,6 +152,7 @@ def device(given: str) -> Factor:
     expected = {"typ": "JWT", "alg": jose.ALGORITHM, "cty": _DEVICE_TYPE, "kid": kid}
     if not (isinstance(kid, str) and sids.is_sid("CR", kid)):
         raise AuthenticationRequired
+    # The SDKs write these four; a key or an algorithm that the token brings along is not believed.
     if jose.understood(header) != expected:
         raise AuthenticationRequired
     factor = _owner(sids.canonical(kid))

@@ -107,11 +107,14 @@ def create(
         kind.prepare(challenge, factor, now)
         try:
             with savepoints.atomic(queries.database()):
+                # The unique serial lets one of several creations in; the others read again and meet
+                # the limits with that one counted.
                 challenge.save(using=queries.database(), force_insert=True)
                 kind.after_create(challenge, factor)
         except DatabaseError as error:
             if not retry.is_conflict(error):
                 raise
+            # The other conflict is a factor that was deleted meanwhile, for which no try helps.
             if not _factors().filter(sid=factor.sid).exists():
                 raise NotFound from None
             continue
@@ -144,10 +147,13 @@ def answer(
     kind.read(factor, payload)
     _refuse_over(challenge, timezone.now())
     if kind.guessable:
+        # Each committed on its own, before the code is looked at: a crash or a rollback in between
+        # costs a guess and never gives one.
         charge(challenge)
         factor = _charge_factor(factor)
     now = timezone.now()
     proof = kind.prove(factor, payload, now, challenge)
+    # A code that was used before is answered like a wrong one.
     if proof is None or not settle(challenge, factor, proof, metadata=metadata):
         return fetch(factor.entity, challenge.sid)
     return challenge
@@ -173,6 +179,7 @@ def settle(
     if metadata is not None:
         changes["metadata"] = metadata
     with savepoints.atomic(using):
+        # The factor first, as deletions do: two that meet wait for each other, and not in a circle.
         still = _factors().filter(sid=factor.sid, status=Factor.Status.VERIFIED, **proof.where)
         # A value always changes, so that the row count is 1 on MySQL too.
         if not still.update(date_updated=F("date_updated"), **proof.changes):
@@ -261,6 +268,7 @@ def _charge_factor(factor: Factor) -> Factor:
         or over.update(guesses=1, guesses_since=now)
         or in_day.update(**one_more)  # another guess has just begun the day
     )
+    # Read after the charge: another answer may have moved the last accepted step on.
     row = mine.select_related("entity").first()
     if row is None:
         raise NotFound

@@ -127,6 +127,7 @@ def enrol(
             date_updated=now,
         )
         kind.enrol(factor, entity, params or {})
+        # Once in a request, however often it is tried again.
         if _is_new(entity) and not number:
             counters.count_entity(service.account_id)
         try:
@@ -188,6 +189,8 @@ def settle(factor: Factor, proof: Proof, now: dt.datetime) -> bool:
 def update(factor: Factor, friendly_name: str = "", **params: Any) -> Factor:
     """Change the name and the kind's configuration. Raises NotFound when it is gone meanwhile."""
     for _ in range(MAX_TRIES):
+        # The configuration is one column, read and written as a whole: of two changes at one moment
+        # the second begins anew with what the first has written.
         unchanged = rows().filter(sid=factor.sid, date_updated=factor.date_updated)
         factors.get(factor.factor_type).configure(factor, params)
         factor.friendly_name = friendly_name or factor.friendly_name
@@ -283,6 +286,7 @@ def _write(
     with savepoints.atomic(using):
         if _is_new(entity):
             entity.save(using=using, force_insert=True)
+        # The limits were read before: they hold only if no other enrolment was counted since.
         if not _count(entity, now):
             return False
         if access_token is not None:

@@ -69,6 +69,7 @@ def ask(challenge: Challenge, ttl: int = LONGEST_TTL) -> Notification:
         notifications_asked__lt=ASKED,
     )
     with savepoints.atomic(queries.database()):
+        # Counted and queued in one transaction, or a failure would use up one of the few.
         if left.update(notifications_asked=F("notifications_asked") + 1):
             return enqueue(challenge, ttl)
     again = challenges.filter(sid=challenge.sid).first()

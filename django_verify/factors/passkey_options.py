@@ -61,11 +61,15 @@ class Passkeys(FactorKind):
                 "rp": {"id": party["id"], "name": party["name"]},
                 "user": {"id": as_text(factor.entity_id), "name": name, "displayName": name},
                 "challenge": as_text(factor.sid),
+                # A list, as WebAuthn and the SDKs have it; the contract's document shows one
+                # object.
                 "pubKeyCredParams": [{"type": "public-key", "alg": one} for one in ALGORITHMS],
                 "timeout": int(REGISTRATION.total_seconds() * 1000),
                 # A second passkey on one authenticator would silently replace the first one.
                 "excludeCredentials": descriptors(verified(factor.entity_id), party["id"]),
                 "authenticatorSelection": selection,
+                # Nothing depends on who made the authenticator, and browsers ask before they reveal
+                # it.
                 "attestation": "none",
             }
         }
@@ -81,6 +85,8 @@ class Passkeys(FactorKind):
 
 def as_text(sid: str) -> str:
     """Return a SID's ASCII as the contract has it in options: base64url without padding."""
+    # The web SDK decodes this by `atob`, which takes no - and no _; ASCII letters and digits never
+    # give either.
     return encoded(sid.encode())
 
 

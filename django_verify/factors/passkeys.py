@@ -103,6 +103,7 @@ def verify(service: VerifyService, answer: Attestation) -> Factor:
         failures=0,
         date_created__gt=now - kind.REGISTRATION,
     )
+    # Committed before the answer is looked at: a challenge is for one answer, right or wrong.
     if not fresh.update(failures=1):
         raise exceptions.PasskeyRegistrationOver
     asked = webauthn.Asked(
@@ -297,6 +298,8 @@ def _answering(service: VerifyService, challenge: Challenge, answer: Assertion) 
         or challenge.entity_id not in {None, factor.entity_id}
     ):
         raise exceptions.PasskeyNotFound
+    # A browser that was given the credentials may leave the handle out. Where nobody was named, it
+    # is all that names the person, and WebAuthn requires it.
     if answer.user_handle != factor.entity_id.encode() and (
         answer.user_handle or challenge.entity_id is None
     ):
@@ -313,9 +316,11 @@ def _proof(factor: Factor, found: verified.Assertion) -> Proof:
     Once a counter was seen it must grow, or two devices have the key, or one answer came twice.
     """
     count = found.sign_count
+    # WebAuthn has this flag fixed for a credential's life.
     if found.backup_eligible != factor.binding["backup_eligible"]:
         reason = "its backup eligibility has changed"
         raise exceptions.InvalidAuthenticatorData("response.authenticatorData", reason)
+    # Synced passkeys count nothing and send 0 for ever.
     return Proof(
         where={"sign_count__lt": count} if count else {"sign_count": 0},
         changes={

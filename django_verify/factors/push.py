@@ -75,6 +75,8 @@ class Push(FactorKind):
         except ValueError:
             raise InvalidBinding from None
         factor.binding = {"alg": jose.ALGORITHM, "public_key": text}
+        # Without a key: a public key is no secret, and the keys of the ring rotate while this row
+        # stays.
         factor.binding_digest = hashlib.sha256(f"push {text}".encode()).hexdigest()
         platform = params["config_notification_platform"]
         factor.config = {
@@ -82,6 +84,7 @@ class Push(FactorKind):
             "app_id": params["config_app_id"],
             "notification_platform": platform,
             "notification_token": _token(platform, params.get("config_notification_token", "")),
+            # Both device SDKs refuse a factor without it, and name it as the `kid` of their tokens.
             "credential_sid": sids.credential_of(factor.sid),
         }
 
@@ -200,6 +203,7 @@ def _refuse_fatigue(factor: Factor, now: dt.datetime) -> None:
     mine = Challenge.objects.using(queries.database()).filter(factor_id=factor.sid)
     columns = ("status", "date_created", "date_responded", "expiration_date")
     latest = mine.order_by("-serial").values_list(*columns)[:UNANSWERED_IN_A_DAY]
+    # An owner who approves is not being worn down, so an approval clears what came before it.
     refused = list(itertools.takewhile(lambda row: row[0] != _Status.APPROVED, latest))
     waits = []
     pending = [over for status, _, _, over in refused if status == _Status.PENDING and over > now]

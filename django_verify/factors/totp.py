@@ -38,6 +38,7 @@ def code_at(seed: bytes, moment: int, *, time_step: int, digits: int, algorithm:
     """Return the code of the step that holds a moment, in seconds since 1970."""
     counter = (moment // time_step).to_bytes(8)
     digest = hmac.digest(seed, counter, algorithm)
+    # RFC 4226, 5.3: the last four bits say where the 31 bits of the number begin.
     start = digest[-1] & 15
     number = int.from_bytes(digest[start : start + 4]) & 0x7FFFFFFF
     return f"{number % 10**digits:0{digits}d}"
@@ -122,9 +123,12 @@ class Totp(FactorKind):
         changes: dict[str, Any] = {"last_step": step}
         if challenge is not None:
             changes["guesses"] = refunded
+        # The seed moves to the newest key while it is open anyway, so that an old key can be
+        # dropped.
         if factor.key_id != (newest := codes.current_key_id()):
             sealed = codes.seal(_seed(factor), bound_to=factor.sid, key_id=newest)
             changes |= {"sealed_secret": sealed, "key_id": newest}
+        # Two requests with one code both find it right, and this condition lets one of them count.
         return Proof(where={"last_step__lt": step}, changes=changes)
 
 
@@ -139,11 +143,13 @@ def _matching_step(factor: Factor, code: str, now: int) -> int | None:
     found = None
     for distance in range(-config["skew"], config["skew"] + 1):
         step = now // length * length + distance * length
+        # RFC 6238, 5.2: a code is accepted once, and after it none of an earlier step.
         if step <= factor.last_step or step < 0:
             continue
         expected = code_at(
             seed, step, time_step=length, digits=config["code_length"], algorithm=config["alg"]
         )
+        # To the end also where it is found: the time must not reveal which step a code is of.
         if codes.matches(expected, code) and found is None:
             found = step
     return found

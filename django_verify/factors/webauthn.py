@@ -45,6 +45,7 @@ from django_verify.exceptions import (
 MAX_ID = 1023
 ES256 = COSEAlgorithmIdentifier.ECDSA_SHA_256
 RS256 = COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256
+# The bounds keep weak keys out, and those whose size makes each verification slow.
 _RSA_BITS, _RSA_EXPONENTS = range(2048, 4097), range(3, 2**32, 2)
 
 _CLIENT_DATA = "response.clientDataJSON"

@@ -51,6 +51,7 @@ REDIS_KEPT = 60
 REDIS_TIMEOUT = 2
 
 # Counts one in every key, or in none: KEYS with, for each, its maximum and its seconds to live.
+# Redis runs nothing else while a script runs, so that looking and counting are one step.
 _CONSUME = """
 local full = {}
 for i, key in ipairs(KEYS) do
@@ -112,6 +113,8 @@ def meters(service: VerifyService, rate_limits: Mapping[str, Any] | None) -> lis
         if name not in known:
             raise InvalidParameter("rate_limits", f"there is no rate limit named {name!r}")
     return [
+        # Metered values are often IP addresses or names, so the store has a keyed digest. It covers
+        # the bucket: equal values of two limits do not look alike.
         Meter(name, sid, codes.fingerprint(sid, values[name]), most, interval)
         for name, sid, most, interval in rows
         if sid is not None and name in values
@@ -129,6 +132,8 @@ def consume(metered: Sequence[Meter]) -> None:
     now = timezone.now().timestamp()
     # Sorted, so that starts with the same meters never wait for each other in a circle.
     windows = sorted(
+        # The interval is in the key: windows of two lengths under one key would count each other's
+        # starts, also where a bucket is given another interval.
         _window(f"{m.bucket}.{m.interval}", m.digest, m.interval, m.max, now, m.limit)
         for m in metered
     )
@@ -188,6 +193,7 @@ def purge(limit: int = 1000) -> int:
     done = 0
     for model in models:
         rows = _rows(model)
+        # Keys first: PostgreSQL has no LIMIT in a DELETE, and MySQL none in the subquery of one.
         batch = list(rows.filter(ends_at__lt=over).values_list("pk", flat=True)[:limit])
         done += rows.filter(pk__in=batch).delete()[0] if batch else 0
     return done
@@ -237,6 +243,7 @@ def _consume_in_database(windows: list[Window]) -> list[Window]:
     for _ in range(MAX_TRIES):
         found = rows.filter(key__in=[window.key for window in windows])
         counts: dict[str, int] = dict(found.values_list("key", "count"))
+        # A flood ends at this read, without a row that is written or locked.
         full = [window for window in windows if counts.get(window.key, 0) >= window.max]
         if full:
             return full
@@ -246,9 +253,11 @@ def _consume_in_database(windows: list[Window]) -> list[Window]:
             if window.key not in counts
         ]
         if absent:
+            # Another process may have made them since they were looked for.
             rows.bulk_create(absent, ignore_conflicts=True)
         if _count_all(windows):
             return []
+    # Counts that change faster than they can be read are those of a flood.
     return windows
 
 
@@ -256,8 +265,11 @@ def _count_all(windows: list[Window]) -> bool:
     rows = _rows(BucketCount)
     with savepoints.atomic(rows.db):
         for window in windows:
+            # The statement that counts also compares, so that two starts never share the last
+            # place.
             room = rows.filter(key=window.key, count__lt=window.max)
             if not room.update(count=F("count") + 1):
+                # The windows before this one have counted a start that is refused.
                 transaction.set_rollback(True, using=rows.db)
                 return False
     return True
@@ -313,6 +325,7 @@ def _first_read(sid: str, windows: dict[str, Window]) -> bool:
     counts = dict.fromkeys([f"in_{name}" for name in windows], 1)
     ends_at = windows["day"].ends_at
     create = partial(rows.create, verification_sid=sid, ends_at=ends_at, **numbers, **counts)
+    # Of two first reads at one moment the second finds the row of the other, and counts in that.
     return savepoints.tolerate(create, using=rows.db, ignore=IntegrityError) is None
 
 

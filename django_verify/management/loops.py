@@ -31,6 +31,8 @@ def run(name: str, look: Callable[[], bool], stop: threading.Event, *, interval:
     pause, beaten = interval, float("-inf")
     while not stop.is_set():
         try:
+            # A command has no end of a request, at which Django closes connections that have lived
+            # too long.
             close_old_connections()
             again = look()
             if time.monotonic() - beaten >= BEAT:
@@ -52,6 +54,7 @@ def run(name: str, look: Callable[[], bool], stop: threading.Event, *, interval:
 def until_signal() -> Iterator[threading.Event]:
     """Give an event that SIGTERM and SIGINT set, while the block runs."""
     stop = threading.Event()
+    # No exception: the message in hand is sent and recorded before the process ends.
     kept = {
         number: signal.signal(number, lambda *_: stop.set())
         for number in (signal.SIGTERM, signal.SIGINT)

@@ -231,6 +231,7 @@ def spoken(code: str) -> str:
 
 @cache
 def _catalogue(tag: str) -> gettext.NullTranslations:
+    # English is what the code itself holds; any other catalogue must be there.
     return gettext.translation(
         "messages", _LOCALE_DIR, languages=[tag.replace("-", "_")], fallback=tag == "en"
     )

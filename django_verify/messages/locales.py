@@ -35,6 +35,7 @@ class Locale:
     region: str = ""
 
 
+# Bounded, because strangers send the tags.
 @lru_cache(maxsize=1024)
 def read(text: str) -> Locale | None:
     """Return what a tag names; None where it names no language."""

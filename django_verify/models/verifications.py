@@ -99,6 +99,8 @@ class Verification(models.Model):
         verbose_name_plural = _("verifications")
         ordering = ["-sid"]
         constraints = [
+            # Over all services of an account, as the guess budget is: two services must not reserve
+            # the same guesses at one moment.
             models.UniqueConstraint(
                 fields=["account", "recipient_key", "serial"], name="verify_recipient_serial"
             )

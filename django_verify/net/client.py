@@ -110,6 +110,7 @@ def call(
     timer = threading.Timer(total, started.expire)
     timer.daemon = True
     timer.start()
+    # A kept connection would skip the look at its IP, so a stranger's URL gets a new one each time.
     adapter = _Adapter() if public else _kept()
     _now.call = started
     answer, failure = None, ""
@@ -233,6 +234,8 @@ class _Watched(HTTPConnection):
         assert now is not None  # noqa: S101 - only `call` opens connections
         deadline = time.monotonic() + now.connect
         host = getattr(self, "_dns_host", self.host)
+        # Connected to the IPs that are looked at here: a name that resolves to another one the
+        # second time (DNS rebinding) gains nothing.
         found = _look_up(host, self.port, now.connect)
         if now.public and not all(_may_connect(host, at[4][0], self.port) for at in found):
             now.refused = True
@@ -277,6 +280,8 @@ class _Adapter(HTTPAdapter):
     """The adapter of `requests` with these pools: no retries, no proxies, one TLS context."""
 
     def __init__(self) -> None:
+        # No retries: a request that may have arrived could send a second message, so the caller
+        # decides.
         super().__init__(pool_connections=8, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(

@@ -67,4 +67,6 @@ def _read(text: str) -> _IP | None:
         ip = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
+    # A socket for both families reports a caller as ::ffff:192.0.2.1, who must not have a second
+    # allowance under that name.
     return getattr(ip, "ipv4_mapped", None) or ip

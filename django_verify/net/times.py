@@ -36,6 +36,7 @@ def read_retry_after(header: str | None, most: int = DAY) -> int | None:
     """
     text = (header or "").strip()
     if text.isascii() and text.isdigit():
+        # int() raises for thousands of digits, and nine are more than any `most`.
         return min(int(text[:9]), most)
     moment = parse_http_date_safe(text)
     return None if moment is None else min(max(moment - int(time.time()), 0), most)

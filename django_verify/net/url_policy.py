@@ -66,6 +66,7 @@ def verify(url: str, *, plain: bool, allowed: Iterable[str] = ()) -> tuple[str, 
     listed = is_allowed(host, allowed)
     if parts.scheme != "https" and not (parts.scheme == "http" and (plain or listed)):
         raise Refused("scheme")
+    # Credentials would be kept in clear with the URL, and make a host look like another one.
     if "@" in parts.netloc:
         raise Refused("credentials")
     port = (443 if parts.scheme == "https" else 80) if port is None else port
@@ -119,6 +120,7 @@ def is_allowed(host: str, allowed: Iterable[str]) -> bool:
 def is_public(text: str, port: int = 443) -> bool:
     """Return whether a call to a stranger may connect to this IP address and port."""
     ip = ipaddress.ip_address(text)
+    # A zone names an interface of this machine, which no public IP has.
     if ip.version == 6 and (ip.scope_id or ip not in _GLOBAL_UNICAST):
         return False
     reserved = any(ip in network for network in _RESERVED)

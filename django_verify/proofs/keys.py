@@ -68,6 +68,7 @@ class Shared:
 
     def has_signed(self, message: bytes, signature: bytes) -> bool:
         """Whether a signature is this key's, of this message."""
+        # In constant time, or the right signature could be found byte by byte.
         return hmac.compare_digest(self.sign(message), signature)
 
     def public(self) -> dict[str, str]:
@@ -164,6 +165,7 @@ def _pair(key_id: str, text: str) -> Elliptic | Edwards:
         found = f"its file cannot be read ({type(error).__name__})"
         raise ImproperlyConfigured(f"DJANGO_VERIFY['PROOF_KEYS']: {key_id!r}: {found}.") from None
     except (ValueError, TypeError, UnsupportedAlgorithm):
+        # `from None`, because the frames of a reader of keys hold the key.
         raise ImproperlyConfigured(wrong) from None
     if isinstance(key, Ed25519PrivateKey):
         return Edwards(key)

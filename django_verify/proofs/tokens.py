@@ -42,6 +42,7 @@ _LONGEST = 8192
 _LEEWAY = 10
 _TEXTS = ("iss", "aud", "sub", "channel", "service", "purpose", "jti")
 _MOMENTS = ("iat", "nbf", "exp")
+# datetime.fromtimestamp raises for years beyond 9999.
 _LATEST = int(dt.datetime(9999, 1, 1, tzinfo=dt.UTC).timestamp())
 
 
@@ -99,6 +100,7 @@ def issue(
         "jti": sid,
         "iat": int(timezone.now().timestamp()),
         "nbf": began,
+        # From the approval: asking for the proof again does not make it last longer.
         "exp": began + settings.PROOF_LIFETIME,
     }
     if nonce:
@@ -190,6 +192,7 @@ def _signed_claims(token: object) -> dict[str, Any]:
     named = set(header) == {"typ", "alg", "kid"} and header["typ"] == TYPE
     _require(named and isinstance(header["kid"], str), "malformed")
     key = keys.ring().get(header["kid"])
+    # The key determines the algorithm; a header that names another one is not the site's.
     if key is None or header != _header(header["kid"], key):
         raise ProofRefused("bad_signature")
     _require(key.has_signed(message.encode(), signature), "bad_signature")
@@ -201,6 +204,7 @@ def _signed_claims(token: object) -> dict[str, Any]:
 def _are_typed(claims: Mapping[str, Any]) -> bool:
     """Whether every claim is there: a site may sign other tokens with a key of its own."""
     texts = all(type(claims.get(name)) is str for name in (*_TEXTS, "nonce"))
+    # By `type`, because True is an int to isinstance.
     moments = all(type(claims.get(name)) is int for name in _MOMENTS)
     in_order = moments and 0 <= claims["nbf"] <= claims["exp"] < _LATEST
     return texts and in_order and type(claims["test"]) is bool

@@ -127,6 +127,7 @@ class MembersParser(NestedParser):
 def json_object(text: str) -> dict[str, Any]:
     """Return the members of a JSON object, each named once; an empty text is an empty one."""
     try:
+        # Brackets that MAX_BODY lets pass are enough to exceed Python's recursion limit.
         data = json.loads(text or "{}", parse_constant=_refuse, object_pairs_hook=_once)
     except (ValueError, RecursionError):
         raise MalformedRequest("The body is not valid JSON") from None
@@ -151,6 +152,8 @@ def _without_nulls(body: dict[str, Any]) -> dict[str, Any]:
 def form_values(text: str) -> Values:
     """Parse a URL-encoded text, with bounds and in strict UTF-8."""
     try:
+        # Counted before it is split: a body of nothing but & would become a quarter of a million
+        # names.
         pairs = parse_qsl(
             text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
         )

@@ -22,6 +22,7 @@ from django_verify.rest import bodies, errors
 class Endpoint(ViewSet):
     """A viewset that a host's REST_FRAMEWORK does not reach; a subclass sets its permissions."""
 
+    # Named even where it is empty: what a class does not set is the host's REST_FRAMEWORK.
     permission_classes = ()
     throttle_classes = ()
     parser_classes: Sequence[type[BaseParser]] = (bodies.NestedParser,)

@@ -113,6 +113,7 @@ def size(text: str) -> Size:
     """Measure a text message: 160 GSM-7 or 70 UCS-2 characters, 153 or 67 in each of several."""
     if set(text) <= _GSM | _GSM_EXTENSION:
         widths = [2 if char in _GSM_EXTENSION else 1 for char in text]
+        # Each part of a longer message gives seven of its places to the header that joins them.
         return Size("GSM-7", sum(widths), _segments(widths, 160, 153))
     widths = [len(char.encode("utf-16-be")) // 2 for char in text]
     return Size("UCS-2", sum(widths), _segments(widths, 70, 67))

@@ -94,6 +94,7 @@ def claim(
     )
     if not row.is_verified and row.replaces_id != getattr(replaces, "pk", None):
         row.replaces = replaces
+        # This column alone: another request may be confirming the number.
         row.save(update_fields=["replaces"])
     return row
 
@@ -127,6 +128,7 @@ def release(phone: VerifiedPhone, *, reason: str = "removed") -> None:
     """Take a number from its user; the oldest one left becomes the primary one."""
     with savepoints.atomic(_using()):
         deleted, _ = _rows().filter(pk=phone.pk).delete()
+        # Of two releases one deletes the row, and it sends the signal.
         if not deleted:
             return
         _promote(phone.user_id)
@@ -138,6 +140,7 @@ def release(phone: VerifiedPhone, *, reason: str = "removed") -> None:
 def make_primary(phone: VerifiedPhone) -> None:
     """Let this number be the one by which its user is reached first."""
     with savepoints.atomic(_using()):
+        # Taken from the old one first, because at no moment may there be two.
         _rows().filter(user_id=phone.user_id, is_primary=True).update(is_primary=None)
         changed = _rows().filter(pk=phone.pk, claim__isnull=False).update(is_primary=True)
         if not changed:
@@ -186,6 +189,7 @@ def _make_room(user: AbstractBaseUser, row: VerifiedPhone, *, another_factor: bo
         if mine >= conf.current().USERS_PHONES:
             raise TooManyNumbers
     if holder is not None:
+        # The former claim goes first, in the same transaction: the column is unique.
         before = holder.user
         release(holder, reason="transferred")
         _notify(signals.phone_transferred, phone=row, from_user=before)

@@ -353,11 +353,13 @@ def _mail_options(service: VerifyService, request: StartRequest) -> dict[str, An
         raise InvalidParameter(
             "channel_configuration", "from, from_name, template_id, substitutions"
         )
+    # A line break in a name or an address would begin another header of the mail.
     if not all(isinstance(t, str) and len(t) <= 256 and t.isprintable() for t in texts):
         raise InvalidParameter("channel_configuration", "texts of at most 256 printable characters")
     if fault := confusables.fault_of_brand(options.get("from_name", "A")):
         raise InvalidParameter("channel_configuration", f"from_name: {fault}")
     _refuse_unknown_template(service, options.get("template_id", ""))
+    # The site's mail server vouches for what it sends, so an account may not name any address.
     if sender := options.get("from"):
         allowed = service.email_from_addresses.split()
         if not any(emails.same(sender, recipient) for recipient in allowed):
@@ -376,6 +378,7 @@ def _autofill_domain(service: VerifyService, wanted: str | None) -> str:
         name = url_policy.host_name(wanted)
     except ValueError as error:
         raise InvalidParameter("autofill_domain", str(error)) from None
+    # With a dot in front of both, evilexample.com is not below example.com.
     if not own or len(name) > AUTOFILL_DOMAIN_LENGTH or not f".{name}".endswith(f".{own}"):
         raise InvalidParameter("autofill_domain", "not the service's autofill domain or below it")
     return name

@@ -128,15 +128,18 @@ def serve(attempt_sid: str, token: str) -> str:
     if attempt is None:
         return _line(URL_FAILED, "Unknown URL")
     now = timezone.now()
+    # In constant time: the token in the URL is all that proves the device.
     known = codes.matches(attempt.sna_url, provider.url(attempt.sid, token, ""))
     if not known or attempt.verification.is_over(now) or now >= attempt.date_created + URL_LIFETIME:
         return _line(URL_FAILED, "Unknown URL")
     error = provider.answer(attempt.verification.to)
+    # Made now, so that nobody knows it but the device that has opened the URL.
     client_token = codes.new_secret() if attempt.sna_client_token_hash else ""
     changes: dict[str, Any] = {"sna_error_code": error, "date_updated": now}
     if client_token:
         changes["sna_client_token_hash"] = codes.hash_secret(client_token)
     unused = _attempts().filter(sid=attempt.sid, sna_error_code=None)
+    # Of two that open the URL, the first one's update matches the row.
     if not unused.update(**changes):
         return _line(URL_FAILED, "The URL was used")
     fields = {"Carrier": provider.carrier} | (
@@ -160,6 +163,7 @@ def is_matched(verification_sid: str, number: str, client_token: str) -> bool:
     if attempt.sna_error_code is None:
         attempt.sna_error_code = _result(provider, attempt.sid, number)
         if attempt.sna_error_code is not None:
+            # The first result stands, also where two checks ask the gateway at one moment.
             unused = _attempts().filter(sid=attempt.sid, sna_error_code=None)
             unused.update(sna_error_code=attempt.sna_error_code, date_updated=timezone.now())
     if attempt.sna_error_code != MATCH:

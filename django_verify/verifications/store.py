@@ -46,10 +46,12 @@ def write(start: Start, sna_url: str, asked_at: dt.datetime) -> VerificationAtte
         live = next((r for r in past.rows if start.is_about(r) and is_live(r, now)), None)
         if live is not None:
             _refuse_exhausted(live, now)
+            # A second try has lost to another start, which has sent the code.
             if number or asked_at < live.sent_at <= now + SKEW or start.is_outdated_by(live):
                 raise exceptions.ConcurrentStarts
         try:
             with savepoints.atomic(using):
+                # In a transaction of the caller's a lost race is undone to here, and no further.
                 attempt = (
                     _resend(start, past, live, sna_url, now)
                     if live
@@ -61,6 +63,7 @@ def write(start: Start, sna_url: str, asked_at: dt.datetime) -> VerificationAtte
             continue
         if attempt is not None:
             return attempt
+    # A service that was deleted meanwhile fails every try as a race would.
     if not VerifyService.objects.using(using).filter(sid=start.service.sid).exists():
         raise NotFound
     raise exceptions.ConcurrentStarts
@@ -74,6 +77,8 @@ def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> Veri
         service=service,
         to=recipient.to,
         recipient_key=recipient.key,
+        # Starts that have read the same history take the same number, and the constraint lets one
+        # in: the guesses that the others would reserve are not there any more.
         serial=past.rows[0].serial + 1 if past.rows else 1,
         channel=start.channel.name,
         country=recipient.country,
@@ -148,6 +153,8 @@ def _resend(
             "code_length": length,
             "max_checks": _guesses_of_a_new_code(past, row, length, now),
         }
+    # `sends` numbers the resends: of two at one moment one changes the row, and the other sends
+    # nothing.
     unchanged = queries.verifications().filter(
         sid=row.sid, status=_Status.PENDING, sends=row.sends, expires_at__gt=now
     )
@@ -192,6 +199,7 @@ def _sent(attempt: VerificationAttempt) -> str:
 
 def is_live(row: Verification, now: dt.datetime) -> bool:
     """Whether a row still stands between its recipient and a new verification."""
+    # One whose guesses are used up keeps its place, or a new start would bring new ones at once.
     open_ = row.status in {_Status.PENDING, _Status.MAX_ATTEMPTS_REACHED}
     return open_ and not row.is_over(now)
 

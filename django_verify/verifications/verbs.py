@@ -71,6 +71,8 @@ def start(
     metered = [*request.meters]
     if request.rate_limits:
         metered += counters.meters(service, request.rate_limits)
+    # From what costs nothing to what costs money: the host's word, the limits, the look-up. A start
+    # that one of them refuses has used nothing of those behind it.
     _ask_host(accepted)
     asked_at = request.asked_at or timezone.now()
     if metered:
@@ -81,6 +83,8 @@ def start(
     if request.client is not None:
         request.client.latest_attempt = attempt
     if accepted.sends:
+        # A worker that is woken before the commit finds no row, and a rollback must leave no
+        # message. `robust`: an engine's fault is no reason to refuse a start that is written.
         call = delivery.after_commit(attempt)
         transaction.on_commit(call, using=queries.database(), robust=True)
     return attempt.verification
@@ -109,6 +113,8 @@ def check(
     """
     require_autocommit("verifications.check")
     if code and not as_written:
+        # Nothing but spaces is a malformed code, and not a check without one, which asks the
+        # carrier.
         code = codes.without_spacing(code) or " "
     if code and not 4 <= len(code) <= 10:
         raise InvalidParameter("code", "it has 4–10 characters")
@@ -124,6 +130,8 @@ def check(
         code = typed(row, code)
     row = _charge(row)
     last = row.checks >= row.max_checks
+    # A wrong payment costs a guess as a wrong code does, and the answer does not reveal which it
+    # was.
     transaction_is_right = row.amount is None or (row.amount, row.payee) == (amount, payee)
     if not (_is_right(row, code) and transaction_is_right):
         if last:
@@ -132,6 +140,7 @@ def check(
     # The last guess has ended the verification when it was charged, and may still win it.
     charged_as = _Status.MAX_ATTEMPTS_REACHED if last else _Status.PENDING
     if not _move(row, _Status.APPROVED, confirmed=True, where={"status": charged_as}):
+        # Another check was right first, or the site has canceled it: a code counts once.
         raise _why_not(_again(row), timezone.now())
     signals.verification_approved.send_robust(sender=Verification, verification=row)
     return row
@@ -209,6 +218,7 @@ def expire(limit: int = 1000, *, since: dt.datetime | None = None) -> int:
     batch = list(over.values_list("sid", "reports")[:limit])
     changes = {"status": _Status.EXPIRED, "sealed_code": "", "date_updated": now}
     quiet = [sid for sid, reports in batch if not reports]
+    # Under the condition again, or what was approved since it was read would expire.
     done = over.filter(sid__in=quiet).update(**changes) if quiet else 0
     # Each of the others has an event of its own, in a transaction with its change.
     loud = [sid for sid, reports in batch if reports]
@@ -225,6 +235,7 @@ def _ask_host(start: Start) -> None:
     and its message is withheld.
     """
     try:
+        # Not `send_robust`, by which a receiver could not refuse.
         signals.verification_starting.send(
             sender=VerifyService,
             service=start.service,
@@ -277,6 +288,7 @@ def _charge(row: Verification) -> Verification:
     Only its `checks` record the guess. Naming the count that was read makes each guess a
     numbered ticket: no row changed where another check took it, or a resend came between.
     """
+    # Every other check and every resend can come between once, so that the tries outlast them all.
     for _ in range(row.max_checks + row.max_sends + 1):
         now = timezone.now()
         if not (row.status == _Status.PENDING and store.is_live(row, now)):
@@ -335,6 +347,7 @@ def _located(service: VerifyService, sid_or_to: str, as_written: bool) -> list[V
         return _by_sid(service, sid_or_to)
     to = sid_or_to if as_written else channels.read_typed(sid_or_to)
     try:
+        # The contract gives this part of a path no form, so what names nothing is absent.
         return _by_recipient(service, to)
     except InvalidParameter:
         raise NotFound from None
