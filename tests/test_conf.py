@@ -250,6 +250,35 @@ def test_the_repr_shows_no_secret(settings):
     assert "the provider's token" not in repr(conf.current())
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "",
+        "*",
+        "https://a.internal",
+        "a.internal:8000",
+        "a.internal.",
+        "10.0.0.0/33",
+        "a/b",
+        7,
+        None,
+    ],
+    ids=repr,
+)
+def test_a_host_that_can_match_nothing_is_refused(entry, settings):
+    use(settings, WEBHOOK_ALLOWED_HOSTS=["hooks.internal", entry])
+    with pytest.raises(ImproperlyConfigured, match="WEBHOOK_ALLOWED_HOSTS"):
+        conf.current()
+
+
+@pytest.mark.parametrize(
+    "entry", ["localhost", ".svc.cluster.local", "10.1.2.3", "10.0.0.1/8", "::1", "fd00::/8", "a_b"]
+)
+def test_hosts_domains_ips_and_networks_are_allowed(entry, settings):
+    use(settings, WEBHOOK_ALLOWED_HOSTS=[entry])
+    assert [entry] == conf.current().WEBHOOK_ALLOWED_HOSTS
+
+
 @pytest.mark.parametrize("url", ["127.0.0.1", "memcached://127.0.0.1", "redis", 1], ids=str)
 def test_another_store_of_the_limits_is_refused(url, settings):
     use(settings, RATE_LIMIT_STORE=url)

@@ -218,7 +218,7 @@ class RecordAdmin(LookOnly, ClosedAdmin):
 
 def _of_recipient(view: RecordAdmin, term: str) -> Q:
     """Return the condition for a whole number or mailbox, in whatever spelling."""
-    key = key_of(_spelled(term))
+    key = key_of(_spelled(term)) or key_of(term)
     if not key:
         return Q(pk__in=())
     # The index on recipients begins with the account, so all accounts are named.
@@ -234,7 +234,9 @@ def _spelled(term: str) -> str:
     if "@" in term:
         return typed_email(term)
     number = joined(term)
-    return f"+{number}" if number.isascii() and number.isdigit() else number
+    if not (number.isascii() and number.isdigit()):
+        return number
+    return f"+{number.removeprefix('00')}"
 
 
 class AttemptInline(LookOnly, TabularInline):

@@ -137,7 +137,7 @@ class VerificationViewSet(Create, Fetch, Update, ServiceResource):
 
     def get_object(self) -> Verification:
         """Return a verification by SID or recipient; as often as the vendor lets it be read."""
-        row = verifications.fetch(self.service, self.kwargs["sid"])
+        row = verifications.fetch(self.service, self.kwargs["sid"], as_written=True)
         counters.count_read(row.sid)
         return row
 
@@ -147,7 +147,8 @@ class VerificationViewSet(Create, Fetch, Update, ServiceResource):
         verbs = {"approved": verifications.approve, "canceled": verifications.cancel}
         if status not in verbs:
             raise InvalidParameter("Status", "it must be canceled or approved")
-        return Response(self.represent(verbs[status](self.service, kwargs["sid"])))
+        row = verbs[status](self.service, kwargs["sid"], as_written=True)
+        return Response(self.represent(row))
 
 
 class SnaUrlView(View):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import hashlib
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -22,6 +23,8 @@ from django.utils.encoding import force_bytes
 _KEY_ID = re.compile(r"[0-9A-Za-z_]{1,16}\Z")
 _PROOF_KEY_ID = re.compile(r"[0-9A-Za-z._-]{1,64}\Z")
 _ORIGIN = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?\Z")
+# A name, a domain such as `.internal`, or what may be an IP or a network; no scheme, port or mark.
+_HOST = re.compile(r"\.?[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*\Z")
 _REDIS = ("redis://", "rediss://")
 #: The country in ROUTES that holds where no other does.
 ELSEWHERE = "*"
@@ -172,8 +175,11 @@ class Settings:
             msg = "DJANGO_VERIFY['RESTRICTED_WORDS'] must be a list of words."
             raise ImproperlyConfigured(msg)
         hosts: Any = self.WEBHOOK_ALLOWED_HOSTS
-        if isinstance(hosts, str) or not all(isinstance(host, str) and host for host in hosts):
-            msg = "DJANGO_VERIFY['WEBHOOK_ALLOWED_HOSTS'] must be a list of hosts and networks."
+        if isinstance(hosts, str) or not all(map(_is_host_or_network, hosts)):
+            msg = (
+                "DJANGO_VERIFY['WEBHOOK_ALLOWED_HOSTS'] must be a list of hosts, domains that begin"
+                " with a dot, IPs and networks, without scheme, port or closing dot."
+            )
             raise ImproperlyConfigured(msg)
         self._refuse_numbers()
         if self.DISPATCH not in ENGINES and "." not in self.DISPATCH:
@@ -290,6 +296,15 @@ def key_ring() -> dict[str, bytes]:
 def _fingerprint(secret: bytes) -> str:
     # A digest, because the id stands on every row and must reveal nothing of SECRET_KEY.
     return "s" + hashlib.sha256(b"django_verify key id\0" + secret).hexdigest()[:15]
+
+
+def _is_host_or_network(entry: object) -> bool:
+    """Whether an entry of WEBHOOK_ALLOWED_HOSTS can match anything."""
+    try:
+        ipaddress.ip_network(str(entry), strict=False)
+    except ValueError:
+        return isinstance(entry, str) and bool(_HOST.match(entry))
+    return isinstance(entry, str)
 
 
 def _are_positive(numbers: Any) -> bool:

@@ -71,9 +71,9 @@ _TWIN = Kind.TWIN
 
 # A row needs a rule that leaves no choice: where the new digits depend on the operator, or where
 # the former spelling has been given to others, two spellings stay two people. So these are left
-# out: Ho Chi Minh City (84 8), Burkina Faso's 50, Cameroon's fixed lines, Togo's mobiles, Egypt's
-# 15, Brazil's 5 and 7 (trunked radio kept eight digits), Slovenia's 43 and Serbia's 28, 29, 38 and
-# 39 for Kosovo. What has been reassigned since 2010 must not be added.
+# out: Ho Chi Minh City (84 8), Burkina Faso's 50, Togo's mobiles, Egypt's 15, Brazil's 5 and 7
+# (trunked radio kept eight digits), Slovenia's 43 and Serbia's 28, 29, 38 and 39 for Kosovo. What
+# has been reassigned since 2010 must not be added.
 CHANGES: tuple[Change, ...] = (
     # Two spellings that are both in use.
     Change(r"549(\d{10})", r"+54\1", "1999", _ITU + ": Argentina, the mobile 9", _TWIN),
@@ -90,8 +90,12 @@ CHANGES: tuple[Change, ...] = (
     ),
     # Prefixes that may be left out, or that no call needs any more.
     Change(r"378([89]\d{5})", r"+3780549\1", "1996", _ITU + ": San Marino, the area code"),
+    Change(
+        r"51(?:1|[4-8]\d)(9\d{8})", r"+51\1", "2010-09-04", "OSIPTEL Peru, no area code of mobiles"
+    ),
     Change(r"521([2-9]\d{9})", r"+52\1", "2019-08-03", _RECIPES + ": Mexico, the mobile 1"),
-    # Calling codes that changed.
+    # Calling codes that changed, or are reserved beside the one in use.
+    Change(r"379(06698\d{4,6})", r"+39\1", "1996", _ITU + ": Vatican City, reserved beside +39"),
     Change(r"997([67]\d{9})", r"+7\1", "2021", _ITU + ": Kazakhstan, reserved beside +7"),
     Change(r"377(4[45]\d{6})", r"+383\1", "2016-12-15", _ITU + ": Kosovo, from Monaco's code"),
     Change(r"386(49\d{6})", r"+383\1", "2016-12-15", _ITU + ": Kosovo, from Slovenia's code"),
@@ -156,6 +160,9 @@ CHANGES: tuple[Change, ...] = (
     Change(r"233717(\d{5})", r"+2333723\1", "2010-05-01", _NCA),
     Change(r"23372(\d{5})", r"+2333820\1", "2010-05-01", _NCA),
     Change(r"237([5679]\d{7})", r"+2376\1", "2014-11-21", "ART Cameroon, mobile numbers"),
+    Change(
+        r"237((?:22|33|4[23])\d{6})", r"+2372\1", "2014-11-21", "ART Cameroon, numbers of Camtel"
+    ),
     Change(r"240([25]\d{5})", r"+240222\1", "2010-04-09", _WTNG + ": Equatorial Guinea, mobile"),
     Change(r"2400([789]\d{4})", r"+2403330\1", "2010-04-09", _WTNG + ": Equatorial Guinea, fixed"),
     Change(r"2410?([256]\d{6})", r"+2416\1", "2019-11-15", _RECIPES + ": Gabon"),
@@ -319,3 +326,5 @@ def _calling_code(old: str) -> str:
 
 
 _RETIRED, _TWINS = _by_calling_code(Kind.RETIRED), _by_calling_code(Kind.TWIN)
+#: What numbers that have several spellings begin with, in two or three digits.
+BEGINNINGS = frozenset((*_RETIRED, *_TWINS))

@@ -34,17 +34,23 @@ _PLANS = (
     ("IL", "PS"),
     ("IT", "SM", "VA"),
 )
-# What France's plan has overseas (Arcep). Metropolitan metadata are wider than the plan, so these
-# come before them.
-_OVERSEAS = (
-    (re.compile(r"0?(?:26[23]|69[23])[0-9]{6}\Z"), "RE"),
-    (re.compile(r"0?(?:269|639)[0-9]{6}\Z"), "YT"),
-    (re.compile(r"0?(?:590|69[01])[0-9]{6}\Z"), "GP"),
-    (re.compile(r"0?(?:594|694)[0-9]{6}\Z"), "GF"),
-    (re.compile(r"0?(?:596|69[67])[0-9]{6}\Z"), "MQ"),
-    (re.compile(r"0?708[0-9]{6}\Z"), "PM"),
-    (re.compile(r"0?508([0-9]{6})\Z"), "PM"),
+# What France's plan has overseas (Arcep), and where. Metropolitan metadata are wider than the plan,
+# so these come before them; of several regions it is the one that has the number.
+_OVERSEAS = tuple(
+    (re.compile(rf"0?({begin}[0-9]{{6}})\Z"), regions.split())
+    for begin, regions in (
+        ("(?:26[23]|69[23])", "RE"),
+        ("(?:269|639)", "YT"),
+        ("268", "RE YT"),
+        ("(?:590|69[01])", "GP"),
+        ("(?:594|694)", "GF"),
+        ("(?:596|69[67])", "MQ"),
+        ("598", "GP GF MQ"),
+        ("708", "PM"),
+        ("(?:939|947|976)", "GP GF MQ RE YT"),
+    )
 )
+_MIQUELON = re.compile(r"0?508([0-9]{6})\Z")
 _DIALLED = re.compile(r"(\+?)([0-9]{3,24})\Z", re.ASCII)
 _TEL = re.compile(r"\s*tel:", re.IGNORECASE | re.ASCII)
 _INTERNATIONAL = phonenumbers.PhoneNumberFormat.INTERNATIONAL
@@ -77,14 +83,16 @@ def parse(value: str) -> Phone:
     """
     if not _E164.match(value):
         raise ValueError("not a phone number in E.164 format, such as +14155552671")
-    number = numbering.complete(value)
+    # Most numbers have one spelling, which spares them the table.
+    is_only = numbering.BEGINNINGS.isdisjoint((value[1:3], value[1:4]))
+    number = value if is_only else numbering.complete(value)
     region = _region(number)
     if region is None and number != value:
         # Metadata that are older than the change know the former spelling alone.
         number, region = value, _region(value)
     if region is None:
         raise ValueError("not a valid phone number")
-    return Phone(number, fold(number), region)
+    return Phone(number, number if is_only else fold(number), region)
 
 
 def listed(value: str) -> Phone:
@@ -213,9 +221,15 @@ def _overseas(digits: str, home: str | None) -> Iterable[tuple[str, str]]:
     """Return how a number of France's plan is written where it belongs, outside its own region."""
     if home not in _PLANS[0]:
         return
-    for pattern, region in _OVERSEAS:
+    if found := _MIQUELON.match(digits):
+        yield found[1], "PM"
+    for pattern, among in _OVERSEAS:
         if found := pattern.match(digits):
-            yield (found[1] if found.groups() else digits), region
+            # Two regions of one calling code have the same number.
+            having = {number: region for region in among if (number := _e164(found[1], region))}
+            for region in having.values():
+                if len(having) == 1 or region == home:
+                    yield found[1], region
 
 
 def _of_the_plan(digits: str, home: str | None) -> Phone:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django_verify import conf, senders
-from django_verify.contact import emails, phones
+from django_verify.contact import emails, phones, typed
 from django_verify.exceptions import (
     ChannelDisabled,
     EmailNotConfigured,
@@ -63,6 +63,8 @@ CALLING_CODE_LOCALES = {
 # What ends a sentence where it is not a full stop.
 _STOPS = {"ja": "。", "zh": "。", "zh-HK": "。", "th": ""}
 _LONGEST_CALLING_CODE = max(map(len, CALLING_CODE_LOCALES))
+# The longest recipient that is looked at as a person typed it.
+_LONGEST_TYPED = 320
 # Codes of this length are hard to read in one piece.
 LONG = 8
 # Longest text that Android's SMS Retriever looks at.
@@ -161,6 +163,19 @@ def parse_recipient(to: str) -> Recipient:
     Raises InvalidParameter.
     """
     return _email(to) if "@" in to else _phone(to)
+
+
+def read_typed(to: str) -> str:
+    """Return a recipient that a person typed or pasted as `parse_recipient` takes it.
+
+    What is none, or far too long to be looked at, stays as it is, and is refused there.
+    """
+    if len(to) > _LONGEST_TYPED:
+        return to
+    try:
+        return emails.read(to).address if "@" in typed.plain(to) else phones.read(to).number
+    except ValueError:
+        return to
 
 
 def mask(to: str) -> str:

@@ -9,6 +9,7 @@ from rest_framework.fields import empty
 
 from django_verify.exceptions import InvalidParameter
 from django_verify.models.clients import NONCE_LENGTH, PURPOSE_LENGTH
+from django_verify.rest import bodies
 from django_verify.rest.answers import Answer, TextOrNull, Time
 from django_verify.verifications import progress
 
@@ -30,14 +31,15 @@ class Text(serializers.CharField):
 class Hint(serializers.CharField):
     """What a device says of itself: a start goes on without what cannot be read.
 
-    A value of another type is none; the verbs pass over what they do not understand.
+    A value of another type is none, and so is one that no database would take; the verbs pass over
+    what they do not understand.
     """
 
     def run_validation(self, data: Any = empty) -> str:
         """Return the string as sent, or an empty one."""
         if data is empty:
             return str(super().run_validation(data))
-        return data if isinstance(data, str) else ""
+        return data if isinstance(data, str) and bodies.is_text(data) else ""
 
 
 class Body(serializers.Serializer[Any]):
@@ -68,7 +70,7 @@ class StartBody(Body):
     nonce = Text(NONCE_LENGTH, required=False, help_text="Comes back in the proof.")
     device_id = Text(128, required=False, help_text="The app's own id of this installation.")
     gate_token = Text(16_384, required=False, help_text="Of the captcha or attestation.")
-    device_token = Text(1024, required=False, help_text="Of an earlier approval's answer.")
+    device_token = Hint(required=False, help_text="Of an earlier approval's answer.")
 
 
 class ResendBody(Body):

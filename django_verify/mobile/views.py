@@ -29,6 +29,7 @@ from django_verify.mobile.serializers import (
     StateAnswer,
 )
 from django_verify.net import client_ip
+from django_verify.rest import bodies
 from django_verify.rest.views import Endpoint
 from django_verify.verifications import clients
 from django_verify.verifications.clients import Caller
@@ -57,6 +58,7 @@ class VerificationViewSet(Endpoint):
     """A client's own verification: its secret opens it, and nothing else does."""
 
     schema = _schema()
+    parser_classes = (bodies.MembersParser,)
 
     def get_authenticators(self) -> list[Any]:
         """Return the site's own ways to know a user, of MOBILE_AUTHENTICATION."""

@@ -116,6 +116,14 @@ class NestedParser(_BodyParser):
         return _without_nulls(body)
 
 
+class MembersParser(NestedParser):
+    """A JSON object whose fields check their own text: an unknown member ends no request."""
+
+    def values(self, text: str) -> dict[str, Any]:
+        """Return the members that are not null."""
+        return _without_nulls(json_object(text))
+
+
 def json_object(text: str) -> dict[str, Any]:
     """Return the members of a JSON object, each named once; an empty text is an empty one."""
     try:
@@ -161,7 +169,7 @@ def clean(values: Values) -> Values:
     """Refuse what no parameter may hold and no database stores: NUL and lone surrogates."""
     for name, texts in values.items():
         for text in (name, *texts):
-            if "\0" in text or not _is_unicode(text):
+            if not is_text(text):
                 shown = name.encode("ascii", "replace").decode().replace("\0", "?")
                 raise InvalidParameter(shown[:64], "it holds characters that are not text")
     return values
@@ -181,12 +189,13 @@ def texts_in(value: Any) -> list[str]:
     return texts
 
 
-def _is_unicode(text: str) -> bool:
+def is_text(text: str) -> bool:
+    """Whether a string has neither NUL nor lone surrogates, so that a database stores it."""
     try:
         text.encode()
     except UnicodeEncodeError:
         return False
-    return True
+    return "\0" not in text
 
 
 def _charset(content_type: str | None) -> str:

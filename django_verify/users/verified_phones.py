@@ -84,9 +84,9 @@ def claim(
     """Note that a user is about to verify a number; whatever is verified already stays.
 
     With `replaces`, one of the user's own, that number goes when this one is confirmed. Raises
-    ValueError for what is no number in E.164.
+    ValueError for what is no number in international form, as people type it.
     """
-    phone = phones.parse(number)
+    phone = phones.read(number)
     if replaces is not None and replaces.user_id != user.pk:
         raise ValueError("the number to replace is another user's")
     row, _new = _rows().get_or_create(
@@ -108,7 +108,7 @@ def confirm(
     `another_factor` states that the user has proved more) and TooManyNumbers; the claim stays
     pending then.
     """
-    phone = phones.parse(number)
+    phone = phones.read(number)
     for _ in range(MAX_TRIES):
         row = claim(user, number, replaces=_replaced(user, phone.key))
         try:

@@ -52,9 +52,10 @@ def start(
 ) -> Verification:
     """Send a code to a recipient, by the service's rules, and return its verification.
 
-    Takes the recipient, the channel and the fields of `StartRequest` as keywords; a face that has
-    built the request passes that alone. While one is pending for the recipient, this is a resend:
-    same SID, same code, any channel. A start that another one has overtaken since `asked_at` (by
+    Takes the recipient as people type it, the channel and the fields of `StartRequest` as
+    keywords; a face that has built the request passes that alone, and its recipient is read as it
+    is. While one is pending for the recipient, this is a resend: same SID, same code, any
+    channel. A start that another one has overtaken since `asked_at` (by
     default, since now) sends nothing. With a `client` the verification is that client's alone, and
     starts of others do not join it; where the host forbids its start, that is written all the same
     and nothing is sent. Nothing is sent for a test number either, whose verification states that
@@ -64,7 +65,7 @@ def start(
     """
     request = to
     if not isinstance(request, StartRequest):
-        request = StartRequest(to=request, channel=channel, **options)
+        request = StartRequest(to=channels.read_typed(request), channel=channel, **options)
     accepted = accept(service, request)
     metered = [*request.meters]
     if request.rate_limits:
@@ -102,8 +103,8 @@ def check(
 ) -> Verification:
     """Compare a code once; the answer's `status` is `approved` or `pending`.
 
-    A code is read as people type it: digits of any script, spaces and punctuation between them.
-    What cannot be the code is refused uncharged. `as_written` compares the text as it is.
+    Code and recipient are read as people type them: digits of any script, spaces and punctuation
+    between. What cannot be the code is refused uncharged. `as_written` takes both as they are.
     Without a code it asks what silent network authentication found, where that was the channel.
     The guess is charged and committed before the code is looked at. Raises NotFound when there
     is nothing to check, MaxChecksReached when the guesses are used up, and AtomicBlockError
@@ -118,6 +119,7 @@ def check(
         raise InvalidParameter("code", "it has 4–10 characters")
     if not (to or verification_sid):
         raise exceptions.CheckTargetMissing
+    to = to if as_written else channels.read_typed(to)
     row = _to_check(service, to, verification_sid, amount, payee)
     if not code:
         return _check_sna(row, sna_client_token)
@@ -157,32 +159,36 @@ def typed(row: Verification, code: str) -> str:
         raise InvalidParameter("code", str(error)) from None
 
 
-def fetch(service: VerifyService, sid_or_to: str) -> Verification:
-    """Return a verification by SID or recipient.
+def fetch(service: VerifyService, sid_or_to: str, *, as_written: bool = False) -> Verification:
+    """Return a verification by SID or recipient, which is read as people type it.
 
     Approved and expired ones are gone; canceled and used-up ones stay readable for a day.
     Raises NotFound.
     """
     now = timezone.now()
-    readable = [row for row in _located(service, sid_or_to) if _is_readable(row, now)]
+    located = _located(service, sid_or_to, as_written)
+    readable = [row for row in located if _is_readable(row, now)]
     if not readable:
         raise NotFound
     return next((row for row in readable if row.status == _Status.PENDING), readable[0])
 
 
-def approve(service: VerifyService, sid_or_to: str) -> Verification:
-    """Approve a pending verification whose code the site compared by itself. Raises NotFound."""
-    return _end(service, sid_or_to, _Status.APPROVED, (_Status.PENDING,))
+def approve(service: VerifyService, sid_or_to: str, *, as_written: bool = False) -> Verification:
+    """Approve a pending verification whose code the site compared by itself. Raises NotFound.
+
+    It is named as for `fetch`.
+    """
+    located = _located(service, sid_or_to, as_written)
+    return _end(located, _Status.APPROVED, (_Status.PENDING,))
 
 
-def cancel(service: VerifyService, sid_or_to: str) -> Verification:
+def cancel(service: VerifyService, sid_or_to: str, *, as_written: bool = False) -> Verification:
     """End a verification, so that the next start makes a new code. Raises NotFound.
 
     One whose guesses are used up can be canceled too; the guesses stay counted.
     """
-    return _end(
-        service, sid_or_to, _Status.CANCELED, (_Status.PENDING, _Status.MAX_ATTEMPTS_REACHED)
-    )
+    located = _located(service, sid_or_to, as_written)
+    return _end(located, _Status.CANCELED, (_Status.PENDING, _Status.MAX_ATTEMPTS_REACHED))
 
 
 def release(row: Verification) -> int:
@@ -338,12 +344,13 @@ def _is_right(row: Verification, code: str) -> bool:
     return codes.matches(expected, code)
 
 
-def _located(service: VerifyService, sid_or_to: str) -> list[Verification]:
+def _located(service: VerifyService, sid_or_to: str, as_written: bool) -> list[Verification]:
     if sids.is_sid("VE", sid_or_to):
         return _by_sid(service, sid_or_to)
+    to = sid_or_to if as_written else channels.read_typed(sid_or_to)
     try:
         # The contract gives this part of a path no form, so what names nothing is absent.
-        return _by_recipient(service, sid_or_to)
+        return _by_recipient(service, to)
     except InvalidParameter:
         raise NotFound from None
 
@@ -378,11 +385,9 @@ def _is_readable(row: Verification, now: dt.datetime) -> bool:
     return row.current_status(now) == _Status.PENDING
 
 
-def _end(
-    service: VerifyService, sid_or_to: str, status: str, from_statuses: tuple[str, ...]
-) -> Verification:
+def _end(located: list[Verification], status: str, from_statuses: tuple[str, ...]) -> Verification:
     now = timezone.now()
-    for row in _located(service, sid_or_to):
+    for row in located:
         if row.status in from_statuses and not row.is_over(now):
             break
     else:

@@ -107,6 +107,9 @@ class StartForm(_Form):
         if "channel" in values:
             by_email = values["channel"] == _EMAIL
             values["to"] = self._email() if by_email else self._number()
+            if values["to"]:
+                # The country is a hint, which a complete number and a mailbox do not need.
+                self.errors.pop("country", None)
         return values
 
     def _number(self) -> str:

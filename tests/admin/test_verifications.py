@@ -172,6 +172,8 @@ def test_search_by_whole_recipient(viewer, trusted, service, row, rows):
         ("+525512340001", "+5215512340001"),
         ("+525512340001", "+٥٢ ٥٥ ١٢٣٤ ٠٠٠١"),
         ("+525512340001", "\u200e+52 [55] 1234ー0001\u200f"),
+        ("+525512340001", "0052 1 55 1234 0001"),
+        ("+525512340001", "00 52 55 1234 0001"),
         ("+541123450001", "+54 9 11 2345-0001"),
         ("+390549886377", "+3780549886377"),
         ("jane@gmail.com", "ja.ne@googlemail.com"),
@@ -187,7 +189,17 @@ def test_search_by_any_spelling(viewer, trusted, service, rows, to, spelling):
 
 
 @pytest.mark.parametrize("rows", [ROWS, ATTEMPTS])
-@pytest.mark.parametrize("beginning", ["%2B1415", "1415", "+", "a", "ann@", "%2B1415555267"])
+def test_search_by_a_number_of_the_sites_region(viewer, service, settings, rows):
+    settings.PHONENUMBER_DEFAULT_REGION = "FR"
+    started = verifications.start(service, "+590690335941")
+    wanted = [started] if rows == ROWS else [started.attempts.get()]
+    assert found(viewer, f"q={quote('0690 33 59 41')}", rows) == wanted
+
+
+@pytest.mark.parametrize("rows", [ROWS, ATTEMPTS])
+@pytest.mark.parametrize(
+    "beginning", ["%2B1415", "1415", "001415", "+", "a", "ann@", "%2B1415555267"]
+)
 def test_search_by_beginning_needs_the_permission(viewer, trusted, service, row, rows, beginning):
     verifications.start(service, "ann@example.com", "email")
     assert found(viewer, f"q={beginning}", rows) == (

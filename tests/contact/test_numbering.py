@@ -141,6 +141,12 @@ def test_every_row_is_found_by_its_calling_code():
     assert sum(map(len, numbering._TWINS.values())) == len(CHANGES) - len(RETIRED)
 
 
+@each
+def test_no_spelling_begins_with_other_digits(change):
+    for number in former(change):
+        assert not numbering.BEGINNINGS.isdisjoint((number[1:3], number[1:4]))
+
+
 @pytest.mark.parametrize("text", ["", "+", "5215512345678", "+521551234567\n", "jane@example.com"])
 def test_what_is_no_number_in_e164_stays_as_it_is(text):
     assert numbering.key(text) == text

@@ -210,6 +210,11 @@ HINTS = [
     *[{"locale": value} for value in (5, None, ["de"], {"a": 1}, True)],
     *[{"region": value} for value in ("USA", "840", "UK", "zz", "", "x" * 999, 1, ["US"], None)],
     *[{"app_hash": value} for value in ("short", "a" * 999, "abcdefghij\n", 7, {}, None)],
+    *[
+        {name: value}
+        for name in ("locale", "region", "app_hash", "device_token", "unknown")
+        for value in ("\0", "de\0", "\ud800", "x" * 60_000, 10**400, [[]], {"\ud800": "\0"})
+    ],
 ]
 
 

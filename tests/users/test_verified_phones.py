@@ -63,10 +63,16 @@ def test_a_claim_is_pending_until_it_is_confirmed(ann, heard):
 
 
 def test_what_is_no_number_is_refused(ann):
-    with pytest.raises(ValueError, match=r"E\.164"):
+    with pytest.raises(ValueError, match="a region is needed"):
         verified_phones.claim(ann, "415 555 2671")
-    with pytest.raises(ValueError, match=r"E\.164"):
-        verified_phones.confirm(ann, "415 555 2671")
+    with pytest.raises(ValueError, match="not a phone number"):
+        verified_phones.confirm(ann, "+1415555CODE")
+
+
+def test_a_number_is_read_as_people_type_it(ann):
+    assert verified_phones.claim(ann, "+1 [415] 555-2671\u200e").e164 == "+14155552671"
+    assert verified_phones.confirm(ann, "００１ー４１５ー５５５ー２６７１").e164 == "+14155552671"
+    assert verified_phones.verified(ann).count() == 1
 
 
 def test_a_pending_change_keeps_the_old_number(ann, heard):

@@ -92,6 +92,53 @@ def test_a_tag_is_another_destination_of_the_same_budget(service, outbox):
     )
 
 
+TYPED = [
+    ("+1 (415) 555-2671", "+14155552671"),
+    (" \u202a+١ ٤١٥ ٥٥٥ ٢٦٧١\u202c\n", "+14155552671"),
+    ("００１ー４１５ー５５５ー２６７１", "+14155552671"),
+    ("+52 1 55 1234 0001", "+525512340001"),
+    ("anna@example.com ", "anna@example.com"),
+    ("\u200fａｎｎａ＠example.com\u200b", "anna@example.com"),
+]
+
+
+@pytest.mark.parametrize(("typed", "to"), TYPED, ids=ascii)
+def test_every_verb_reads_a_recipient_as_people_type_it(service, outbox, typed, to):
+    row = verifications.start(service, typed, channel_of(to))
+    assert (row.to, verifications.fetch(service, typed).sid) == (to, row.sid)
+    code = code_in(outbox[0])
+    assert verifications.check(service, code, to=typed).status == "approved"
+    row = verifications.start(service, typed, channel_of(to))
+    assert verifications.cancel(service, typed).sid == row.sid
+    row = verifications.start(service, typed, channel_of(to))
+    assert verifications.approve(service, typed).sid == row.sid
+
+
+@pytest.mark.parametrize(("typed", "to"), TYPED, ids=ascii)
+def test_as_written_takes_a_recipient_as_it_is(service, outbox, typed, to):
+    verifications.start(service, to, channel_of(to))
+    code = code_in(outbox[0])
+    for verb in (verifications.fetch, verifications.cancel, verifications.approve):
+        with pytest.raises(exceptions.NotFound):
+            verb(service, typed, as_written=True)
+    with pytest.raises(exceptions.InvalidParameter):
+        verifications.check(service, code, to=typed, as_written=True)
+    request = verifications.StartRequest(to=typed, channel=channel_of(to))
+    with pytest.raises(exceptions.InvalidParameter):
+        verifications.start(service, request)
+
+
+@pytest.mark.parametrize(
+    "to", ["", "4155552671", "+1415555CODE", "+14155552671;ext=7", "a@b@c", "1" * 10**7, "@" * 400]
+)
+def test_what_is_no_recipient_is_refused(service, outbox, to):
+    with pytest.raises(exceptions.InvalidParameter):
+        verifications.start(service, to)
+    with pytest.raises(exceptions.NotFound):
+        verifications.fetch(service, to)
+    assert not outbox
+
+
 @pytest.mark.parametrize("written", ["{} {}", "{}-{}", "[{}{}]", "\u2068{}{}\u2069\n"])
 def test_a_code_is_read_as_people_type_it(service, outbox, written):
     verifications.start(service, "+14155552671")

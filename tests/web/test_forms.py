@@ -39,6 +39,13 @@ def test_numbers_as_people_write_them(number, country, wanted):
     assert form.cleaned_data["to"] == wanted
 
 
+@pytest.mark.parametrize("country", ["XX", "us", "\0", "U" * 999])
+def test_a_complete_number_needs_no_country_of_the_list(country):
+    form = start(number="+1 415 555 2671", country=country)
+    assert form.is_valid()
+    assert form.cleaned_data["to"] == "+14155552671"
+
+
 def test_a_country_that_is_none():
     form = start(number="4155552671", country="XX")
     assert "country" in form.errors
