@@ -11,15 +11,14 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_verify import delivery
-from django_verify.admin.verifications import (
+from django_verify.admin.filters import (
     AgeFilter,
     AttemptCountryFilter,
     AttemptServiceFilter,
     ChannelFilter,
     MessageStatusFilter,
-    RecordAdmin,
-    sees_recipients,
 )
+from django_verify.admin.verifications import RecordAdmin, sees_recipients
 from django_verify.messages import channels
 from django_verify.models import VerificationAttempt
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_verify.admin.closed import ClosedAdmin, LookOnly
-from django_verify.admin.verifications import ValueFilter
+from django_verify.admin.filters import ValueFilter
 from django_verify.events import outbox
 from django_verify.models import WebhookDelivery
 

@@ -18,12 +18,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_verify.admin.closed import LookOnly, TabularInline
-from django_verify.admin.verifications import (
-    RecordAdmin,
-    ServiceFilter,
-    ValueFilter,
-    sees_recipients,
-)
+from django_verify.admin.filters import ServiceFilter, ValueFilter
+from django_verify.admin.verifications import RecordAdmin, sees_recipients
 from django_verify.exceptions import NotFound
 from django_verify.factors import challenges, entities
 from django_verify.models import Challenge, Entity, Factor, Notification, VerifyService

@@ -19,8 +19,9 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_verify import sids, verifications
+from django_verify.admin import filters
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
-from django_verify.admin.forms import key_of, label
+from django_verify.admin.forms import key_of
 from django_verify.contact import emails
 from django_verify.contact.typed import email as typed_email
 from django_verify.contact.typed import joined, plain
@@ -39,133 +40,6 @@ _Status = Verification.Status
 def sees_recipients(request: HttpRequest) -> bool:
     """Whether the viewer may see and search recipients in full."""
     return request.user.has_perm("django_verify.see_full_recipients")
-
-
-class StatusFilter(admin.SimpleListFilter):
-    """By the status that the clock makes of the stored one."""
-
-    title = _("status")
-    parameter_name = "status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Return every status."""
-        return _Status.choices
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Count a pending row as expired once its lifetime has ended."""
-        status = self.value()
-        over = Q(status=_Status.PENDING, expires_at__lte=timezone.now())
-        if status == _Status.EXPIRED:
-            return queryset.filter(over | Q(status=_Status.EXPIRED))
-        if status == _Status.PENDING:
-            return queryset.filter(status=_Status.PENDING).exclude(over)
-        return queryset.filter(status=status) if status in _Status.values else queryset
-
-
-class ValueFilter(admin.SimpleListFilter):
-    """By one value; the parameter is the filter's own name and never a look-up of the host's."""
-
-    column = ""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep the rows with the chosen value."""
-        value = self.value()
-        offered = {str(choice) for choice, _label in self.lookup_choices}
-        return queryset.filter(**{self.column: value}) if value in offered else queryset
-
-
-class MessageStatusFilter(ValueFilter):
-    """By what became of a message."""
-
-    title = _("message status")
-    parameter_name = column = "message_status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Return every status."""
-        return VerificationAttempt.MessageStatus.choices
-
-
-class ChannelFilter(ValueFilter):
-    """By channel."""
-
-    title = _("channel")
-    parameter_name = column = "channel"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Return every channel that a record can have."""
-        return [(name, label(name)) for name in channels.CHANNELS if name != "auto"]
-
-
-class TestFilter(ValueFilter):
-    """By whether the recipient was a test number."""
-
-    __test__ = False  # the name is no test's
-
-    title = _("test number")
-    parameter_name = "test"
-    column = "is_test"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Return both."""
-        return [("1", _("yes")), ("0", _("no"))]
-
-
-class CountryFilter(ValueFilter):
-    """By country; e-mail addresses have none."""
-
-    title = _("country")
-    parameter_name = column = "country"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Return the countries that occur."""
-        found = Verification.objects.order_by("country").values_list("country", flat=True)
-        return [(name or _NO_COUNTRY, name or _("none")) for name in found.distinct()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep the rows of the country, or of none."""
-        if self.value() == _NO_COUNTRY:
-            return queryset.filter(**{self.column: ""})
-        return super().queryset(request, queryset)
-
-
-class AttemptCountryFilter(CountryFilter):
-    """By the country of an attempt's verification."""
-
-    column = "verification__country"
-
-
-class AgeFilter(admin.DateFieldListFilter):
-    """By when a record was made; ordered by the key, because the column has no index."""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep the rows of the time, as the database finds them by their keys."""
-        prefix = queryset.model._meta.pk.prefix  # noqa: SLF001 - a documented API
-        found: QuerySet[Any] = super().queryset(request, queryset)  # type: ignore[assignment]
-        asked: dict[str, Any] = self.used_parameters
-        for parameter, values in asked.items():
-            lookup = parameter.removeprefix(f"{self.field.name}__")
-            moment = self.field.to_python(values[-1])
-            found = found.filter(**{f"pk__{lookup}": sids.first_at(prefix, moment)})
-        return found
-
-
-class ServiceFilter(ValueFilter):
-    """By service; the account distinguishes services of one name."""
-
-    title = _("service")
-    parameter_name = column = "service"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Return every service."""
-        rows = VerifyService.objects.order_by("friendly_name", "sid")
-        names = rows.values_list("sid", "friendly_name", "account__friendly_name")
-        return [(sid, f"{name} ({account})") for sid, name, account in names]
-
-
-class AttemptServiceFilter(ServiceFilter):
-    """By the service of an attempt's verification."""
-
-    column = "verification__service"
 
 
 class RecordAdmin(LookOnly, ClosedAdmin):
@@ -267,12 +141,12 @@ class VerificationAdmin(RecordAdmin):
     actions = ("cancel_selected", "release_selected", "forget_selected")
     inlines = (AttemptInline,)
     list_filter = (
-        StatusFilter,
-        ChannelFilter,
-        CountryFilter,
-        ServiceFilter,
-        TestFilter,
-        ("date_created", AgeFilter),
+        filters.StatusFilter,
+        filters.ChannelFilter,
+        filters.CountryFilter,
+        filters.ServiceFilter,
+        filters.TestFilter,
+        ("date_created", filters.AgeFilter),
     )
     list_select_related = ("service",)
     sid_paths = {"VE": "pk", "VL": "attempts__pk"}

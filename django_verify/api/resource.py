@@ -6,9 +6,6 @@ mixed in. The policies are those of `rest.views`.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +15,7 @@ from urllib.parse import urlencode
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import DatabaseError, IntegrityError, router
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.urls import URLPattern, path
 from django.utils import timezone
 from rest_framework.parsers import BaseParser
@@ -26,7 +23,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_verify import conf, exceptions, sids
-from django_verify.api import wire
+from django_verify.api import paging, wire
 from django_verify.api.auth import BasicAuthentication, Caller
 from django_verify.db import queries, retry, savepoints
 from django_verify.exceptions import Conflict, InvalidParameter, NotFound, VerifyError
@@ -361,7 +358,7 @@ class List:
         oldest_first = self.oldest_first(query)
         found = self.narrow(self.get_queryset(), **query)
         order = ["pk"] if self.timed_keys else ["date_created", "pk"]
-        rows, after, before = _page(found, order, token, size, oldest_first=oldest_first)
+        rows, after, before = paging.page(found, order, token, size, oldest_first=oldest_first)
         links = {
             "first_page_url": self._page_url(size, 0),
             "previous_page_url": before and self._page_url(size, max(number - 1, 0), before),
@@ -453,58 +450,3 @@ def only(rows: QuerySet[Any]) -> Any:
 def _template(route: str) -> str:
     """Return a route's path, to be filled in by the names in it."""
     return re.sub(r"<str:(\w+)>", r"%(\1)s", route)
-
-
-def _page(
-    rows: QuerySet[Any], order: list[str], token: str, size: int, *, oldest_first: bool
-) -> tuple[list[Any], str | None, str | None]:
-    """Return a page and the tokens of the one after and the one before, None where there is none.
-
-    A token names a direction and the row next to the page, so that rows which come and go
-    between two calls neither repeat nor hide others. `order` is that of the oldest first.
-    """
-    backwards, moment, sid = _read_token(token)
-    ascending = backwards != oldest_first
-    if moment is not None:
-        compare = "gt" if ascending else "lt"
-        try:
-            rows.model._meta.pk.to_python(sid)  # noqa: SLF001 - a documented API
-        except ValidationError:
-            raise InvalidParameter("PageToken", "not a token of this list") from None
-        beyond = Q(**{f"pk__{compare}": sid})
-        if "date_created" in order:
-            beyond &= Q(date_created=moment)
-            beyond |= Q(**{f"date_created__{compare}": moment})
-        rows = rows.filter(beyond)
-    sign = "" if ascending else "-"
-    # One more than the page has shows whether another follows, without a COUNT.
-    found = list(rows.order_by(*(sign + name for name in order))[: size + 1])
-    more = len(found) > size
-    page = found[:size]
-    if backwards:
-        page.reverse()
-    if not page:
-        return [], None, None
-    after = _token("PA", page[-1]) if more or backwards else None
-    before = _token("PB", page[0]) if moment is not None and (more or not backwards) else None
-    return page, after, before
-
-
-def _token(direction: str, row: Any) -> str:
-    text = f"{row.date_created.astimezone(dt.UTC).isoformat()}|{row.pk}"
-    return direction + base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_token(token: str) -> tuple[bool, dt.datetime | None, str]:
-    if not token:
-        return False, None, ""
-    try:
-        direction, encoded = token[:2], token[2:]
-        text = base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True).decode()
-        iso, _, sid = text.partition("|")
-        moment = dt.datetime.fromisoformat(iso).astimezone(dt.UTC)
-    except (ValueError, OverflowError, binascii.Error):
-        raise InvalidParameter("PageToken", "not a token of this list") from None
-    if direction not in {"PA", "PB"} or not (sid.isascii() and sid.isalnum()):
-        raise InvalidParameter("PageToken", "not a token of this list")
-    return direction == "PB", conf.stored(moment), sid
