@@ -16,7 +16,7 @@ from django.dispatch import Signal
 from django.test import Client
 
 from django_verify import proofs, signals, verifications
-from django_verify.crypto import codes
+from django_verify.crypto import codes, report_tokens
 from django_verify.db import reconnect
 from django_verify.delivery import attempts as delivery_attempts
 from django_verify.exceptions import ServiceUnavailable, VerifyError
@@ -372,7 +372,7 @@ class DeliveryReport(Verb):
         assert self.attempt.message_status == "sent"
 
     def act(self):
-        path = f"/verify/callbacks/a?attempt={self.attempt.sid}"
+        path = f"/verify/r/{report_tokens.issue(self.attempt.sid, 'a')}"
         answer = Client(raise_request_exception=False).post(
             path,
             '[["SM1", "delivered"]]',
@@ -384,7 +384,7 @@ class DeliveryReport(Verb):
         )
 
     def done(self, answer):
-        return answer.status == 204
+        return answer.status == 200
 
     def stored(self):
         self.attempt.refresh_from_db()
