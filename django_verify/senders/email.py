@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from email.utils import formataddr, parseaddr
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.mail import BadHeaderError, EmailMessage
+from django.core.mail import EmailMessage
 from django.template import TemplateDoesNotExist, TemplateSyntaxError
 from django.template.loader import render_to_string
 from django.utils.safestring import mark_safe
@@ -129,7 +129,8 @@ def _failure(error: Exception) -> SendError:
     text = f"the mail backend failed: {type(error).__name__}"
     if isinstance(error, ImproperlyConfigured):
         return TemporarySendError(text, fault=ACCOUNT)
-    if isinstance(error, BadHeaderError) or names & _NOT_ASKED:
+    # A line break in a header, in the words of Django 5.2 or of Python. Nothing was sent.
+    if (isinstance(error, ValueError) and "Header values" in str(error)) or names & _NOT_ASKED:
         return TemporarySendError(text, fault=REQUEST)
     if isinstance(error, OSError) and "AnymailError" not in names:
         return TemporarySendError(text.replace("backend", "server"))
