@@ -18,7 +18,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_verify.admin.closed import LookOnly, TabularInline
-from django_verify.admin.filters import ServiceFilter, ValueFilter
+from django_verify.admin.filters import ChoicesFilter, ServiceFilter, ValueFilter
 from django_verify.admin.verifications import RecordAdmin, sees_recipients
 from django_verify.exceptions import NotFound
 from django_verify.factors import challenges, entities
@@ -31,26 +31,20 @@ RELEASE_AT_ONCE = 500
 _SHOWN = ("alg", "code_length", "time_step", "skew", "notification_platform", "sdk_version")
 
 
-class FactorTypeFilter(ValueFilter):
+class FactorTypeFilter(ChoicesFilter):
     """By kind of factor."""
 
     title = _("type")
     parameter_name = column = "factor_type"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Return every kind."""
-        return Factor.Type.choices
+    choices_of = Factor.Type
 
 
-class FactorStatusFilter(ValueFilter):
+class FactorStatusFilter(ChoicesFilter):
     """By whether a factor has proved itself."""
 
     title = _("status")
     parameter_name = column = "status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Return both."""
-        return Factor.Status.choices
+    choices_of = Factor.Status
 
 
 class ChallengeStatusFilter(ValueFilter):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Choices, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -55,15 +55,22 @@ class ValueFilter(admin.SimpleListFilter):
         return queryset.filter(**{self.column: value}) if value in offered else queryset
 
 
-class MessageStatusFilter(ValueFilter):
+class ChoicesFilter(ValueFilter):
+    """By the choices of a field."""
+
+    choices_of: type[Choices]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        """Return every choice."""
+        return self.choices_of.choices
+
+
+class MessageStatusFilter(ChoicesFilter):
     """By what became of a message."""
 
     title = _("message status")
     parameter_name = column = "message_status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Return every status."""
-        return VerificationAttempt.MessageStatus.choices
+    choices_of = VerificationAttempt.MessageStatus
 
 
 class ChannelFilter(ValueFilter):

@@ -91,19 +91,8 @@ def create(
         kind.read(factor, auth_payload)
     for _ in range(MAX_TRIES):
         now = timezone.now()
-        challenge = Challenge(
-            account_id=factor.account_id,
-            service_id=factor.service_id,
-            entity=factor.entity,
-            factor=factor,
-            factor_type=factor.factor_type,
-            serial=_next_serial(factor, now),
-            details=details,
-            hidden_details=hidden_details,
-            date_created=now,
-            date_updated=now,
-            expiration_date=_expiration(expiration_date, now),
-        )
+        challenge = _new(factor, now, details=details, hidden_details=hidden_details)
+        challenge.expiration_date = _expiration(expiration_date, now)
         kind.prepare(challenge, factor, now)
         try:
             with savepoints.atomic(queries.database()):
@@ -120,6 +109,20 @@ def create(
             continue
         return answer(challenge, auth_payload) if auth_payload else challenge
     raise exceptions.Conflict
+
+
+def _new(factor: Factor, now: dt.datetime, **members: Any) -> Challenge:
+    return Challenge(
+        account_id=factor.account_id,
+        service_id=factor.service_id,
+        entity=factor.entity,
+        factor=factor,
+        factor_type=factor.factor_type,
+        serial=_next_serial(factor, now),
+        date_created=now,
+        date_updated=now,
+        **members,
+    )
 
 
 @sensitive_variables()

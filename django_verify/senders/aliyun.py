@@ -100,10 +100,7 @@ class AliyunSender(rest.RestSender):
 
     def read(self, callback: Callback) -> Iterable[Report]:
         """Read the reports of some messages, which come together."""
-        data = rest.parsed(callback.body)
-        if not isinstance(data, list):
-            raise ValueError("not a list of reports")  # noqa: TRY004 - the one error of a parser
-        for entry in data:
+        for entry in rest.parsed_list(callback.body):
             flag = entry.get("success") if isinstance(entry, dict) else None
             status = str(flag).lower() if isinstance(flag, bool) else rest.pick(entry, "success")
             code = rest.pick(entry, "err_code") if status == "false" else ""

@@ -264,6 +264,14 @@ def parsed(body: bytes) -> object:
         raise ValueError("nested too deeply") from None
 
 
+def parsed_list(body: bytes) -> list[object]:
+    """Read a JSON list of reports. Raises ValueError for anything else."""
+    data = parsed(body)
+    if not isinstance(data, list):
+        raise ValueError("not a list of reports")  # noqa: TRY004 - the one error of a parser
+    return data
+
+
 def fields(**values: str) -> dict[str, str]:
     """Return those that have a value; a trailing `_` sets a name apart from a keyword."""
     return {name.rstrip("_"): value for name, value in values.items() if value}

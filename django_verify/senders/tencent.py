@@ -102,10 +102,7 @@ class TencentSender(rest.RestSender):
 
     def read(self, callback: Callback) -> Iterable[Report]:
         """Read the reports of some messages, which come together."""
-        data = rest.parsed(callback.body)
-        if not isinstance(data, list):
-            raise ValueError("not a list of reports")  # noqa: TRY004 - the one error of a parser
-        for entry in data:
+        for entry in rest.parsed_list(callback.body):
             status = rest.pick(entry, "report_status")
             code = rest.pick(entry, "errmsg") if status != "SUCCESS" else ""
             yield from self.report(rest.pick(entry, "sid"), status, code)

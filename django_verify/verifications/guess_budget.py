@@ -169,7 +169,7 @@ def shares(
 
     Each holds back what codes of the next length need, so that the longest are never refused: a
     day's starts with codes of ten digits cost five units each. Clients leave a backend LEAST
-    guesses, whoever has used up the others. Devices have their share whether any is known or
+    guesses, whatever has used up the others. Devices have their share whether any is known or
     not, or the length of a stranger's second code would reveal who was approved before.
     """
     units = settings.RECIPIENT_GUESSES_PER_DAY * _SIX_DIGITS

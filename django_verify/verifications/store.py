@@ -98,17 +98,7 @@ def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> Veri
         sent_at=now,
         expires_at=now + dt.timedelta(seconds=service.lifetime),
     )
-    has_clients = client is not None or getattr(service, "has_clients", None)
-    if has_clients is None:  # a host's own query; a first verification fits into any share
-        has_clients = bool(past.rows) and queries.serves_clients(service.account_id)
-    row.code_length, row.max_checks = guess_budget.reserve(
-        past,
-        row,
-        wanted=service.max_checks,
-        now=now,
-        fixed=bool(start.custom_code),
-        has_clients=has_clients,
-    )
+    row.code_length, row.max_checks = _reserved(start, past, row, now)
     if start.custom_code:
         row.sealed_code = codes.seal(start.custom_code, bound_to=row.sid, key_id=row.key_id)
     attempt = _complete(start, row, now)
@@ -123,6 +113,22 @@ def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> Veri
     send = partial(signals.verification_started.send_robust, sender=Verification, verification=row)
     transaction.on_commit(send, using=queries.database())
     return attempt
+
+
+def _reserved(start: Start, past: History, row: Verification, now: dt.datetime) -> tuple[int, int]:
+    """Return the code's length and the guesses that a new row gets of the recipient's budget."""
+    service = start.service
+    has_clients = start.request.client is not None or getattr(service, "has_clients", None)
+    if has_clients is None:  # a host's own query; a first verification fits into any share
+        has_clients = bool(past.rows) and queries.serves_clients(service.account_id)
+    return guess_budget.reserve(
+        past,
+        row,
+        wanted=service.max_checks,
+        now=now,
+        fixed=bool(start.custom_code),
+        has_clients=has_clients,
+    )
 
 
 def _resend(
@@ -149,16 +155,7 @@ def _resend(
     if start.lookup:
         changes["lookup"] = dict(start.lookup)
     if start.custom_code:
-        sealed = codes.seal(start.custom_code, bound_to=row.sid, key_id=row.key_id)
-        # Guesses at a shorter code before it stay as dear as they were.
-        length = min(start.code_length, row.code_length if row.checks else start.code_length)
-        changes |= {
-            # The guesses are reserved anew: of all that are at one moment, one has this number.
-            "serial": past.rows[0].serial + 1,
-            "sealed_code": sealed,
-            "code_length": length,
-            "max_checks": _guesses_of_a_new_code(past, row, length, now),
-        }
+        changes |= _with_new_code(start, past, row, now)
     # `sends` numbers the resends: of two at one moment one changes the row, and the other sends
     # nothing.
     unchanged = queries.verifications().filter(
@@ -172,6 +169,21 @@ def _resend(
         setattr(row, name, value)
     attempt.save(force_insert=True)
     return attempt
+
+
+def _with_new_code(
+    start: Start, past: History, row: Verification, now: dt.datetime
+) -> dict[str, object]:
+    """Return the changes of a row whose code the caller replaces by another of its own."""
+    # Guesses at a shorter code before it stay as dear as they were.
+    length = min(start.code_length, row.code_length if row.checks else start.code_length)
+    return {
+        # The guesses are reserved anew: of all that are at one moment, one has this number.
+        "serial": past.rows[0].serial + 1,
+        "sealed_code": codes.seal(start.custom_code, bound_to=row.sid, key_id=row.key_id),
+        "code_length": length,
+        "max_checks": _guesses_of_a_new_code(past, row, length, now),
+    }
 
 
 def _guesses_of_a_new_code(past: History, row: Verification, length: int, now: dt.datetime) -> int:
