@@ -33,6 +33,11 @@ else:
         return delivery.take(sid, woken=True)
 
 
+def prepare() -> None:
+    """Import the transport of the site's broker, which Celery does at the first job."""
+    _ = _broker(deliver.app).transport
+
+
 def wake(sid: str) -> None:
     """Publish the job; a broker that does not answer is not asked twice, a worker sends it."""
     queue = conf.current().DISPATCH_QUEUE

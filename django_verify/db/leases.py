@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.utils import timezone
 
-from django_verify.db import reconnect
+from django_verify.db import reconnect, retry
 from django_verify.logs import logger
 
 Result = TypeVar("Result")
@@ -106,7 +106,9 @@ class Leases:
         unchanged = self.unchanged(row)
         try:
             claimed = unchanged.filter(*conditions).update(**changes)
-        except reconnect.FAILURES:
+        except reconnect.FAILURES as error:
+            if retry.is_deadlock(error):
+                return None  # it gave way to another process that works on the row
             # It may have been claimed, and only the answer lost.
             assign(row, changes)
             self.give_back(row, before)

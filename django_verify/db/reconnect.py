@@ -9,6 +9,7 @@ from typing import TypeVar
 from django.db import InterfaceError, InternalError, OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from django_verify.db import retry
 from django_verify.exceptions import ServiceUnavailable
 
 #: What Django raises when a database cannot be reached, or gives a statement up. PostgreSQL's
@@ -31,20 +32,24 @@ def unavailable() -> ServiceUnavailable:
 def persist(write: Callable[[], Result], *, using: str, patience: float = 0.0) -> Result:
     """Run a write, again on a new connection if its own has died, for up to `patience` seconds.
 
-    It is tried twice at least. The first try may have reached the database before the connection
-    died, so the write must be one that does no harm when it is repeated. Inside a transaction it
-    is tried once: a new connection would know nothing of the transaction. Raises what the last
-    try raised.
+    It is tried twice at least, and one that gave way to a deadlock follows at once. The first try
+    may have reached the database before the connection died, so the write must be one that does no
+    harm when it is repeated. Inside a transaction it is tried once: a new connection would know
+    nothing of the transaction. Raises what the last try raised.
     """
     connection = transaction.get_connection(using)
-    until, pause, raw = time.monotonic() + patience, 0.0, None
+    until, pause, raw, deadlocks = time.monotonic() + patience, 0.0, None, 0
     while True:
         try:
             # Opened before the write, so that `raw` is the connection on which the write failed.
             connection.ensure_connection()
             raw = connection.connection
             return write()
-        except FAILURES:
+        except FAILURES as error:
+            if retry.is_deadlock(error) and not connection.in_atomic_block:
+                deadlocks += 1
+                if deadlocks < retry.MAX_TRIES:
+                    continue
             late = pause > 0 and time.monotonic() + pause > until
             if connection.in_atomic_block or late or _is_alive(connection, raw):
                 raise

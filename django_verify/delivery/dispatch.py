@@ -62,10 +62,13 @@ def waker() -> Callable[[str], Any]:
         raise ImproperlyConfigured("DJANGO_VERIFY['DISPATCH'] 'celery' needs the extra `celery`.")
     try:
         if engine in _ENGINES:
-            found = import_module(_ENGINES[engine]).wake
+            module = import_module(_ENGINES[engine])
+            if engine == "celery":
+                module.prepare()
+            found = module.wake
         else:
             found = import_string(engine)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, KeyError) as error:  # KeyError: Celery has no such broker
         raise ImproperlyConfigured(f"DJANGO_VERIFY['DISPATCH'] {engine!r}: {error}") from error
     if not callable(found):
         raise ImproperlyConfigured(f"DJANGO_VERIFY['DISPATCH'] {engine!r} is no function.")

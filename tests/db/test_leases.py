@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from django.db import OperationalError, connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from django_verify import verifications
@@ -286,6 +286,17 @@ def test_a_claim_whose_answer_is_lost_is_given_back(engine, row, way):
     assert read(engine, row).lease == ""
     assert is_in(engine, row, "waiting")
     assert is_due(engine, row)
+
+
+def test_a_claim_that_gives_way_is_lost_to_the_other(engine, row, monkeypatch):
+    def give_way(*args, **changes):
+        raise OperationalError(1213, "Deadlock found")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(QuerySet, "update", give_way)
+        assert engine.claim(row, timezone.now()) is None
+    assert row.lease == ""
+    assert engine.claim(row, timezone.now())
 
 
 @cut_off

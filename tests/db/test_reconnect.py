@@ -94,3 +94,30 @@ def test_inside_a_transaction_it_is_tried_once(pauses):
     with pytest.raises(OperationalError), transaction.atomic():
         persist(call, patience=60)
     assert (len(calls), pauses) == (1, [])
+
+
+def deadlocked(times):
+    """A write that gives way to another transaction so many times."""
+    left = iter(range(times))
+
+    def call():
+        if next(left, None) is not None:
+            raise OperationalError(1213, "Deadlock found")
+        return write()
+
+    return call
+
+
+def test_a_write_that_gave_way_follows_at_once(pauses):
+    assert persist(deadlocked(5)).pk == "a"
+    assert pauses == []
+
+
+def test_a_write_that_always_gives_way_is_raised():
+    with pytest.raises(OperationalError):
+        persist(deadlocked(100))
+
+
+def test_within_a_transaction_a_deadlock_is_the_callers():
+    with transaction.atomic(), pytest.raises(OperationalError):
+        persist(deadlocked(1))

@@ -124,6 +124,13 @@ def test_celery_is_asked_for_before_it_is_missed(engine, monkeypatch):
         dispatch.waker()
 
 
+def test_a_broker_that_celery_does_not_know(engine, celery_app):
+    celery_app.conf.broker_url = "pigeons://127.0.0.1/0"
+    engine("celery")
+    with pytest.raises(ImproperlyConfigured, match="pigeons"):
+        dispatch.waker()
+
+
 def test_without_celery_its_module_still_imports():
     """Huey and dramatiq import every `tasks` module that they find."""
     code = (
@@ -223,14 +230,12 @@ class Broker:
         return found
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def rested(monkeypatch):
     monkeypatch.setattr(dispatch._Backoff, "until", 0.0)
 
 
-def test_a_broker_that_refuses_is_asked_once(
-    api, service, engine, celery_app, rested, monkeypatch, caplog
-):
+def test_a_broker_that_refuses_is_asked_once(api, service, engine, celery_app, monkeypatch, caplog):
     broker = Broker(silent=False)
     celery_app.conf.update(task_always_eager=False, broker_url=broker.url)
     # The library would sleep between its tries.
@@ -244,7 +249,7 @@ def test_a_broker_that_refuses_is_asked_once(
 
 
 def test_a_broker_that_keeps_silent_is_left_alone_for_a_while(
-    api, service, engine, celery_app, rested, caplog, outbox
+    api, service, engine, celery_app, caplog, outbox
 ):
     broker = Broker(silent=True)
     celery_app.conf.update(task_always_eager=False, broker_url=broker.url)
@@ -285,7 +290,7 @@ def test_no_provider_is_called_in_a_request_whose_site_has_a_queue(
 
 
 @pytest.mark.skipif(not os.environ.get("REDIS_URL"), reason="needs a Redis (REDIS_URL)")
-def test_a_celery_worker_sends(service, engine, celery_app, tmp_path, settings):
+def test_a_celery_worker_sends(service, engine, celery_app, tmp_path, settings, caplog):
     """A real worker, on the broker and on the database of the tests."""
     queue = f"verify-tests-{os.getpid()}"
     celery_app.conf.update(
@@ -296,6 +301,7 @@ def test_a_celery_worker_sends(service, engine, celery_app, tmp_path, settings):
     engine("celery")
     row = verifications.start(service, PHONE)
     assert row.attempts.get().message_status == "queued"
+    assert "no worker was woken" not in caplog.text
     environment = {
         **os.environ,
         "DATABASE_URL": database_url(),
