@@ -15,11 +15,12 @@ from rest_framework.request import Request
 
 from django_verify import sids
 from django_verify.crypto import codes
-from django_verify.db import queries
+from django_verify.db import config_cache, queries
+from django_verify.db.config_cache import Credential
 from django_verify.exceptions import AuthenticationRequired
 from django_verify.factors import access_tokens
 from django_verify.logs import logger
-from django_verify.models import AccessToken, Account, ApiKey, Factor
+from django_verify.models import AccessToken, Account, Factor
 
 _ORPHANED = (
     "%s answers 401: its secret was hashed under a key that is no longer configured. Put the old"
@@ -33,6 +34,7 @@ class Caller:
     """Who asks: an account; or, within it, one device or the holder of an access token."""
 
     account: Account
+    credential: Credential | None = None
     device: Factor | None = None
     access_token: AccessToken | None = None
 
@@ -45,22 +47,42 @@ class BasicAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[object, Caller]:
         """Return the caller. Raises AuthenticationRequired, also without any credentials."""
-        name, secret = _credentials(request.META.get("HTTP_AUTHORIZATION", ""))
         user = getattr(request._request, "user", None)  # noqa: SLF001
-        if name == TOKEN_USER:
-            return user, _bearer(secret)
-        account, stored = _look_up(name)
-        # Compared first, also where there is no account: the time must not reveal which names
-        # exist.
-        if not codes.secret_matches(stored, secret) or account is None:
-            if codes.is_orphaned(stored):
-                logger.warning(_ORPHANED, sids.canonical(name))
-            raise AuthenticationRequired
-        return user, Caller(account)
+        return user, caller(request.META.get("HTTP_AUTHORIZATION", ""))
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
         return "Basic"
+
+
+def caller(header: str) -> Caller:
+    """Return who sends an Authorization header. Raises AuthenticationRequired."""
+    name, secret = _name_and_secret(header)
+    if name == TOKEN_USER:
+        return _bearer(secret)
+    found = queries.credential(name)
+    stored = found.secret_hash if found else ""
+    # Compared first, also where there is no account: the time must not reveal which names exist.
+    if not codes.secret_matches(stored, secret) or found is None:
+        if codes.is_orphaned(stored):
+            logger.warning(_ORPHANED, sids.canonical(name))
+        raise AuthenticationRequired
+    return Caller(found.account, credential=found)
+
+
+def known_caller(header: str) -> Caller | None:
+    """Return who sends a header, if this process has a copy of the account and the secret is right.
+
+    Nothing may be done for the caller until the database has confirmed the copy. A wrong secret
+    is looked up like an unknown name, or the time would reveal which names exist.
+    """
+    try:
+        name, secret = _name_and_secret(header)
+    except AuthenticationRequired:
+        return None
+    found = config_cache.credential(sids.canonical(name))
+    is_right = codes.secret_matches(found.secret_hash if found else "", secret)
+    return Caller(found.account, credential=found) if found and is_right else None
 
 
 def _bearer(token: str) -> Caller:
@@ -72,22 +94,7 @@ def _bearer(token: str) -> Caller:
     return Caller(access_token.account, access_token=access_token)
 
 
-def _look_up(name: str) -> tuple[Account | None, str]:
-    """Return the account of a credential and the stored hash; one query."""
-    if sids.is_sid("SK", name):
-        keys = ApiKey.objects.select_related("account")
-        try:
-            key = keys.get(sid=sids.canonical(name), is_active=True, account__is_active=True)
-        except ApiKey.DoesNotExist:
-            return None, ""
-        return key.account, key.secret_hash
-    # An empty SID finds nothing, and costs the query that a known one costs.
-    sid = sids.canonical(name) if sids.is_sid("AC", name) else ""
-    account = queries.active_account(sid)
-    return account, account.auth_token_hash if account else ""
-
-
-def _credentials(header: str) -> tuple[str, str]:
+def _name_and_secret(header: str) -> tuple[str, str]:
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         raise AuthenticationRequired

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import DatabaseError, IntegrityError, router
 from django.db.models import Model, QuerySet
+from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils import timezone
 from rest_framework.parsers import BaseParser
@@ -30,6 +31,7 @@ from django_verify.exceptions import Conflict, InvalidParameter, NotFound, Verif
 from django_verify.models import AccessToken, Account, Factor, VerifyService
 from django_verify.rest import bodies
 from django_verify.rest.answers import Answer
+from django_verify.rest.bodies import Values
 from django_verify.rest.views import Endpoint
 
 MAX_PAGE_SIZE = 1000
@@ -86,6 +88,7 @@ class Resource(Endpoint):
     authentication_classes = (BasicAuthentication,)
     parser_classes: Sequence[type[BaseParser]] = (bodies.FormParser, bodies.JSONParser)
 
+    caller: Caller
     _reading: wire.Parameters | None = None
 
     @classmethod
@@ -120,21 +123,22 @@ class Resource(Endpoint):
     @property
     def account(self) -> Account:
         """The caller's account."""
-        return self._caller.account
+        return self.caller.account
 
     @property
     def device(self) -> Factor | None:
         """The caller, where it is a device and not the account itself."""
-        return self._caller.device
+        return self.caller.device
 
     @property
     def access_token(self) -> AccessToken | None:
         """The caller's leave to create a factor, where that is all it has."""
-        return self._caller.access_token
+        return self.caller.access_token
 
     @property
-    def _caller(self) -> Caller:
-        return self.request.auth  # type: ignore[return-value]
+    def http(self) -> HttpRequest:
+        """Django's request, under REST framework's or alone."""
+        return getattr(self.request, "_request", self.request)
 
     def parent(self) -> Any:
         """Return what a new object belongs to. Raises NotFound."""
@@ -166,12 +170,16 @@ class Resource(Endpoint):
     def read(self, parameters: type[wire.Parameters], *, partial: bool = False) -> dict[str, Any]:
         """Return the body's parameters; one that stands in the query string as well is refused."""
         self._reading = reader = wire.reader(parameters, partial=partial)
-        values = bodies.body_values(self.request.data)
-        for name in bodies.query_values(self.request._request):  # noqa: SLF001
+        values = self.body()
+        for name in bodies.query_values(self.http):
             # A filter in front of the site and this API could each heed another of the two values.
             if name in values:
                 raise InvalidParameter(name, "it must be sent once")
         return reader.read(values)
+
+    def body(self) -> Values:
+        """Return the body's parameters."""
+        return bodies.body_values(self.request.data)
 
     def validate(self, obj: Any, values: Mapping[str, Any]) -> None:
         """Raise what is wrong with an object whose `values` are to be written."""
@@ -202,17 +210,22 @@ class Resource(Endpoint):
         return super().initialize_request(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Authenticate, and refuse whoever has no business here."""
+        super().initial(request, *args, **kwargs)
+        self.admit(request.auth)  # type: ignore[arg-type]
+
+    def admit(self, caller: Caller) -> None:
         """Refuse tokens that do not reach here, and a host that is not served.
 
         The host is looked at before anything is written, not when links are built.
         """
-        super().initial(request, *args, **kwargs)
+        self.caller = caller
         if self.device is not None and not self.admits_device(self.device):
             raise NotFound
         if self.access_token is not None and not self.admits_access_token():
             raise exceptions.AuthenticationRequired
         if not conf.current().BASE_URL:
-            request.get_host()
+            self.http.get_host()
 
     def refuse(self, error: VerifyError, cause: Exception) -> Response:
         """Return the error in this resource's own class."""
@@ -222,7 +235,10 @@ class Resource(Endpoint):
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Add the headers of every answer."""
-        response = super().finalize_response(request, response, *args, **kwargs)
+        return self.finish(super().finalize_response(request, response, *args, **kwargs))
+
+    def finish(self, response: Any) -> Any:
+        """Add the headers of every answer of this wire."""
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         # Django would log the path of a refusal, and the path may hold a phone number.

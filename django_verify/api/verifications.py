@@ -13,7 +13,8 @@ from rest_framework.response import Response
 
 from django_verify import exceptions, sids, verifications
 from django_verify.api import wire
-from django_verify.api.resource import Create, Fetch, ServiceResource, Update
+from django_verify.api.lean import LeanCreate
+from django_verify.api.resource import Fetch, Update
 from django_verify.db import reconnect
 from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.exceptions import InvalidParameter
@@ -120,7 +121,7 @@ class VerificationAnswer(ShownVerification):
     url = wire.Link()
 
 
-class VerificationViewSet(Create, Fetch, Update, ServiceResource):
+class VerificationViewSet(Fetch, Update, LeanCreate):
     """`/Services/{ServiceSid}/Verifications`: start, fetch, approve, cancel."""
 
     path = "Services/<str:service_sid>/Verifications"
@@ -133,7 +134,8 @@ class VerificationViewSet(Create, Fetch, Update, ServiceResource):
         """Start, or send again."""
         service = self.loaded_service()
         _refuse_unavailable(values)
-        return verifications.start(service, StartRequest(asked_at=self.asked_at, **values))
+        request = StartRequest(asked_at=self.asked_at, known=self.known, **values)
+        return verifications.start(service, request)
 
     def get_object(self) -> Verification:
         """Return a verification by SID or recipient; as often as the vendor lets it be read."""
@@ -175,7 +177,7 @@ class SnaUrlView(View):
     post = get
 
 
-class VerificationCheckViewSet(Create, ServiceResource):
+class VerificationCheckViewSet(LeanCreate):
     """`/Services/{ServiceSid}/VerificationCheck`: compare a code; answers 200."""
 
     path = "Services/<str:service_sid>/VerificationCheck"
@@ -189,7 +191,9 @@ class VerificationCheckViewSet(Create, ServiceResource):
         sid = values.get("verification_sid", "")
         if sid and not sids.is_sid("VE", sid):
             raise InvalidParameter("VerificationSid", "not the SID of a verification")
-        return verifications.check(self.service, code.strip(" "), as_written=True, **values)
+        return verifications.check(
+            self.service, code.strip(" "), as_written=True, known=self.known, **values
+        )
 
 
 def _sna_errors(row: Verification) -> list[dict[str, Any]] | None:

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from django.db.models import Q, QuerySet
+from django.db import router
+from django.db.models import Model, Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from django_verify.db import reconnect, retry
+from django_verify.db.statements import Rows
 from django_verify.logs import logger
 
 Result = TypeVar("Result")
@@ -34,7 +36,7 @@ def assign(row: Any, changes: Mapping[str, object]) -> None:
 class Leases:
     """How the rows of one model are leased, and the verbs for it.
 
-    `rows` returns all rows of the database that is written. `waits` are the seconds from the first
+    `waits` are the seconds from the first
     try to the second and so on; each is made longer by up to the fraction `jitter`. No wait is as
     long as `far`. An outcome waits `patience` seconds for a database that has gone.
 
@@ -44,7 +46,7 @@ class Leases:
     lease and time stay.
     """
 
-    rows: Callable[[], QuerySet[Any]]
+    model: type[Model]
     seconds: Callable[[], float]
     waits: tuple[int, ...]
     far: int
@@ -55,6 +57,10 @@ class Leases:
     working: str = "sending"
     late: tuple[str, ...] = ()
     counted: tuple[str, ...] = ("tries",)
+
+    def rows(self) -> QuerySet[Any]:
+        """Return all rows, in no order."""
+        return self.model._default_manager.using(self._database()).order_by()  # noqa: SLF001
 
     def leased(self, now: dt.datetime) -> dict[str, Any]:
         """Return the fields that make the caller the one who works on a row from now on."""
@@ -79,17 +85,22 @@ class Leases:
         # Most rows may have no time, and no plan of a database may walk through them.
         return (early | astray) & Q((f"{time}__isnull", False))
 
-    def unchanged(self, row: Any) -> QuerySet[Any]:
+    def unchanged(self, row: Any) -> Rows[Any]:
         """Return the row, if it is still as it was read."""
         names = ("pk", "lease", "due_at", self.status, *self.counted)
-        return self.rows().filter(**{name: getattr(row, name) for name in names if name})
+        return self._rows(**{name: getattr(row, name) for name in names if name})
 
-    def held(self, row: Any) -> QuerySet[Any]:
+    def held(self, row: Any) -> Rows[Any]:
         """Return the row, if it is being worked on and the lease is still the caller's."""
-        if not row.lease:
-            return self.rows().none()  # what is free is nobody's
         working = {self.status: self.working} if self.status else {}
-        return self.rows().filter(pk=row.pk, lease=row.lease, **working)
+        # What is free is nobody's.
+        return self._rows(pk=row.pk, lease=row.lease or None, **working)
+
+    def _rows(self, **conditions: Any) -> Rows[Any]:
+        return Rows(self.model, self._database(), conditions)
+
+    def _database(self) -> str:
+        return router.db_for_write(self.model)
 
     def claim(
         self, row: Any, now: dt.datetime, *conditions: Combinable | Q, **changes: Any
@@ -133,7 +144,7 @@ class Leases:
         self,
         row: Any,
         changes: Mapping[str, object],
-        update: Callable[[QuerySet[Any], Mapping[str, object]], int] | None = None,
+        update: Callable[[Rows[Any], Mapping[str, object]], int] | None = None,
     ) -> bool:
         """Write the outcome and end the lease; False where the lease is no longer the caller's.
 
@@ -150,7 +161,7 @@ class Leases:
 
     def persist(self, write: Callable[[], Result]) -> Result:
         """Run a write that may be repeated, on a new connection where its own has died."""
-        return reconnect.persist(write, using=self.rows().db, patience=self.patience)
+        return reconnect.persist(write, using=self._database(), patience=self.patience)
 
     def later(self, tries: int, at_least: int = 0) -> dt.datetime:
         """Return when a row is due again after so many tries, and `at_least` seconds from now."""

@@ -1,15 +1,30 @@
-"""The SELECTs of the hot paths, compiled once: building SQL costs several times its execution."""
+"""The queries of the hot paths, and where their tables are written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
 
-from django.db import connections, router
-from django.db.models import CharField, Exists, Field, Model, OuterRef, QuerySet
+from django.db import router
+from django.db.models import (
+    CharField,
+    DateTimeField,
+    Exists,
+    FilteredRelation,
+    Model,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+)
+from django.utils import timezone
 
-from django_verify.models.accounts import Account
+from django_verify import sids
+from django_verify.db import statements
+from django_verify.db.config_cache import FLAGS, Credential, Known
+from django_verify.db.statements import Row, Rows, Select
+from django_verify.models.accounts import Account, ApiKey
 from django_verify.models.fields import SidField
 from django_verify.models.senders import SenderState
 from django_verify.models.services import VerifyService
@@ -19,64 +34,9 @@ from django_verify.models.verifications import Verification, VerificationAttempt
 # Rows of a recipient that are read at first; more only where these do not settle a question.
 HISTORY = 20
 
-Row = TypeVar("Row", bound=Model)
+_LIVE = (Verification.Status.PENDING, Verification.Status.MAX_ATTEMPTS_REACHED)
 
 
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """The place of a value in a compiled query's parameters."""
-
-    number: int
-
-
-class Compiled(Generic[Row]):
-    """A query with open values, whose SQL is kept for each database.
-
-    `fields` are the fields of the open values, one for each. `build` gets a value in
-    the place of each and returns the query set; everything else in it is fixed. The values are
-    bound by the database driver, as ever.
-    """
-
-    def __init__(self, build: Callable[..., QuerySet[Row]], *fields: Field[Any, Any]) -> None:
-        self._build = build
-        self._fields = fields
-        self._sql: dict[str, tuple[type[Row], str, Sequence[Any]]] = {}
-
-    def rows(self, using: str, *values: str) -> list[Row]:
-        """Run the query on a database with these values."""
-        connection = connections[using]
-        if using not in self._sql:
-            self._sql[using] = self._compile(using)
-        model, sql, params = self._sql[using]
-        given = [
-            field.get_db_prep_value(value, connection)
-            for field, value in zip(self._fields, values, strict=True)
-        ]
-        bound = [given[param.number] if isinstance(param, _Open) else param for param in params]
-        # A raw query applies the fields' converters, and sets the annotations on the row.
-        return list(model._default_manager.using(using).raw(sql, bound))  # noqa: SLF001
-
-    def _compile(self, using: str) -> tuple[type[Row], str, Sequence[Any]]:
-        """Compile with marks that the fields take for values, and open the places they go to."""
-        marks = [
-            f"{field.prefix}{number:032x}" if isinstance(field, SidField) else f"\0value {number}"
-            for number, field in enumerate(self._fields)
-        ]
-        query_set = self._build(*marks).using(using)
-        sql, params = query_set.query.get_compiler(using).as_sql()
-        # A parameter that equals a mark is an open value, so a mark must be none that the query has
-        # of its own: it holds a NUL, or is a SID that is never drawn.
-        places = {
-            field.get_db_prep_value(mark, connections[using]): _Open(number)
-            for number, (field, mark) in enumerate(zip(self._fields, marks, strict=True))
-        }
-        return query_set.model, sql, [places.get(param, param) for param in params]
-
-
-_ACCOUNT_SID, _SERVICE_SID, _KEY = SidField("AC"), SidField("VA"), CharField()
-_ACCOUNT = Compiled(
-    lambda sid: Account.objects.filter(sid=sid, is_active=True).order_by(), _ACCOUNT_SID
-)
 # Whether the account serves clients, any sender fails, and the service has test numbers, comes
 # along with the service, so that a start asks no table about what is not there.
 _KNOWN_AT_START = {
@@ -88,45 +48,142 @@ _KNOWN_AT_START = {
         TestNumber.objects.filter(service_id=OuterRef("pk"), is_active=True)
     ),
 }
-_SERVICE = Compiled(
+
+
+def _columns(model: type[Model], prefix: str = "") -> list[str]:
+    return [prefix + field.attname for field in model._meta.concrete_fields]  # noqa: SLF001
+
+
+_ACCOUNT = Select(
+    lambda sid: (
+        Account.objects.filter(sid=sid, is_active=True).order_by().values_list(*_columns(Account))
+    ),
+    sid=SidField("AC"),
+)
+_KEY = Select(
+    lambda sid: (
+        ApiKey.objects.filter(sid=sid, is_active=True, account__is_active=True)
+        .order_by()
+        .values_list("version", "secret_hash", *_columns(Account, "account__"))
+    ),
+    sid=SidField("SK"),
+)
+_SERVICE = Select(
     lambda sid, account: (
         VerifyService.objects.filter(sid=sid, account_id=account)
         .annotate(**_KNOWN_AT_START)
         .order_by()
+        .values_list(*_columns(VerifyService), *FLAGS)
     ),
-    _SERVICE_SID,
-    _ACCOUNT_SID,
-)
-_VERIFICATION = Compiled(
-    lambda sid, service, account: Verification.objects.filter(
-        sid=sid, service_id=service, account_id=account
-    ).order_by(),
-    SidField("VE"),
-    _SERVICE_SID,
-    _ACCOUNT_SID,
-)
-# By the serial and not by a time: the index of the unique constraint is in this order, and clocks
-# of several machines are in none.
-_OF_RECIPIENT = Compiled(
-    lambda account, key: Verification.objects.filter(
-        account_id=account, recipient_key=key
-    ).order_by("-serial")[:HISTORY],
-    _ACCOUNT_SID,
-    _KEY,
-)
-_OF_RECIPIENT_AND_SERVICE = Compiled(
-    lambda account, key, service: Verification.objects.filter(
-        account_id=account, recipient_key=key, service_id=service
-    ).order_by("-serial")[:HISTORY],
-    _ACCOUNT_SID,
-    _KEY,
-    _SERVICE_SID,
+    sid=SidField("VA"),
+    account=SidField("AC"),
 )
 
 
-def active_account(sid: str) -> Account | None:
-    """Return an account that may call the API."""
-    return next(iter(_ACCOUNT.rows(router.db_for_read(Account), sid)), None)
+def _latest(account: Any, key: Any) -> Q:
+    """Return the condition of a recipient's latest verifications, by the order of their serials.
+
+    By the serial and not by a time: the index of the unique constraint is in this order, and
+    clocks of several machines are in none. Serials have few gaps, so that this bounds how many
+    rows are read.
+    """
+    mine = Verification.objects.filter(account_id=account, recipient_key=key)
+    newest = Subquery(mine.order_by("-serial").values("serial")[:1])
+    return Q(verifications__recipient_key=key, verifications__serial__gt=newest - HISTORY)
+
+
+def _versions(account: Any, credential: Any) -> QuerySet[Account]:
+    """Return the account's row, with the version of the key by which it was called."""
+    key = ApiKey.objects.filter(sid=credential, account_id=account).order_by().values("version")
+    return Account.objects.filter(sid=account).annotate(key_version=Subquery(key))
+
+
+def _joined(rows: QuerySet[Account], first: Sequence[str], condition: Q) -> QuerySet[Any, Any]:
+    """Return `first` of the account beside each of its verifications under the condition.
+
+    Without any there is one row all the same, with nothing in the verification's columns.
+    """
+    found = rows.annotate(found=FilteredRelation("verifications", condition=condition))
+    return found.order_by().values_list(*first, *_columns(Verification, "found__"))
+
+
+_FIELDS = {"account": SidField("AC"), "credential": SidField("SK"), "key": CharField()}
+_AT_START = ("version", "key_version", "service_version", *FLAGS)
+_START = Select(
+    lambda account, credential, service, key: _joined(
+        _versions(account, credential).annotate(
+            service_version=Subquery(
+                VerifyService.objects.filter(sid=service, account_id=account)
+                .order_by()
+                .values("version")
+            ),
+            has_clients=Exists(
+                VerifyService.objects.filter(account_id=account, client_enabled=True)
+            ),
+            senders_fail=_KNOWN_AT_START["senders_fail"],
+            has_test_numbers=Exists(TestNumber.objects.filter(service_id=service, is_active=True)),
+        ),
+        _AT_START,
+        _latest(account, key),
+    ),
+    service=SidField("VA"),
+    **_FIELDS,
+)
+_AT_CHECK = ("version", "key_version")
+_CHECK = Select(
+    lambda account, credential, service, key, now: _joined(
+        _versions(account, credential),
+        _AT_CHECK,
+        _latest(account, key)
+        & Q(
+            verifications__service_id=service,
+            verifications__client="",
+            verifications__status__in=_LIVE,
+            verifications__expires_at__gt=now,
+        ),
+    ),
+    service=SidField("VA"),
+    now=DateTimeField(),
+    **_FIELDS,
+)
+_CHECK_BY_SID = Select(
+    lambda account, credential, service, sid: _joined(
+        _versions(account, credential),
+        _AT_CHECK,
+        Q(verifications__sid=sid, verifications__service_id=service),
+    ),
+    account=SidField("AC"),
+    credential=SidField("SK"),
+    service=SidField("VA"),
+    sid=SidField("VE"),
+)
+
+
+def credential(name: str) -> Credential | None:
+    """Return an active account by its SID or by that of an API key; one statement.
+
+    What names nothing costs what a name costs.
+    """
+    using = database()
+    if sids.is_sid("SK", name):
+        for version, secret_hash, *columns in _KEY.rows(using, sid=name):
+            account = _row(Account, using, columns)
+            return Credential(account, sids.canonical(name), secret_hash, version)
+        return None
+    for columns in _ACCOUNT.rows(using, sid=name):
+        account = _row(Account, using, columns)
+        return Credential(account, account.sid, account.auth_token_hash)
+    return None
+
+
+def service(sid: str, account_sid: str) -> VerifyService | None:
+    """Return a service of an account."""
+    using = database()
+    for columns in _SERVICE.rows(using, sid=sid, account=account_sid):
+        found = _row(VerifyService, using, columns[: -len(FLAGS)])
+        vars(found).update(zip(FLAGS, columns[-len(FLAGS) :], strict=True))
+        return found
+    return None
 
 
 def client_services(sid: str) -> list[VerifyService]:
@@ -136,18 +193,6 @@ def client_services(sid: str) -> list[VerifyService]:
     if sid:
         rows = rows.filter(sid=sid)
     return list(rows.annotate(**_KNOWN_AT_START)[:2])
-
-
-def serves_clients(account_sid: str) -> bool:
-    """Return whether any service of an account is open to clients."""
-    rows = VerifyService.objects.using(database())
-    return rows.filter(account_id=account_sid, client_enabled=True).exists()
-
-
-def service(sid: str, account_sid: str) -> VerifyService | None:
-    """Return a service of an account."""
-    using = router.db_for_read(VerifyService)
-    return next(iter(_SERVICE.rows(using, sid, account_sid)), None)
 
 
 def database() -> str:
@@ -165,16 +210,77 @@ def attempts() -> QuerySet[VerificationAttempt]:
     return VerificationAttempt.objects.using(database()).order_by()
 
 
-def verification(sid: str, service_sid: str, account_sid: str) -> Verification | None:
-    """Return a verification of a service."""
-    return next(iter(_VERIFICATION.rows(database(), sid, service_sid, account_sid)), None)
+def of_recipient(of: VerifyService, key: str) -> list[Verification]:
+    """Return a recipient's latest verifications of a service, newest first."""
+    rows = verifications().filter(account_id=of.account_id, recipient_key=key, service_id=of.sid)
+    return list(rows.order_by("-serial")[:HISTORY])
 
 
-def of_recipient(account_sid: str, key: str) -> list[Verification]:
-    """Return a recipient's latest verifications within an account, newest first."""
-    return _OF_RECIPIENT.rows(database(), account_sid, key)
+def live_of_recipient(of: VerifyService, key: str) -> list[Verification]:
+    """Return those of a recipient, of no client's own, that may still be checked, newest first."""
+    rows = verifications().filter(
+        account_id=of.account_id,
+        recipient_key=key,
+        service_id=of.sid,
+        status__in=_LIVE,
+        expires_at__gt=timezone.now(),
+        client="",
+    )
+    return list(rows.order_by("-serial")[:HISTORY])
 
 
-def of_recipient_and_service(account_sid: str, key: str, service_sid: str) -> list[Verification]:
-    """Return a recipient's latest verifications within a service, newest first."""
-    return _OF_RECIPIENT_AND_SERVICE.rows(database(), account_sid, key, service_sid)
+def unchanged(**conditions: Any) -> Rows[Verification]:
+    """Return the verification under these conditions, for a conditional update."""
+    return Rows(Verification, database(), conditions)
+
+
+class Recent(NamedTuple):
+    """A recipient's latest verifications, newest first, and whether it may have older ones."""
+
+    rows: list[Verification]
+    has_older: bool
+    has_clients: bool
+
+
+def at_start(of: VerifyService, key: str, known: Known | None = None) -> Recent:
+    """Return a recipient's latest verifications within a service's account.
+
+    What the request goes by is compared on the way. Raises Outdated.
+    """
+    facts, rows = _found(_START, _AT_START, of, known, key=key)
+    has_older = bool(rows) and rows[0].serial > HISTORY
+    return Recent(rows, has_older, bool(facts["has_clients"]))
+
+
+def at_check(of: VerifyService, key: str, known: Known | None = None) -> list[Verification]:
+    """Return those of a recipient's latest verifications of a service that a check may be about.
+
+    What the request goes by is compared on the way. Raises Outdated.
+    """
+    return _found(_CHECK, _AT_CHECK, of, known, key=key, now=timezone.now())[1]
+
+
+def verification(sid: str, of: VerifyService, known: Known | None = None) -> list[Verification]:
+    """Return the verification of a service that has this SID. Raises Outdated, as `at_check`."""
+    return _found(_CHECK_BY_SID, _AT_CHECK, of, known, sid=sid)[1]
+
+
+def _found(
+    select: Select, names: Sequence[str], of: VerifyService, known: Known | None, **values: Any
+) -> tuple[dict[str, Any], list[Verification]]:
+    using, width = database(), len(names)
+    name = known.credential.name if known else ""
+    rows = select.rows(using, account=of.account_id, credential=name, service=of.sid, **values)
+    facts = dict(zip(names, rows[0] if rows else [None] * width, strict=False))
+    if known is not None:
+        known.confirm(facts)
+    found = [_row(Verification, using, row[width:]) for row in rows if row[width] is not None]
+    found.sort(key=attrgetter("serial"), reverse=True)
+    return facts, found
+
+
+def _row(model: type[Row], using: str, columns: Sequence[Any]) -> Row:
+    return statements.build(model, using, dict(zip(_ATTNAMES[model], columns, strict=True)))
+
+
+_ATTNAMES = {model: _columns(model) for model in (Account, VerifyService, Verification)}

@@ -43,7 +43,7 @@ _NOT_REPEATED = (senders.REQUEST, senders.UNSUITED)
 
 LONGEST_WAIT = 300
 LEASES = leases.Leases(
-    rows=queries.attempts,
+    model=VerificationAttempt,
     seconds=lambda: conf.current().DELIVERY_LEASE,
     waits=(5, 10, 20, 40, 80, 160, LONGEST_WAIT),
     far=4 * LONGEST_WAIT,

@@ -49,7 +49,7 @@ def _deliveries() -> QuerySet[WebhookDelivery]:
 
 
 LEASES = leases.Leases(
-    rows=_deliveries,
+    model=WebhookDelivery,
     seconds=lambda: LEASE,
     waits=RETRIES,
     far=2 * (post.PATIENCE + RETRIES[-1]),
@@ -61,7 +61,7 @@ LEASES = leases.Leases(
 _FIELDS: dict[type[Receiver], str] = {Webhook: "webhook", EventSink: "sink"}
 # A receiver has one request at a time: anyone who posts to it leases it first.
 _RECEIVERS = {
-    model: replace(LEASES, rows=partial(post.receivers, model), status="", counted=())
+    model: replace(LEASES, model=model, status="", counted=())
     for model in _FIELDS
 }
 

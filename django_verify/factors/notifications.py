@@ -37,7 +37,7 @@ def rows() -> QuerySet[Notification]:
 
 
 LEASES = leases.Leases(
-    rows=rows,
+    model=Notification,
     seconds=lambda: conf.current().DELIVERY_LEASE,
     waits=(2, 4, 8, 16, 32, 60),
     far=2 * LONGEST_TTL,

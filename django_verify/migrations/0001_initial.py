@@ -8,6 +8,7 @@ import django_verify.models.fields
 import django_verify.models.messaging
 import django_verify.models.services
 import django_verify.models.templates
+import django_verify.models.versions
 import django_verify.models.webhooks
 import django_verify.sids
 import functools
@@ -113,6 +114,7 @@ class Migration(migrations.Migration):
             name='Account',
             fields=[
                 ('sid', django_verify.models.fields.SidField('AC', default=functools.partial(django_verify.sids.new, *('AC',), **{}), editable=False, primary_key=True, serialize=False, verbose_name='SID')),
+                ('version', models.BigIntegerField(default=django_verify.models.versions.new_version, editable=False)),
                 ('friendly_name', models.CharField(max_length=64, verbose_name='friendly name')),
                 ('auth_token_hash', models.CharField(editable=False, max_length=90)),
                 ('is_active', models.BooleanField(default=True, help_text='Requests of an inactive account answer 401.', verbose_name='active')),
@@ -214,6 +216,7 @@ class Migration(migrations.Migration):
             name='ApiKey',
             fields=[
                 ('sid', django_verify.models.fields.SidField('SK', default=functools.partial(django_verify.sids.new, *('SK',), **{}), editable=False, primary_key=True, serialize=False, verbose_name='SID')),
+                ('version', models.BigIntegerField(default=django_verify.models.versions.new_version, editable=False)),
                 ('friendly_name', models.CharField(max_length=64, verbose_name='friendly name')),
                 ('secret_hash', models.CharField(editable=False, max_length=90)),
                 ('is_active', models.BooleanField(default=True, help_text='Untick to revoke the key at once.', verbose_name='active')),
@@ -386,6 +389,7 @@ class Migration(migrations.Migration):
             name='VerifyService',
             fields=[
                 ('sid', django_verify.models.fields.SidField('VA', default=functools.partial(django_verify.sids.new, *('VA',), **{}), editable=False, primary_key=True, serialize=False, verbose_name='SID')),
+                ('version', models.BigIntegerField(default=django_verify.models.versions.new_version, editable=False)),
                 ('friendly_name', models.CharField(help_text='The brand that people read in the message. At most 30 characters.', max_length=30, validators=[django_verify.models.services.validate_friendly_name], verbose_name='friendly name')),
                 ('code_length', models.PositiveSmallIntegerField(default=6, help_text='4–10 digits. Codes of 4 or 5 digits leave a recipient 5 guesses a day, and apps and pages get longer ones then.', validators=[django.core.validators.MinValueValidator(4), django.core.validators.MaxValueValidator(10)], verbose_name='code length')),
                 ('channels', models.JSONField(default=django_verify.models.services.default_channels, verbose_name='channels')),
@@ -467,7 +471,7 @@ class Migration(migrations.Migration):
                 ('lookup', django_verify.models.fields.SparseJSONField(blank=True, default=dict, null=True, verbose_name='lookup')),
                 ('sna_url', models.CharField(blank=True, editable=False, max_length=2048)),
                 ('client', models.CharField(blank=True, editable=False, max_length=34)),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='django_verify.account', verbose_name='account')),
+                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='verifications', to='django_verify.account', verbose_name='account')),
                 ('service', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='verifications', to='django_verify.verifyservice', verbose_name='service')),
             ],
             options={

@@ -9,9 +9,10 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import sids
 from django_verify.crypto import codes
 from django_verify.models.fields import SidField
+from django_verify.models.versions import Versioned
 
 
-class Account(models.Model):
+class Account(Versioned):
     """Owner of services; its SID and auth token are a user name and password of HTTP Basic."""
 
     sid = SidField("AC", primary_key=True, default=sids.account, editable=False)
@@ -38,7 +39,7 @@ class Account(models.Model):
         return token
 
 
-class ApiKey(models.Model):
+class ApiKey(Versioned):
     """A revocable credential of an account: `SK…` and a secret."""
 
     sid = SidField("SK", primary_key=True, default=sids.api_key, editable=False)

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import conf, sids
 from django_verify.models.accounts import Account
 from django_verify.models.fields import SidField
+from django_verify.models.versions import Versioned
 from django_verify.net import url_policy
 from django_verify.text import confusables
 
@@ -78,7 +79,7 @@ def _sid(prefix: str) -> list[Callable[[Any], None]]:
     return [RegexValidator(rf"^{prefix}[0-9a-fA-F]{{32}}\Z", _("Not a SID of this kind."))]
 
 
-class VerifyService(models.Model):
+class VerifyService(Versioned):
     """One brand's set of verification rules; the fields follow the vendor's Services resource."""
 
     sid = SidField("VA", primary_key=True, default=sids.service, editable=False)

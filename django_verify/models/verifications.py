@@ -42,7 +42,7 @@ class Verification(models.Model):
     account = models.ForeignKey(
         Account,
         on_delete=models.CASCADE,
-        related_name="+",
+        related_name="verifications",
         verbose_name=_("account"),
         db_index=False,  # the unique constraint begins with it
     )

@@ -6,10 +6,12 @@ Nothing here knows a resource, or the spelling of its parameters.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
 from django.http import HttpRequest, QueryDict
+from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
@@ -226,6 +228,23 @@ def _as_text(value: Any) -> str:
 def query_values(request: HttpRequest) -> Values:
     """Return the query string's parameters, under the rules of a form."""
     return clean(form_values(request.META.get("QUERY_STRING", "")))
+
+
+def read(request: HttpRequest, parsers: Sequence[type[BaseParser]]) -> Values:
+    """Return the parameters of a body that nobody has read yet, as REST framework does."""
+    meta = request.META
+    try:
+        length = int(meta.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        length = 0
+    if not length:
+        return {}
+    content_type = meta.get("CONTENT_TYPE", "")
+    kind = content_type.partition(";")[0].strip().lower()
+    for parser in parsers:
+        if parser.media_type == kind:
+            return dict(parser().parse(request, content_type))  # type: ignore[arg-type]
+    raise UnsupportedMediaType(content_type)
 
 
 def body_values(data: Any) -> Values:

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from django.db.models import Case, F, IntegerField, Max, Q, QuerySet, Sum, When
 
 from django_verify import conf
-from django_verify.db.queries import HISTORY, of_recipient, verifications
+from django_verify.db import queries
+from django_verify.db.config_cache import Known
 from django_verify.exceptions import MaxSendsReached, TooManyRequests
-from django_verify.models import Verification
+from django_verify.models import Verification, VerifyService
 from django_verify.net.times import seconds_until
 
 LONGEST = 10
@@ -69,18 +70,20 @@ class History:
 
     The first `newest` of the `rows` have no gap; None: none has. Those below them count for the
     day, or may have been guessed at after an approval. `before` has the charges of all that are
-    below them, in `rows` or not, where no approval is among the first.
+    below them, in `rows` or not, where no approval is among the first. `has_clients` is whether the
+    account has a service that is open to callers without credentials.
     """
 
     rows: list[Verification]
     newest: int | None = None
     before: Sequence[Charge] = ()
+    has_clients: bool = True
 
     def without(self, sid: str) -> History:
         """Return the history as if one of its rows were not there."""
         newest = [row for row in self.rows[: self.newest] if row.sid != sid]
         older = [row for row in self.rows[len(self.rows[: self.newest]) :] if row.sid != sid]
-        return History([*newest, *older], len(newest), self.before)
+        return replace(self, rows=[*newest, *older], newest=len(newest))
 
     def since_approval(self, now: dt.datetime) -> list[Charge]:
         """Return what was charged since the last approval, with all that may come."""
@@ -100,20 +103,27 @@ class History:
         ]
 
 
-def history(account_sid: str, key: str, now: dt.datetime) -> History:
-    """Read as many of the recipient's verifications as its budget depends on."""
-    rows = of_recipient(account_sid, key)
-    if len(rows) < HISTORY:
-        return History(rows)
-    everything = verifications().filter(account_id=account_sid, recipient_key=key)
+def history(
+    service: VerifyService, key: str, now: dt.datetime, known: Known | None = None
+) -> History:
+    """Read as many of the recipient's verifications as its budget in the service's account asks.
+
+    What the request goes by is compared on the way. Raises Outdated.
+    """
+    rows, has_older, has_clients = queries.at_start(service, key, known)
+    if not has_older:
+        return History(rows, has_clients=has_clients)
+    everything = queries.verifications().filter(account_id=service.account_id, recipient_key=key)
     below = everything.filter(serial__lt=rows[-1].serial)
     approved = next((row for row in rows if _is_proof(row)), None)
     before = () if approved else _charges(below, now)
     since = min(now - _DAY, approved.date_updated) if approved else now - _DAY
     # Services differ in their lifetimes: what began earlier may end later.
     if rows[-1].sent_at > since - _LONGEST_LIFETIME:
+        newest = len(rows)
         rows += below.filter(expires_at__gt=since).order_by("-serial")
-    return History(rows, HISTORY, before)
+        return History(rows, newest, before, has_clients)
+    return History(rows, len(rows), before, has_clients)
 
 
 def reserve(

@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_verify import delivery, exceptions, senders, sids
 from django_verify.contact import emails, phones
 from django_verify.crypto import codes
+from django_verify.db.config_cache import Known
 from django_verify.exceptions import InvalidParameter
 from django_verify.limits.counters import Meter
 from django_verify.messages import channels, compose, locales, templates
@@ -98,6 +99,8 @@ class StartRequest:
     client: ClientVerification | None = None
     #: When the caller asked; None for now.
     asked_at: dt.datetime | None = None
+    #: The copies in memory by which a face let the caller in; None for what it has just read.
+    known: Known | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from django_verify import delivery, exceptions, sids, signals
 from django_verify.crypto import codes
-from django_verify.db import queries, retry, savepoints
+from django_verify.db import queries, retry, savepoints, statements
 from django_verify.events import cloudevents
 from django_verify.exceptions import NotFound
 from django_verify.models import Verification, VerificationAttempt, VerifyService
@@ -32,16 +32,25 @@ _Status = Verification.Status
 _TEST = VerificationAttempt.Withheld.TEST
 
 
-def write(start: Start, sna_url: str, asked_at: dt.datetime) -> VerificationAttempt:
+def read(start: Start) -> History:
+    """Return the recipient's verifications, on which its budget and a resend depend."""
+    known = start.request.known
+    return guess_budget.history(start.service, start.recipient.key, timezone.now(), known)
+
+
+def write(
+    start: Start, past: History, sna_url: str, asked_at: dt.datetime
+) -> VerificationAttempt:
     """Write the verification and its attempt, or the attempt of a resend, in one transaction.
 
     Of several starts for one recipient at one moment, one sends; another that then finds a live
     verification with a younger send than its own request sends nothing more and reports that.
+    `past` may have been read a while before: a try fails on what has changed since, and reads again.
     """
     using, seen = queries.database(), None
     for number in range(MAX_TRIES):
         now = timezone.now()
-        past = guess_budget.history(start.service.account_id, start.recipient.key, now)
+        past = read(start) if number else past
         live = next((r for r in past.rows if start.is_about(r) and is_live(r, now)), None)
         if live is not None:
             _refuse_exhausted(live, now)
@@ -72,6 +81,7 @@ def write(start: Start, sna_url: str, asked_at: dt.datetime) -> VerificationAtte
 
 def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> VerificationAttempt:
     service, recipient, client = start.service, start.recipient, start.request.client
+    using = queries.database()
     row = Verification(
         sid=sids.verification(now),
         account_id=service.account_id,
@@ -103,31 +113,28 @@ def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> Veri
         row.sealed_code = codes.seal(start.custom_code, bound_to=row.sid, key_id=row.key_id)
     attempt = _complete(start, row, now)
     row.send_log = _sent(attempt)
-    row.save(force_insert=True)
-    attempt.save(force_insert=True)
+    statements.insert(row, using)
+    statements.insert(attempt, using)
     if client:
         client.verification = row
         client.save(force_insert=True)
     if row.reports:
         cloudevents.started(row, attempt)
-    send = partial(signals.verification_started.send_robust, sender=Verification, verification=row)
-    transaction.on_commit(send, using=queries.database())
+    if signals.verification_started.has_listeners(Verification):
+        send = partial(signals.verification_started.send_robust, sender=Verification)
+        transaction.on_commit(partial(send, verification=row), using=using)
     return attempt
 
 
 def _reserved(start: Start, past: History, row: Verification, now: dt.datetime) -> tuple[int, int]:
     """Return the code's length and the guesses that a new row gets of the recipient's budget."""
-    service = start.service
-    has_clients = start.request.client is not None or getattr(service, "has_clients", None)
-    if has_clients is None:  # a host's own query; a first verification fits into any share
-        has_clients = bool(past.rows) and queries.serves_clients(service.account_id)
     return guess_budget.reserve(
         past,
         row,
-        wanted=service.max_checks,
+        wanted=start.service.max_checks,
         now=now,
         fixed=bool(start.custom_code),
-        has_clients=has_clients,
+        has_clients=past.has_clients or start.request.client is not None,
     )
 
 
@@ -158,7 +165,7 @@ def _resend(
         changes |= _with_new_code(start, past, row, now)
     # `sends` numbers the resends: of two at one moment one changes the row, and the other sends
     # nothing.
-    unchanged = queries.verifications().filter(
+    unchanged = queries.unchanged(
         sid=row.sid, status=_Status.PENDING, sends=row.sends, expires_at__gt=now
     )
     if start.custom_code:
@@ -167,7 +174,7 @@ def _resend(
         return None
     for name, value in changes.items():
         setattr(row, name, value)
-    attempt.save(force_insert=True)
+    statements.insert(attempt, queries.database())
     return attempt
 
 

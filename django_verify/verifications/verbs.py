@@ -21,6 +21,7 @@ from django_verify import delivery, exceptions, sids, signals
 from django_verify.crypto import codes
 from django_verify.db import queries
 from django_verify.db.autocommit import require_autocommit
+from django_verify.db.config_cache import Known
 from django_verify.events import cloudevents
 from django_verify.exceptions import InvalidParameter, NotFound
 from django_verify.limits import counters
@@ -72,13 +73,14 @@ def start(
         metered += counters.meters(service, request.rate_limits)
     # From what costs nothing to what costs money: the host's word, the limits, the look-up. A start
     # that one of them refuses has used nothing of those behind it.
-    _ask_host(accepted)
     asked_at = request.asked_at or timezone.now()
+    past = store.read(accepted)
+    _ask_host(accepted)
     if metered:
         counters.consume(metered)
     look_up(accepted)
     sna_url = "" if accepted.sends else sna.mint(accepted.attempt.sid, accepted.recipient.to)
-    attempt = store.write(accepted, sna_url, asked_at)
+    attempt = store.write(accepted, past, sna_url, asked_at)
     if request.client is not None:
         request.client.latest_attempt = attempt
     if accepted.sends:
@@ -100,6 +102,7 @@ def check(
     payee: str = "",
     sna_client_token: str = "",
     as_written: bool = False,
+    known: Known | None = None,
 ) -> Verification:
     """Compare a code once; the answer's `status` is `approved` or `pending`.
 
@@ -120,7 +123,7 @@ def check(
     if not (to or verification_sid):
         raise exceptions.CheckTargetMissing
     to = to if as_written else channels.read_typed(to)
-    row = _to_check(service, to, verification_sid, amount, payee)
+    row = _to_check(service, to, verification_sid, (amount, payee), known)
     if not code:
         return _check_sna(row, sna_client_token)
     if row.amount is not None and not (amount and payee):
@@ -251,22 +254,36 @@ def _ask_host(start: Start) -> None:
 
 @sensitive_variables()
 def _to_check(
-    service: VerifyService, to: str, verification_sid: str, amount: str, payee: str
+    service: VerifyService,
+    to: str,
+    verification_sid: str,
+    payment: tuple[str, str],
+    known: Known | None,
 ) -> Verification:
     """Return the row that a check names; when it names it twice, both must agree."""
-    if verification_sid:
-        found = _by_sid(service, verification_sid)
-        if to:
-            recipient = channels.parse_recipient(to)
-            found = [row for row in found if channels.same_recipient(row.to, recipient.to)]
+    recipient = channels.parse_recipient(to) if to else None
+    if verification_sid or recipient is None:
+        found = queries.verification(sids.canonical(verification_sid), service, known)
+        found = [r for r in found if not recipient or channels.same_recipient(r.to, recipient.to)]
     else:
-        now = timezone.now()
-        found = [row for row in _by_recipient(service, to) if store.is_live(row, now)]
-        if amount and payee:
-            found = [r for r in found if r.amount is None or (r.amount, r.payee) == (amount, payee)]
+        found = _about(queries.at_check(service, recipient.key, known), recipient, payment)
+        # A live one may stand behind many newer ones of other spellings, services and clients.
+        found = found or _about(
+            queries.live_of_recipient(service, recipient.key), recipient, payment
+        )
     if not found:
         raise NotFound
     return found[0]
+
+
+def _about(
+    rows: list[Verification], recipient: channels.Recipient, payment: tuple[str, str]
+) -> list[Verification]:
+    """Return the rows of a recipient, and of a payment where one is named."""
+    found = [row for row in rows if channels.same_recipient(row.to, recipient.to)]
+    if not all(payment):
+        return found
+    return [row for row in found if row.amount is None or (row.amount, row.payee) == payment]
 
 
 def _check_sna(row: Verification, client_token: str) -> Verification:
@@ -297,7 +314,7 @@ def _charge(row: Verification) -> Verification:
         ticket = row.checks + 1
         last = ticket >= row.max_checks
         # `sends` too: a resend may have replaced the code that the row in hand would open.
-        unchanged = queries.verifications().filter(
+        unchanged = queries.unchanged(
             sid=row.sid,
             status=_Status.PENDING,
             checks=row.checks,
@@ -356,26 +373,16 @@ def _located(service: VerifyService, sid_or_to: str, as_written: bool) -> list[V
 
 
 def _by_sid(service: VerifyService, sid: str) -> list[Verification]:
-    found = queries.verification(sids.canonical(sid), service.sid, service.account_id)
-    return [found] if found else []
+    return queries.verification(sids.canonical(sid), service)
 
 
 def _by_recipient(service: VerifyService, to: str) -> list[Verification]:
     """Return the service's latest verifications of a recipient, newest first; no client's own."""
     recipient = channels.parse_recipient(to)
-    rows = queries.of_recipient_and_service(service.account_id, recipient.key, service.sid)
+    rows = queries.of_recipient(service, recipient.key)
     if len(rows) == queries.HISTORY:
         # A live one may stand behind many newer rows of other spellings.
-        older = queries.verifications().filter(
-            account_id=service.account_id,
-            recipient_key=recipient.key,
-            service_id=service.sid,
-            status__in=(_Status.PENDING, _Status.MAX_ATTEMPTS_REACHED),
-            expires_at__gt=timezone.now(),
-            serial__lt=rows[-1].serial,
-            client="",
-        )
-        rows += older.order_by("-serial")[: queries.HISTORY]
+        rows += queries.live_of_recipient(service, recipient.key)
     return [row for row in rows if not row.client and channels.same_recipient(row.to, recipient.to)]
 
 
@@ -418,7 +425,7 @@ def _move(
         "date_updated": timezone.now(),
     }
     event = cloudevents.of_status(row, status, result="SUCCESS" if confirmed else "")
-    if not cloudevents.update(queries.verifications().filter(sid=row.sid, **where), changes, event):
+    if not cloudevents.update(queries.unchanged(sid=row.sid, **where), changes, event):
         return False
     for name, value in changes.items():
         setattr(row, name, value)

@@ -1,0 +1,113 @@
+"""The short way of the two operations that are asked all day, a start and a check.
+
+They are viewsets under the same policies as every other, and answer the same; what is left out is
+REST framework's machinery around a request, and the reading of what this process has in memory.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from rest_framework.response import Response
+
+from django_verify.api import auth
+from django_verify.api.resource import Create, ServiceResource
+from django_verify.db import config_cache
+from django_verify.db.config_cache import Known
+from django_verify.net import chunked
+from django_verify.rest import bodies
+from django_verify.rest.bodies import Values
+
+
+class LeanCreate(Create, ServiceResource):
+    """POST on the collection of a service.
+
+    The caller and the service are at first those that the process remembers, and the statement
+    that `perform_create` sends before it writes compares them. Until then nothing has happened,
+    so whatever fails by then is done again with what the database has.
+    """
+
+    #: What a request in its first try goes by; None: what was just read.
+    known: Known | None = None
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Answer a POST; all else, and what the host has read already, goes the long way."""
+        self.action = self.action_map.get((request.method or "").lower())
+        if self.action != "create" or request._read_started:  # type: ignore[attr-defined]  # noqa: SLF001
+            return super().dispatch(request, *args, **kwargs)
+        self.request, self.args, self.kwargs = request, args, kwargs  # type: ignore[assignment]
+        self.headers = self.default_response_headers
+        self.asked_at = timezone.now()
+        try:
+            response = self.create(request, **kwargs)
+        except Exception as error:  # noqa: BLE001 - every one has an answer on this wire
+            response = self.handle_exception(error)
+        return self._http(response)
+
+    def create(self, request: Any, **kwargs: str) -> Response:
+        """Answer by what is remembered, or else by what the database has."""
+        if not isinstance(request, HttpRequest):
+            return super().create(request, **kwargs)
+        header = request.META.get("HTTP_AUTHORIZATION", "")
+        if (caller := auth.known_caller(header)) and caller.credential:
+            self.known = Known(caller.credential)
+            try:
+                self.admit(caller)
+                return super().create(request, **kwargs)
+            except Exception:
+                if self.known.is_confirmed:
+                    raise
+            self.known = None
+        chunked.receive(request)
+        self.admit(auth.caller(header))
+        return super().create(request, **kwargs)
+
+    @cached_property
+    def _body(self) -> tuple[Values, Exception | None]:
+        """The parameters, or what is wrong with them: a body can be read once."""
+        try:
+            chunked.receive(self.http)
+            return bodies.read(self.http, self.parser_classes), None
+        except Exception as error:  # noqa: BLE001 - raised where the parameters are asked for
+            return {}, error
+
+    def body(self) -> Values:
+        """Return the body's parameters."""
+        if not isinstance(self.request, HttpRequest):
+            return super().body()
+        values, error = self._body
+        if error is not None:
+            raise error
+        return values
+
+    def loaded_service(self) -> Any:
+        """Return the service that the path names, from memory in the first try. Raises NotFound."""
+        credential = self.caller.credential
+        if self.known is not None:
+            found = config_cache.service(self.service.sid, self.account.sid)
+            if found is None:
+                raise config_cache.Outdated
+            self.known.service = found
+            return found
+        found = super().loaded_service()
+        if credential is not None:
+            config_cache.remember(credential, found)
+        return found
+
+    def _http(self, response: Response) -> HttpResponse:
+        """Return Django's answer, with the headers that every answer has."""
+        response = self.finish(response)
+        body = _RENDERER.render(response.data)
+        answer = HttpResponse(body, content_type=_JSON, status=response.status_code)
+        for name, value in (*self.headers.items(), *response.items()):
+            if name != "Content-Type":
+                answer[name] = value
+        answer._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
+        return answer
+
+
+_RENDERER = bodies.Renderer()
+_JSON = _RENDERER.media_type

@@ -1,0 +1,261 @@
+"""Statements of the hot paths: their SQL is made by Django once, then bound, run and read.
+
+To build a statement costs several times its execution. What stays the same is kept here for each
+database: the SQL, the places of its values, and the fields' converters of what it returns. Nothing
+here knows a model of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, Generic, NamedTuple, Self, TypeVar
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connections, models, transaction
+from django.db.models import Expression, Field, Model, QuerySet
+from django.db.models.base import ModelState
+from django.db.models.signals import post_init, post_save, pre_init, pre_save
+from django.db.models.sql import UpdateQuery
+from django.db.models.sql.subqueries import InsertQuery
+
+Row = TypeVar("Row", bound=Model)
+
+# What these fields hold, every driver takes as it is.
+_PLAIN = (
+    models.CharField,
+    models.TextField,
+    models.BooleanField,
+    models.IntegerField,
+    models.SmallIntegerField,
+    models.PositiveIntegerField,
+    models.PositiveSmallIntegerField,
+    models.BigIntegerField,
+)
+
+
+class Open(Expression):
+    """The place of a value in a statement, of the kind that `field` stores."""
+
+    def __init__(self, name: str, field: Field[Any, Any]) -> None:
+        super().__init__(output_field=field)
+        self.name = name
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        """Return a place that the statement's parameters hold open."""
+        return "%s", [_Place(self.name, _prepare(self.output_field))]
+
+
+class _Place(NamedTuple):
+    """A value by its name, and how it is prepared for a driver; None: it is not."""
+
+    name: str
+    prepare: Callable[[Any, Any], Any] | None
+
+
+class _Sql(NamedTuple):
+    """A statement for one database."""
+
+    text: str
+    params: Sequence[Any]
+
+    def bind(self, values: Mapping[str, Any], connection: Any) -> list[Any]:
+        return [
+            param
+            if type(param) is not _Place
+            else values[param.name]
+            if param.prepare is None
+            else param.prepare(values[param.name], connection)
+            for param in self.params
+        ]
+
+
+class _Converter(NamedTuple):
+    """What makes a column's value what Python has.
+
+    A backend's own converter belongs to the connection it was asked from, which may be another
+    thread's and must not be kept: it is kept by its name.
+    """
+
+    position: int
+    expression: Any
+    own: str
+    convert: Any
+
+    def apply(self, rows: list[list[Any]], connection: Any) -> None:
+        convert = getattr(connection.ops, self.own) if self.own else self.convert
+        for row in rows:
+            row[self.position] = convert(row[self.position], self.expression, connection)
+
+
+def _converter(position: int, convert: Any, expression: Any, ops: Any) -> _Converter:
+    if getattr(convert, "__self__", None) is ops:
+        return _Converter(position, expression, convert.__name__, None)
+    return _Converter(position, expression, "", convert)
+
+
+def _prepare(field: Field[Any, Any], *, save: bool = False) -> Any:
+    """Return the function that makes a field's value what the driver takes."""
+    if type(field) in _PLAIN:
+        return None
+    return field.get_db_prep_save if save else field.get_db_prep_value
+
+
+class Select(Generic[Row]):
+    """A query with open values, whose rows are tuples.
+
+    `build` gets an `Open` for each of the `fields`, by name, and returns a query set of
+    `values_list`. Everything else in it is fixed.
+    """
+
+    def __init__(self, build: Callable[..., QuerySet[Any, Any]], **fields: Field[Any, Any]) -> None:
+        self._build, self._fields = build, fields
+        self._compiled: dict[str, tuple[_Sql, list[_Converter]]] = {}
+
+    def rows(self, using: str, **values: Any) -> list[list[Any]]:
+        """Run the query on a database with these values."""
+        connection = connections[using]
+        if using not in self._compiled:
+            self._compiled[using] = self._compile(using)
+        sql, converters = self._compiled[using]
+        with connection.cursor() as cursor:
+            cursor.execute(sql.text, sql.bind(values, connection))
+            found = [list(row) for row in cursor.fetchall()]
+        for converter in converters:
+            converter.apply(found, connection)
+        return found
+
+    def _compile(self, using: str) -> tuple[_Sql, list[_Converter]]:
+        given = {name: Open(name, field) for name, field in self._fields.items()}
+        compiler = self._build(**given).using(using).query.get_compiler(using)
+        text, params = compiler.as_sql()
+        found = compiler.get_converters(column for column, _, _ in compiler.select)
+        ops = connections[using].ops
+        converters = [
+            _converter(position, convert, expression, ops)
+            for position, (converts, expression) in found.items()
+            for convert in converts
+        ]
+        return _Sql(text, params), converters
+
+
+class Rows(Generic[Row]):
+    """The rows of a model under plain conditions, to be changed by one conditional UPDATE.
+
+    It stands in for a query set where no more is asked than `filter` and `update`: conditions are
+    look-ups by keyword, and an update of the same shape as an earlier one builds no SQL. What is
+    more than that is left to a query set.
+    """
+
+    def __init__(self, model: type[Row], using: str, conditions: Mapping[str, Any]) -> None:
+        self.model, self.db, self._conditions = model, using, conditions
+
+    def filter(self, *conditions: Any, **lookups: Any) -> Self | QuerySet[Row]:
+        """Return the rows for which these conditions hold as well."""
+        if conditions:
+            return self._query_set().filter(*conditions, **lookups)
+        return type(self)(self.model, self.db, {**self._conditions, **lookups})
+
+    def update(self, **changes: Any) -> int:
+        """Change the rows; return how many they were."""
+        if any(hasattr(value, "resolve_expression") for value in changes.values()):
+            return self._query_set().update(**changes)
+        # None asks for another comparison, and a list for another number of places.
+        fixed = {
+            name: tuple(value) if value is not None else None
+            for name, value in self._conditions.items()
+            if value is None or isinstance(value, list | tuple | set | frozenset)
+        }
+        sql = _update(
+            self.model,
+            self.db,
+            tuple(name for name in self._conditions if name not in fixed),
+            tuple(fixed.items()),
+            tuple(changes),
+        )
+        if sql is None:
+            return 0
+        values = {f"where {name}": value for name, value in self._conditions.items()}
+        values |= {f"set {name}": value for name, value in changes.items()}
+        return _execute(self.db, sql, values)
+
+    def _query_set(self) -> QuerySet[Row]:
+        rows = self.model._default_manager.using(self.db).order_by()  # noqa: SLF001
+        return rows.filter(**self._conditions)
+
+
+@cache
+def _update(
+    model: type[Model],
+    using: str,
+    where: tuple[str, ...],
+    fixed: tuple[tuple[str, Any], ...],
+    changed: tuple[str, ...],
+) -> _Sql | None:
+    rows = model._base_manager.using(using).order_by()  # noqa: SLF001
+    opened = {name: Open(f"where {name}", _field(model, name)) for name in where}
+    try:
+        query = rows.filter(**dict(fixed), **opened).query.chain(UpdateQuery)
+        query.add_update_values(
+            {name: Open(f"set {name}", _field(model, name)) for name in changed}
+        )
+        text, params = query.get_compiler(using).as_sql()
+    except EmptyResultSet:
+        return None
+    return _Sql(text, [_stored(model, param) for param in params])
+
+
+def _stored(model: type[Model], param: Any) -> Any:
+    """Return a parameter as it is stored, and not as it is compared, where it is a new value."""
+    if type(param) is not _Place or not param.name.startswith("set "):
+        return param
+    field = _field(model, param.name.removeprefix("set "))
+    return _Place(param.name, _prepare(field, save=True))
+
+
+def _field(model: type[Model], lookup: str) -> Field[Any, Any]:
+    """Return the column that a look-up such as `expires_at__gt` compares."""
+    name, options = lookup.partition("__")[0], model._meta  # noqa: SLF001 - a documented API
+    field = options.pk if name == "pk" else options.get_field(name)
+    return field.target_field if field.is_relation else field  # type: ignore[return-value]
+
+
+def insert(row: Model, using: str) -> None:
+    """Write a new row, as `save(force_insert=True)` does."""
+    model = type(row)
+    if pre_save.has_listeners(model) or post_save.has_listeners(model):
+        row.save(using=using, force_insert=True)
+        return
+    _execute(using, _insert(model, using), vars(row))
+    row._state.adding, row._state.db = False, using  # noqa: SLF001
+
+
+@cache
+def _insert(model: type[Model], using: str) -> _Sql:
+    fields = model._meta.concrete_fields  # noqa: SLF001
+    query = InsertQuery(model)
+    query.insert_values(fields, [model(**{field.attname: None for field in fields})], raw=True)
+    ((text, _params),) = query.get_compiler(using).as_sql()
+    return _Sql(text, [_Place(each.attname, _prepare(each, save=True)) for each in fields])
+
+
+def _execute(using: str, sql: _Sql, values: Mapping[str, Any]) -> int:
+    connection = connections[using]
+    params = sql.bind(values, connection)
+    with transaction.mark_for_rollback_on_error(using), connection.cursor() as cursor:
+        cursor.execute(sql.text, params)
+        count: int = cursor.rowcount
+    return count
+
+
+def build(model: type[Row], using: str | None, values: Mapping[str, Any]) -> Row:
+    """Return a row whose every column is given, without the price of the model's constructor."""
+    if pre_init.has_listeners(model) or post_init.has_listeners(model):
+        row = model(**values)
+    else:
+        row = model.__new__(model)
+        row.__dict__["_state"] = ModelState()
+        row.__dict__.update(values)
+    if using is not None:
+        row._state.adding, row._state.db = False, using  # noqa: SLF001
+    return row
