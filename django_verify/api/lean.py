@@ -13,10 +13,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from rest_framework.response import Response
 
+from django_verify import sids
 from django_verify.api import auth
 from django_verify.api.resource import Create, ServiceResource
 from django_verify.db import config_cache
 from django_verify.db.config_cache import Known
+from django_verify.models import VerifyService
 from django_verify.net import chunked
 from django_verify.rest import bodies
 from django_verify.rest.bodies import Values
@@ -83,15 +85,21 @@ class LeanCreate(Create, ServiceResource):
             raise error
         return values
 
-    def loaded_service(self) -> Any:
+    @property
+    def service(self) -> VerifyService:
+        """The service that the path names, for verbs that need its identity only."""
+        sid = sids.canonical(self.kwargs["service_sid"])
+        return config_cache.service(sid, self.account.sid) or super().service
+
+    def loaded_service(self) -> VerifyService:
         """Return the service that the path names, from memory in the first try. Raises NotFound."""
         credential = self.caller.credential
         if self.known is not None:
-            found = config_cache.service(self.service.sid, self.account.sid)
-            if found is None:
+            sid = sids.canonical(self.kwargs["service_sid"])
+            self.known.service = config_cache.service(sid, self.account.sid)
+            if self.known.service is None:
                 raise config_cache.Outdated
-            self.known.service = found
-            return found
+            return self.known.service
         found = super().loaded_service()
         if credential is not None:
             config_cache.remember(credential, found)

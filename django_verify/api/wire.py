@@ -9,7 +9,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from rest_framework import serializers
@@ -129,6 +129,8 @@ class Parameters(serializers.Serializer[Any]):
 
         Raises InvalidParameter for the first that is malformed, missing, or sent twice.
         """
+        if (found := self._plain(values)) is not None:
+            return found
         data: dict[str, Any] = {}
         for name, texts in values.items():
             field = self.fields.get(name)
@@ -142,6 +144,36 @@ class Parameters(serializers.Serializer[Any]):
             return dict(self.run_validation(data))
         except serializers.ValidationError as error:
             raise _first(error.detail) from None
+
+
+    def _plain(self, values: Values) -> dict[str, Any] | None:
+        """Return parameters that are texts of the right length, of which most requests consist.
+
+        None: some are of another kind or faulty, and the fields are asked.
+        """
+        found: dict[str, Any] = {}
+        texts, required = self._texts
+        for name, sent in values.items():
+            if name not in texts:
+                if name in self.fields:
+                    return None
+                continue
+            source, longest = texts[name]
+            if len(sent) != 1 or len(sent[0]) > longest:
+                return None
+            found[source] = sent[0]
+        return found if required <= found.keys() else None
+
+    @cached_property
+    def _texts(self) -> tuple[dict[str, tuple[str, int]], set[str]]:
+        """The source and the length of each parameter that is a text, and what must be there."""
+        texts = {
+            name: (str(field.source), int(field.max_length or 0))
+            for name, field in self.fields.items()
+            if type(field) is Text and field.allow_blank
+        }
+        required = {str(field.source) for field in self.fields.values() if field.required}
+        return texts, required
 
 
 class Nested(Parameters):

@@ -280,7 +280,7 @@ def _found(
 
 
 def _row(model: type[Row], using: str, columns: Sequence[Any]) -> Row:
-    return statements.build(model, using, dict(zip(_ATTNAMES[model], columns, strict=True)))
+    return statements.loaded(model, using, dict(zip(_ATTNAMES[model], columns, strict=True)))
 
 
 _ATTNAMES = {model: _columns(model) for model in (Account, VerifyService, Verification)}

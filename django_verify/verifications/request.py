@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 from django_verify import delivery, exceptions, senders, sids
 from django_verify.contact import emails, phones
 from django_verify.crypto import codes
+from django_verify.db import statements
 from django_verify.db.config_cache import Known
 from django_verify.exceptions import InvalidParameter
 from django_verify.limits.counters import Meter
@@ -209,7 +210,8 @@ def _attempt(
     now = timezone.now()
     # A page of attempts goes by their keys, and the time of a key is what it shows.
     created = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    attempt = VerificationAttempt(
+    attempt = statements.new(
+        VerificationAttempt,
         sid=sids.attempt(created),
         date_created=created,
         channel=channel.name,

@@ -82,10 +82,11 @@ def write(
 def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> VerificationAttempt:
     service, recipient, client = start.service, start.recipient, start.request.client
     using = queries.database()
-    row = Verification(
+    row = statements.new(
+        Verification,
         sid=sids.verification(now),
         account_id=service.account_id,
-        service=service,
+        service_id=service.sid,
         to=recipient.to,
         recipient_key=recipient.key,
         # Starts that have read the same history take the same number, and the constraint lets one
@@ -108,6 +109,7 @@ def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> Veri
         sent_at=now,
         expires_at=now + dt.timedelta(seconds=service.lifetime),
     )
+    row.service = service
     row.code_length, row.max_checks = _reserved(start, past, row, now)
     if start.custom_code:
         row.sealed_code = codes.seal(start.custom_code, bound_to=row.sid, key_id=row.key_id)
