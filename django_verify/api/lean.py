@@ -118,4 +118,4 @@ class LeanCreate(Create, ServiceResource):
 
 
 _RENDERER = bodies.Renderer()
-_JSON = _RENDERER.media_type
+_JSON = f"{_RENDERER.media_type}; charset={_RENDERER.charset}"

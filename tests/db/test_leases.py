@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 from django.db import OperationalError, connection
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
 from django_verify import verifications
 from django_verify.db import reconnect
+from django_verify.db.statements import Rows
 from django_verify.delivery import attempts
 from django_verify.events import outbox as events
 from django_verify.factors import notifications
@@ -293,7 +294,7 @@ def test_a_claim_that_gives_way_is_lost_to_the_other(engine, row, monkeypatch):
         raise OperationalError(1213, "Deadlock found")
 
     with monkeypatch.context() as patch:
-        patch.setattr(QuerySet, "update", give_way)
+        patch.setattr(Rows, "update", give_way)
         assert engine.claim(row, timezone.now()) is None
     assert row.lease == ""
     assert engine.claim(row, timezone.now())

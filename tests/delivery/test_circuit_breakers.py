@@ -126,12 +126,13 @@ def test_a_healthy_site_asks_with_the_service_and_writes_nothing(service, sender
         loaded = queries.service(service.sid, service.account_id)
         verifications.start(loaded, PHONE)
 
-    (found,) = statements(start)
-    assert "verifyservice" in found
+    found = statements(start)
+    assert [sql.split()[0] for sql in found] == ["SELECT", "SELECT"]
+    assert all("verifyservice" in sql for sql in found)
     circuit_breakers.failed("a", "busy")
     clock.shift(2)
     healthier = statements(start)
-    assert [sql.split()[0] for sql in healthier] == ["SELECT", "SELECT", "UPDATE"]
+    assert [sql.split()[0] for sql in healthier] == ["SELECT", "SELECT", "SELECT", "UPDATE"]
     assert state().failures == 0
 
 

@@ -75,9 +75,11 @@ def test_what_is_no_sid_is_not_found_and_not_saved(account, value):
     for lookup in ("account", "account_id", "account__sid", "account__in"):
         asked = [value] if lookup == "account__in" else value
         assert not ApiKey.objects.filter(**{lookup: asked}).exists()
-    assert queries.active_account(str(value)) is None
+    assert queries.credential(str(value)) is None
     assert queries.service(str(value), SID) is None
-    assert queries.of_recipient(str(value), "+14155552671") == []
+    pointer = VerifyService(sid=str(value), account_id=str(value))
+    assert queries.at_start(pointer, "+14155552671").rows == []
+    assert queries.at_check(pointer, "+14155552671") == []
     with pytest.raises(ValidationError):
         Account(sid=value, friendly_name="x").full_clean()
     with pytest.raises(ValidationError):

@@ -21,7 +21,7 @@ from django_verify.verifications.guess_budget import (
     guesses_left,
     shares,
 )
-from tests.conftest import PHONE
+from tests.conftest import PHONE, make_service
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 ORIGINS = {BACKEND: ("", False), DEVICE: ("CV1", True), STRANGER: ("CV1", False)}
@@ -269,7 +269,7 @@ def test_what_is_read_is_what_all_rows_come_to(account, seed):
         rows.append(row)
     Verification.objects.bulk_create(rows)
     everything = History(rows[::-1])
-    found = guess_budget.history(account.sid, PHONE, now)
+    found = guess_budget.history(make_service(account), PHONE, now)
 
     def sums(charges):
         total = Counter()
