@@ -145,7 +145,6 @@ class Parameters(serializers.Serializer[Any]):
         except serializers.ValidationError as error:
             raise _first(error.detail) from None
 
-
     def _plain(self, values: Values) -> dict[str, Any] | None:
         """Return parameters that are texts of the right length, of which most requests consist.
 

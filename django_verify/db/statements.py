@@ -162,9 +162,11 @@ class Rows(Generic[Row]):
             return self._query_set().update(**changes)
         # None asks for another comparison, and a list for another number of places.
         fixed = {
-            name: tuple(value) if value is not None else None
+            name: tuple(value) if isinstance(value, list | set) else value
             for name, value in self._conditions.items()
-            if value is None or isinstance(value, list | tuple | set | frozenset)
+            if isinstance(value, list | tuple | set | frozenset)
+            or value is None
+            or name.endswith("__isnull")
         }
         sql = _update(
             self.model,

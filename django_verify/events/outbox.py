@@ -60,10 +60,7 @@ LEASES = leases.Leases(
 # What a delivery calls its receiver.
 _FIELDS: dict[type[Receiver], str] = {Webhook: "webhook", EventSink: "sink"}
 # A receiver has one request at a time: anyone who posts to it leases it first.
-_RECEIVERS = {
-    model: replace(LEASES, model=model, status="", counted=())
-    for model in _FIELDS
-}
+_RECEIVERS = {model: replace(LEASES, model=model, status="", counted=()) for model in _FIELDS}
 
 
 def record(service_sid: str, event_type: str, params: Mapping[str, str]) -> int:

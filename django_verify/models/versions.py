@@ -27,10 +27,13 @@ class VersionedQuerySet(models.QuerySet[AnyModel]):
     update.alters_data = True  # type: ignore[attr-defined]
 
     def bulk_create(self, objs: Iterable[AnyModel], *args: Any, **options: Any) -> list[AnyModel]:
-        """Write new rows, and the versions of those that stand in their places."""
+        """Write new rows, or what is new of those that stand in their places."""
+        rows: list[Any] = list(objs)
+        for row in rows:
+            row.version = new_version()
         if options.get("update_fields"):
             options["update_fields"] = [*options["update_fields"], "version"]
-        return super().bulk_create(objs, *args, **options)
+        return super().bulk_create(rows, *args, **options)
 
 
 class Versioned(models.Model):
@@ -46,6 +49,7 @@ class Versioned(models.Model):
 
     class Meta:
         abstract = True
+        base_manager_name = "objects"
 
     def save(self, *, update_fields: Collection[str] | None = None, **options: Any) -> None:
         """Write the row with a new version."""

@@ -38,9 +38,7 @@ def read(start: Start) -> History:
     return guess_budget.history(start.service, start.recipient.key, timezone.now(), known)
 
 
-def write(
-    start: Start, past: History, sna_url: str, asked_at: dt.datetime
-) -> VerificationAttempt:
+def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> VerificationAttempt:
     """Write the verification and its attempt, or the attempt of a resend, in one transaction.
 
     Of several starts for one recipient at one moment, one sends; another that then finds a live

@@ -1,0 +1,196 @@
+"""Compiled statements: what they write and find is what the ORM writes and finds."""
+
+import datetime as dt
+import gc
+import threading
+import weakref
+
+import pytest
+from django.db import IntegrityError, connection, connections, transaction
+from django.db.models import CharField, F
+from django.db.models.signals import post_init, post_save, pre_init, pre_save
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from django_verify import sids
+from django_verify.db import statements
+from django_verify.db.statements import Rows, Select
+from django_verify.models import Verification, VerificationAttempt
+from tests.conftest import PHONE, make_service
+
+pytestmark = pytest.mark.django_db
+
+NOW = dt.datetime(2026, 3, 4, 5, 6, 7, 891000, tzinfo=dt.UTC)
+
+
+def a_verification(service, **values):
+    return statements.new(
+        Verification,
+        account_id=service.account_id,
+        service_id=service.sid,
+        **{"to": PHONE, "recipient_key": PHONE, "channel": "sms", "serial": 1, "code_length": 6}
+        | {"max_checks": 5, "max_sends": 5, "send_log": "", "expires_at": NOW}
+        | values,
+    )
+
+
+def written(service, **values):
+    row = a_verification(service, **values)
+    statements.insert(row, "default")
+    return row
+
+
+def columns(row):
+    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+
+
+def test_a_row_comes_back_as_it_was_written():
+    service = make_service()
+    row = written(
+        service, amount="€ 1", payee=None, confirmed=True, lookup={"carrier": {"type": "mobile"}},
+        date_created=NOW, sna_url="https://example.com/%s?a=%d", status=Verification.Status.APPROVED,
+    )  # fmt: skip
+    assert columns(Verification.objects.get()) == columns(row)
+    assert not row._state.adding
+    attempt = statements.new(
+        VerificationAttempt, verification_id=row.sid, channel="sms", locale="pt-BR", tags={"ä": "%"},
+        trail=[{"sender": "a"}], due_at=NOW,
+    )  # fmt: skip
+    statements.insert(attempt, "default")
+    assert columns(VerificationAttempt.objects.get()) == columns(attempt)
+    again = VerificationAttempt.objects.get()
+    again.tags, again.trail = {}, []
+    again.sid = sids.attempt()
+    statements.insert(again, "default")
+    stored = VerificationAttempt.objects.get(pk=again.pk)
+    assert (stored.tags, stored.trail) == ({}, [])
+
+
+def test_defaults_are_those_of_the_fields():
+    service = make_service()
+    made, built = a_verification(service), Verification(sid="VE" + "0" * 32)
+    drawn = {"sid", "nonce", "date_created", "date_updated", "sent_at"}
+    given = {"account_id", "service_id", "to", "recipient_key", "channel", "serial", "code_length"}
+    given |= {"max_checks", "max_sends", "send_log", "expires_at"}
+    for name, value in columns(made).items():
+        if name not in drawn | given:
+            assert value == getattr(built, name), name
+    assert made.nonce != a_verification(service).nonce
+
+
+SHAPES = [
+    {"status": "pending"}, {"status": "approved"}, {"checks": 0, "sends": 1}, {"checks": 1},
+    {"status__in": ("pending", "approved")}, {"status__in": ["canceled"]}, {"status__in": ()},
+    {"expires_at__gt": NOW - dt.timedelta(seconds=1)}, {"expires_at__gt": NOW}, {"expires_at__lte": NOW},
+    {"amount": None}, {"amount__isnull": True}, {"amount": "1"}, {"to": "100%"}, {"sid": "no SID"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("conditions", SHAPES, ids=str)
+def test_conditions_hold_as_the_orm_has_them(conditions):
+    row = written(make_service())
+    expected = Verification.objects.filter(pk=row.pk, **conditions).count()
+    rows = Rows(Verification, "default", {"pk": row.pk, **conditions})
+    for _ in range(2):
+        assert rows.update(country="AT") == expected
+        assert rows.filter().update(country="DE") == expected
+    assert Verification.objects.get().country == ("DE" if expected else "")
+
+
+def test_a_change_may_be_anything_that_a_column_holds():
+    service = make_service()
+    row = written(service)
+    rows = Rows(Verification, "default", {"service_id": service.sid, "account": service.account_id})
+    changes = {
+        "amount": "1", "lookup": {"a": 1}, "date_updated": NOW, "service_id": None, "is_test": True,
+    }  # fmt: skip
+    assert rows.update(**changes) == 1
+    row.refresh_from_db()
+    assert {name: getattr(row, name) for name in changes} == changes
+    mine = Rows(Verification, "default", {"pk": row.pk})
+    assert mine.update(lookup={}, amount=None) == 1
+    assert mine.update(checks=F("checks") + 3) == 1
+    row.refresh_from_db()
+    assert (row.lookup, row.amount, row.checks) == ({}, None, 3)
+
+
+def test_its_sql_is_made_once():
+    rows = [Rows(Verification, "default", {"pk": f"VE{n:032x}"}) for n in range(3)]
+    statements._update.cache_clear()
+    for row in rows:
+        row.update(checks=1)
+    assert statements._update.cache_info().misses == 1
+
+
+def test_a_select_takes_any_value(service):
+    found = Select(
+        lambda to, sid: Verification.objects.filter(to=to, sid=sid).values_list("to", "lookup"),
+        to=CharField(),
+        sid=Verification._meta.pk,
+    )
+    row = written(service, to="%s'", lookup={"a": [1]})
+    assert found.rows("default", to="%s'", sid=row.sid) == [["%s'", {"a": [1]}]]
+    for values in ({"to": "%s", "sid": row.sid}, {"to": "%s'", "sid": "none"}):
+        assert found.rows("default", **values) == []
+
+
+def test_a_column_that_was_not_read_is_read_when_it_is_asked_for(service):
+    row = written(service)
+    part = statements.loaded(Verification, "default", {"sid": row.sid})
+    assert (part.to, part._state.adding, part._state.db) == (PHONE, False, "default")
+
+
+@pytest.mark.parametrize("signal", [pre_save, post_save, pre_init, post_init], ids=repr)
+def test_a_host_hears_of_what_it_listens_to(service, signal):
+    heard = []
+    signal.connect(lambda sender, **_: heard.append(sender), sender=Verification, weak=False,
+                   dispatch_uid="host")  # fmt: skip
+    try:
+        row = written(service)
+        statements.loaded(Verification, "default", columns(row))
+    finally:
+        signal.disconnect(sender=Verification, dispatch_uid="host")
+    assert heard
+    assert set(heard) == {Verification}
+    assert columns(Verification.objects.get()) == columns(row)
+
+
+def test_a_failure_marks_the_transaction_as_the_orm_does(service):
+    row = written(service)
+    twin = a_verification(service, sid=row.sid)
+    with transaction.atomic():
+        with pytest.raises(IntegrityError):
+            statements.insert(twin, "default")
+        assert connection.needs_rollback
+        transaction.set_rollback(False)
+        if connection.vendor == "postgresql":
+            transaction.set_rollback(True)
+    with CaptureQueriesContext(connection) as captured:
+        Rows(Verification, "default", {"pk": row.pk}).update(checks=1)
+    assert len(captured) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_statement_keeps_another_thread_s_connection():
+    statements._update.cache_clear()
+    statements._insert.cache_clear()
+    select = Select(
+        lambda pk: Verification.objects.filter(pk=pk).values_list("sid", "expires_at", "is_test"),
+        pk=Verification._meta.pk,
+    )
+    seen = []
+
+    def work():
+        select.rows("default", pk="VE" + "0" * 32)
+        Rows(Verification, "default", {"expires_at__gt": timezone.now()}).update(checks=1)
+        statements._insert(Verification, "default")
+        seen.append(weakref.ref(connections["default"]))
+        connections.close_all()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    del thread
+    gc.collect()
+    assert seen[0]() is None
+    assert select.rows("default", pk="VE" + "0" * 32) == []
