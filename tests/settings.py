@@ -1,5 +1,7 @@
 """Settings of the tests: the example site, with messages kept in memory."""
 
+import sys
+
 import django
 
 from example_project.settings import *
@@ -17,8 +19,10 @@ DJANGO_VERIFY = {
 }
 LOGGING = {"version": 1, "disable_existing_loggers": False}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # A file, so that threads have connections of their own.
-    DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / "test.sqlite3")}
+    # A file, so that threads have connections of their own; of its own for each Python, since the
+    # tests run on two at a time.
+    version = "{}.{}".format(*sys.version_info)
+    DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / f"test.sqlite3-{version}")}
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 
 # Nodes of templates know their place in the source then; see `tests.attributes`.
