@@ -44,8 +44,8 @@ SLOW = ("browser", "once", "postgres")
 def pytest_addoption(parser):
     text = "run N cases of each test, to see whether the code fits another version"
     parser.addoption("--cases", type=int, metavar="N", help=text)
-    text = "run every second test of each file, from its first one or its second one on"
-    parser.addoption("--half", type=int, choices=[1, 2], help=text)
+    text = "run part K of N: of each file every Nth test, or its last where it has fewer"
+    parser.addoption("--part", metavar="K/N", help=text)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -61,8 +61,8 @@ def pytest_collection_modifyitems(items):
 @pytest.hookimpl(specname="pytest_collection_modifyitems", trylast=True)
 def pytest_a_part_of_the_tests(config, items):
     """Of what the markers have left, so that no file stays without a test."""
-    if half := config.getoption("half"):
-        keep(config, items, in_half(items, half).__contains__)
+    if part := config.getoption("part"):
+        keep(config, items, in_part(items, *map(int, part.split("/"))).__contains__)
     if most := config.getoption("cases"):
         seen = Counter()
         keep(config, items, lambda test: not seen.update([test]) and seen[test] <= most)
@@ -73,12 +73,13 @@ def test_of(item):
     return item.nodeid.partition("[")[0]
 
 
-def in_half(items, half):
-    """The names of every second test of each file, or of its only one."""
+def in_part(items, number, of):
+    """The names of every so manyth test of each file, or of its last where it has fewer."""
     files = {}
     for item in items:
         files.setdefault(item.path, set()).add(test_of(item))
-    return {test for tests in files.values() for test in sorted(tests)[half - 1 :: 2] or tests}
+    ordered = map(sorted, files.values())
+    return {test for tests in ordered for test in tests[number - 1 :: of] or tests[-1:]}
 
 
 def keep(config, items, wanted):
@@ -283,7 +284,8 @@ def aligned():
 
     One process at a time has these threads: two would need more connections than a server has.
     """
-    lock = (Path(tempfile.gettempdir()) / "django-verify-aligned-tests").open("w")
+    name = f"django-verify-aligned-tests-{connection.vendor}"
+    lock = (Path(tempfile.gettempdir()) / name).open("w")
     if connections.settings["default"]["ENGINE"] != "django.db.backends.sqlite3":
         fcntl.flock(lock, fcntl.LOCK_EX)
     # The threads keep their connection warm over a request, and close it themselves.
