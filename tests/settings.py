@@ -1,6 +1,7 @@
 """Settings of the tests: the example site, with messages kept in memory."""
 
 import sys
+from pathlib import Path
 
 import django
 
@@ -19,10 +20,10 @@ DJANGO_VERIFY = {
 }
 LOGGING = {"version": 1, "disable_existing_loggers": False}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # A file, so that threads have connections of their own; of its own for each Python, since the
-    # tests run on two at a time.
-    version = "{}.{}".format(*sys.version_info)
-    DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / f"test.sqlite3-{version}")}
+    # A file, so that threads have connections of their own; another for each environment, since the
+    # tests run in several at a time.
+    name = f"test.sqlite3-{Path(sys.prefix).name}"
+    DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / name)}
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 
 # Nodes of templates know their place in the source then; see `tests.attributes`.
