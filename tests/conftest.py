@@ -31,6 +31,10 @@ PHONE = "+14155552671"
 OTHER_PHONE = "+15017122661"
 # Of the aligned tests: as many as a PostgreSQL server has connections for by default.
 THREADS = 50
+# Rounds of the aligned tests. SQLite has one writer at a time, whatever the moment.
+ROUNDS = 1 if connection.vendor == "sqlite" else 4
+# For how many seconds a test waits for what is sure to come, however busy the machine is.
+PATIENCE = 300
 # Fixtures that give a test the database.
 DATABASE = {"db", "transactional_db", "live_server"}
 # Markers of tests that take seconds each.
@@ -38,26 +42,52 @@ SLOW = ("browser", "once", "postgres")
 
 
 def pytest_addoption(parser):
-    text = "run the first N cases of each test, to see whether the code fits another version"
+    text = "run N cases of each test, to see whether the code fits another version"
     parser.addoption("--cases", type=int, metavar="N", help=text)
+    text = "run part K of N: of each file every Nth test, or its last where it has fewer"
+    parser.addoption("--part", metavar="K/N", help=text)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config, items):
+def pytest_collection_modifyitems(items):
     for item in items:
         # A test without one of these is refused the database by pytest-django: no server changes it.
         if item.get_closest_marker("django_db") or DATABASE.intersection(item.fixturenames):
             item.add_marker("database")
         if "aligned" in item.fixturenames:
             item.add_marker("races")
+
+
+@pytest.hookimpl(specname="pytest_collection_modifyitems", trylast=True)
+def pytest_a_part_of_the_tests(config, items):
+    """Of what the markers have left, so that no file stays without a test."""
+    if part := config.getoption("part"):
+        keep(config, items, in_part(items, *map(int, part.split("/"))).__contains__)
     if most := config.getoption("cases"):
-        seen, kept, left_out = Counter(), [], []
-        for item in items:
-            name = item.nodeid.partition("[")[0]
-            seen[name] += 1
-            (kept if seen[name] <= most else left_out).append(item)
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = kept
+        seen = Counter()
+        keep(config, items, lambda test: not seen.update([test]) and seen[test] <= most)
+
+
+def test_of(item):
+    """The name of a test, which its cases share."""
+    return item.nodeid.partition("[")[0]
+
+
+def in_part(items, number, of):
+    """The names of every so manyth test of each file, or of its last where it has fewer."""
+    files = {}
+    for item in items:
+        files.setdefault(item.path, set()).add(test_of(item))
+    ordered = map(sorted, files.values())
+    return {test for tests in ordered for test in tests[number - 1 :: of] or tests[-1:]}
+
+
+def keep(config, items, wanted):
+    kept, left_out = [], []
+    for item in items:
+        (kept if wanted(test_of(item)) else left_out).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
 
 
 @pytest.hookimpl(specname="pytest_collection_modifyitems", trylast=True)
@@ -254,7 +284,8 @@ def aligned():
 
     One process at a time has these threads: two would need more connections than a server has.
     """
-    lock = (Path(tempfile.gettempdir()) / "django-verify-aligned-tests").open("w")
+    name = f"django-verify-aligned-tests-{connection.vendor}"
+    lock = (Path(tempfile.gettempdir()) / name).open("w")
     if connections.settings["default"]["ENGINE"] != "django.db.backends.sqlite3":
         fcntl.flock(lock, fcntl.LOCK_EX)
     # The threads keep their connection warm over a request, and close it themselves.
@@ -265,7 +296,7 @@ def aligned():
     def run(call, barrier):
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        barrier.wait(60)
+        barrier.wait(PATIENCE)
         return call()
 
     def aligned(calls):
@@ -274,7 +305,7 @@ def aligned():
         return [future.result() for future in [pool.submit(run, call, barrier) for call in calls]]
 
     def close(barrier):
-        barrier.wait(60)
+        barrier.wait(PATIENCE)
         connections.close_all()
 
     yield aligned

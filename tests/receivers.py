@@ -33,7 +33,7 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 outer.requests.append((f"{outer.url}{self.path[1:]}", dict(self.headers), body))
                 if outer.gate:
-                    outer.gate.wait(30)
+                    outer.gate.wait(300)
                 status, headers = outer.answers.pop(0) if outer.answers else (200, {})
                 self.send_response(status)
                 for name, value in headers.items():

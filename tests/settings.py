@@ -1,5 +1,8 @@
 """Settings of the tests: the example site, with messages kept in memory."""
 
+import sys
+from pathlib import Path
+
 import django
 
 from example_project.settings import *
@@ -17,8 +20,10 @@ DJANGO_VERIFY = {
 }
 LOGGING = {"version": 1, "disable_existing_loggers": False}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # A file, so that threads have connections of their own.
-    DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / "test.sqlite3")}
+    # A file, so that threads have connections of their own; another for each environment, since the
+    # tests run in several at a time.
+    name = f"test.sqlite3-{Path(sys.prefix).name}"
+    DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / name)}
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 
 # Nodes of templates know their place in the source then; see `tests.attributes`.

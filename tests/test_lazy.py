@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from django_verify import lazy
+from tests.conftest import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[1]
 BARE = ["django.contrib.contenttypes", "django.contrib.auth", "django_verify"]
@@ -63,7 +64,7 @@ def imported(*apps, then="pass"):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -16,7 +16,7 @@ from django_verify.factors import access_tokens, entities
 from django_verify.logs import logger, without_numbers
 from django_verify.models import ApiKey, VerificationAttempt
 from django_verify.senders import SendError, TemporarySendError
-from tests.conftest import PHONE, Api, make_account, make_key
+from tests.conftest import PATIENCE, PHONE, Api, make_account, make_key
 from tests.scripted import Scripted, configured
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -108,7 +108,7 @@ def test_a_celery_worker_that_configures_logging_after_the_import():
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.stdout == "True\n", done.stderr

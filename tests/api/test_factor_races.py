@@ -9,7 +9,7 @@ from django.db import connection
 
 from django_verify.models import Challenge, Entity, Factor, Webhook, WebhookDelivery
 from tests.authenticator import Authenticator
-from tests.conftest import PHONE, THREADS, Api, make_service
+from tests.conftest import PHONE, ROUNDS, THREADS, Api, make_service
 from tests.device import Phone, through
 
 pytestmark = [
@@ -19,7 +19,6 @@ pytestmark = [
     ),
 ]
 
-ROUNDS = 4
 # What a person may hear whose entity goes, or who tries one code too often.
 FINE = {
     (404, 20404),

@@ -17,7 +17,7 @@ from django_verify.delivery import attempts, dispatch
 from django_verify.models import VerificationAttempt
 from django_verify.net import client
 from django_verify.senders.locmem import LocmemSender
-from tests.conftest import PHONE, code_in, database_url
+from tests.conftest import PATIENCE, PHONE, code_in, database_url
 from tests.scripted import configured
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -323,7 +323,7 @@ def test_a_celery_worker_sends(service, engine, celery_app, tmp_path, settings, 
             "DJANGO_SETTINGS_MODULE": "example_project.settings",
             "PYTHONPATH": str(ROOT),
         },
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
         capture_output=True,
         text=True,

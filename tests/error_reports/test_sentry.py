@@ -14,6 +14,7 @@ from django_verify.api import urls as api
 from django_verify.error_reports import DENYLIST, FILTERED, before_send, filtered
 from django_verify.mobile import serializers as mobile
 from django_verify.web import forms
+from tests.conftest import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 PLANTED = {
@@ -35,7 +36,7 @@ def reports(recipe):
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

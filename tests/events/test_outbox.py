@@ -18,6 +18,7 @@ from django_verify.db import reconnect
 from django_verify.events import outbox, post
 from django_verify.management import loops
 from django_verify.models import EventSink, Webhook, WebhookDelivery
+from tests.conftest import PATIENCE
 from tests.cuts import WAYS, Cut
 from tests.receivers import CHALLENGE, FACTOR, make_webhook, notify, the_row
 
@@ -258,13 +259,13 @@ def serving(workers):
         yield
     finally:
         stop.set()
-        thread.join(60)
+        thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
 def eventually(condition):
-    """Ask again and again, for a minute at most."""
-    for _ in range(1200):
+    """Ask again and again, for minutes at most."""
+    for _ in range(20 * PATIENCE):
         if condition():
             return True
         threading.Event().wait(0.05)
@@ -390,7 +391,7 @@ def test_the_command_goes_on_until_it_is_reported_to_stop(service, receiver):
     try:
         call_command("deliverwebhooks", loop=True, interval=0.01)
     finally:
-        thread.join(60)
+        thread.join(PATIENCE)
         for number, handler in kept.items():
             signal.signal(number, handler)
     assert the_row().status == "delivered"

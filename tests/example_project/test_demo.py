@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from example_project import demo
+from tests.conftest import PATIENCE
 
 MESSAGE = {"attempt_sid": "VL1", "to": demo.PHONE, "body": "Your Demo code is: 012345"}
 
@@ -23,7 +24,7 @@ def test_the_demo_ends_approved():
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

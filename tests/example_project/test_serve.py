@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 
 from django_verify.models import Account, VerifyService
 from example_project.management.commands import serve
-from tests.conftest import Api
+from tests.conftest import PATIENCE, Api
 
 
 @pytest.fixture
@@ -131,12 +131,12 @@ def served(tmp_path, settings):
         yield log.read_text
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE)
 
 
 def wait_for(url, process, log):
     opener = build_opener(ProxyHandler({}))
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while process.poll() is None and time.monotonic() < deadline:
         try:
             with opener.open(url, timeout=10):

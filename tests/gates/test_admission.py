@@ -9,6 +9,7 @@ from django_verify.exceptions import GateRefused, GateUnavailable
 from django_verify.gates import admission, memory
 from django_verify.models import SpentToken
 from django_verify.proofs import single_use
+from tests.conftest import ROUNDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MEMORY = "django_verify.gates.memory.MemoryGate"
@@ -53,7 +54,7 @@ def test_a_token_of_another_use_is_another_token():
     admission.admit("open-1", **ASKED)
 
 
-@pytest.mark.parametrize("round_", range(4))
+@pytest.mark.parametrize("round_", range(ROUNDS))
 def test_of_fifty_at_one_moment_one_is_let_in(aligned, round_):
     def enter():
         try:

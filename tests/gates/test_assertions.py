@@ -17,6 +17,7 @@ from django_verify.exceptions import GateRefused
 from django_verify.gates import admission, app_attest
 from django_verify.models import DeviceKey, SpentToken
 from django_verify.proofs import device_keys
+from tests.conftest import ROUNDS
 from tests.gates.attestations import APP, Device, apple, base64url, digest
 from tests.gates.conftest import backend
 
@@ -188,7 +189,7 @@ def test_behind_a_choice_the_key_is_the_same(settings):
     assert row().counter == 2
 
 
-@pytest.mark.parametrize("round_", range(4))
+@pytest.mark.parametrize("round_", range(ROUNDS))
 def test_of_fifty_with_one_assertion_one_is_let_in(aligned, round_):
     token = Phone.known().assertion()
 

@@ -26,7 +26,7 @@ from django_verify.models import (
     Verification,
     VerificationAttempt,
 )
-from tests.conftest import PHONE, Api, make_account, make_service
+from tests.conftest import PHONE, ROUNDS, Api, make_account, make_service
 
 # One database for each of pytest's processes, so that none empties another one's.
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -34,7 +34,6 @@ REDIS = f"redis://127.0.0.1:6379/{9 + WORKER % 7}"
 IP = "203.0.113.9"
 PHONES = [f"+1415555{number:04d}" for number in range(2600, 2700)]
 THREADS = 40
-ROUNDS = 3
 ONE, TWO = "VE" + "1" * 32, "VE" + "2" * 32
 
 

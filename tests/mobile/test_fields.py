@@ -25,7 +25,7 @@ from django_verify.models import SpentToken
 from django_verify.proofs import single_use
 from django_verify.users import verified_phones
 from django_verify.users.models import VerifiedPhone
-from tests.conftest import PHONE
+from tests.conftest import PHONE, ROUNDS
 from tests.proof import issue
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -272,7 +272,7 @@ def test_a_field_must_name_its_purpose():
         VerifiedPhoneField()
 
 
-@pytest.mark.parametrize("round_", range(4))
+@pytest.mark.parametrize("round_", range(ROUNDS))
 def test_of_twenty_sign_ups_at_one_moment_one_succeeds(aligned, round_):
     token = issue()
     valid = aligned([lambda: form(token).is_valid() for _ in range(20)])

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from django_verify.mobile.permissions import HEADER, HasProof
 from django_verify.models import SpentToken
 from django_verify.proofs import single_use
-from tests.conftest import PHONE
+from tests.conftest import PHONE, ROUNDS
 from tests.proof import issue
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -181,7 +181,7 @@ def test_the_error_mail_of_a_view_shows_no_proof():
     assert PHONE not in mail
 
 
-@pytest.mark.parametrize("round_", range(4))
+@pytest.mark.parametrize("round_", range(ROUNDS))
 def test_of_twenty_requests_at_one_moment_one_is_let_in(aligned, round_):
     token = issue()
     answers = aligned([lambda: with_header(token)] * 20)

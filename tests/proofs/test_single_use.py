@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from django_verify.models import SpentToken
 from django_verify.proofs import single_use
+from tests.conftest import ROUNDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NEW, OLD = "n" * 40, "o" * 40
@@ -24,7 +25,7 @@ def test_a_token_is_used_once_for_each_kind_and_is_not_kept():
     assert not any("token" in key for key in SpentToken.objects.values_list("key", flat=True))
 
 
-@pytest.mark.parametrize("round_", range(4))
+@pytest.mark.parametrize("round_", range(ROUNDS))
 def test_of_fifty_at_one_moment_one_wins(aligned, round_):
     assert aligned([lambda: single_use.consume("proof", "x", later())] * 50).count(True) == 1
 
@@ -52,7 +53,7 @@ def test_it_is_used_for_a_machine_that_has_not_rotated_yet(settings, behind):
     assert not single_use.consume("proof", "x", later())
 
 
-@pytest.mark.parametrize("round_", range(4))
+@pytest.mark.parametrize("round_", range(ROUNDS))
 def test_of_fifty_under_several_keys_one_wins(aligned, settings, round_):
     settings.DJANGO_VERIFY = {"KEYS": {"new": NEW, "old": OLD, "older": "p" * 40}}
     assert aligned([lambda: single_use.consume("proof", "x", later())] * 50).count(True) == 1

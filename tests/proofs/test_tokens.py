@@ -17,7 +17,7 @@ from django_verify import conf, proofs
 from django_verify.crypto import codes
 from django_verify.models import SpentToken
 from django_verify.proofs import ProofRefused, keys, single_use, tokens
-from tests.conftest import PHONE
+from tests.conftest import PHONE, ROUNDS
 from tests.proof import (
     ED25519,
     P256,
@@ -120,7 +120,7 @@ def test_another_approval_is_another_use():
     redeem(issue(sid="CV" + "2" * 32))
 
 
-@pytest.mark.parametrize("round_", range(4))
+@pytest.mark.parametrize("round_", range(ROUNDS))
 def test_of_fifty_redemptions_at_one_moment_one_succeeds(aligned, round_):
     token = issue()
 

@@ -17,6 +17,7 @@ from django_verify.verifications.clients import Caller
 from tests.conftest import (
     OTHER_PHONE,
     PHONE,
+    ROUNDS,
     THREADS,
     Api,
     code_in,
@@ -26,8 +27,6 @@ from tests.conftest import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-ROUNDS = 4
 
 
 @pytest.fixture(params=[False, True], ids=["autocommit", "atomic_requests"])
