@@ -73,6 +73,7 @@ def site(transactional_db):
     names = [name for name in tables.split(", ") if name.strip('"') not in kept]
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(names)}")
+        cursor.execute("RESET random_page_cost")
 
 
 def big_tables():
