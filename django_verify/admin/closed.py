@@ -20,6 +20,7 @@ from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from django_verify.admin.stretches import StretchList
 from django_verify.models import (
     AccessToken,
     Challenge,
@@ -70,7 +71,19 @@ class ClosedAdmin(ModelAdmin):
     """
 
     list_parameters: frozenset[str] = frozenset()
+    show_full_result_count = False
+    #: The column with an index along which a list without end is shown, in stretches.
+    walk = ""
     change_form_template = "django_verify/admin/change_form.html"
+    change_list_template = "django_verify/admin/change_list.html"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Any]:
+        """Return the list's class: a list without end is shown in stretches."""
+        return StretchList if self.walk else super().get_changelist(request, **kwargs)
+
+    def is_indexed(self, request: HttpRequest, term: str) -> bool:
+        """Whether an index answers the search for a term, among all rows."""
+        return True
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Whether the list may be filtered by this parameter."""

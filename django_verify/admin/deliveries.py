@@ -16,7 +16,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_verify.admin.closed import ClosedAdmin, LookOnly
-from django_verify.admin.filters import ValueFilter
+from django_verify.admin.filters import AgeFilter, ValueFilter
 from django_verify.events import outbox
 from django_verify.models import WebhookDelivery
 
@@ -24,6 +24,7 @@ from django_verify.models import WebhookDelivery
 REPLAY_AT_ONCE = 500
 
 _Status = WebhookDelivery.Status
+_SID_PATHS = {"EV": "pk", "YW": "webhook__sid", "DG": "sink__sid"}
 
 
 class DeliveryStatusFilter(ValueFilter):
@@ -42,7 +43,8 @@ class WebhookDeliveryAdmin(LookOnly, ClosedAdmin):
     """Each event on its way to each receiver."""
 
     actions = ("replay_selected",)
-    show_full_result_count = False
+    walk = "pk"
+    ordering = ("-pk",)
     list_display = (
         "event_type",
         "receiver_name",
@@ -53,10 +55,10 @@ class WebhookDeliveryAdmin(LookOnly, ClosedAdmin):
         "due_at",
         "date_created",
     )
-    list_filter = (DeliveryStatusFilter, ("date_created", admin.DateFieldListFilter))
+    list_filter = (DeliveryStatusFilter, ("date_created", AgeFilter))
     list_parameters = frozenset({"status", "date_created__gte", "date_created__lt"})
     list_select_related = ("webhook", "sink")
-    search_fields = ("^sid", "^webhook__sid", "^sink__sid")
+    search_fields = ("sid",)
     search_help_text = _("The SID of a delivery, a webhook or an event sink.")
     fields = readonly_fields = (
         "sid",
@@ -73,6 +75,17 @@ class WebhookDeliveryAdmin(LookOnly, ClosedAdmin):
         "date_updated",
         "delivered_at",
     )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by a SID, or by how one begins."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        path = _SID_PATHS.get(term[:2].upper())
+        found = queryset.filter(**{f"{path}__startswith": term}) if path else queryset.none()
+        return found, False
 
     @admin.display(description=_("receiver"))
     def receiver_name(self, obj: WebhookDelivery) -> str:

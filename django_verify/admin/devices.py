@@ -18,10 +18,10 @@ class DeviceKeyAdmin(ClosedAdmin):
 
     list_display = ("__str__", "counter", "date_created", "used_at")
     fields = readonly_fields = ("key", "counter", "date_created", "used_at")
-    date_hierarchy = "date_created"
-    list_parameters = frozenset(
-        f"date_created__{part}" for part in ("year", "month", "day", "gte", "lt")
-    )
+    list_filter = (("date_created", admin.DateFieldListFilter),)
+    list_parameters = frozenset({"date_created__gte", "date_created__lt"})
+    walk = "date_created"
+    ordering = ("-date_created", "-pk")
     search_fields = ("key",)
     search_help_text = _("A key, or its beginning as the list shows it.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.contrib import admin
@@ -19,6 +20,9 @@ from django_verify.models import Verification, VerificationAttempt, VerifyServic
 CANCEL_AT_ONCE = 500
 
 _NO_COUNTRY = "-"
+_COUNTRY = re.compile(r"[A-Z]{2}\Z")
+#: Verifications whose countries the filter offers.
+LATEST = 500
 _Status = Verification.Status
 
 
@@ -105,15 +109,17 @@ class CountryFilter(ValueFilter):
     parameter_name = column = "country"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Return the countries that occur."""
-        found = Verification.objects.order_by("country").values_list("country", flat=True)
-        return [(name or _NO_COUNTRY, name or _("none")) for name in found.distinct()]
+        """Return the countries of the latest verifications; the URL may name any other."""
+        latest = Verification.objects.order_by("-pk").values_list("country", flat=True)
+        found = sorted(set(latest[:LATEST]))
+        return [(name or _NO_COUNTRY, name or _("none")) for name in found]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the rows of the country, or of none."""
-        if self.value() == _NO_COUNTRY:
+        value = self.value() or ""
+        if value == _NO_COUNTRY:
             return queryset.filter(**{self.column: ""})
-        return super().queryset(request, queryset)
+        return queryset.filter(**{self.column: value}) if _COUNTRY.match(value) else queryset
 
 
 class AttemptCountryFilter(CountryFilter):
@@ -135,6 +141,19 @@ class AgeFilter(admin.DateFieldListFilter):
             moment = self.field.to_python(values[-1])
             found = found.filter(**{f"pk__{lookup}": sids.first_at(prefix, moment)})
         return found
+
+
+class ExpiringAgeFilter(admin.DateFieldListFilter):
+    """By when a record was made that ends later; the end alone has an index."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep the rows of the time, as the database finds them by their end."""
+        found: QuerySet[Any] = super().queryset(request, queryset)  # type: ignore[assignment]
+        asked: dict[str, Any] = self.used_parameters
+        since = asked.get(f"{self.field_path}__gte")
+        return (
+            found.filter(expiration_date__gte=self.field.to_python(since[-1])) if since else found
+        )
 
 
 class ServiceFilter(ValueFilter):

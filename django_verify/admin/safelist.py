@@ -15,7 +15,7 @@ from django_verify.admin.forms import ListedPhoneFormField, listed_number
 from django_verify.admin.verifications import sees_recipients
 from django_verify.contact import phones
 from django_verify.contact.typed import plain
-from django_verify.models import SafeListNumber
+from django_verify.models import Account, SafeListNumber
 from django_verify.models.fields import ListedPhoneField
 
 
@@ -25,6 +25,8 @@ class SafeListNumberAdmin(ClosedAdmin):
 
     formfield_overrides = {ListedPhoneField: {"form_class": ListedPhoneFormField}}
     list_select_related = ("account",)
+    walk = "pk"
+    ordering = ("-pk",)
     search_fields = ("sid",)
     search_help_text = _("A SID, or a whole phone number such as +14155550100.")
 
@@ -56,9 +58,11 @@ class SafeListNumberAdmin(ClosedAdmin):
         if sids.is_sid("GN", term):
             return queryset.filter(pk=sids.canonical(term)), False
         try:
-            return queryset.filter(key=listed_number(term).key), False
+            key = listed_number(term).key
         except ValueError:
             return queryset.none(), False
+        # The index on numbers begins with the account, so all accounts are named.
+        return queryset.filter(account__in=Account.objects.values("pk"), key=key), False
 
     @admin.display(description=_("phone number"))
     def full_number(self, obj: SafeListNumber) -> str:

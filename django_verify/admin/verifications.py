@@ -45,7 +45,7 @@ def sees_recipients(request: HttpRequest) -> bool:
 class RecordAdmin(LookOnly, ClosedAdmin):
     """Rows that the verbs alone write; `sid_paths` and what follows are columns to search by."""
 
-    show_full_result_count = False
+    walk = "pk"
     list_parameters = frozenset(
         {
             *("status", "message_status", "channel", "country", "service", "test"),
@@ -54,7 +54,10 @@ class RecordAdmin(LookOnly, ClosedAdmin):
     )
     # Django shows a search box only where this is not empty; `get_search_results` does the work.
     search_fields = ("sid",)
-    search_help_text = _("A SID, or a whole phone number or e-mail address.")
+    search_help_text = _(
+        "A SID, or a whole phone number or e-mail address. Viewers of full recipients may also"
+        " search the rows below by how a recipient begins."
+    )
     sid_paths: dict[str, str] = {}
     to = "to"
     recipient_key = "recipient_key"
@@ -71,11 +74,19 @@ class RecordAdmin(LookOnly, ClosedAdmin):
         term = plain(search_term)
         if not term:
             return queryset, False
+        return queryset.filter(self.of_sid(term) or self.about(request, term)), False
+
+    def is_indexed(self, request: HttpRequest, term: str) -> bool:
+        """Whether the term is whole; of a beginning each row is looked at."""
+        return bool(self.of_sid(plain(term)) or _of_recipient(self, plain(term)))
+
+    def of_sid(self, term: str) -> Q | None:
+        """Return the condition for a SID; None for what is none."""
         sid = term[:2].upper() + term[2:]
         for prefix, path in self.sid_paths.items():
             if sids.is_sid(prefix, sid):
-                return queryset.filter(**{path: sids.canonical(sid)}), False
-        return queryset.filter(self.about(request, term)), False
+                return Q(**{path: sids.canonical(sid)})
+        return None
 
     @admin.display(description=_("created"), ordering="pk")
     def created(self, obj: Any) -> Any:
@@ -84,17 +95,18 @@ class RecordAdmin(LookOnly, ClosedAdmin):
 
     def about(self, request: HttpRequest, term: str) -> Q:
         """Return the condition for a term that is no SID."""
-        whole = _of_recipient(self, term)
+        if whole := _of_recipient(self, term):
+            return whole
         if sees_recipients(request):
-            return whole | Q(**{f"{self.to}__istartswith": _spelled(term)})
-        return whole
+            return Q(**{f"{self.to}__istartswith": _spelled(term)})
+        return Q(pk__in=())
 
 
-def _of_recipient(view: RecordAdmin, term: str) -> Q:
+def _of_recipient(view: RecordAdmin, term: str) -> Q | None:
     """Return the condition for a whole number or mailbox, in whatever spelling."""
     key = key_of(_spelled(term)) or key_of(term)
     if not key:
-        return Q(pk__in=())
+        return None
     # The index on recipients begins with the account, so all accounts are named.
     found = Q(**{view.accounts: Account.objects.values("pk"), view.recipient_key: key})
     if "@" not in term or emails.is_mailbox(key):

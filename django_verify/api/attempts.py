@@ -27,6 +27,12 @@ WINDOW = dt.timedelta(days=30)
 # The contract's, and our own Telegram.
 CHANNELS = ("sms", "call", "email", "whatsapp", "rbm", "telegram")
 
+# A verification begins with its first attempt and lives for a day at most; an hour is for clocks,
+# and for what a start asks others before it is written.
+_LIFE, _MARGIN = dt.timedelta(days=1), dt.timedelta(hours=1)
+# Filters of the list that an index answers; what the others leave out is looked at.
+_INDEXED = ("date_created_after", "date_created_before", "verification_sid")
+
 _PREFIX = re.compile(r"\+[0-9]{1,15}\Z")
 _CONVERTED = Q(verification__status=Verification.Status.APPROVED)
 _THEIRS = {ours: theirs for theirs, ours in channels.ALIASES.items()}
@@ -136,13 +142,10 @@ class AttemptResource(Resource):
     model = VerificationAttempt
 
     def get_queryset(self) -> QuerySet[VerificationAttempt]:
-        """Return the rows that are young enough and carry a code, as the vendor's attempts do.
-
-        Of a large account the database reads the keys downwards, of a small one its verifications.
-        """
-        rows = VerificationAttempt.objects.filter(verification__account_id=self.account.sid)
-        young = rows.filter(sid__gte=sids.first_at("VL", timezone.now() - WINDOW))
-        return young.exclude(channel="sna")
+        """Return the rows that are young enough and carry a code, as the vendor's attempts do."""
+        oldest = sids.first_at("VL", timezone.now() - WINDOW)
+        rows = VerificationAttempt.objects.filter(account_id=self.account.sid, sid__gte=oldest)
+        return rows.exclude(channel="sna")
 
 
 class AttemptViewSet(Fetch, List, AttemptResource):
@@ -159,12 +162,18 @@ class AttemptViewSet(Fetch, List, AttemptResource):
         """Return the rows with their verifications, which hold the outcome."""
         return super().get_queryset().select_related("verification")
 
+    def ground(self, rows: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
+        """Return the rows of the time, the verification or the recipient that is asked for."""
+        indexed = {name: query.pop(name) for name in _INDEXED if name in query}
+        if "channel_data_to" in query:
+            about = _about(query.pop("channel_data_to"))
+            rows = rows.filter(about, verification__account_id=self.account.sid)
+        return rows.filter(**_columns(indexed))
+
     def narrow(self, rows: QuerySet[Any], **filters: Any) -> QuerySet[Any]:
-        """Return the rows that every filter leaves."""
+        """Return the rows that every other filter leaves."""
         if status := filters.pop("status", ""):
             rows = rows.filter(_CONVERTED if status == "converted" else ~_CONVERTED)
-        if "channel_data_to" in filters:
-            rows = rows.filter(_about(filters.pop("channel_data_to")))
         return rows.filter(**_columns(filters))
 
 
@@ -182,6 +191,7 @@ class AttemptsSummaryViewSet(AttemptResource):
         """
         filters = wire.reader(SummaryFilters).read(bodies.query_values(request._request))  # noqa: SLF001
         rows = self.get_queryset().filter(verification__is_test=False)
+        rows = rows.filter(**_lives(filters))
         if prefix := filters.pop("destination_prefix", None):
             rows = rows.filter(verification__to__startswith=prefix)
         counts = rows.filter(**_columns(filters)).aggregate(
@@ -213,6 +223,15 @@ def _columns(filters: dict[str, Any]) -> dict[str, Any]:
     if "channel" in columns:
         columns["channel"] = channels.ALIASES.get(columns["channel"], columns["channel"])
     return columns
+
+
+def _lives(filters: dict[str, Any]) -> dict[str, str]:
+    """Return the keys between which the verifications are, so that no others are read."""
+    after = filters.get("date_created_after") or timezone.now() - WINDOW
+    found = {"verification__sid__gte": sids.first_at("VE", after - _LIFE - _MARGIN)}
+    if before := filters.get("date_created_before"):
+        found["verification__sid__lt"] = sids.first_at("VE", before + _MARGIN)
+    return found
 
 
 def _about(to: str) -> Q:

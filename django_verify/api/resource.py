@@ -372,9 +372,17 @@ class List:
         size, number = query.pop("page_size", 50), query.pop("page", 0)
         token = query.pop("page_token", "")
         oldest_first = self.oldest_first(query)
-        found = self.narrow(self.get_queryset(), **query)
+        ground = self.ground(self.get_queryset(), query)
+        found = self.narrow(ground, **query)
         order = ["pk"] if self.timed_keys else ["date_created", "pk"]
-        rows, after, before = paging.page(found, order, token, size, oldest_first=oldest_first)
+        rows, after, before = paging.page(
+            found,
+            order,
+            token,
+            size,
+            oldest_first=oldest_first,
+            ground=ground if query else None,
+        )
         links = {
             "first_page_url": self._page_url(size, 0),
             "previous_page_url": before and self._page_url(size, max(number - 1, 0), before),
@@ -384,8 +392,12 @@ class List:
         meta = {"page": number, "page_size": size, **links, "key": self.key}
         return Response({"meta": meta, self.key: [self.represent(row) for row in rows]})
 
+    def ground(self, rows: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
+        """Return the rows that filters with an index leave; takes their parameters out."""
+        return rows
+
     def narrow(self, rows: QuerySet[Any], **filters: Any) -> QuerySet[Any]:
-        """Return the rows that the list's own filters leave."""
+        """Return the rows that the list's other filters leave, each of which is looked at."""
         return rows
 
     def oldest_first(self, query: dict[str, Any]) -> bool:

@@ -645,7 +645,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='WebhookDelivery',
             fields=[
-                ('sid', django_verify.models.fields.SidField('EV', default=functools.partial(django_verify.sids.new, *('EV',), **{}), editable=False, primary_key=True, serialize=False, verbose_name='SID')),
+                ('sid', django_verify.models.fields.SidField('EV', default=functools.partial(django_verify.sids.new_timed, *('EV',), **{}), editable=False, primary_key=True, serialize=False, verbose_name='SID')),
                 ('event_id', models.UUIDField(db_index=True, default=uuid.uuid4, verbose_name='event id')),
                 ('event_type', models.CharField(max_length=128, verbose_name='event type')),
                 ('payload', models.JSONField(blank=True, default=list, editable=False)),
@@ -689,7 +689,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='SafeListNumber',
             fields=[
-                ('sid', django_verify.models.fields.SidField('GN', default=functools.partial(django_verify.sids.new, *('GN',), **{}), editable=False, primary_key=True, serialize=False, verbose_name='SID')),
+                ('sid', django_verify.models.fields.SidField('GN', default=functools.partial(django_verify.sids.new_timed, *('GN',), **{}), editable=False, primary_key=True, serialize=False, verbose_name='SID')),
                 ('phone_number', django_verify.models.fields.ListedPhoneField(max_length=128, region=None, verbose_name='phone number')),
                 ('key', models.CharField(editable=False, max_length=16)),
                 ('date_created', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
@@ -756,6 +756,7 @@ class Migration(migrations.Migration):
                 ('withheld', models.CharField(blank=True, choices=[('blocked', 'blocked'), ('test', 'test number')], editable=False, max_length=8, verbose_name='withheld')),
                 ('lease', models.CharField(blank=True, editable=False, max_length=32)),
                 ('verification', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='django_verify.verification', verbose_name='verification')),
+                ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='django_verify.account', verbose_name='account')),
             ],
             options={
                 'default_permissions': ('view',),
@@ -763,16 +764,12 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'verification attempts',
                 'ordering': ['-sid'],
                 'permissions': [('requeue_attempt', 'Can send failed messages again')],
-                'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='verify_attempt_next'), models.Index(condition=models.Q(('due_at__isnull', True), models.Q(('provider_sid', ''), _negated=True)), fields=['sender', 'provider_sid'], name='verify_attempt_provider')],
+                'indexes': [models.Index(condition=models.Q(('channel', 'sna'), _negated=True), fields=['account', 'sid'], name='verify_attempt_page'), models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='verify_attempt_next'), models.Index(condition=models.Q(('due_at__isnull', True), models.Q(('provider_sid', ''), _negated=True)), fields=['sender', 'provider_sid'], name='verify_attempt_provider')],
             },
         ),
         migrations.AddIndex(
             model_name='verifyservice',
             index=models.Index(fields=['account', '-date_created', '-sid'], name='verify_service_page'),
-        ),
-        migrations.AddIndex(
-            model_name='verification',
-            index=models.Index(fields=['account', 'country'], name='verify_country'),
         ),
         migrations.AddConstraint(
             model_name='verification',
@@ -794,6 +791,10 @@ class Migration(migrations.Migration):
             model_name='factor',
             index=models.Index(fields=['entity', '-date_created', '-sid'], name='verify_factor_page'),
         ),
+        migrations.AddIndex(
+            model_name='factor',
+            index=models.Index(fields=['date_created'], name='verify_factor_date'),
+        ),
         migrations.AddConstraint(
             model_name='factor',
             constraint=models.UniqueConstraint(fields=('service', 'binding_digest'), name='verify_binding'),
@@ -801,6 +802,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='entity',
             index=models.Index(fields=['service', '-date_created', '-sid'], name='verify_entity_page'),
+        ),
+        migrations.AddIndex(
+            model_name='entity',
+            index=models.Index(fields=['date_created'], name='verify_entity_date'),
         ),
         migrations.AddConstraint(
             model_name='entity',

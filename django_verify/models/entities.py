@@ -51,7 +51,8 @@ class Entity(models.Model):
             models.UniqueConstraint(fields=["service", "identity_key"], name="verify_identity")
         ]
         indexes = [
-            models.Index(fields=["service", "-date_created", "-sid"], name="verify_entity_page")
+            models.Index(fields=["service", "-date_created", "-sid"], name="verify_entity_page"),
+            models.Index(fields=["date_created"], name="verify_entity_date"),
         ]
 
     def __str__(self) -> str:
@@ -128,7 +129,8 @@ class Factor(models.Model):
             models.UniqueConstraint(fields=["service", "binding_digest"], name="verify_binding")
         ]
         indexes = [
-            models.Index(fields=["entity", "-date_created", "-sid"], name="verify_factor_page")
+            models.Index(fields=["entity", "-date_created", "-sid"], name="verify_factor_page"),
+            models.Index(fields=["date_created"], name="verify_factor_date"),
         ]
         permissions = [("release_factor", _("Can release the guesses of a factor"))]
 

@@ -66,6 +66,8 @@ class VerifiedPhoneAdmin(Columns, LookOnly, ClosedAdmin):
     """Whose number was verified; a number is released through the verb, which sends the signal."""
 
     list_select_related = ("user",)
+    walk = "pk"
+    ordering = ("-pk",)
     actions = ("release_selected",)
 
     def get_list_display(self, request: HttpRequest) -> Any:

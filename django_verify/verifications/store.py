@@ -206,7 +206,7 @@ def _guesses_of_a_new_code(past: History, row: Verification, length: int, now: d
 def _complete(start: Start, row: Verification, now: dt.datetime) -> VerificationAttempt:
     """Return the start's attempt with what depends on the verification and the moment."""
     attempt = start.attempt
-    attempt.verification = row
+    attempt.verification, attempt.account_id = row, row.account_id
     attempt.date_updated = now
     if start.sends:
         delivery.prepare(attempt, now)

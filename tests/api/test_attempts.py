@@ -6,6 +6,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from django_verify.api import paging
 from django_verify.api.attempts import percentage
 from django_verify.models import Verification, VerificationAttempt
 from tests.conftest import OTHER_PHONE, PHONE, Api, code_in, make_account, make_service
@@ -222,13 +223,17 @@ def test_links_keep_the_filters(api, start):
     assert seen == [f"+1415555267{number}" for number in (4, 3, 2, 1, 0)]
 
 
-def test_a_page_is_one_query(api, start, django_assert_num_queries):
+def test_a_page_is_one_query_and_one_for_its_reach(api, start, django_assert_num_queries):
     for number in range(3):
         start(f"+1415555267{number}")
     api.get("Attempts")
     with django_assert_num_queries(2) as queries:  # the first is authentication
-        api.get("Attempts", Country="US", Status="unconverted")
+        api.get("Attempts", DateCreatedAfter="2026-01-01T00:00:00Z")
     assert "JOIN" in queries[1]["sql"]
+    with django_assert_num_queries(3) as queries:
+        api.get("Attempts", Country="US", Status="unconverted")
+    assert "JOIN" not in queries[1]["sql"]
+    assert "JOIN" in queries[2]["sql"]
     with django_assert_num_queries(2):
         api.get("Attempts/Summary", Country="US")
 
@@ -336,3 +341,48 @@ def test_another_account_has_attempts_of_its_own(api, start):
 )
 def test_percentages(part, whole, text):
     assert percentage(part, whole) == text
+
+
+def walked(api, direction, url, **query):
+    """The numbers on each page, from one to the next by its links."""
+    pages, answer = [], api.get(url, **query)
+    while True:
+        pages.append("".join(row["channel_data"]["to"][-1] for row in answer.data["attempts"]))
+        url = answer.data["meta"][f"{direction}_page_url"]
+        if url is None:
+            return pages, answer.data["meta"]["url"]
+        answer = api.get(url.removeprefix("http://testserver/v2/"))
+
+
+@pytest.mark.parametrize("size", [1, 2, 50])
+@pytest.mark.parametrize("converted", ["", "0", "9", "05", "459", "0123456789"])
+def test_a_page_looks_at_few_rows_and_names_the_next_one(api, start, monkeypatch, size, converted):
+    monkeypatch.setattr(paging, "REACH", 3)
+    for number in range(10):
+        start(f"+1415555267{number}")
+    found = Verification.objects.filter(to__in=[f"+1415555267{n}" for n in converted])
+    found.update(status="approved")
+    pages, last = walked(api, "next", "Attempts", Status="converted", PageSize=size)
+    assert "".join(pages) == converted[::-1]
+    assert max(map(len, pages)) <= min(size, 3)
+    back, first = walked(api, "previous", last.removeprefix("http://testserver/v2/"))
+    assert "".join(reversed(back)) == converted[::-1]
+    forth, _ = walked(api, "next", first.removeprefix("http://testserver/v2/"))
+    assert "".join(forth) == converted[::-1]
+
+
+def test_what_an_index_finds_is_not_bounded_by_the_reach(api, start, monkeypatch):
+    monkeypatch.setattr(paging, "REACH", 1)
+    sids = [start(f"+1415555267{number}") for number in range(4)]
+    for query in (
+        {"VerificationSid": sids[0]},
+        {"ChannelData.To": "+14155552670"},
+        {"DateCreatedAfter": "2020-01-01T00:00:00Z", "PageSize": 1},
+    ):
+        assert len(api.get("Attempts", **query).data["attempts"]) == 1
+    assert len(listed(api)) == 4
+
+
+def test_an_attempt_has_the_account_of_its_verification(api, start, account):
+    assert start() == start()
+    assert set(VerificationAttempt.objects.values_list("account_id")) == {(account.sid,)}

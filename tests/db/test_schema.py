@@ -56,7 +56,7 @@ def test_a_check_and_an_approval_write_into_no_index(service):
 
 @on_postgres
 @pytest.mark.parametrize("timeout", [None, 60], ids=["reported or not", "a report is awaited"])
-def test_a_message_that_is_sent_is_in_three_indexes(service, settings, monkeypatch, timeout):
+def test_a_message_that_is_sent_is_in_four_indexes(service, settings, monkeypatch, timeout):
     given = {"DELIVERY_REPORT_TIMEOUT": timeout, "BASE_URL": "https://example.com"}
     settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, **given}
     monkeypatch.setattr(locmem.LocmemSender, "reporting", True)
@@ -64,7 +64,7 @@ def test_a_message_that_is_sent_is_in_three_indexes(service, settings, monkeypat
     assert attempt.message_status == "sent"
     assert (attempt.due_at is None) == (timeout is None)
     assert attempt.provider_sid
-    assert indexes_of(attempt) == 3
+    assert indexes_of(attempt) == 4
 
 
 @pytest.fixture
