@@ -208,7 +208,7 @@ def _options() -> argparse.Namespace:
     add("--rounds", type=int, help="rounds beside the load (3; quick: 1)")
     add("--rate", type=float, default=10, help="cycles a second of the load (%(default)s)")
     add("--share", type=float, default=0.5, help="of purgeverifications (%(default)s)")
-    add("--batch", type=int, default=2000, help="of purgeverifications (%(default)s)")
+    add("--batch", type=int, default=5000, help="of purgeverifications (%(default)s)")
     add("--postgres", default=databases.LOOPBACK, metavar="URL", help="%(default)s")
     add("--json", type=Path, metavar="FILE", help="write the figures there as well")
     add("--worker", action="store_true", help=argparse.SUPPRESS)

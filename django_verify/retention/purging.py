@@ -20,7 +20,7 @@ from django.utils import timezone
 from django_verify.db import retry, savepoints
 from django_verify.retention.kinds import KINDS, Kind
 
-BATCH = 2000
+BATCH = 5000
 #: Rows of a batch at most: SQLite takes no more values in one statement.
 LARGEST_BATCH = 10_000
 #: The part of its time for which a purge keeps the database at work.
@@ -101,10 +101,14 @@ def _pages(kind: Kind, rows: QuerySet[Any], size: int) -> Iterator[QuerySet[Any]
     after: Place | None = None
     while True:
         ahead = ordered.filter(_is_behind(kind, after)) if after else ordered
-        last = ahead[size - 1 : size].first()
-        page = rows.filter(_is_behind(kind, after)) if after else rows
-        yield page.filter(_is_up_to(kind, last)) if last else page
+        full = ahead[size - 1 : size].first()
+        # A page has two ends, or its plan would be one for all that is left.
+        last = full or ahead.reverse().first()
         if last is None:
+            return
+        page = rows.filter(_is_behind(kind, after)) if after else rows
+        yield page.filter(_is_up_to(kind, last))
+        if full is None:
             return
         after = last
 
@@ -125,28 +129,46 @@ def _is_up_to(kind: Kind, place: Place) -> Q:
 def _purge(kind: Kind, page: QuerySet[Any], now: dt.datetime, size: int) -> tuple[int, int]:
     """Delete the spare rows of a page, and wipe the others, in one transaction."""
     with savepoints.atomic(page.db):
+        _plan_by_indexes(page.db)
         deleted = _delete_spare(kind, page, now, size) if kind.deletes else 0
         wiped = _wipe_kept(kind, page, size) if kind.wiped and deleted < size else 0
     return deleted, wiped
 
 
+def _plan_by_indexes(using: str) -> None:
+    """Have PostgreSQL plan this transaction for few rows, whatever its statistics say of many.
+
+    While a purge runs they are behind, and a plan for what they promise reads whole tables, or is
+    compiled for seconds.
+    """
+    if connections[using].vendor == "postgresql":
+        with connections[using].cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)"
+            )
+
+
 def _delete_spare(kind: Kind, page: QuerySet[Any], now: dt.datetime, size: int) -> int:
     """Delete the spare rows of a page after what belongs to them; return how many."""
-    deleted = 0
-    while found := _lock(page.filter(kind.spare(now)), kind, size):
+    deleted, spare = 0, _locked(page.filter(kind.spare(now)), kind, size)
+    while True:
+        # In one statement where the database can, for the keys need not come and go then. MySQL
+        # and MariaDB cannot, and parts need the keys.
+        at_once = connections[page.db].features.allow_sliced_subqueries_with_in and not kind.parts
+        found = spare.all() if at_once else list(spare.all())
         for model, reference in kind.parts:
             _delete(_rows(model).filter(**{f"{reference}__in": found}))
-        deleted += _delete(_rows(kind.model).filter(pk__in=found))
+        count = _delete(_rows(kind.model).filter(pk__in=found))
+        deleted += count
         # An approval can go when the wrong guesses before it have gone, so what is left is asked
         # once more.
-        if deleted >= size or not kind.wiped:
-            break
-    return deleted
+        if not count or deleted >= size or not kind.wiped:
+            return deleted
 
 
 def _wipe_kept(kind: Kind, page: QuerySet[Any], size: int) -> int:
     """Empty columns of what is left of a page; return of how many rows."""
-    kept = _lock(page.exclude(kind.blank), kind, size)
+    kept = list(_locked(page.exclude(kind.blank), kind, size))
     return _rows(kind.model).filter(pk__in=kept).update(**kind.wiped) if kept else 0
 
 
@@ -159,16 +181,16 @@ def _count(kind: Kind, page: QuerySet[Any], now: dt.datetime, size: int) -> tupl
     return spare.count(), kept.count()
 
 
-def _lock(rows: QuerySet[Any], kind: Kind, size: int) -> list[Any]:
-    """Return the keys of the rows that no other transaction has, locked until the caller's ends."""
+def _locked(rows: QuerySet[Any], kind: Kind, size: int) -> QuerySet[Any]:
+    """Return the keys of the rows that no other transaction has, locked when they are read."""
     skip = connections[rows.db].features.has_select_for_update_skip_locked
     locked = rows.order_by(kind.key, "pk").select_for_update(skip_locked=skip)
-    return list(locked.values_list("pk", flat=True)[:size])
+    return locked.values_list("pk", flat=True)[:size]
 
 
 def _delete(rows: QuerySet[Any]) -> int:
     """Delete by one statement; nothing is read, and nothing along foreign keys."""
-    return int(rows._raw_delete(rows.db))  # noqa: SLF001
+    return int(rows._raw_delete(rows.db) or 0)  # noqa: SLF001 - None where nothing is named
 
 
 def _rows(model: Any) -> QuerySet[Any]:
