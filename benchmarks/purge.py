@@ -75,24 +75,26 @@ def main() -> None:
 
 def _measure(server: servers.Server, options: argparse.Namespace) -> dict[str, Any]:
     phones = numbers.fresh(first=2_000_000)
+    quiet: list[float] = []
+    beside: list[float] = []
+    rates: list[float] = []
     with load.connect(server, 2) as clients:
-        _cycles(clients, phones, 20, options.rate)  # connections, imports, caches, and a row each
-        _fill(options.recent, dt.timedelta())
+        _cycles(clients, phones, 20, options.rate)  # imports, caches, and a row of each table
+    _fill(options.recent, dt.timedelta())
+    _fill(options.rows, OLD)
+    alone = _alone(options)
+    print(f"{alone:,.0f} rows a second alone, with no pause", flush=True)
+    for _ in range(options.rounds):
         _fill(options.rows, OLD)
-        alone = _alone(options)
-        print(f"{alone:,.0f} rows a second alone, with no pause", flush=True)
-        quiet: list[float] = []
-        beside: list[float] = []
-        rates: list[float] = []
-        for _ in range(options.rounds):
-            _fill(options.rows, OLD)
+        # New ones: the server has closed what was idle meanwhile.
+        with load.connect(server, 2) as clients:
+            _cycles(clients, phones, 4, options.rate)
+            cycles = 0
             with _purge(options.share, options.batch) as purge:
-                found, cycles = [], 0
                 while purge.poll() is None:
-                    found += _cycles(clients, phones, 2, options.rate)
+                    beside += _cycles(clients, phones, 2, options.rate)
                     cycles += 2
                 rates.append(_rate(purge))
-            beside += found
             quiet += _cycles(clients, phones, cycles, options.rate)
     return _report(alone, rates, quiet, beside)
 
@@ -207,7 +209,7 @@ def _options() -> argparse.Namespace:
     add("--recent", type=int, help="verifications that stay (500,000; quick: 20,000)")
     add("--rounds", type=int, help="rounds beside the load (3; quick: 1)")
     add("--rate", type=float, default=10, help="cycles a second of the load (%(default)s)")
-    add("--share", type=float, default=0.5, help="of purgeverifications (%(default)s)")
+    add("--share", type=float, default=0.8, help="of purgeverifications (%(default)s)")
     add("--batch", type=int, default=5000, help="of purgeverifications (%(default)s)")
     add("--postgres", default=databases.LOOPBACK, metavar="URL", help="%(default)s")
     add("--json", type=Path, metavar="FILE", help="write the figures there as well")

@@ -24,7 +24,7 @@ BATCH = 5000
 #: Rows of a batch at most: SQLite takes no more values in one statement.
 LARGEST_BATCH = 10_000
 #: The part of its time for which a purge keeps the database at work.
-SHARE = 0.5
+SHARE = 0.8
 
 Place = tuple[Any, Any]
 
