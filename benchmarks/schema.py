@@ -51,31 +51,31 @@ def _measure(options: argparse.Namespace) -> None:
     service = VerifyService.objects.create(account=account, friendly_name="Benchmark")
     phones = numbers.fresh()
     _fill(service, phones, options.rows)
-    _sql("VACUUM ANALYZE")
+    sql("VACUUM ANALYZE")
     print(f"{options.rows} rows of each table, vacuumed: bytes of a row")
     for table in TABLES:
         names = (
             name
-            for (name,) in _sql(
+            for (name,) in sql(
                 "SELECT indexrelname FROM pg_stat_user_indexes WHERE relname = %s ORDER BY 1", table
             )
         )
-        ((heap, indexes),) = _sql("SELECT pg_table_size(%s), pg_indexes_size(%s)", table, table)
+        ((heap, indexes),) = sql("SELECT pg_table_size(%s), pg_indexes_size(%s)", table, table)
         print(f"  {table}: {heap / options.rows:.0f} + {indexes / options.rows:.0f} of indexes")
         for name in names:
-            ((size,),) = _sql("SELECT pg_relation_size(%s)", name)
+            ((size,),) = sql("SELECT pg_relation_size(%s)", name)
             print(f"    {name}: {size / options.rows:.0f}")
     _cycles(service, phones, 20)  # caches and connections
     for checkpoint in (False, True):
         if checkpoint:
-            _sql("CHECKPOINT")
+            sql("CHECKPOINT")
         title = "after a checkpoint" if checkpoint else "warm"
         plain, full = _wal(lambda: _cycles(service, phones, options.cycles))
         print(
             f"WAL of a cycle, {title}: {plain / options.cycles:.0f} bytes,"
             f" {full / options.cycles:.0f} with page images"
         )
-    ((hot, updates),) = _sql(
+    ((hot, updates),) = sql(
         "SELECT sum(n_tup_hot_upd), sum(n_tup_upd) FROM pg_stat_user_tables WHERE relname = %s",
         TABLES[0],
     )
@@ -143,13 +143,13 @@ def _cycles(service: Any, phones: Iterator[str], count: int) -> None:
 
 def _wal(work: Callable[[], None]) -> tuple[float, float]:
     """Return the bytes of WAL that some work wrote, without page images and with them."""
-    _sql("CREATE EXTENSION IF NOT EXISTS pg_walinspect")
+    sql("CREATE EXTENSION IF NOT EXISTS pg_walinspect")
     ((database,), ((before,),)) = (
-        _sql("SELECT oid FROM pg_database WHERE datname = current_database()")[0],
-        _sql("SELECT pg_current_wal_insert_lsn()"),
+        sql("SELECT oid FROM pg_database WHERE datname = current_database()")[0],
+        sql("SELECT pg_current_wal_insert_lsn()"),
     )
     work()
-    ((plain, full),) = _sql(
+    ((plain, full),) = sql(
         "SELECT sum(record_length - fpi_length), sum(record_length)"
         " FROM pg_get_wal_records_info(%s, pg_current_wal_flush_lsn())"
         " WHERE block_ref LIKE %s",
@@ -159,11 +159,12 @@ def _wal(work: Callable[[], None]) -> tuple[float, float]:
     return float(plain), float(full)
 
 
-def _sql(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+def sql(statement: str, *values: Any, **named: Any) -> list[tuple[Any, ...]]:
+    """Run a statement and return its rows."""
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute(statement, values)
+        cursor.execute(statement, named or values)
         return cursor.fetchall() if cursor.description else []
 
 

@@ -20,6 +20,7 @@ from django.template.base import VariableNode
 from django.test import Client, TransactionTestCase
 from django.utils import timezone
 
+from django_verify import retention
 from django_verify.delivery import circuit_breakers
 from django_verify.models import Account, ApiKey, TestNumber, VerifyService
 from django_verify.net import client as http_client
@@ -189,6 +190,13 @@ def make_pair(service, recipient=PHONE, code="482913", days=7, **values):
     pair.set_code(code)
     pair.save()
     return pair
+
+
+def purged(name, **options):
+    """How many rows of a kind a purge deletes now."""
+    (kind,) = [kind for kind in retention.KINDS if kind.name == name]
+    (outcome,) = retention.purge([kind], share=1, **options)
+    return outcome.deleted
 
 
 def code_in(message):

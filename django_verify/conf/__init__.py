@@ -95,8 +95,22 @@ class Settings:
     RATE_LIMIT_STORE: str = field(default="", repr=False)
     # Seconds that a process may take to send one message before another takes it over.
     DELIVERY_LEASE: int = 60
+    # Days that verifications are kept once they are over; None, here and below: for good. Of those
+    # whose wrong guesses still count, and of known devices, the rest is wiped. At least 2.
+    VERIFICATION_RETENTION_DAYS: int | None = 30
+    # Days that attempts are kept; a verification stays as long as its attempts. At least 2.
+    ATTEMPT_RETENTION_DAYS: int | None = 30
+    # Days that apps and pages can read their verifications; known devices stay known. At least 2.
+    CLIENT_RETENTION_DAYS: int | None = 30
+    # Days after a verification is over in which its amount and payee are kept.
+    PAYMENT_RETENTION_DAYS: int | None = 1
+    # Days that challenges and their notifications are kept once their time is over; of a factor's
+    # newest one, what it asked is wiped. At least 2.
+    CHALLENGE_RETENTION_DAYS: int | None = 30
     # Days that the deliveries of webhooks and event sinks are kept once they have ended.
-    WEBHOOK_RETENTION_DAYS: int = 30
+    WEBHOOK_RETENTION_DAYS: int | None = 30
+    # Days without use after which the key of an app's installation is deleted.
+    DEVICE_KEY_RETENTION_DAYS: int | None = 400
     # Seconds without a delivery report after which the next sender gets the message, where the
     # sender reports at all; None: only a report of failure moves it on.
     DELIVERY_REPORT_TIMEOUT: int | None = None
@@ -192,6 +206,15 @@ class Settings:
         self._refuse_client_limits()
         self._check_proofs()
         self._refuse_small_budgets()
+        self._refuse_short_retention()
+
+    def _refuse_short_retention(self) -> None:
+        # Budgets and limits of a day are read from these rows.
+        for name in ("VERIFICATION", "ATTEMPT", "CLIENT", "CHALLENGE"):
+            days = getattr(self, f"{name}_RETENTION_DAYS")
+            if days is not None and days < 2:
+                msg = f"DJANGO_VERIFY['{name}_RETENTION_DAYS'] must be 2 or more, or None."
+                raise ImproperlyConfigured(msg)
 
     def _refuse_small_budgets(self) -> None:
         for name in ("RECIPIENT_GUESSES_PER_DAY", "RECIPIENT_GUESSES_SINCE_APPROVAL"):

@@ -21,7 +21,7 @@ from django.db import connections, router
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
-from django_verify import conf, signals
+from django_verify import signals
 from django_verify.db import leases, reconnect, retry
 from django_verify.events import post, signatures
 from django_verify.logs import logger
@@ -165,14 +165,6 @@ def backlog(now: dt.datetime) -> tuple[int, float]:
     found = _deliveries().filter(LEASES.due(now)).aggregate(count=Count("pk"), oldest=Min("due_at"))
     oldest = found["oldest"]
     return found["count"], max((now - oldest).total_seconds(), 0) if oldest else 0
-
-
-def purge(limit: int = 1000) -> int:
-    """Delete deliveries that ended WEBHOOK_RETENTION_DAYS ago, up to `limit`; return how many."""
-    before = timezone.now() - dt.timedelta(days=conf.current().WEBHOOK_RETENTION_DAYS)
-    ended = _deliveries().filter(status__in=(_Status.DELIVERED, _Status.DEAD), due_at__lt=before)
-    batch = list(ended.values_list("sid", flat=True)[:limit])
-    return _deliveries().filter(sid__in=batch).delete()[0] if batch else 0
 
 
 def deliver_due(limit: int = 100, workers: int = WORKERS) -> int:

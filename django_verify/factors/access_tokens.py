@@ -140,13 +140,6 @@ def consume(row: AccessToken, now: dt.datetime) -> None:
         raise AuthenticationRequired
 
 
-def purge(batch: int = 1000) -> int:
-    """Delete access tokens whose time is over; return how many, at most `batch`."""
-    over = rows().filter(expires_at__lte=timezone.now())
-    sids_ = list(over.values_list("sid", flat=True)[:batch])
-    return rows().filter(sid__in=sids_).delete()[0]
-
-
 def device(given: str) -> Factor:
     """Return the push factor whose device has signed a token. Raises AuthenticationRequired."""
     jose.refuse_unavailable()

@@ -41,9 +41,8 @@ READS = {"minute": (60, 60), "hour": (3600, 180), "day": (86_400, 250)}
 ENTITIES = (1, 40)
 # How often a store looks again at counts that changed while it looked.
 MAX_TRIES = 4
-# How long a count is kept after its window, for processes whose clocks are behind.
-KEPT = dt.timedelta(hours=1)
-# The same in Redis, in seconds, where they take memory.
+# How long a count is kept in Redis after its window, in seconds, for processes whose clocks are
+# behind.
 REDIS_KEPT = 60
 # Seconds; a start waits no longer for Redis.
 REDIS_TIMEOUT = 2
@@ -182,19 +181,6 @@ def count_entity(account_sid: str) -> None:
         full = _consume_in_database([window])
     if full:
         raise TooManyEntities(retry_after=_seconds(window, now))
-
-
-def purge(limit: int = 1000) -> int:
-    """Delete counts whose windows are over, up to `limit` of each kind; return how many."""
-    over = timezone.now() - KEPT
-    models: tuple[type[Model], ...] = (BucketCount, StatusReadCount)
-    done = 0
-    for model in models:
-        rows = _rows(model)
-        # Keys first: PostgreSQL has no LIMIT in a DELETE, and MySQL none in the subquery of one.
-        batch = list(rows.filter(ends_at__lt=over).values_list("pk", flat=True)[:limit])
-        done += rows.filter(pk__in=batch).delete()[0] if batch else 0
-    return done
 
 
 @sensitive_variables()

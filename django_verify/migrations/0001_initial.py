@@ -771,6 +771,10 @@ class Migration(migrations.Migration):
             model_name='verifyservice',
             index=models.Index(fields=['account', '-date_created', '-sid'], name='verify_service_page'),
         ),
+        migrations.AddIndex(
+            model_name='verification',
+            index=models.Index(condition=models.Q(('amount__isnull', False)), fields=['sid'], name='verify_payment'),
+        ),
         migrations.AddConstraint(
             model_name='verification',
             constraint=models.UniqueConstraint(fields=('account', 'recipient_key', 'serial'), name='verify_recipient_serial'),

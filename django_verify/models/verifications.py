@@ -108,6 +108,14 @@ class Verification(models.Model):
         ]
         # No index holds a column that a check or an approval changes: on PostgreSQL these are
         # heap-only updates then, which write into none.
+        indexes = [
+            # Few have one, and a purge wipes it after a day.
+            models.Index(
+                fields=["sid"],
+                condition=models.Q(amount__isnull=False),
+                name="verify_payment",
+            ),
+        ]
         permissions = [
             ("see_full_recipients", _("Can see full recipients")),
             ("cancel_verification", _("Can cancel verifications")),

@@ -5,7 +5,6 @@ A device proves itself by them later; how such a proof is verified is in the gat
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 from functools import partial
 
@@ -16,9 +15,6 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify.db import queries, savepoints
 from django_verify.models import DeviceKey
-
-#: How long a key is kept that is used no more; its device makes a new one then.
-KEPT = dt.timedelta(days=400)
 
 
 def rows() -> QuerySet[DeviceKey]:
@@ -47,14 +43,6 @@ def advance(key_id: str, counter: int) -> bool:
     """Move a key's counter on; False unless it grows. Of callers with one counter one succeeds."""
     behind = rows().filter(key=_digest(key_id), counter__lt=counter)
     return behind.update(counter=counter, used_at=timezone.now()) == 1
-
-
-def purge(limit: int = 1000) -> int:
-    """Delete keys that were not used for long, up to `limit`; return how many."""
-    before = timezone.now() - KEPT
-    unused = rows().filter(date_created__lt=before, used_at__lt=before)
-    over = list(unused.values_list("pk", flat=True)[:limit])
-    return unused.filter(pk__in=over).delete()[0] if over else 0
 
 
 def _digest(key_id: str) -> str:

@@ -6,7 +6,6 @@ import datetime as dt
 from functools import partial
 
 from django.db import IntegrityError, router
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf
@@ -29,10 +28,3 @@ def consume(kind: str, token: str, expires_at: dt.datetime) -> bool:
     rows = [SpentToken(key=key, expires_at=conf.stored(expires_at)) for key in keys]
     write = partial(SpentToken.objects.using(using).bulk_create, rows)
     return savepoints.tolerate(write, using=using, ignore=IntegrityError) is None
-
-
-def purge(limit: int = 1000) -> int:
-    """Delete what has run out by itself, up to `limit` rows; return how many."""
-    rows = SpentToken.objects.using(router.db_for_write(SpentToken)).order_by()
-    over = list(rows.filter(expires_at__lt=timezone.now()).values_list("pk", flat=True)[:limit])
-    return rows.filter(pk__in=over).delete()[0] if over else 0

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from django.db.models import Case, F, IntegerField, Max, Q, QuerySet, Sum, When
+from django.db.models import Case, F, IntegerField, Q, QuerySet, Sum, When
 
 from django_verify import conf
 from django_verify.db import queries
@@ -297,13 +297,11 @@ def _nothing_lasting() -> MaxSendsReached:
 
 def _charges(below: QuerySet[Verification], now: dt.datetime) -> list[Charge]:
     """Return what the database counts of the rows below the newest, since an approval in them."""
-    approved = below.filter(status=_Status.APPROVED, is_test=False).aggregate(
-        last=Max("serial"), moment=Max("date_updated")
-    )
-    if approved["last"] is not None:
-        after = Q(status=_Status.PENDING) | Q(date_updated__gt=approved["moment"])
-        after &= Q(expires_at__gt=approved["moment"])
-        below = below.filter(after | Q(serial__gt=approved["last"]))
+    proofs = below.filter(status=_Status.APPROVED, is_test=False).order_by("-serial")
+    if approved := proofs.only("serial", "date_updated").first():
+        after = Q(status=_Status.PENDING) | Q(date_updated__gt=approved.date_updated)
+        after &= Q(expires_at__gt=approved.date_updated)
+        below = below.filter(after | Q(serial__gt=approved.serial))
     live = Q(status=_Status.PENDING, expires_at__gt=now)
     guesses = Case(
         When(live, then=F("max_checks")),

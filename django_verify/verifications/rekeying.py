@@ -35,7 +35,8 @@ def verifications(after: str = "", *, batch: int = 1000) -> Iterator[tuple[str, 
         found = list(rows.order_by("sid").values_list(*columns)[:batch])
         if not found:
             return
-        moves = {(account, old, recipient_key(to)) for _, account, to, old in found}
+        # Of a row whose recipient was wiped, the key is what says who it was.
+        moves = {(account, old, recipient_key(to or old)) for _, account, to, old in found}
         moved = sum(_move(*move) for move in sorted(moves) if move[1] != move[2])
         after = found[-1][0]
         yield after, moved
@@ -52,7 +53,7 @@ def _move(account_sid: str, old: str, new: str) -> int:
     mine = queries.verifications().filter(account_id=account_sid).only(*columns)
     with savepoints.atomic(queries.database()):
         leaving = mine.filter(recipient_key=old)
-        going = [row for row in leaving if recipient_key(row.to) == new]
+        going = [row for row in leaving if recipient_key(row.to or old) == new]
         if not going:
             return 0
         staying = list(mine.filter(recipient_key=new))

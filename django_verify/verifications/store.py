@@ -11,7 +11,7 @@ from functools import partial
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from django_verify import delivery, exceptions, sids, signals
+from django_verify import delivery, exceptions, retention, sids, signals
 from django_verify.crypto import codes
 from django_verify.db import queries, retry, savepoints, statements
 from django_verify.events import cloudevents
@@ -80,6 +80,8 @@ def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> V
 def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> VerificationAttempt:
     service, recipient, client = start.service, start.recipient, start.request.client
     using = queries.database()
+    if past.rows:
+        retention.hold(past.rows[0], now)
     row = statements.new(
         Verification,
         sid=sids.verification(now),

@@ -16,7 +16,6 @@ from django.utils import timezone
 from django_verify.exceptions import GateRefused
 from django_verify.gates import admission, app_attest
 from django_verify.models import DeviceKey, SpentToken
-from django_verify.proofs import device_keys
 from tests.conftest import ROUNDS
 from tests.gates.attestations import APP, Device, apple, base64url, digest
 from tests.gates.conftest import backend
@@ -266,12 +265,12 @@ def test_nothing_of_a_key_is_shown():
 def test_keys_that_are_not_used_for_long_are_deleted(capsys):
     Phone.known()
     used, unused = Phone.known(), Phone.known()
-    long_ago = timezone.now() - device_keys.KEPT - dt.timedelta(hours=1)
+    long_ago = timezone.now() - dt.timedelta(days=400, hours=1)
     DeviceKey.objects.update(date_created=long_ago, used_at=long_ago)
     admit(used.assertion())
     fresh = Phone.known()
-    call_command("expireverifications")
-    assert "2 device keys deleted" in capsys.readouterr().out
+    call_command("purgeverifications")
+    assert "device keys older than 400 days: 2 deleted\n" in capsys.readouterr().out
     for phone in (used, fresh):
         admit(phone.assertion())
     assert reason(unused.assertion()) == "unknown_key"

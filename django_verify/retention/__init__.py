@@ -1,0 +1,11 @@
+"""How long rows are kept: the table of kinds, and the purge that deletes what is old.
+
+What has run out is marked elsewhere (`verifications.expire`): a purge changes no state that a
+caller can still meet.
+"""
+
+from django_verify.retention.budgets import hold
+from django_verify.retention.kinds import KINDS, Kind
+from django_verify.retention.purging import Outcome, purge
+
+__all__ = ["KINDS", "Kind", "Outcome", "hold", "purge"]
