@@ -37,35 +37,33 @@ class LeanCreate(Create, ServiceResource):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Answer a POST; all else, and what the host has read already, goes the long way."""
-        self.action = self.action_map.get((request.method or "").lower())
-        if self.action != "create" or request._read_started:  # type: ignore[attr-defined]  # noqa: SLF001
+        action = self.action_map.get((request.method or "").lower())
+        if action != "create" or request._read_started:  # type: ignore[attr-defined]  # noqa: SLF001
             return super().dispatch(request, *args, **kwargs)
-        self.request, self.args, self.kwargs = request, args, kwargs  # type: ignore[assignment]
+        self.action, self.args, self.kwargs = action, args, kwargs
+        self.request: Any = request
         self.headers = self.default_response_headers
         self.asked_at = timezone.now()
         try:
-            response = self.create(request, **kwargs)
+            response = self._answer(request.META.get("HTTP_AUTHORIZATION", ""))
         except Exception as error:  # noqa: BLE001 - every one has an answer on this wire
             response = self.handle_exception(error)
         return self._http(response)
 
-    def create(self, request: Any, **kwargs: str) -> Response:
-        """Answer by what is remembered, or else by what the database has."""
-        if not isinstance(request, HttpRequest):
-            return super().create(request, **kwargs)
-        header = request.META.get("HTTP_AUTHORIZATION", "")
+    def _answer(self, header: str) -> Response:
+        """Create by what is remembered of the caller, or else by what the database has."""
         if (caller := auth.known_caller(header)) and caller.credential:
             self.known = Known(caller.credential)
             try:
                 self.admit(caller)
-                return super().create(request, **kwargs)
+                return self.create(self.request, **self.kwargs)
             except Exception:
                 if self.known.is_confirmed:
                     raise
             self.known = None
-        chunked.receive(request)
+        chunked.receive(self.request)
         self.admit(auth.caller(header))
-        return super().create(request, **kwargs)
+        return self.create(self.request, **self.kwargs)
 
     @cached_property
     def _body(self) -> tuple[Values, Exception | None]:

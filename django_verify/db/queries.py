@@ -107,7 +107,11 @@ def _joined(rows: QuerySet[Account], first: Sequence[str], condition: Q) -> Quer
     return found.order_by().values_list(*first, *_columns(Verification, "found__"))
 
 
-_FIELDS = {"account": SidField("AC"), "credential": SidField("SK"), "key": CharField()}
+_FIELDS: dict[str, Any] = {
+    "account": SidField("AC"),
+    "credential": SidField("SK"),
+    "key": CharField(),
+}
 _AT_START = ("version", "key_version", "service_version", *FLAGS)
 _START = Select(
     lambda account, credential, service, key: _joined(
@@ -283,4 +287,6 @@ def _row(model: type[Row], using: str, columns: Sequence[Any]) -> Row:
     return statements.loaded(model, using, dict(zip(_ATTNAMES[model], columns, strict=True)))
 
 
-_ATTNAMES = {model: _columns(model) for model in (Account, VerifyService, Verification)}
+_ATTNAMES: dict[type[Model], list[str]] = {
+    model: _columns(model) for model in (Account, VerifyService, Verification)
+}

@@ -41,7 +41,7 @@ class Open(Expression):
         super().__init__(output_field=field)
         self.name = name
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
         """Return a place that the statement's parameters hold open."""
         return "%s", [_Place(self.name, _prepare(self.output_field))]
 
@@ -101,7 +101,7 @@ def _prepare(field: Field[Any, Any], *, save: bool = False) -> Any:
     return field.get_db_prep_save if save else field.get_db_prep_value
 
 
-class Select(Generic[Row]):
+class Select:
     """A query with open values, whose rows are tuples.
 
     `build` gets an `Open` for each of the `fields`, by name, and returns a query set of
@@ -186,6 +186,10 @@ class Rows(Generic[Row]):
         return rows.filter(**self._conditions)
 
 
+#: What a conditional update is run on.
+AnyRows = Rows[Any] | QuerySet[Any]
+
+
 @cache
 def _update(
     model: type[Model],
@@ -197,7 +201,7 @@ def _update(
     rows = model._base_manager.using(using).order_by()  # noqa: SLF001
     opened = {name: Open(f"where {name}", _field(model, name)) for name in where}
     try:
-        query = rows.filter(**dict(fixed), **opened).query.chain(UpdateQuery)
+        query: Any = rows.filter(**dict(fixed), **opened).query.chain(UpdateQuery)
         query.add_update_values(
             {name: Open(f"set {name}", _field(model, name)) for name in changed}
         )
@@ -218,8 +222,9 @@ def _stored(model: type[Model], param: Any) -> Any:
 def _field(model: type[Model], lookup: str) -> Field[Any, Any]:
     """Return the column that a look-up such as `expires_at__gt` compares."""
     name, options = lookup.partition("__")[0], model._meta  # noqa: SLF001 - a documented API
-    field = options.pk if name == "pk" else options.get_field(name)
-    return field.target_field if field.is_relation else field  # type: ignore[return-value]
+    field: Any = options.pk if name == "pk" else options.get_field(name)
+    found: Field[Any, Any] = field.target_field if field.is_relation else field
+    return found
 
 
 def insert(row: Model, using: str) -> None:

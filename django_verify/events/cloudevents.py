@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify.db import queries, retry, savepoints
+from django_verify.db.statements import AnyRows
 from django_verify.events import outbox
 from django_verify.logs import logger
 from django_verify.models import EventSink, Verification, VerificationAttempt, WebhookDelivery
@@ -40,15 +41,13 @@ def started(row: Verification, attempt: VerificationAttempt) -> None:
     _record(partial(_record_status, row, _Status.PENDING, [attempt]))
 
 
-def update(
-    rows: QuerySet[Any], changes: Mapping[str, object], event: Callable[[], None] | None
-) -> int:
+def update(rows: AnyRows, changes: Mapping[str, object], event: Callable[[], None] | None) -> int:
     """Run a conditional update, with the event of its success in the same transaction, if any."""
     return rows.update(**changes) if event is None else _update(rows, changes, event)
 
 
 @retry.on_conflict
-def _update(rows: QuerySet[Any], changes: Mapping[str, object], event: Callable[[], None]) -> int:
+def _update(rows: AnyRows, changes: Mapping[str, object], event: Callable[[], None]) -> int:
     with savepoints.atomic(queries.database()):
         hit = rows.update(**changes)
         if hit:
@@ -70,7 +69,7 @@ def of_status(
 
 def update_message(
     attempt: VerificationAttempt,
-    rows: QuerySet[VerificationAttempt],
+    rows: AnyRows,
     changes: Mapping[str, object],
 ) -> int:
     """Run a conditional update of an attempt, with the event of the status that it brings."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
@@ -51,7 +51,7 @@ class Versioned(models.Model):
         abstract = True
         base_manager_name = "objects"
 
-    def save(self, *, update_fields: Collection[str] | None = None, **options: Any) -> None:
+    def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
         """Write the row with a new version."""
         self.version = new_version()
         if update_fields:

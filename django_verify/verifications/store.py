@@ -14,6 +14,7 @@ from django.utils import timezone
 from django_verify import delivery, exceptions, retention, sids, signals
 from django_verify.crypto import codes
 from django_verify.db import queries, retry, savepoints, statements
+from django_verify.db.statements import AnyRows
 from django_verify.events import cloudevents
 from django_verify.exceptions import NotFound
 from django_verify.models import Verification, VerificationAttempt, VerifyService
@@ -43,7 +44,8 @@ def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> V
 
     Of several starts for one recipient at one moment, one sends; another that then finds a live
     verification with a younger send than its own request sends nothing more and reports that.
-    `past` may have been read a while before: a try fails on what has changed since, and reads again.
+    `past` may have been read some time before: a try that it misleads changes nothing, and the next
+    reads again.
     """
     using, seen = queries.database(), None
     for number in range(MAX_TRIES):
@@ -167,7 +169,7 @@ def _resend(
         changes |= _with_new_code(start, past, row, now)
     # `sends` numbers the resends: of two at one moment one changes the row, and the other sends
     # nothing.
-    unchanged = queries.unchanged(
+    unchanged: AnyRows = queries.unchanged(
         sid=row.sid, status=_Status.PENDING, sends=row.sends, expires_at__gt=now
     )
     if start.custom_code:

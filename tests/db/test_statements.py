@@ -140,7 +140,15 @@ def test_a_column_that_was_not_read_is_read_when_it_is_asked_for(service):
     assert (part.to, part._state.adding, part._state.db) == (PHONE, False, "default")
 
 
-@pytest.mark.parametrize("signal", [pre_save, post_save, pre_init, post_init], ids=repr)
+SIGNALS = {
+    "pre_save": pre_save,
+    "post_save": post_save,
+    "pre_init": pre_init,
+    "post_init": post_init,
+}
+
+
+@pytest.mark.parametrize("signal", SIGNALS.values(), ids=SIGNALS)
 def test_a_host_hears_of_what_it_listens_to(service, signal):
     heard = []
     signal.connect(lambda sender, **_: heard.append(sender), sender=Verification, weak=False,
