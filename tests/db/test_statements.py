@@ -53,7 +53,7 @@ def test_a_row_comes_back_as_it_was_written():
     assert columns(Verification.objects.get()) == columns(row)
     assert not row._state.adding
     attempt = statements.new(
-        VerificationAttempt, verification_id=row.sid, channel="sms", locale="pt-BR", tags={"ä": "%"},
+        VerificationAttempt, account_id=row.account_id, verification_id=row.sid, channel="sms", locale="pt-BR", tags={"ä": "%"},
         trail=[{"sender": "a"}], due_at=NOW,
     )  # fmt: skip
     statements.insert(attempt, "default")
