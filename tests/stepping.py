@@ -80,7 +80,7 @@ class Stepper:
         return found[found.index(first) :]
 
 
-VIEW = "api/resource.py:Create.create"
+VIEW = "api/lean.py:LeanCreate._make"
 SEND = "senders/locmem.py:LocmemSender.send"
 
 

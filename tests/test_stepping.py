@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 def test_what_a_reader_steps_through(api, service):
     start, check = start_and_check(api, service, PHONE)
     assert start.frames == [
-        "Create.create",
+        "LeanCreate._make",
         "VerificationViewSet.perform_create",
         "start",
         "deliver",

@@ -11,7 +11,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from rest_framework.response import Response
 
 from django_verify import sids
 from django_verify.api import auth
@@ -42,28 +41,28 @@ class LeanCreate(Create, ServiceResource):
             return super().dispatch(request, *args, **kwargs)
         self.action, self.args, self.kwargs = action, args, kwargs
         self.request: Any = request
-        self.headers = self.default_response_headers
         self.asked_at = timezone.now()
         try:
-            response = self._answer(request.META.get("HTTP_AUTHORIZATION", ""))
+            made = self._make(request.META.get("HTTP_AUTHORIZATION", ""))
+            return self._http(self.represent(made), self.created, {})
         except Exception as error:  # noqa: BLE001 - every one has an answer on this wire
-            response = self.handle_exception(error)
-        return self._http(response)
+            refusal = self.handle_exception(error)
+            return self._http(refusal.data, refusal.status_code, dict(refusal.items()))
 
-    def _answer(self, header: str) -> Response:
+    def _make(self, header: str) -> Any:
         """Create by what is remembered of the caller, or else by what the database has."""
         if (caller := auth.known_caller(header)) and caller.credential:
             self.known = Known(caller.credential)
             try:
                 self.admit(caller)
-                return self.create(self.request, **self.kwargs)
+                return self.perform_create(**self.read(self.parameters))
             except Exception:
                 if self.known.is_confirmed:
                     raise
             self.known = None
         chunked.receive(self.request)
         self.admit(auth.caller(header))
-        return self.create(self.request, **self.kwargs)
+        return self.perform_create(**self.read(self.parameters))
 
     @cached_property
     def _body(self) -> tuple[Values, Exception | None]:
@@ -103,15 +102,13 @@ class LeanCreate(Create, ServiceResource):
             config_cache.remember(credential, found)
         return found
 
-    def _http(self, response: Response) -> HttpResponse:
-        """Return Django's answer, with the headers that every answer has."""
-        response = self.finish(response)
-        body = _RENDERER.render(response.data)
-        answer = HttpResponse(body, content_type=_JSON, status=response.status_code)
-        for name, value in (*self.headers.items(), *response.items()):
+    def _http(self, data: Any, status: int, headers: dict[str, str]) -> HttpResponse:
+        """Return Django's answer, with the headers that REST framework's has."""
+        answer = HttpResponse(_RENDERER.render(data), content_type=_JSON, status=status)
+        for name, value in (*self.default_response_headers.items(), *headers.items()):
             if name != "Content-Type":
-                answer[name] = value
-        answer._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
+                answer.headers[name] = value
+        self.finish(answer)
         return answer
 
 

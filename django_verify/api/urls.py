@@ -34,11 +34,12 @@ from django_verify.api.verifications import (
 from django_verify.api.webhooks import WebhookViewSet
 from django_verify.exceptions import NotFound
 
-# `Attempts/Summary` stands before `Attempts/<sid>`, which would take it for a SID.
+# The first are asked most, and Django looks along this list. `Attempts/Summary` stands before
+# `Attempts/<sid>`, which would take it for a SID.
 RESOURCES = (
-    ServiceViewSet,
     VerificationViewSet,
     VerificationCheckViewSet,
+    ServiceViewSet,
     AttemptsSummaryViewSet,
     AttemptViewSet,
     SafeListViewSet,

@@ -71,6 +71,7 @@ def test_the_form_round_trips(boss, two_senders):
     assert response.redirect_chain
     after = VerifyService.objects.filter(sid=service.sid).values().get()
     assert before.pop("date_updated") < after.pop("date_updated")
+    assert before.pop("version") != after.pop("version")
     assert before == after
     assert LogEntry.objects.get().get_change_message() == "No fields changed."
 

@@ -608,7 +608,7 @@ def test_statements(app, outbox):
     app.start()
     started, kinds = asked(app.start)
     reads = ["SELECT"] * 2
-    assert kinds == [*reads, *["UPDATE"] * 5, "SELECT", *["INSERT"] * 3, "UPDATE"]
+    assert kinds == [*reads, "SELECT", *["UPDATE"] * 5, *["INSERT"] * 3, "UPDATE"]
     code = code_in(outbox[1])
     app.check(started, wrong(code))
     _, kinds = asked(lambda: app.check(started, wrong(code, 2)))

@@ -96,7 +96,7 @@ def answer(past, row, **options):
 
 def budget(service, key, now):
     """All that the budget answers about a recipient at a moment."""
-    past = guess_budget.history(service.account_id, key, now)
+    past = guess_budget.history(service, key, now)
     used = Counter()
     for charge in past.since_approval(now):
         used[charge.origin, charge.code_length] += charge.guesses
@@ -123,7 +123,7 @@ def budgets(service, keys, now):
     for status in ("approved", "canceled"):
         with transaction.atomic():
             for key in keys:
-                past = guess_budget.history(service.account_id, key, now)
+                past = guess_budget.history(service, key, now)
                 serial = past.rows[0].serial + 1 if past.rows else 1
                 values = {"status": status, "checks": 3, "confirmed": status == "approved"}
                 make_row(service, key, serial, now, **values).save(force_insert=True)

@@ -141,7 +141,7 @@ class TestWrongGuesses:
         kept = Verification.objects.get()
         assert (kept.to, kept.nonce, kept.send_log, kept.checks) == ("", "", "", 3)
         assert kept.recipient_key == PHONE
-        past = guess_budget.history(service.account_id, PHONE, timezone.now())
+        past = guess_budget.history(service, PHONE, timezone.now())
         assert sum(charge.guesses for charge in past.since_approval(timezone.now())) == 3
 
     def test_they_go_with_the_approval_that_ended_them(self, service, clock):

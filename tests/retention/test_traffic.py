@@ -34,7 +34,12 @@ def make_old(service, phones, serial=1, **values):
     Verification.objects.bulk_create(rows)
     VerificationAttempt.objects.bulk_create(
         VerificationAttempt(
-            verification=row, channel="sms", locale="en", date_created=begun, message_status="sent"
+            account_id=row.account_id,
+            verification=row,
+            channel="sms",
+            locale="en",
+            date_created=begun,
+            message_status="sent",
         )
         for row in rows
     )
