@@ -1,4 +1,4 @@
-"""From rounds to numbers, and from numbers to a table."""
+"""From rounds to numbers, and from numbers to tables."""
 
 from __future__ import annotations
 
@@ -9,50 +9,85 @@ from typing import Any
 from benchmarks.load import Phase, Round
 
 _WORK = ("SELECT", "INSERT", "UPDATE", "DELETE")
-_EDGES = ("BEGIN", "COMMIT")
 
 Figures = dict[str, float]
+Statements = Mapping[str, Mapping[str, int]]
 
 
-def figures(rounds: Sequence[Round], statements: Mapping[str, Mapping[str, int]]) -> Figures:
+def statements_of(counts: Mapping[str, int]) -> int:
+    """Return how many statements do work: BEGIN, COMMIT and savepoints come on top."""
+    return sum(counts.get(name, 0) for name in _WORK)
+
+
+def figures(rounds: Sequence[Round], statements: Statements, *, known: bool) -> Figures:
     """Return the figures of one side, by the name of their row."""
-    found = {"cycles/s": median(r.cycles_per_second for r in rounds)}
-    for kind in ("start", "check"):
-        phases: list[Phase] = [getattr(r, kind) for r in rounds]
+    found = {"rounds/s": median(map(rate, rounds)), "CPU, ms": 0.0}
+    for kind in rounds[0]:
+        phases: list[Phase] = [each[kind] for each in rounds]
         latencies = [1000 * seconds for phase in phases for seconds in phase.latencies]
         hundredths = quantiles(latencies, n=100, method="inclusive")
+        cpu = 1000 * sum(phase.cpu for phase in phases) / len(latencies)
+        counts = statements[f"known {kind}" if known else kind]
+        found["CPU, ms"] += cpu
         found |= {f"{kind} p{p}, ms": hundredths[p - 1] for p in (50, 95, 99)}
-        found[f"{kind} CPU, ms"] = 1000 * sum(p.cpu for p in phases) / len(latencies)
-        counts = statements[kind]
-        found[f"{kind} SQL"] = sum(n for name, n in counts.items() if name not in _EDGES)
-        found |= {f"{kind} {name}": counts.get(name, 0) for name in (*_WORK, "BEGIN")}
+        found[f"{kind} CPU, ms"] = cpu
+        found[f"{kind} SQL"] = statements_of(counts)
+        found[f"{kind} BEGIN…COMMIT"] = counts.get("BEGIN", 0)
     return found
 
 
-def compare(floor: Sequence[Round], ours: Sequence[Round], table: Mapping[str, Figures]) -> Figures:
-    """Return ours ÷ floor; that of cycles/s is the median over pairs of neighbouring rounds."""
-    ratios = {name: table["ours"][name] / value for name, value in table["floor"].items() if value}
-    pairs = [o.cycles_per_second / f.cycles_per_second for f, o in zip(floor, ours, strict=True)]
+def rate(each: Round) -> float:
+    """Return cycles by the time of their phases; what is done in between is not counted."""
+    count = max(len(phase.latencies) for phase in each.values())
+    return count / sum(phase.seconds for phase in each.values())
+
+
+def compare(subject: Sequence[Round], other: Sequence[Round], of: Figures, by: Figures) -> Figures:
+    """Return the ratios of one side by another; a rate's is the median of neighbouring rounds."""
+    ratios = {name: of[name] / value for name, value in by.items() if value}
+    pairs = [rate(s) / rate(o) for s, o in zip(subject, other, strict=True)]
     return ratios | {
-        "cycles/s": median(pairs),
-        "cycles/s, least": min(pairs),
-        "cycles/s, most": max(pairs),
+        "rounds/s": median(pairs),
+        "rounds/s, least": min(pairs),
+        "rounds/s, most": max(pairs),
     }
 
 
-def render(title: str, result: Mapping[str, Any]) -> str:
-    """Return one table; rows that are zero on both sides are left out."""
-    floor, ours, ratios = result["floor"], result["ours"], result["ratio"]
-    lines = [title, _line("", "floor", "ours", "ours÷floor")]
-    for name in floor:
-        if floor[name] or ours[name]:
-            ratio = f"{ratios[name]:.2f}" if name in ratios else "–"
-            label = name.replace("BEGIN", "BEGIN…COMMIT")
-            lines.append(_line(label, _number(floor[name]), _number(ours[name]), ratio))
-    lines.append(
-        "cycles/s, ours÷floor, by pair of rounds:"
-        f" {ratios['cycles/s, least']:.2f}–{ratios['cycles/s, most']:.2f}"
-    )
+def render(result: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    """Return one table: a column for each side, then the ratios."""
+    sides, ratios = result["sides"], result["ratios"]
+    lines = [_line("", *(labels[name] for name in sides))]
+    for row in next(iter(sides.values())):
+        values = [each[row] for each in sides.values()]
+        if any(values):
+            lines.append(_line(row, *map(_number, values)))
+    for pair, ratio in ratios.items():
+        subject, other = pair.split(" ÷ ")
+        spread = f"{ratio['rounds/s, least']:.2f}–{ratio['rounds/s, most']:.2f}"
+        cpu = f"CPU {ratio['CPU, ms']:.2f}, " if "CPU, ms" in ratio else ""
+        lines.append(
+            f"{labels[subject]} ÷ {labels[other]}: {cpu}"
+            f"rounds/s {ratio['rounds/s']:.2f} ({spread} by pair of rounds)"
+        )
+    return "\n".join(lines)
+
+
+def markdown(results: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> str:
+    """Return what the runs come to, as a table to be pasted."""
+    lines = [
+        "| ours ÷ … | addresses | clients | CPU of a cycle | cycles/s | CPU, ms | cycles/s of it |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for result in results:
+        for pair, ratio in result["ratios"].items():
+            subject, other = pair.split(" ÷ ")
+            by = result["sides"][other]
+            name = labels[other] if subject == "ours" else f"{labels[subject]} ÷ {labels[other]}"
+            lines.append(
+                f"| {name}, {result['database']} | {result['scenario']} | {result['clients']} "
+                f"| {ratio.get('CPU, ms', 0):.2f} | {ratio['rounds/s']:.2f} "
+                f"| {by['CPU, ms']:.2f} | {by['rounds/s']:.0f} |"
+            )
     return "\n".join(lines)
 
 
@@ -61,4 +96,4 @@ def _number(value: float) -> str:
 
 
 def _line(*cells: str) -> str:
-    return f"{cells[0]:<24}" + "".join(f"{cell:>12}" for cell in cells[1:])
+    return f"{cells[0]:<22}" + "".join(f"{cell:>21}" for cell in cells[1:])

@@ -8,7 +8,6 @@ and later), so that the other databases of the server do not count.
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -44,13 +43,13 @@ def main() -> None:
 
 
 def _measure(options: argparse.Namespace) -> None:
-    from benchmarks import numbers
+    from benchmarks import filling, numbers
     from django_verify.models import Account, VerifyService
 
     account = Account.objects.create(friendly_name="Benchmark")
     service = VerifyService.objects.create(account=account, friendly_name="Benchmark")
     phones = numbers.fresh()
-    _fill(service, phones, options.rows)
+    filling.ours(service, options.rows, phones)
     _sql("VACUUM ANALYZE")
     print(f"{options.rows} rows of each table, vacuumed: bytes of a row")
     for table in TABLES:
@@ -80,52 +79,6 @@ def _measure(options: argparse.Namespace) -> None:
         TABLES[0],
     )
     print(f"heap-only updates of verifications: {hot} of {updates}")
-
-
-def _fill(service: Any, phones: Iterator[str], count: int) -> None:
-    """Write rows as a cycle leaves them: approved at the second check, its message sent."""
-    from django.utils import timezone
-
-    from django_verify import verifications
-    from django_verify.models import Verification, VerificationAttempt
-
-    first = verifications.start(service, next(phones))
-    attempt = first.attempts.get()
-
-    def copy(row: Any, **changes: Any) -> Any:
-        names = [field.attname for field in row._meta.concrete_fields]  # noqa: SLF001
-        kept = {name: getattr(row, name) for name in names if name not in {"sid", "nonce"}}
-        return type(row)(**{**kept, **changes})
-
-    while count > 0:
-        rows, messages = [], []
-        for to in islice(phones, min(count, 5000)):
-            now = timezone.now()
-            dates = {"date_created": now, "date_updated": now}
-            over = now + dt.timedelta(minutes=10)
-            of_start = {
-                "to": to,
-                "recipient_key": to,
-                "serial": 1,
-                "sent_at": now,
-                "expires_at": over,
-            }
-            row = copy(first, status="approved", checks=2, **of_start, **dates)
-            message = copy(
-                attempt,
-                verification_id=row.sid,
-                message_status="sent",
-                provider_sid=secrets.token_hex(16),
-                due_at=None,
-                lease="",
-                **dates,
-            )
-            row.send_log = f"sms {message.sid}"
-            rows.append(row)
-            messages.append(message)
-        Verification.objects.bulk_create(rows, batch_size=1000)
-        VerificationAttempt.objects.bulk_create(messages, batch_size=1000)
-        count -= len(rows)
 
 
 def _cycles(service: Any, phones: Iterator[str], count: int) -> None:
