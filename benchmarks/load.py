@@ -66,6 +66,11 @@ class Clients:
             )
             for number, connection in enumerate(self.connections)
         ]
+        # A connection stays with the worker that took it. Another one for each phase has every
+        # worker get its share over the rounds.
+        for connection in self.connections:
+            connection.close()
+            connection.connect()
         cpu, begin = self.server.cpu(), time.perf_counter()
         for thread in threads:
             thread.start()

@@ -56,7 +56,7 @@ def compare(subject: Sequence[Round], other: Sequence[Round], of: Figures, by: F
 def render(result: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     """Return one table: a column for each side, then the ratios."""
     sides, ratios = result["sides"], result["ratios"]
-    lines = [_line("", *(labels[name] for name in sides))]
+    lines = [_line("", *sides)]
     for row in next(iter(sides.values())):
         values = [each[row] for each in sides.values()]
         if any(values):
@@ -72,23 +72,48 @@ def render(result: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def markdown(results: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> str:
+def ratios(results: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> str:
     """Return what the runs come to, as a table to be pasted."""
     lines = [
-        "| ours ÷ … | addresses | clients | CPU of a cycle | cycles/s | CPU, ms | cycles/s of it |",
-        "|---|---|---|---|---|---|---|",
+        "| database | addresses | clients | | CPU of a cycle | cycles/s |",
+        "|---|---|---|---|---|---|",
     ]
     for result in results:
         for pair, ratio in result["ratios"].items():
             subject, other = pair.split(" ÷ ")
-            by = result["sides"][other]
-            name = labels[other] if subject == "ours" else f"{labels[subject]} ÷ {labels[other]}"
             lines.append(
-                f"| {name}, {result['database']} | {result['scenario']} | {result['clients']} "
-                f"| {ratio.get('CPU, ms', 0):.2f} | {ratio['rounds/s']:.2f} "
-                f"| {by['CPU, ms']:.2f} | {by['rounds/s']:.0f} |"
+                f"| {result['database']} | {result['scenario']} | {result['clients']} "
+                f"| {labels[subject]} ÷ {labels[other]} "
+                f"| {ratio.get('CPU, ms', 0):.2f} | {ratio['rounds/s']:.2f} |"
             )
     return "\n".join(lines)
+
+
+def costs(results: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> str:
+    """Return statements, memory and, on PostgreSQL, what a cycle writes, as a table to be pasted.
+
+    Statements are those of a start, a right check and a wrong one.
+    """
+    lines = [
+        "| database | | SQL | RSS, MB | PSS, MB | WAL, bytes | with page images | heap-only |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for result in results:
+        for name, cost in result["costs"].items():
+            counts = result["statements"][name]
+            sql = " + ".join(str(statements_of(counts[k])) for k in ("start", "check", "wrong"))
+            memory = f"{cost['RSS, MB']:.0f} | {cost['PSS, MB']:.0f}"
+            lines.append(
+                f"| {result['database']} | {labels[name]} | {sql} | {memory} | {_wal(cost)} |"
+            )
+    return "\n".join(lines)
+
+
+def _wal(cost: Mapping[str, float]) -> str:
+    if "WAL bytes" not in cost:
+        return "– | – | –"
+    heap_only = f"{cost['heap-only updates']:.1f} of {cost['updates']:.1f}"
+    return f"{cost['WAL bytes']:.0f} | {cost['WAL bytes with page images']:.0f} | {heap_only}"
 
 
 def _number(value: float) -> str:

@@ -20,7 +20,7 @@ import rest_framework
 from django.conf import settings
 
 from benchmarks import bounds, databases, imports, load, numbers, peers, report, servers
-from benchmarks.scenarios import SCENARIOS, known
+from benchmarks.scenarios import SCENARIOS, known, new
 from benchmarks.sides import SIDES, VARIANTS
 
 Maker = Callable[[], AbstractContextManager[str]]
@@ -43,7 +43,9 @@ def main() -> None:
     if not results:
         raise SystemExit("Nothing was measured.")
     measured = [result for result in results if "ratios" in result]
-    print(f"\n{_about(options)}\n\n{report.markdown(measured, _labels())}", flush=True)
+    costs = [result for result in results if "costs" in result]
+    print("", _about(options), "", report.ratios(measured, _labels()), "", sep="\n")
+    print(report.costs(costs, _labels()), flush=True)
     starts = imports.measure(2 if options.quick else 5) if options.imports else {}
     if starts:
         print(imports.render(starts), flush=True)
@@ -63,8 +65,6 @@ def measure(
     results: list[Result] = []
     with ExitStack() as stack:
         prepared = _prepare(stack, make, group, python, options)
-        counted = {p.name: p.statements for p in prepared}
-        results.append({"database": database, "statements": counted})
         running = [
             stack.enter_context(
                 servers.serve(each, workers=options.workers, threads=options.threads)
@@ -85,9 +85,11 @@ def measure(
                         {"database": database, "clients": clients, "scenario": scenario, **found}
                     )
                     _show(results[-1])
-                if clients == options.clients[-1]:
-                    costs = _costs(database, drivers, fresh, options)
-                    results.append({"database": database, "costs": costs})
+        with ExitStack() as connections:
+            drivers = [connections.enter_context(load.connect(server, 1)) for server in running]
+            costs = {d.server.side.name: _cost(database, d, fresh, options) for d in drivers}
+        counted = {each.name: each.statements for each in prepared}
+        results.append({"database": database, "statements": counted, "costs": costs})
     return results
 
 
@@ -151,29 +153,15 @@ def _pairs(names: list[str]) -> Iterator[tuple[str, str]]:
             yield (name, "ours") if name in VARIANTS else ("ours", name)
 
 
-def _costs(
-    database: str,
-    drivers: Sequence[load.Clients],
-    fresh: Iterator[str],
-    options: argparse.Namespace,
-) -> dict[str, dict[str, float]]:
-    """Return and print what a worker keeps in memory, and what a cycle writes on PostgreSQL."""
-    found: dict[str, dict[str, float]] = {}
-    print(f"\n{database}: memory of a worker, and what a cycle writes", flush=True)
-    for driver in drivers:
-        rss, pss = driver.server.memory()
-        costs = {"RSS, MB": rss, "PSS, MB": pss}
-        if database == "PostgreSQL":
-            for title, scenario in (("", "new"), ("known ", "known")):
-                work = SCENARIOS[scenario]
-                wal = databases.wal(
-                    driver.server.url,
-                    lambda: work(driver, fresh, options.cycles),  # noqa: B023
-                )
-                costs |= {f"{title}{name}": n / options.cycles for name, n in wal.items()}
-        found[driver.server.side.name] = costs
-        figures = ", ".join(f"{name} {value:.1f}" for name, value in costs.items())
-        print(f"  {_labels()[driver.server.side.name]}: {figures}", flush=True)
+def _cost(
+    database: str, driver: load.Clients, fresh: Iterator[str], options: argparse.Namespace
+) -> dict[str, float]:
+    """Return what a worker keeps in memory, and what a cycle writes on PostgreSQL."""
+    rss, pss = driver.server.memory()
+    found = {"RSS, MB": rss, "PSS, MB": pss}
+    if database == "PostgreSQL":
+        wal = databases.wal(driver.server.url, lambda: new(driver, fresh, options.cycles))
+        found |= {name: amount / options.cycles for name, amount in wal.items()}
     return found
 
 
@@ -254,7 +242,12 @@ def _options() -> argparse.Namespace:
     add("--workers", type=int, default=2, help="gunicorn workers (%(default)s)")
     add("--threads", type=int, default=4, help="gunicorn threads of a worker (%(default)s)")
     add("--rows", type=int, default=0, help="verifications that are there before (%(default)s)")
-    add("--database", nargs="+", choices=kinds, help="those whose servers are named, or all")
+    add(
+        "--database",
+        nargs="+",
+        choices=kinds,
+        help="those whose servers are named, or all; quick: all",
+    )
     add("--postgres", metavar="URL", help=databases.LOOPBACK)
     add("--mariadb", metavar="URL", help=databases.MARIADB)
     add("--middleware", action="store_true", help="with the example site's, on every side")
@@ -263,7 +256,7 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     quick = options.quick
     named = [kind for kind in kinds if getattr(options, kind, None)]
-    options.database = options.database or named or list(kinds)
+    options.database = options.database or (not quick and named) or list(kinds)
     options.postgres = options.postgres or databases.LOOPBACK
     options.mariadb = options.mariadb or databases.MARIADB
     options.rounds = options.rounds or (3 if quick else 8)

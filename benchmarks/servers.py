@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,11 +108,15 @@ def serve(
     more: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Server]:
     """Serve a side for as long as the block runs; `more` goes into its environment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, tempfile.TemporaryFile() as log:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        tempfile.TemporaryFile() as log,
+        tempfile.TemporaryDirectory() as ready,
+    ):
         process = subprocess.Popen(
             _gunicorn(prepared.python, listener.fileno(), workers, threads),
             cwd=ROOT,
-            env={**prepared.environment, **more},
+            env={**prepared.environment, **more, "BENCH_READY": ready},
             pass_fds=[listener.fileno()],
             stdout=log,
             stderr=log,
@@ -119,6 +124,7 @@ def serve(
         port = listener.getsockname()[1]
         listener.close()
         try:
+            _wait(process, Path(ready), workers)
             yield Server(prepared.side, prepared.url, port, process.pid, prepared.statements)
         except BaseException:
             log.seek(0)
@@ -130,6 +136,15 @@ def serve(
                 process.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _wait(process: subprocess.Popen[bytes], ready: Path, workers: int) -> None:
+    """Wait until each worker has loaded the site."""
+    deadline = time.monotonic() + 60
+    while len(list(ready.iterdir())) < workers:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError("The server did not start.")
+        time.sleep(0.05)
 
 
 @contextmanager
