@@ -22,10 +22,10 @@ STATEMENTS = {
 }
 #: Ratios of a cycle with a number that is new: the most CPU, and the least rate.
 RATIOS = {
-    "ours ÷ floor": (6.0, 0.15),
-    "ours ÷ lawful": (4.5, 0.2),
-    "ours+buckets and events ÷ ours": (3.0, 0.2),
-    "ours+queue ÷ ours": (1.15, 0.5),
+    "ours ÷ floor": (6.0, 0.05),
+    "ours ÷ lawful": (4.5, 0.08),
+    "ours+buckets and events ÷ ours": (3.0, 0.1),
+    "ours+queue ÷ ours": (1.15, 0.4),
 }
 
 

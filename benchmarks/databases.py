@@ -98,7 +98,8 @@ def wal(url: str, work: Callable[[], object]) -> dict[str, float]:
     """Return what some work wrote on PostgreSQL: bytes of its log, updates, heap-only ones.
 
     They are read from the log's records, so that other databases of the server do not count. It is
-    empty where the server has no `pg_walinspect`, or does not let the user make it.
+    empty where the server has no `pg_walinspect`, does not let the user make it, or has removed the
+    log meanwhile.
     """
     try:
         command(url, "CREATE EXTENSION IF NOT EXISTS pg_walinspect")
@@ -113,6 +114,27 @@ def wal(url: str, work: Callable[[], object]) -> dict[str, float]:
         " count(*) FILTER (WHERE record_type LIKE 'HOT_UPDATE%%')"
         " FROM pg_get_wal_records_info(%s, pg_current_wal_flush_lsn()) WHERE block_ref LIKE %s"
     )
-    (found,) = command(url, sql, before, f"%/{database}/%")
+    try:
+        (found,) = command(url, sql, before, f"%/{database}/%")
+    except Exception:
+        return {}
     names = ("WAL bytes", "WAL bytes with page images", "updates", "heap-only updates")
     return {name: float(value or 0) for name, value in zip(names, found, strict=True)}
+
+
+def processor_time(url: str) -> float:
+    """Return the seconds that the sessions of a database have used; 0 where they are not seen.
+
+    They are processes of PostgreSQL on this machine; those that have ended are not counted, nor
+    what the server does for all sessions together.
+    """
+    sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+    found = 0
+    for (pid,) in command(url, sql):
+        try:
+            process = Path(f"/proc/{pid}")
+            if process.joinpath("comm").read_text().startswith("postgres"):
+                found += int(process.joinpath("schedstat").read_text().split()[0])
+        except OSError:
+            continue
+    return found / 1e9

@@ -1,135 +1,114 @@
-"""Rows that are there before anything is measured: verifications that are over, written in bulk.
+"""Rows that are there before anything is measured: verifications that are over, copied in SQL.
 
-Each function runs in a process that has its side's settings.
+Each function runs in a process that has its side's settings. A row that the side has written, or
+would write, is copied as often as it is asked for; keys are in the order of time, and a run asks for
+none of the recipients.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import secrets
 import time
 import uuid
-from collections.abc import Iterator
-from itertools import count, islice
+from collections.abc import Mapping
 from typing import Any
 
-from benchmarks import numbers
-
-BATCH = 5000
-# Above every number that a run asks for, so that what is filled is nobody's history.
-FIRST = 20_000_000
+# Of row `i`: 32 hexadecimal digits, a key of a SID's type, and a text like a number.
+_DIGITS = {
+    "postgresql": "lpad(to_hex({base} + i), 12, '0') || lpad(to_hex(i), 20, '0')",
+    "mysql": "LOWER(CONCAT(LPAD(HEX({base} + i), 12, '0'), LPAD(HEX(i), 20, '0')))",
+    "sqlite": "printf('%%012x%%020x', {base} + i, i)",
+}
+_SID = {"postgresql": "({digits})::uuid", "mysql": "UNHEX({digits})", "sqlite": "{digits}"}
+_RECIPIENT = {
+    "postgresql": "'+1' || lpad((20000000 + i)::text, 10, '0')",
+    "mysql": "CONCAT('+1', LPAD(20000000 + i, 10, '0'))",
+    "sqlite": "'+1' || printf('%%010d', 20000000 + i)",
+}
+_LOG = {
+    "postgresql": "'sms VL' || {digits}",
+    "mysql": "CONCAT('sms VL', {digits})",
+    "sqlite": "'sms VL' || {digits}",
+}
+_SERIES = {
+    "postgresql": "SELECT i::bigint FROM generate_series(1, %s) AS series(i)",
+    "mysql": "SELECT seq AS i FROM seq_1_to_{count} WHERE seq <= %s",
+    "sqlite": "WITH RECURSIVE series(i) AS"
+    " (SELECT 1 UNION ALL SELECT i + 1 FROM series WHERE i < %s) SELECT i FROM series",
+}
 
 
 def floor(rows: int) -> None:
     """Write approved verifications of the floor."""
     from benchmarks.floor.models import Verification
 
-    def make(to: str) -> Any:
-        now = int(time.time())
-        return Verification(
-            id=uuid.uuid4().hex,
-            recipient=to,
-            code_hash=secrets.token_hex(32),
-            status="approved",
-            attempts=1,
-            created_at=now,
-        )
-
-    for numbers_of_batch in _batches(rows):
-        Verification.objects.bulk_create(map(make, numbers_of_batch), batch_size=1000)
+    row = Verification(
+        code_hash="0" * 64, status="approved", attempts=1, created_at=int(time.time())
+    )
+    _multiply(row, rows, id=_digits(rows), recipient=_of_vendor(_RECIPIENT))
 
 
 def lawful(rows: int) -> None:
     """Write approved verifications of the lawful floor with their attempts."""
     from benchmarks.lawful.models import ApiKey, Attempt, Verification
 
-    account = ApiKey.objects.get().id
-    for numbers_of_batch in _batches(rows):
-        now = int(time.time() * 1000)
-        made = [
-            Verification(
-                id=uuid.uuid4().hex,
-                account=account,
-                recipient=to,
-                serial=1,
-                created_at=now,
-                updated_at=now,
-                expires_at=now + 600_000,
-                checks=1,
-                max_checks=5,
-                sends=1,
-                nonce=secrets.token_hex(16),
-                key_id="1",
-                status="approved",
-            )
-            for to in numbers_of_batch
-        ]
-        sent = [
-            Attempt(
-                id=uuid.uuid4().hex,
-                verification=row.id,
-                created_at=now,
-                lease="",
-                status="sent",
-                provider_id=uuid.uuid4().hex,
-            )
-            for row in made
-        ]
-        Verification.objects.bulk_create(made, batch_size=1000)
-        Attempt.objects.bulk_create(sent, batch_size=1000)
+    now, digits = int(time.time() * 1000), _digits(rows)
+    row = Verification(
+        account=ApiKey.objects.get().id,
+        serial=1,
+        created_at=now,
+        updated_at=now,
+        expires_at=now + 600_000,
+        checks=2,
+        max_checks=5,
+        sends=1,
+        nonce=uuid.uuid4().hex,
+        key_id="1",
+        status="approved",
+    )
+    _multiply(row, rows, id=digits, recipient=_of_vendor(_RECIPIENT))
+    sent = Attempt(created_at=now, lease="", status="sent")
+    _multiply(sent, rows, id=digits, verification=digits, provider_id=digits)
 
 
-def ours(service: Any, rows: int, recipients: Iterator[str] | None = None) -> None:
+def ours(service: Any, rows: int) -> None:
     """Write rows as a cycle leaves them: approved at the second check, its message sent."""
-    from django.utils import timezone
-
+    from benchmarks import numbers
     from django_verify import verifications
-    from django_verify.models import Verification, VerificationAttempt
 
-    first = verifications.start(service, next(recipients or numbers.fresh(FIRST - 100)))
-    attempt = first.attempts.get()
-    for numbers_of_batch in _batches(rows, recipients):
-        made, sent = [], []
-        for to in numbers_of_batch:
-            now = timezone.now()
-            dates = {"date_created": now, "date_updated": now}
-            row = _copy(
-                first,
-                status="approved",
-                checks=2,
-                to=to,
-                recipient_key=to,
-                serial=1,
-                sent_at=now,
-                expires_at=now + dt.timedelta(minutes=10),
-                **dates,
-            )
-            message = _copy(
-                attempt,
-                verification_id=row.sid,
-                message_status="sent",
-                provider_sid=secrets.token_hex(16),
-                due_at=None,
-                lease="",
-                **dates,
-            )
-            row.send_log = f"sms {message.sid}"
-            made.append(row)
-            sent.append(message)
-        Verification.objects.bulk_create(made, batch_size=1000)
-        VerificationAttempt.objects.bulk_create(sent, batch_size=1000)
+    row = verifications.start(service, next(numbers.fresh(2_000_000)))
+    attempt = row.attempts.get()
+    row.status, row.checks = "approved", 2
+    attempt.message_status, attempt.due_at, attempt.lease = "sent", None, ""
+    digits, recipient = _digits(rows), _of_vendor(_RECIPIENT)
+    sid = _of_vendor(_SID).replace("{digits}", digits)
+    log = _of_vendor(_LOG).replace("{digits}", digits)
+    _multiply(row, rows, sid=sid, to=recipient, recipient_key=recipient, send_log=log)
+    _multiply(attempt, rows, sid=sid, verification_id=sid, provider_sid=digits)
 
 
-def _copy(row: Any, **changes: Any) -> Any:
-    """Return a row like another, but for its key and its secrets."""
-    names = [field.attname for field in row._meta.concrete_fields]  # noqa: SLF001
-    kept = {name: getattr(row, name) for name in names if name not in {"sid", "nonce"}}
-    return type(row)(**{**kept, **changes})
+def _multiply(row: Any, count: int, **expressions: str) -> None:
+    """Write copies of a row, but for the columns that have an expression of `i`."""
+    from django.db import connection
+
+    quote = connection.ops.quote_name
+    fields = row._meta.concrete_fields  # noqa: SLF001
+    columns = ", ".join(quote(field.column) for field in fields)
+    given = [field for field in fields if field.attname not in expressions]
+    values = ", ".join(expressions.get(field.attname, "%s") for field in fields)
+    bound = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in given]
+    series = _of_vendor(_SERIES).replace("{count}", str(count))
+    table = quote(row._meta.db_table)  # noqa: SLF001
+    sql = f"INSERT INTO {table} ({columns}) SELECT {values} FROM ({series}) AS source"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*bound, count])
 
 
-def _batches(rows: int, recipients: Iterator[str] | None = None) -> Iterator[list[str]]:
-    """Yield that many numbers; without any given, texts that look like some."""
-    source = recipients or (f"+1{FIRST + number:010d}" for number in count())
-    while batch := list(islice(source, min(rows, BATCH))):
-        yield batch
-        rows -= len(batch)
+def _digits(rows: int) -> str:
+    # Older than whatever is written later.
+    return _of_vendor(_DIGITS).replace("{base}", str(int(time.time() * 1000) - rows))
+
+
+def _of_vendor(texts: Mapping[str, str]) -> str:
+    from django.db import connection
+
+    return texts[connection.vendor]

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.load import Phase, Round
 
 _WORK = ("SELECT", "INSERT", "UPDATE", "DELETE")
+_POSTGRES = ("WAL, bytes", "with page images", "heap-only", "database CPU, ms")
 
 Figures = dict[str, float]
 Statements = Mapping[str, Mapping[str, int]]
@@ -74,18 +75,15 @@ def render(result: Mapping[str, Any], labels: Mapping[str, str]) -> str:
 
 def ratios(results: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> str:
     """Return what the runs come to, as a table to be pasted."""
-    lines = [
-        "| database | addresses | clients | | CPU of a cycle | cycles/s |",
-        "|---|---|---|---|---|---|",
-    ]
+    head = ("database", "scenario", "clients", "", "CPU", "rounds/s", "by pair")
+    lines = [_cells(*head), "|---" * len(head) + "|"]
     for result in results:
+        place = (result["database"], result["scenario"], str(result["clients"]))
         for pair, ratio in result["ratios"].items():
             subject, other = pair.split(" ÷ ")
-            lines.append(
-                f"| {result['database']} | {result['scenario']} | {result['clients']} "
-                f"| {labels[subject]} ÷ {labels[other]} "
-                f"| {ratio.get('CPU, ms', 0):.2f} | {ratio['rounds/s']:.2f} |"
-            )
+            found = f"{ratio.get('CPU, ms', 0):.2f}", f"{ratio['rounds/s']:.2f}"
+            spread = f"{ratio['rounds/s, least']:.2f}–{ratio['rounds/s, most']:.2f}"
+            lines.append(_cells(*place, f"{labels[subject]} ÷ {labels[other]}", *found, spread))
     return "\n".join(lines)
 
 
@@ -94,26 +92,32 @@ def costs(results: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> st
 
     Statements are those of a start, a right check and a wrong one.
     """
-    lines = [
-        "| database | | SQL | RSS, MB | PSS, MB | WAL, bytes | with page images | heap-only |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    head = ("database", "", "SQL", "RSS, MB", "PSS, MB", *_POSTGRES)
+    lines = [_cells(*head), "|---" * len(head) + "|"]
     for result in results:
         for name, cost in result["costs"].items():
             counts = result["statements"][name]
             sql = " + ".join(str(statements_of(counts[k])) for k in ("start", "check", "wrong"))
-            memory = f"{cost['RSS, MB']:.0f} | {cost['PSS, MB']:.0f}"
+            memory = (f"{cost['RSS, MB']:.0f}", f"{cost['PSS, MB']:.0f}")
             lines.append(
-                f"| {result['database']} | {labels[name]} | {sql} | {memory} | {_wal(cost)} |"
+                _cells(result["database"], labels[name], sql, *memory, *_of_postgres(cost))
             )
     return "\n".join(lines)
 
 
-def _wal(cost: Mapping[str, float]) -> str:
+def _of_postgres(cost: Mapping[str, float]) -> Sequence[str]:
     if "WAL bytes" not in cost:
-        return "– | – | –"
-    heap_only = f"{cost['heap-only updates']:.1f} of {cost['updates']:.1f}"
-    return f"{cost['WAL bytes']:.0f} | {cost['WAL bytes with page images']:.0f} | {heap_only}"
+        return ("–",) * len(_POSTGRES)
+    return (
+        f"{cost['WAL bytes']:.0f}",
+        f"{cost['WAL bytes with page images']:.0f}",
+        f"{cost['heap-only updates']:.1f} of {cost['updates']:.1f}",
+        f"{cost['database CPU, ms']:.2f}",
+    )
+
+
+def _cells(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _number(value: float) -> str:

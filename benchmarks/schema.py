@@ -10,7 +10,8 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -49,7 +50,7 @@ def _measure(options: argparse.Namespace) -> None:
     account = Account.objects.create(friendly_name="Benchmark")
     service = VerifyService.objects.create(account=account, friendly_name="Benchmark")
     phones = numbers.fresh()
-    filling.ours(service, options.rows, phones)
+    filling.ours(service, options.rows)
     _sql("VACUUM ANALYZE")
     print(f"{options.rows} rows of each table, vacuumed: bytes of a row")
     for table in TABLES:
@@ -69,16 +70,10 @@ def _measure(options: argparse.Namespace) -> None:
         if checkpoint:
             _sql("CHECKPOINT")
         title = "after a checkpoint" if checkpoint else "warm"
-        plain, full = _wal(lambda: _cycles(service, phones, options.cycles))
-        print(
-            f"WAL of a cycle, {title}: {plain / options.cycles:.0f} bytes,"
-            f" {full / options.cycles:.0f} with page images"
-        )
-    ((hot, updates),) = _sql(
-        "SELECT sum(n_tup_hot_upd), sum(n_tup_upd) FROM pg_stat_user_tables WHERE relname = %s",
-        TABLES[0],
-    )
-    print(f"heap-only updates of verifications: {hot} of {updates}")
+        work = partial(_cycles, service, phones, options.cycles)
+        written = databases.wal(os.environ["DATABASE_URL"], work)
+        each = (f"{name} {n / options.cycles:.1f}" for name, n in written.items())
+        print(f"A cycle, {title}: {', '.join(each)}")
 
 
 def _cycles(service: Any, phones: Iterator[str], count: int) -> None:
@@ -92,24 +87,6 @@ def _cycles(service: Any, phones: Iterator[str], count: int) -> None:
         wrong = f"{(int(code) + 1) % 10**6:06}"
         for typed in (wrong, code):
             verifications.check(service, typed, verification_sid=row.sid)
-
-
-def _wal(work: Callable[[], None]) -> tuple[float, float]:
-    """Return the bytes of WAL that some work wrote, without page images and with them."""
-    _sql("CREATE EXTENSION IF NOT EXISTS pg_walinspect")
-    ((database,), ((before,),)) = (
-        _sql("SELECT oid FROM pg_database WHERE datname = current_database()")[0],
-        _sql("SELECT pg_current_wal_insert_lsn()"),
-    )
-    work()
-    ((plain, full),) = _sql(
-        "SELECT sum(record_length - fpi_length), sum(record_length)"
-        " FROM pg_get_wal_records_info(%s, pg_current_wal_flush_lsn())"
-        " WHERE block_ref LIKE %s",
-        before,
-        f"%/{database}/%",
-    )
-    return float(plain), float(full)
 
 
 def _sql(statement: str, *values: Any) -> list[tuple[Any, ...]]:
