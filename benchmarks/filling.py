@@ -1,8 +1,8 @@
 """Rows that are there before anything is measured: verifications that are over, copied in SQL.
 
 Each function runs in a process that has its side's settings. A row that the side has written, or
-would write, is copied as often as it is asked for; keys are in the order of time, and a run asks for
-none of the recipients.
+would write, is copied as often as it is asked for. Keys are in the order of time, and a run asks
+for none of the recipients.
 """
 
 from __future__ import annotations

@@ -6,7 +6,18 @@ from http.client import HTTPConnection
 
 import pytest
 
-from benchmarks import bounds, databases, imports, load, numbers, report, scenarios, servers, sides
+from benchmarks import (
+    bounds,
+    databases,
+    imports,
+    load,
+    numbers,
+    plan,
+    report,
+    scenarios,
+    servers,
+    sides,
+)
 
 OURS = {
     kind: {"SELECT": most, "BEGIN": frames} for kind, (most, frames) in bounds.STATEMENTS.items()
@@ -197,3 +208,26 @@ def test_the_benchmark_explains_its_options():
     command = [sys.executable, "-m", "benchmarks.run", "--help"]
     found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=servers.ROOT)
     assert "--peers" in found.stdout
+
+
+def test_a_plan_is_the_arithmetic_of_its_costs():
+    costs = plan.Costs(
+        application_ms=6, database_ms=3, wal_bytes=2000, row_bytes=1000, worker_mb=100
+    )
+    found = {step: needs for step, _, needs in plan.steps(100, costs)}
+    assert found["cores of the application"] == "2"  # 110 × 6 ms = 0.66 cores, 60 % busy
+    assert found["its memory, a worker on each core"] == "210 MB"
+    assert found["cores of the database"] == "1"
+    assert found["commits"] == "440 a second"
+    assert found["sessions of the database at work"] == "2"
+    assert found["WAL"] == "19 GB a day"
+    assert found["rows"] == "259 GB in 30 days"
+    assert found["deleting"] == "210 rows a second"
+    assert found["sending"] == "33 messages under way"
+    assert plan.table(100, costs).count("\n") == 11
+
+
+def test_a_plan_grows_with_the_rate():
+    costs = plan.Costs(5, 2, 2500, 850, 65)
+    (few, *_), (many, *_) = plan.steps(100, costs), plan.steps(10_000, costs)
+    assert (few[2], many[2]) == ("1", "92")
