@@ -122,19 +122,19 @@ def wal(url: str, work: Callable[[], object]) -> dict[str, float]:
     return {name: float(value or 0) for name, value in zip(names, found, strict=True)}
 
 
-def processor_time(url: str) -> float:
-    """Return the seconds that the sessions of a database have used; 0 where they are not seen.
+def processor_times(url: str) -> dict[int, float]:
+    """Return the seconds that each session of a database has used, where they are seen.
 
-    They are processes of PostgreSQL on this machine; those that have ended are not counted, nor
-    what the server does for all sessions together.
+    They are processes of PostgreSQL on this machine; what the server does for all sessions together
+    is not in them.
     """
     sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
-    found = 0
+    found = {}
     for (pid,) in command(url, sql):
+        process = Path(f"/proc/{pid}")
         try:
-            process = Path(f"/proc/{pid}")
             if process.joinpath("comm").read_text().startswith("postgres"):
-                found += int(process.joinpath("schedstat").read_text().split()[0])
+                found[pid] = int(process.joinpath("schedstat").read_text().split()[0]) / 1e9
         except OSError:
             continue
-    return found / 1e9
+    return found

@@ -110,7 +110,7 @@ def _prepare(
             key=options.key,
             python=python if name in _PEERS else sys.executable,
             middleware=options.middleware,
-            rows=0 if name in _PEERS else options.rows,
+            rows=0 if name in _PEERS or _is_empty(name, group) else options.rows,
         )
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -162,9 +162,10 @@ def _cost(
     found = {"RSS, MB": rss, "PSS, MB": pss}
     if database == "PostgreSQL":
         new(driver, fresh, 1)  # the session whose time is looked at
-        before = databases.processor_time(url)
+        before = databases.processor_times(url)
         written = databases.wal(url, lambda: new(driver, fresh, cycles))
-        used = databases.processor_time(url) - before
+        after = databases.processor_times(url)
+        used = sum(seconds - before.get(pid, 0) for pid, seconds in after.items())
         found |= {name: amount / cycles for name, amount in written.items()}
         found["database CPU, ms"] = 1000 * used / cycles
     return found
@@ -193,7 +194,13 @@ def _labels() -> Mapping[str, str]:
 def _groups(options: argparse.Namespace) -> list[list[str]]:
     """Return the sides that run next to each other."""
     groups = [[name for name in SIDES if options.peers or name not in _PEERS]]
-    return [*groups, ["ours", *VARIANTS]] if options.variants else groups
+    variants = [name for name in VARIANTS if options.rows or name != "ours+rows"]
+    return [*groups, ["ours", *variants]] if options.variants else groups
+
+
+def _is_empty(name: str, group: Sequence[str]) -> bool:
+    """Whether a side has no rows before, since it runs beside one that has."""
+    return "ours+rows" in group and name != "ours+rows"
 
 
 def _versions() -> dict[str, Any]:
