@@ -51,24 +51,24 @@ def _measure(options: argparse.Namespace) -> None:
     service = VerifyService.objects.create(account=account, friendly_name="Benchmark")
     phones = numbers.fresh()
     filling.ours(service, options.rows)
-    _sql("VACUUM ANALYZE")
+    sql("VACUUM ANALYZE")
     print(f"{options.rows} rows of each table, vacuumed: bytes of a row")
     for table in TABLES:
         names = (
             name
-            for (name,) in _sql(
+            for (name,) in sql(
                 "SELECT indexrelname FROM pg_stat_user_indexes WHERE relname = %s ORDER BY 1", table
             )
         )
-        ((heap, indexes),) = _sql("SELECT pg_table_size(%s), pg_indexes_size(%s)", table, table)
+        ((heap, indexes),) = sql("SELECT pg_table_size(%s), pg_indexes_size(%s)", table, table)
         print(f"  {table}: {heap / options.rows:.0f} + {indexes / options.rows:.0f} of indexes")
         for name in names:
-            ((size,),) = _sql("SELECT pg_relation_size(%s)", name)
+            ((size,),) = sql("SELECT pg_relation_size(%s)", name)
             print(f"    {name}: {size / options.rows:.0f}")
     _cycles(service, phones, 20)  # caches and connections
     for checkpoint in (False, True):
         if checkpoint:
-            _sql("CHECKPOINT")
+            sql("CHECKPOINT")
         title = "after a checkpoint" if checkpoint else "warm"
         work = partial(_cycles, service, phones, options.cycles)
         written = databases.wal(os.environ["DATABASE_URL"], work)
@@ -89,11 +89,12 @@ def _cycles(service: Any, phones: Iterator[str], count: int) -> None:
             verifications.check(service, typed, verification_sid=row.sid)
 
 
-def _sql(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+def sql(statement: str, *values: Any, **named: Any) -> list[tuple[Any, ...]]:
+    """Run a statement and return its rows."""
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute(statement, values)
+        cursor.execute(statement, named or values)
         return cursor.fetchall() if cursor.description else []
 
 
