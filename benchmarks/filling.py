@@ -19,11 +19,15 @@ _DIGITS = {
     "sqlite": "printf('%%012x%%020x', {base} + i, i)",
 }
 _SID = {"postgresql": "({digits})::uuid", "mysql": "UNHEX({digits})", "sqlite": "{digits}"}
+# In no order, as people come; every row has another one.
+_PLACE = "20000000 + i * 48271 {modulo} 99999989"
 _RECIPIENT = {
-    "postgresql": "'+1' || lpad((20000000 + i)::text, 10, '0')",
-    "mysql": "CONCAT('+1', LPAD(20000000 + i, 10, '0'))",
-    "sqlite": "'+1' || printf('%%010d', 20000000 + i)",
+    "postgresql": f"'+1' || lpad(({_PLACE})::text, 10, '0')",
+    "mysql": f"CONCAT('+1', LPAD({_PLACE}, 10, '0'))",
+    "sqlite": f"'+1' || printf('%%010d', {_PLACE})",
 }
+# As a provider names its messages, where the database can.
+_NAME = {"postgresql": "md5(i::text)", "mysql": "MD5(i)", "sqlite": _DIGITS["sqlite"]}
 _LOG = {
     "postgresql": "'sms VL' || {digits}",
     "mysql": "CONCAT('sms VL', {digits})",
@@ -44,7 +48,7 @@ def floor(rows: int) -> None:
     row = Verification(
         code_hash="0" * 64, status="approved", attempts=1, created_at=int(time.time())
     )
-    _multiply(row, rows, id=_digits(rows), recipient=_of_vendor(_RECIPIENT))
+    _multiply(row, rows, id=_digits(rows), recipient=_recipient())
 
 
 def lawful(rows: int) -> None:
@@ -65,9 +69,9 @@ def lawful(rows: int) -> None:
         key_id="1",
         status="approved",
     )
-    _multiply(row, rows, id=digits, recipient=_of_vendor(_RECIPIENT))
+    _multiply(row, rows, id=digits, recipient=_recipient())
     sent = Attempt(created_at=now, lease="", status="sent")
-    _multiply(sent, rows, id=digits, verification=digits, provider_id=digits)
+    _multiply(sent, rows, id=digits, verification=digits, provider_id=_based(_NAME, rows))
 
 
 def ours(service: Any, rows: int) -> None:
@@ -79,11 +83,11 @@ def ours(service: Any, rows: int) -> None:
     attempt = row.attempts.get()
     row.status, row.checks = "approved", 2
     attempt.message_status, attempt.due_at, attempt.lease = "sent", None, ""
-    digits, recipient = _digits(rows), _of_vendor(_RECIPIENT)
+    digits, recipient = _digits(rows), _recipient()
     sid = _of_vendor(_SID).replace("{digits}", digits)
     log = _of_vendor(_LOG).replace("{digits}", digits)
     _multiply(row, rows, sid=sid, to=recipient, recipient_key=recipient, send_log=log)
-    _multiply(attempt, rows, sid=sid, verification_id=sid, provider_sid=digits)
+    _multiply(attempt, rows, sid=sid, verification_id=sid, provider_sid=_based(_NAME, rows))
 
 
 def _multiply(row: Any, count: int, **expressions: str) -> None:
@@ -104,8 +108,16 @@ def _multiply(row: Any, count: int, **expressions: str) -> None:
 
 
 def _digits(rows: int) -> str:
+    return _based(_DIGITS, rows)
+
+
+def _based(texts: Mapping[str, str], rows: int) -> str:
     # Older than whatever is written later.
-    return _of_vendor(_DIGITS).replace("{base}", str(int(time.time() * 1000) - rows))
+    return _of_vendor(texts).replace("{base}", str(int(time.time() * 1000) - rows))
+
+
+def _recipient() -> str:
+    return _of_vendor(_RECIPIENT).replace("{modulo}", "%%")
 
 
 def _of_vendor(texts: Mapping[str, str]) -> str:
