@@ -49,7 +49,7 @@ format: $(VENV)/.lint ## Rewrite the code in the house style
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## Measure start and check against a minimal hand-written pair (ARGS=--quick)
+bench: $(VENV)/.dev ## Measure start and check beside hand-written pairs (ARGS=--quick, --peers)
 	@$(PY) -m benchmarks.run $(ARGS)
 
 clean: ## Remove environments, caches, reports and test databases; db.sqlite3 stays

@@ -1,4 +1,4 @@
-"""Throw-away databases: a SQLite file in a temporary folder, or one of a PostgreSQL server's."""
+"""Throw-away databases: a SQLite file in a temporary folder, or one of a server's."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import importlib.util
 import secrets
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 LOOPBACK = "postgres://postgres@127.0.0.1:5432/postgres"
+MARIADB = "mysql://root@127.0.0.1:3306/mysql"
+_DRIVERS = {"postgres": "psycopg", "mysql": "MySQLdb"}
 
 
 @contextmanager
@@ -25,40 +27,114 @@ def sqlite() -> Iterator[str]:
 @contextmanager
 def postgres(server: str) -> Iterator[str]:
     """Make a database on a server for as long as the block runs, and give its URL."""
+    with _on_server(server, " WITH (FORCE)") as url:
+        yield url
+
+
+@contextmanager
+def mariadb(server: str) -> Iterator[str]:
+    """Make a database on a server for as long as the block runs, and give its URL."""
+    with _on_server(server) as url:
+        yield url
+
+
+@contextmanager
+def _on_server(server: str, force: str = "") -> Iterator[str]:
     name = f"verify_bench_{secrets.token_hex(4)}"
-    _command(server, f"CREATE DATABASE {name}")
+    command(server, f"CREATE DATABASE {name}")
     try:
         yield urlsplit(server)._replace(path=f"/{name}").geturl()
     finally:
-        _command(server, f"DROP DATABASE {name} WITH (FORCE)")
+        command(server, f"DROP DATABASE {name}{force}")
 
 
-def why_no_postgres(server: str) -> str:
-    """Return why a PostgreSQL server cannot be used, or nothing when it answers."""
-    if importlib.util.find_spec("psycopg") is None:
-        return "psycopg is not installed"
+def why_not(server: str) -> str:
+    """Return why a server cannot be used, or nothing when it answers."""
+    driver = _DRIVERS[urlsplit(server).scheme]
+    if importlib.util.find_spec(driver) is None:
+        return f"{driver} is not installed"
     try:
-        _command(server, "SELECT 1")
+        command(server, "SELECT 1")
     except Exception as error:
         return str(error).splitlines()[0]
     return ""
 
 
-def rows(url: str, sql: str, keys: Sequence[str]) -> list[tuple[Any, ...]]:
+def why_no_postgres(server: str) -> str:
+    """Return the same where only PostgreSQL will do."""
+    return why_not(server)
+
+
+def rows(url: str, sql: str, keys: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Run a query with one list of keys, written `{keys}` in it, on a connection of its own."""
+    place = "?" if url.startswith("sqlite:") else "%s"
+    return command(url, sql.format(keys=", ".join([place] * len(keys))), *keys)
+
+
+def command(url: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Run one statement on a connection of its own, and return its rows."""
+    with closing(_connect(url)) as connection, closing(connection.cursor()) as cursor:
+        cursor.execute(sql, *([values] if values else []))
+        return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+
+
+def _connect(url: str) -> Any:
     if url.startswith("sqlite:"):
-        query = sql.format(keys=", ".join("?" * len(keys)))
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
-            return connection.execute(query, keys).fetchall()
+        return sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    if url.startswith("mysql:"):
+        import MySQLdb
+
+        parts = urlsplit(url)
+        given = {"user": parts.username, "passwd": parts.password, "db": parts.path[1:]}
+        given = {name: unquote(value) for name, value in given.items() if value}
+        where = {"host": parts.hostname or "127.0.0.1", "port": parts.port or 3306}
+        return MySQLdb.connect(**where, **given, autocommit=True, connect_timeout=3)
     import psycopg
 
-    with psycopg.connect(url) as connection:
-        query = sql.format(keys=", ".join(["%s"] * len(keys)))
-        return connection.execute(query, keys).fetchall()
+    return psycopg.connect(url, autocommit=True, connect_timeout=3)
 
 
-def _command(server: str, sql: str) -> None:
-    import psycopg
+def wal(url: str, work: Callable[[], object]) -> dict[str, float]:
+    """Return what some work wrote on PostgreSQL: bytes of its log, updates, heap-only ones.
 
-    with psycopg.connect(server, autocommit=True, connect_timeout=3) as connection:
-        connection.execute(sql)
+    They are read from the log's records, so that other databases of the server do not count. It is
+    empty where the server has no `pg_walinspect`, does not let the user make it, or has removed the
+    log meanwhile.
+    """
+    try:
+        command(url, "CREATE EXTENSION IF NOT EXISTS pg_walinspect")
+    except Exception:
+        return {}
+    ((database,),) = command(url, "SELECT oid FROM pg_database WHERE datname = current_database()")
+    ((before,),) = command(url, "SELECT pg_current_wal_insert_lsn()")
+    work()
+    sql = (
+        "SELECT sum(record_length - fpi_length), sum(record_length),"
+        " count(*) FILTER (WHERE record_type LIKE '%%UPDATE%%'),"
+        " count(*) FILTER (WHERE record_type LIKE 'HOT_UPDATE%%')"
+        " FROM pg_get_wal_records_info(%s, pg_current_wal_flush_lsn()) WHERE block_ref LIKE %s"
+    )
+    try:
+        (found,) = command(url, sql, before, f"%/{database}/%")
+    except Exception:
+        return {}
+    names = ("WAL bytes", "WAL bytes with page images", "updates", "heap-only updates")
+    return {name: float(value or 0) for name, value in zip(names, found, strict=True)}
+
+
+def processor_times(url: str) -> dict[int, float]:
+    """Return the seconds that each session of a database has used, where they are seen.
+
+    They are processes of PostgreSQL on this machine; what the server does for all sessions together
+    is not in them.
+    """
+    sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+    found = {}
+    for (pid,) in command(url, sql):
+        process = Path(f"/proc/{pid}")
+        try:
+            if process.joinpath("comm").read_text().startswith("postgres"):
+                found[pid] = int(process.joinpath("schedstat").read_text().split()[0]) / 1e9
+        except OSError:
+            continue
+    return found

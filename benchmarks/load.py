@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,17 +27,8 @@ class Phase:
     answers: list[dict[str, Any]] = field(default_factory=list)
 
 
-@dataclass
-class Round:
-    """Starts and then their checks."""
-
-    start: Phase
-    check: Phase
-
-    @property
-    def cycles_per_second(self) -> float:
-        """Cycles by the time of both phases; learning the codes in between is not counted."""
-        return len(self.start.latencies) / (self.start.seconds + self.check.seconds)
+#: What one round measured, by the kind of its requests.
+Round = dict[str, Phase]
 
 
 @dataclass
@@ -45,17 +37,24 @@ class Clients:
 
     server: Server
     connections: list[HTTPConnection]
+    #: Numbers that this side has approved, the one that was used longest ago first.
+    known: deque[str] = field(default_factory=deque)
 
-    def round(self, numbers_to_verify: Iterator[str], cycles: int) -> Round:
-        """Start that many numbers and check each with its right code."""
-        side = self.server.side
-        starts = [side.start(to) for to in islice(numbers_to_verify, cycles)]
-        started = self._phase(starts)
-        return Round(started, self._phase(side.checks(self.server.url, started.answers)))
+    def start(self, numbers: Sequence[str]) -> Phase:
+        """Start each number."""
+        return self._phase([self.server.side.start(to) for to in numbers])
+
+    def check(self, started: Phase, *, right: bool = True) -> Phase:
+        """Check what was started, each once, by its code or by another one."""
+        calls = self.server.side.checks(self.server.url, started.answers, right=right)
+        phase = self._phase(calls)
+        if right:
+            self.known.extend(answer["to"] for answer in started.answers)
+        return phase
 
     def starts(self, numbers_to_verify: Iterator[str], count: int) -> Phase:
         """Start that many numbers, and check none of them."""
-        return self._phase([self.server.side.start(to) for to in islice(numbers_to_verify, count)])
+        return self.start(list(islice(numbers_to_verify, count)))
 
     def _phase(self, calls: Sequence[Call]) -> Phase:
         phase = Phase()
@@ -67,6 +66,11 @@ class Clients:
             )
             for number, connection in enumerate(self.connections)
         ]
+        # A connection stays with the worker that took it. Another one for each phase has every
+        # worker get its share over the rounds.
+        for connection in self.connections:
+            connection.close()
+            connection.connect()
         cpu, begin = self.server.cpu(), time.perf_counter()
         for thread in threads:
             thread.start()
@@ -101,9 +105,9 @@ class Clients:
         body = response.read()
         seconds = time.perf_counter() - begin
         answer = json.loads(body)
-        if (response.status, answer.get("status")) != (call.http_status, call.status):
+        if not call.is_answered_by(response.status, answer):
             raise RuntimeError(f"{side.name}: {call.path}: {response.status} {answer}")
-        return seconds, answer
+        return seconds, {"to": call.to, **answer}
 
 
 @contextmanager

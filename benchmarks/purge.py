@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from benchmarks import databases, load, numbers, schema, servers
+from benchmarks import databases, load, numbers, scenarios, schema, servers
 
 OLD = dt.timedelta(days=40)
 KINDS = ("attempts", "clients", "verifications")
@@ -64,7 +64,8 @@ def main() -> None:
         from django.db import connection
 
         django.setup()
-        with servers.serve("ours", url, key=key, workers=1, threads=2) as server:
+        prepared = servers.prepare("ours", url, key=key)
+        with servers.serve(prepared, workers=1, threads=2) as server:
             try:
                 found = _measure(server, options)
             finally:
@@ -117,8 +118,8 @@ def _cycles(clients: load.Clients, phones: Iterator[str], count: int, rate: floa
     waits: list[float] = []
     due = time.monotonic()
     for _ in range(0, count, 2):
-        found = clients.round(phones, 2)
-        waits += found.start.latencies + found.check.latencies
+        found = scenarios.new(clients, phones, 2)
+        waits += found["start"].latencies + found["check"].latencies
         due += 2 / rate
         time.sleep(max(due - time.monotonic(), 0))
     return waits

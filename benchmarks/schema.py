@@ -8,10 +8,10 @@ and later), so that the other databases of the server do not count.
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -44,13 +44,13 @@ def main() -> None:
 
 
 def _measure(options: argparse.Namespace) -> None:
-    from benchmarks import numbers
+    from benchmarks import filling, numbers
     from django_verify.models import Account, VerifyService
 
     account = Account.objects.create(friendly_name="Benchmark")
     service = VerifyService.objects.create(account=account, friendly_name="Benchmark")
     phones = numbers.fresh()
-    _fill(service, phones, options.rows)
+    filling.ours(service, options.rows)
     sql("VACUUM ANALYZE")
     print(f"{options.rows} rows of each table, vacuumed: bytes of a row")
     for table in TABLES:
@@ -70,62 +70,10 @@ def _measure(options: argparse.Namespace) -> None:
         if checkpoint:
             sql("CHECKPOINT")
         title = "after a checkpoint" if checkpoint else "warm"
-        plain, full = _wal(lambda: _cycles(service, phones, options.cycles))
-        print(
-            f"WAL of a cycle, {title}: {plain / options.cycles:.0f} bytes,"
-            f" {full / options.cycles:.0f} with page images"
-        )
-    ((hot, updates),) = sql(
-        "SELECT sum(n_tup_hot_upd), sum(n_tup_upd) FROM pg_stat_user_tables WHERE relname = %s",
-        TABLES[0],
-    )
-    print(f"heap-only updates of verifications: {hot} of {updates}")
-
-
-def _fill(service: Any, phones: Iterator[str], count: int) -> None:
-    """Write rows as a cycle leaves them: approved at the second check, its message sent."""
-    from django.utils import timezone
-
-    from django_verify import verifications
-    from django_verify.models import Verification, VerificationAttempt
-
-    first = verifications.start(service, next(phones))
-    attempt = first.attempts.get()
-
-    def copy(row: Any, **changes: Any) -> Any:
-        names = [field.attname for field in row._meta.concrete_fields]  # noqa: SLF001
-        kept = {name: getattr(row, name) for name in names if name not in {"sid", "nonce"}}
-        return type(row)(**{**kept, **changes})
-
-    while count > 0:
-        rows, messages = [], []
-        for to in islice(phones, min(count, 5000)):
-            now = timezone.now()
-            dates = {"date_created": now, "date_updated": now}
-            over = now + dt.timedelta(minutes=10)
-            of_start = {
-                "to": to,
-                "recipient_key": to,
-                "serial": 1,
-                "sent_at": now,
-                "expires_at": over,
-            }
-            row = copy(first, status="approved", checks=2, **of_start, **dates)
-            message = copy(
-                attempt,
-                verification_id=row.sid,
-                message_status="sent",
-                provider_sid=secrets.token_hex(16),
-                due_at=None,
-                lease="",
-                **dates,
-            )
-            row.send_log = f"sms {message.sid}"
-            rows.append(row)
-            messages.append(message)
-        Verification.objects.bulk_create(rows, batch_size=1000)
-        VerificationAttempt.objects.bulk_create(messages, batch_size=1000)
-        count -= len(rows)
+        work = partial(_cycles, service, phones, options.cycles)
+        written = databases.wal(os.environ["DATABASE_URL"], work)
+        each = (f"{name} {n / options.cycles:.1f}" for name, n in written.items())
+        print(f"A cycle, {title}: {', '.join(each)}")
 
 
 def _cycles(service: Any, phones: Iterator[str], count: int) -> None:
@@ -139,24 +87,6 @@ def _cycles(service: Any, phones: Iterator[str], count: int) -> None:
         wrong = f"{(int(code) + 1) % 10**6:06}"
         for typed in (wrong, code):
             verifications.check(service, typed, verification_sid=row.sid)
-
-
-def _wal(work: Callable[[], None]) -> tuple[float, float]:
-    """Return the bytes of WAL that some work wrote, without page images and with them."""
-    sql("CREATE EXTENSION IF NOT EXISTS pg_walinspect")
-    ((database,), ((before,),)) = (
-        sql("SELECT oid FROM pg_database WHERE datname = current_database()")[0],
-        sql("SELECT pg_current_wal_insert_lsn()"),
-    )
-    work()
-    ((plain, full),) = sql(
-        "SELECT sum(record_length - fpi_length), sum(record_length)"
-        " FROM pg_get_wal_records_info(%s, pg_current_wal_flush_lsn())"
-        " WHERE block_ref LIKE %s",
-        before,
-        f"%/{database}/%",
-    )
-    return float(plain), float(full)
 
 
 def sql(statement: str, *values: Any, **named: Any) -> list[tuple[Any, ...]]:

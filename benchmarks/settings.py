@@ -2,10 +2,8 @@
 
 # ruff: noqa: F403, F405 - settings on top of settings
 
-from example_project.settings import *
+from benchmarks.host import *
 
-DEBUG = False
-DATABASES["default"]["CONN_MAX_AGE"] = 60
 DJANGO_VERIFY = {
     "SENDERS": {
         "nowhere": {
@@ -15,5 +13,3 @@ DJANGO_VERIFY = {
     },
     "DISPATCH": env.str("BENCH_DISPATCH", "inline"),
 }
-if env.bool("BENCH_BARE", False):
-    MIDDLEWARE = []

@@ -48,10 +48,11 @@ def _driver(
     if options.database != "sqlite" and not databases.why_no_postgres(options.postgres):
         make = lambda: databases.postgres(options.postgres)  # noqa: E731 - as run.py has it
     url = stack.enter_context(make())
-    serving = servers.serve("ours", url, key=key, workers=1, threads=options.clients, more=more)
+    prepared = servers.prepare("ours", url, key=key)
+    serving = servers.serve(prepared, workers=1, threads=options.clients, more=more)
     server = stack.enter_context(serving)
     if not options.inline:
-        stack.enter_context(servers.deliverer(server, key, more))
+        stack.enter_context(servers.deliverer(prepared, more))
     return stack.enter_context(load.connect(server, options.clients))
 
 

@@ -1,11 +1,8 @@
-"""Two tables: who may call, and what is being verified."""
+"""Two tables: who may call, and what is being verified. Times are seconds, for constant SQL."""
 
 from __future__ import annotations
 
-import uuid
-
 from django.db import models
-from django.utils import timezone
 
 
 class ApiKey(models.Model):
@@ -22,12 +19,15 @@ class ApiKey(models.Model):
 class Verification(models.Model):
     """One number being verified."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
-    to = models.CharField(max_length=16)
+    id = models.CharField(primary_key=True, max_length=32)
+    recipient = models.CharField(max_length=16)
     code_hash = models.CharField(max_length=64)
-    status = models.CharField(max_length=16, default="pending")
-    attempts = models.PositiveSmallIntegerField(default=0)
-    created_at = models.DateTimeField(default=timezone.now)
+    status = models.CharField(max_length=16)
+    attempts = models.SmallIntegerField()
+    created_at = models.BigIntegerField()
+
+    class Meta:
+        db_table = "floor_verification"
 
     def __str__(self) -> str:
-        return str(self.pk)
+        return self.pk

@@ -1,9 +1,0 @@
-"""The floor's WSGI entry point."""
-
-import os
-
-from django.core.wsgi import get_wsgi_application
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.floor.settings")
-
-application = get_wsgi_application()

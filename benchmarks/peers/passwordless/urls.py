@@ -1,0 +1,5 @@
+"""The package's own URLs."""
+
+from django.urls import include, path
+
+urlpatterns = [path("", include("drfpasswordless.urls"))]
