@@ -17,7 +17,9 @@ from django.db.models import (
     Q,
     QuerySet,
     Subquery,
+    Value,
 )
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from django_verify import sids
@@ -89,7 +91,9 @@ def _latest(account: Any, key: Any) -> Q:
     """
     mine = Verification.objects.filter(account_id=account, recipient_key=key)
     newest = Subquery(mine.order_by("-serial").values("serial")[:1])
-    return Q(verifications__recipient_key=key, verifications__serial__gt=newest - HISTORY)
+    # MySQL refuses a difference below zero of columns that are never negative.
+    before = Greatest(newest, Value(HISTORY)) - HISTORY
+    return Q(verifications__recipient_key=key, verifications__serial__gt=before)
 
 
 def _versions(account: Any, credential: Any) -> QuerySet[Account]:
