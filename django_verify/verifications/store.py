@@ -117,8 +117,7 @@ def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> Veri
         row.sealed_code = codes.seal(start.custom_code, bound_to=row.sid, key_id=row.key_id)
     attempt = _complete(start, row, now)
     row.send_log = _sent(attempt)
-    statements.insert(row, using)
-    statements.insert(attempt, using)
+    statements.insert(using, row, attempt)
     if client:
         client.verification = row
         client.save(force_insert=True)
@@ -178,7 +177,7 @@ def _resend(
         return None
     for name, value in changes.items():
         setattr(row, name, value)
-    statements.insert(attempt, queries.database())
+    statements.insert(queries.database(), attempt)
     return attempt
 
 

@@ -36,7 +36,7 @@ def a_verification(service, **values):
 
 def written(service, **values):
     row = a_verification(service, **values)
-    statements.insert(row, "default")
+    statements.insert("default", row)
     return row
 
 
@@ -56,12 +56,12 @@ def test_a_row_comes_back_as_it_was_written():
         VerificationAttempt, account_id=row.account_id, verification_id=row.sid, channel="sms", locale="pt-BR", tags={"ä": "%"},
         trail=[{"sender": "a"}], due_at=NOW,
     )  # fmt: skip
-    statements.insert(attempt, "default")
+    statements.insert("default", attempt)
     assert columns(VerificationAttempt.objects.get()) == columns(attempt)
     again = VerificationAttempt.objects.get()
     again.tags, again.trail = {}, []
     again.sid = sids.attempt()
-    statements.insert(again, "default")
+    statements.insert("default", again)
     stored = VerificationAttempt.objects.get(pk=again.pk)
     assert (stored.tags, stored.trail) == ({}, [])
 
@@ -168,7 +168,7 @@ def test_a_failure_marks_the_transaction_as_the_orm_does(service):
     twin = a_verification(service, sid=row.sid)
     with transaction.atomic():
         with pytest.raises(IntegrityError):
-            statements.insert(twin, "default")
+            statements.insert("default", twin)
         assert connection.needs_rollback
         transaction.set_rollback(False)
         if connection.vendor == "postgresql":
