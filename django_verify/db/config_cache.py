@@ -53,7 +53,9 @@ class Known:
             kept["service_version"] = self.service.version
             kept |= {name: getattr(self.service, name) for name in FLAGS}
         if any(found[name] != value for name, value in kept.items()):
-            forget()
+            _credentials.pop(self.credential.name, None)
+            if self.service is not None:
+                _services.pop(self.service.sid, None)
             raise Outdated
         self.is_confirmed = True
 

@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, models, transaction
-from django.db.models import Expression, Field, Model, QuerySet
+from django.db.models import Expression, F, Field, Model, QuerySet
 from django.db.models.base import ModelState
 from django.db.models.signals import post_init, post_save, pre_init, pre_save
 from django.db.models.sql import UpdateQuery
@@ -176,7 +176,7 @@ class Rows(Generic[Row]):
         return type(self)(self.model, self.db, {**self._conditions, **lookups})
 
     def update(self, **changes: Any) -> int:
-        """Change the rows; return how many they were."""
+        """Change the rows; return how many they were. `count__add=1` adds to what is there."""
         if any(hasattr(value, "resolve_expression") for value in changes.values()):
             return self._query_set().update(**changes)
         # None asks for another comparison, and a list for another number of places.
@@ -221,13 +221,18 @@ def _update(
     opened = {name: Open(f"where {name}", _field(model, name)) for name in where}
     try:
         query: Any = rows.filter(**dict(fixed), **opened).query.chain(UpdateQuery)
-        query.add_update_values(
-            {name: Open(f"set {name}", _field(model, name)) for name in changed}
-        )
+        query.add_update_values(dict(_change(model, name) for name in changed))
         text, params = query.get_compiler(using).as_sql()
     except EmptyResultSet:
         return None
     return _Sql(text, [_stored(model, param) for param in params])
+
+
+def _change(model: type[Model], name: str) -> tuple[str, Any]:
+    """Return a column and its new value."""
+    value = Open(f"set {name}", _field(model, name))
+    column = name.removesuffix("__add")
+    return column, value if column == name else F(column) + value
 
 
 def _stored(model: type[Model], param: Any) -> Any:
@@ -248,6 +253,8 @@ def _field(model: type[Model], lookup: str) -> Field[Any, Any]:
 
 def insert(using: str, *rows: Model) -> None:
     """Write new rows, each as `save(force_insert=True)` does."""
+    if not rows:
+        return
     if any(map(_is_saving_heard, map(type, rows))):
         for row in rows:
             row.save(using=using, force_insert=True)

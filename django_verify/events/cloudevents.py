@@ -18,11 +18,12 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify.db import queries, retry, savepoints
-from django_verify.db.statements import AnyRows
+from django_verify.db import queries, retry, savepoints, statements
+from django_verify.db.statements import AnyRows, Select
 from django_verify.events import outbox
 from django_verify.logs import logger
 from django_verify.models import EventSink, Verification, VerificationAttempt, WebhookDelivery
+from django_verify.models.fields import SidField
 
 FAMILY = "com.twilio.accountsecurity.verify"
 SCHEMAS = "https://events-schemas.twilio.com/AccountSecurity"
@@ -34,6 +35,31 @@ _Status = Verification.Status
 _MESSAGES = frozenset({"sent", "delivered", "undelivered", "failed", "read"})
 # Fixed for good: under another one, an event that is posted again would have a second id.
 _NAMESPACE = uuid.UUID("5d6b5f0e-6b1c-4d0e-9f57-9c1b6a3f0c52")
+
+
+_SINKS = Select(
+    lambda account, service: (
+        EventSink.objects.filter(
+            Q(service__isnull=True) | Q(service_id=service),
+            account_id=account,
+            status=EventSink.Status.ENABLED,
+        )
+        .order_by()
+        .values_list("sid")
+    ),
+    account=SidField("AC"),
+    service=SidField("VA"),
+)
+# What an event shows of an attempt.
+_SHOWN = ("sid", "date_created", "channel", "locale", "tags", "custom_friendly_name")
+_ATTEMPTS = Select(
+    lambda verification: (
+        VerificationAttempt.objects.filter(verification_id=verification)
+        .order_by("sid")
+        .values_list(*_SHOWN)
+    ),
+    verification=SidField("VE"),
+)
 
 
 def started(row: Verification, attempt: VerificationAttempt) -> None:
@@ -104,8 +130,11 @@ def _record_status(
     if not sinks:
         return
     if not attempts:
-        sent = VerificationAttempt.objects.using(queries.database()).filter(verification=row)
-        attempts = list(sent.order_by("sid"))
+        using = queries.database()
+        attempts = [
+            statements.loaded(VerificationAttempt, using, dict(zip(_SHOWN, columns, strict=True)))
+            for columns in _ATTEMPTS.rows(using, verification=row.sid)
+        ]
     checked = [{"time": _time(now), "status": result}] if result else []
     data = _facts(row, status, attempts, now)
     data["check_attempts"] = {"count": checks, "attempts": checked}
@@ -189,13 +218,8 @@ def _path(row: Verification) -> str:
 
 
 def _sinks(row: Verification) -> list[str]:
-    mine = Q(service__isnull=True)
-    if row.service_id:
-        mine |= Q(service_id=row.service_id)
-    enabled = EventSink.objects.using(queries.database()).filter(
-        mine, account_id=row.account_id, status=EventSink.Status.ENABLED
-    )
-    return list(enabled.order_by().values_list("sid", flat=True))
+    found = _SINKS.rows(queries.database(), account=row.account_id, service=row.service_id)
+    return [sid for (sid,) in found]
 
 
 def _event(
@@ -220,7 +244,8 @@ def _event(
 
 def _enqueue(sinks: Sequence[str], event: dict[str, Any], due_at: dt.datetime) -> None:
     outbox.enqueue(
-        WebhookDelivery(
+        statements.new(
+            WebhookDelivery,
             sink_id=sid,
             event_id=uuid.UUID(event["id"]),
             event_type=event["type"],

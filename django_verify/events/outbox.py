@@ -22,7 +22,7 @@ from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from django_verify import signals
-from django_verify.db import leases, reconnect, retry
+from django_verify.db import leases, reconnect, retry, statements
 from django_verify.events import post, signatures
 from django_verify.logs import logger
 from django_verify.models import Challenge, EventSink, Factor, Webhook, WebhookDelivery
@@ -93,8 +93,7 @@ def record(service_sid: str, event_type: str, params: Mapping[str, str]) -> int:
 def enqueue(deliveries: Iterable[WebhookDelivery]) -> int:
     """Write deliveries, for `deliver_due` to find once they are committed; return how many."""
     rows = list(deliveries)
-    if rows:
-        WebhookDelivery.objects.using(router.db_for_write(WebhookDelivery)).bulk_create(rows)
+    statements.insert(router.db_for_write(WebhookDelivery), *rows)
     return len(rows)
 
 

@@ -10,17 +10,18 @@ import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from django.db import IntegrityError, router, transaction
-from django.db.models import Case, F, IntegerField, Model, Q, QuerySet, When
+from django.db.models import Case, CharField, F, IntegerField, Model, Q, QuerySet, When
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf
 from django_verify.crypto import codes
 from django_verify.db import reconnect, savepoints
+from django_verify.db.statements import Rows, Select
 from django_verify.exceptions import (
     InvalidParameter,
     ServiceUnavailable,
@@ -29,6 +30,7 @@ from django_verify.exceptions import (
 )
 from django_verify.logs import logger
 from django_verify.models import BucketCount, RateLimit, StatusReadCount, VerifyService
+from django_verify.models.fields import SidField
 from django_verify.models.services import UNIQUE_NAME
 from django_verify.net import times
 
@@ -101,9 +103,9 @@ def meters(service: VerifyService, rate_limits: Mapping[str, Any] | None) -> lis
     if not rate_limits:
         return []
     values = _read(rate_limits)
-    limits = RateLimit.objects.filter(service_id=service.sid, unique_name__in=list(values))
-    columns = ("unique_name", "buckets__sid", "buckets__max", "buckets__interval")
-    rows = list(limits.order_by().values_list(*columns))
+    named = {f"name{number}": name for number, name in enumerate(values)}
+    using = router.db_for_read(RateLimit)
+    rows = _limits(len(values)).rows(using, service=service.sid, **named)
     known = {row[0] for row in rows}
     for name in values:
         # Compared here as well: some databases take upper for lower case.
@@ -116,6 +118,35 @@ def meters(service: VerifyService, rate_limits: Mapping[str, Any] | None) -> lis
         for name, sid, most, interval in rows
         if sid is not None and name in values
     ]
+
+
+@cache
+def _limits(count: int) -> Select:
+    """Return the query of so many limits of a service, each with its buckets."""
+    columns = ("unique_name", "buckets__sid", "buckets__max", "buckets__interval")
+    names = {f"name{number}": CharField() for number in range(count)}
+    return Select(
+        lambda service, **names: (
+            RateLimit.objects.filter(service_id=service, unique_name__in=list(names.values()))
+            .order_by()
+            .values_list(*columns)
+        ),
+        service=SidField("VA"),
+        **names,
+    )
+
+
+@cache
+def _counts(count: int) -> Select:
+    """Return the query of so many windows' counts."""
+    return Select(
+        lambda **keys: (
+            BucketCount.objects.filter(key__in=list(keys.values()))
+            .order_by()
+            .values_list("key", "count")
+        ),
+        **{f"key{number}": CharField() for number in range(count)},
+    )
 
 
 def consume(metered: Sequence[Meter]) -> None:
@@ -225,8 +256,8 @@ def _consume_in_database(windows: list[Window]) -> list[Window]:
     """
     rows = _rows(BucketCount)
     for _ in range(MAX_TRIES):
-        found = rows.filter(key__in=[window.key for window in windows])
-        counts: dict[str, int] = dict(found.values_list("key", "count"))
+        keys = {f"key{number}": window.key for number, window in enumerate(windows)}
+        counts: dict[str, int] = dict(_counts(len(keys)).rows(rows.db, **keys))
         # A flood ends at this read, without a row that is written or locked.
         full = [window for window in windows if counts.get(window.key, 0) >= window.max]
         if full:
@@ -246,15 +277,15 @@ def _consume_in_database(windows: list[Window]) -> list[Window]:
 
 
 def _count_all(windows: list[Window]) -> bool:
-    rows = _rows(BucketCount)
-    with savepoints.atomic(rows.db):
+    using = router.db_for_write(BucketCount)
+    with savepoints.atomic(using):
         for window in windows:
             # The statement that counts also compares, so that two starts never share the last
             # place.
-            room = rows.filter(key=window.key, count__lt=window.max)
-            if not room.update(count=F("count") + 1):
+            room = Rows(BucketCount, using, {"key": window.key, "count__lt": window.max})
+            if not room.update(count__add=1):
                 # The windows before this one have counted a start that is refused.
-                transaction.set_rollback(True, using=rows.db)
+                transaction.set_rollback(True, using=using)
                 return False
     return True
 

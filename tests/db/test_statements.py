@@ -110,8 +110,10 @@ def test_a_change_may_be_anything_that_a_column_holds():
     mine = Rows(Verification, "default", {"pk": row.pk})
     assert mine.update(lookup={}, amount=None) == 1
     assert mine.update(checks=F("checks") + 3) == 1
+    assert mine.update(checks__add=2, sends__add=1, country="AT") == 1
+    assert mine.filter(checks__lt=5).update(checks__add=2) == 0
     row.refresh_from_db()
-    assert (row.lookup, row.amount, row.checks) == ({}, None, 3)
+    assert (row.lookup, row.amount, row.checks, row.sends) == ({}, None, 5, 2)
 
 
 def test_its_sql_is_made_once():
