@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from django.db import router
 from django.db.models import (
     CharField,
-    DateTimeField,
     Exists,
     FilteredRelation,
     Model,
@@ -138,31 +137,22 @@ _START = Select(
     **_FIELDS,
 )
 _AT_CHECK = ("version", "key_version")
+# No column of another index is compared here: without statistics, PostgreSQL would rather go
+# through all verifications of the service, or all that have not expired.
 _CHECK = Select(
-    lambda account, credential, service, key, now: _joined(
+    lambda account, credential, key: _joined(
         _versions(account, credential),
         _AT_CHECK,
-        _latest(account, key)
-        & Q(
-            verifications__service_id=service,
-            verifications__client="",
-            verifications__status__in=_LIVE,
-            verifications__expires_at__gt=now,
-        ),
+        _latest(account, key) & Q(verifications__client="", verifications__status__in=_LIVE),
     ),
-    service=SidField("VA"),
-    now=DateTimeField(),
     **_FIELDS,
 )
 _CHECK_BY_SID = Select(
-    lambda account, credential, service, sid: _joined(
-        _versions(account, credential),
-        _AT_CHECK,
-        Q(verifications__sid=sid, verifications__service_id=service),
+    lambda account, credential, sid: _joined(
+        _versions(account, credential), _AT_CHECK, Q(verifications__sid=sid)
     ),
     account=SidField("AC"),
     credential=SidField("SK"),
-    service=SidField("VA"),
     sid=SidField("VE"),
 )
 
@@ -255,7 +245,7 @@ def at_start(of: VerifyService, key: str, known: Known | None = None) -> Recent:
 
     What the request goes by is compared on the way. Raises Outdated.
     """
-    facts, rows = _found(_START, _AT_START, of, known, key=key)
+    facts, rows = _found(_START, _AT_START, of, known, key=key, service=of.sid)
     has_older = bool(rows) and rows[0].serial > HISTORY
     return Recent(rows, has_older, bool(facts["has_clients"]))
 
@@ -265,12 +255,15 @@ def at_check(of: VerifyService, key: str, known: Known | None = None) -> list[Ve
 
     What the request goes by is compared on the way. Raises Outdated.
     """
-    return _found(_CHECK, _AT_CHECK, of, known, key=key, now=timezone.now())[1]
+    now = timezone.now()
+    rows = _found(_CHECK, _AT_CHECK, of, known, key=key)[1]
+    return [row for row in rows if row.service_id == of.sid and not row.is_over(now)]
 
 
 def verification(sid: str, of: VerifyService, known: Known | None = None) -> list[Verification]:
     """Return the verification of a service that has this SID. Raises Outdated, as `at_check`."""
-    return _found(_CHECK_BY_SID, _AT_CHECK, of, known, sid=sid)[1]
+    rows = _found(_CHECK_BY_SID, _AT_CHECK, of, known, sid=sid)[1]
+    return [row for row in rows if row.service_id == of.sid]
 
 
 def _found(
@@ -278,7 +271,7 @@ def _found(
 ) -> tuple[dict[str, Any], list[Verification]]:
     using, width = database(), len(names)
     name = known.credential.name if known else ""
-    rows = select.rows(using, account=of.account_id, credential=name, service=of.sid, **values)
+    rows = select.rows(using, account=of.account_id, credential=name, **values)
     facts = dict(zip(names, rows[0] if rows else [None] * width, strict=False))
     if known is not None:
         known.confirm(facts)
