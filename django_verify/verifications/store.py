@@ -54,7 +54,7 @@ def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> V
     for number in range(MAX_TRIES):
         now = timezone.now()
         # Without the comparison: what the request went by was right when it was let in.
-        past = read(start) if number else past
+        past = read(start) if number or past.is_outdated(now) else past
         live = next((r for r in past.rows if start.is_about(r) and is_live(r, now)), None)
         if live is not None:
             _refuse_exhausted(live, now)
