@@ -14,6 +14,7 @@ from django.contrib.auth import get_user_model
 from django.core import serializers
 from django.db import connection
 from django.test import Client
+from django.urls import resolve
 from django.views.debug import ExceptionReporter
 
 from django_verify import signals, verifications
@@ -206,6 +207,24 @@ def test_a_refusal_does_not_log_the_number_in_its_path(account, service, everyth
         assert api.post(f"Services/{service.sid}/Verifications/{to}", {"Status": "x"}).status == 400
     assert PHONE not in everything_logged.getvalue()
     assert "someone@" not in everything_logged.getvalue()
+
+
+@pytest.mark.parametrize("resource", ["Verifications", "VerificationCheck", "RateLimits"])
+@pytest.mark.parametrize("authorization", ["", "Basic eDp5"])
+def test_error_mail_of_the_host_shows_no_parameters(service, rf, resource, authorization):
+    """A middleware may fail after the answer, with a body that nobody has read yet."""
+    request = rf.post(
+        f"/v2/Services/{service.sid}/{resource}",
+        {"To": PHONE, "Code": PLANTED},
+        headers={"authorization": authorization},
+    )
+    view, _, kwargs = resolve(request.path)
+    assert view(request, **kwargs).status_code == 401
+    error = ZeroDivisionError()
+    text = ExceptionReporter(request, type(error), error, None).get_traceback_text()
+    assert "Code" in text
+    assert PHONE not in text
+    assert PLANTED not in text
 
 
 @pytest.mark.parametrize("place", ["_to_check", "write"])

@@ -171,7 +171,8 @@ class Rows(Generic[Row]):
 
     def filter(self, *conditions: Any, **lookups: Any) -> Self | QuerySet[Row]:
         """Return the rows for which these conditions hold as well."""
-        if conditions:
+        # A second condition on a column is one more, and takes no place of the first.
+        if conditions or lookups.keys() & self._conditions:
             return self._query_set().filter(*conditions, **lookups)
         return type(self)(self.model, self.db, {**self._conditions, **lookups})
 

@@ -114,7 +114,7 @@ class Migration(migrations.Migration):
             name='Account',
             fields=[
                 ('sid', django_verify.models.fields.SidField('AC', default=functools.partial(django_verify.sids.new, *('AC',), **{}), editable=False, primary_key=True, serialize=False, verbose_name='SID')),
-                ('version', models.BigIntegerField(default=django_verify.models.versions.new_version, editable=False)),
+                ('version', models.BigIntegerField(default=django_verify.models.versions.new_version, editable=False, serialize=False)),
                 ('friendly_name', models.CharField(max_length=64, verbose_name='friendly name')),
                 ('auth_token_hash', models.CharField(editable=False, max_length=90)),
                 ('is_active', models.BooleanField(default=True, help_text='Requests of an inactive account answer 401.', verbose_name='active')),
@@ -216,7 +216,7 @@ class Migration(migrations.Migration):
             name='ApiKey',
             fields=[
                 ('sid', django_verify.models.fields.SidField('SK', default=functools.partial(django_verify.sids.new, *('SK',), **{}), editable=False, primary_key=True, serialize=False, verbose_name='SID')),
-                ('version', models.BigIntegerField(default=django_verify.models.versions.new_version, editable=False)),
+                ('version', models.BigIntegerField(default=django_verify.models.versions.new_version, editable=False, serialize=False)),
                 ('friendly_name', models.CharField(max_length=64, verbose_name='friendly name')),
                 ('secret_hash', models.CharField(editable=False, max_length=90)),
                 ('is_active', models.BooleanField(default=True, help_text='Untick to revoke the key at once.', verbose_name='active')),
@@ -389,7 +389,7 @@ class Migration(migrations.Migration):
             name='VerifyService',
             fields=[
                 ('sid', django_verify.models.fields.SidField('VA', default=functools.partial(django_verify.sids.new, *('VA',), **{}), editable=False, primary_key=True, serialize=False, verbose_name='SID')),
-                ('version', models.BigIntegerField(default=django_verify.models.versions.new_version, editable=False)),
+                ('version', models.BigIntegerField(default=django_verify.models.versions.new_version, editable=False, serialize=False)),
                 ('friendly_name', models.CharField(help_text='The brand that people read in the message. At most 30 characters.', max_length=30, validators=[django_verify.models.services.validate_friendly_name], verbose_name='friendly name')),
                 ('code_length', models.PositiveSmallIntegerField(default=6, help_text='4–10 digits. Codes of 4 or 5 digits leave a recipient 5 guesses a day, and apps and pages get longer ones then.', validators=[django.core.validators.MinValueValidator(4), django.core.validators.MaxValueValidator(10)], verbose_name='code length')),
                 ('channels', models.JSONField(default=django_verify.models.services.default_channels, verbose_name='channels')),

@@ -43,7 +43,8 @@ class Versioned(models.Model):
     it, too.
     """
 
-    version = models.BigIntegerField(default=new_version, editable=False)
+    # No part of a dump: one that is loaded again, perhaps after it was edited, is a change.
+    version = models.BigIntegerField(default=new_version, editable=False, serialize=False)
 
     objects = VersionedQuerySet.as_manager()
 
@@ -65,6 +66,13 @@ class Versioned(models.Model):
         columns["_is_frozen"] = True
         return self
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy of its own is made of, as `copy` and `pickle` do: open to changes."""
+        state: dict[str, Any] = super().__getstate__()
+        if state.pop("_is_frozen", False):
+            state.update({name: _thawed(value) for name, value in state.items()})
+        return state
+
     def __setattr__(self, name: str, value: object) -> None:
         if "_is_frozen" in self.__dict__:
             msg = (
@@ -73,6 +81,13 @@ class Versioned(models.Model):
             )
             raise TypeError(msg)
         super().__setattr__(name, value)
+
+
+def _thawed(value: Any) -> Any:
+    """Return a JSON value as it was before it was closed."""
+    if isinstance(value, MappingProxyType):
+        return {name: _thawed(member) for name, member in value.items()}
+    return list(map(_thawed, value)) if isinstance(value, tuple) else value
 
 
 def _frozen(value: Any) -> Any:

@@ -71,13 +71,26 @@ class History:
     The first `newest` of the `rows` have no gap; None: none has. Those below them count for the
     day, or may have been guessed at after an approval. `before` has the charges of all that are
     below them, in `rows` or not, where no approval is among the first. `has_clients` is whether the
-    account has a service that is open to callers without credentials.
+    account has a service that is open to callers without credentials. The rows are as they were
+    at `read_at`, or a little later.
     """
 
     rows: list[Verification]
     newest: int | None = None
     before: Sequence[Charge] = ()
     has_clients: bool = True
+    read_at: dt.datetime | None = None
+
+    def is_outdated(self, now: dt.datetime) -> bool:
+        """Whether a row has run out since it was read.
+
+        While it is live it counts with all its guesses, and then with those that were made: how
+        many there were at its end is not known.
+        """
+        return self.read_at is not None and any(
+            row.status == _Status.PENDING and self.read_at < row.expires_at <= now
+            for row in self.rows
+        )
 
     def without(self, sid: str) -> History:
         """Return the history as if one of its rows were not there."""
@@ -112,7 +125,7 @@ def history(
     """
     rows, has_older, has_clients = queries.at_start(service, key, known)
     if not has_older:
-        return History(rows, has_clients=has_clients)
+        return History(rows, has_clients=has_clients, read_at=now)
     everything = queries.verifications().filter(account_id=service.account_id, recipient_key=key)
     below = everything.filter(serial__lt=rows[-1].serial)
     approved = next((row for row in rows if _is_proof(row)), None)
@@ -122,8 +135,8 @@ def history(
     if rows[-1].sent_at > since - _LONGEST_LIFETIME:
         newest = len(rows)
         rows += below.filter(expires_at__gt=since).order_by("-serial")
-        return History(rows, newest, before, has_clients)
-    return History(rows, len(rows), before, has_clients)
+        return History(rows, newest, before, has_clients, now)
+    return History(rows, len(rows), before, has_clients, now)
 
 
 def reserve(

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django_verify import delivery, exceptions, retention, sids, signals
 from django_verify.crypto import codes
 from django_verify.db import queries, retry, savepoints, statements
+from django_verify.db.config_cache import Known
 from django_verify.db.statements import AnyRows
 from django_verify.events import cloudevents
 from django_verify.exceptions import NotFound
@@ -33,9 +34,11 @@ _Status = Verification.Status
 _TEST = VerificationAttempt.Withheld.TEST
 
 
-def read(start: Start) -> History:
-    """Return the recipient's verifications, on which its budget and a resend depend."""
-    known = start.request.known
+def read(start: Start, known: Known | None = None) -> History:
+    """Return the recipient's verifications, on which its budget and a resend depend.
+
+    What the request goes by is compared on the way. Raises Outdated.
+    """
     return guess_budget.history(start.service, start.recipient.key, timezone.now(), known)
 
 
@@ -50,7 +53,8 @@ def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> V
     using, seen = queries.database(), None
     for number in range(MAX_TRIES):
         now = timezone.now()
-        past = read(start) if number else past
+        # Without the comparison: what the request went by was right when it was let in.
+        past = read(start) if number or past.is_outdated(now) else past
         live = next((r for r in past.rows if start.is_about(r) and is_live(r, now)), None)
         if live is not None:
             _refuse_exhausted(live, now)

@@ -74,7 +74,7 @@ def start(
     # From what costs nothing to what costs money: the host's word, the limits, the look-up. A start
     # that one of them refuses has used nothing of those behind it.
     asked_at = request.asked_at or timezone.now()
-    past = store.read(accepted)
+    past = store.read(accepted, request.known)
     _ask_host(accepted)
     if metered:
         counters.consume(metered)

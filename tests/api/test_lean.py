@@ -12,12 +12,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 
-from django_verify import signals
+from django_verify import signals, verifications
 from django_verify.api import urls, wire
 from django_verify.api.lean import LeanCreate
 from django_verify.api.resource import Resource
 from django_verify.db import config_cache
-from django_verify.models import Account, ApiKey, VerifyService
+from django_verify.models import Account, ApiKey, SenderState, VerifyService
 from tests.conftest import OTHER_PHONE, PHONE, Api, code_in, make_key, make_service, wrong
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -239,6 +239,21 @@ def test_a_service_that_was_changed_counts_at_once(api, known, service, outbox):
     assert start(PHONE).status == 201
     service.delete()
     assert start(PHONE).status == 404
+
+
+def test_a_change_while_a_start_is_on_its_way_ends_none(api, known, account, service):
+    """What it went by was right when it was let in; a lost race must not ask again."""
+    other = make_service(account)
+
+    def meanwhile(**_):
+        signals.verification_starting.disconnect(dispatch_uid="host")
+        verifications.start(other, PHONE)
+        SenderState.objects.create(alias="a", failures=1)
+        VerifyService.objects.update(code_length=8)
+
+    signals.verification_starting.connect(meanwhile, weak=False, dispatch_uid="host")
+    assert api.post(path(service), {"To": PHONE, "Channel": "sms"}).status == 201
+    assert service.verifications.filter(to=PHONE).count() == 1
 
 
 def test_a_service_of_another_account_is_absent(api, known, account):

@@ -116,6 +116,13 @@ def test_a_change_may_be_anything_that_a_column_holds():
     assert (row.lookup, row.amount, row.checks, row.sends) == ({}, None, 5, 2)
 
 
+def test_a_second_condition_on_a_column_is_one_more():
+    row = written(make_service())
+    rows = Rows(Verification, "default", {"pk": row.pk, "status": "pending"})
+    assert rows.filter(status="approved").update(checks=1) == 0
+    assert rows.filter(status="pending").update(checks=1) == 1
+
+
 def test_its_sql_is_made_once():
     rows = [Rows(Verification, "default", {"pk": f"VE{n:032x}"}) for n in range(3)]
     statements._update.cache_clear()

@@ -1,6 +1,10 @@
 """Every way of writing a row that processes keep copies of gives it another version."""
 
+import copy
+import pickle
+
 import pytest
+from django.core import serializers
 from django.db import connection
 
 from django_verify.models import Account, ApiKey, VerifyService
@@ -50,9 +54,15 @@ def delete_and_make_again(row):
     copy.save(force_insert=True)
 
 
+def load_a_dump(row):
+    """As `loaddata` does, from a dump that somebody may have edited."""
+    (loaded,) = serializers.deserialize("json", serializers.serialize("json", [row]))
+    loaded.save()
+
+
 WAYS = [
     save, save_a_field, update, update_by_the_base_manager, bulk_update, bulk_create,
-    update_or_create, delete_and_make_again,
+    update_or_create, delete_and_make_again, load_a_dump,
 ]  # fmt: skip
 
 
@@ -96,6 +106,27 @@ def test_a_copy_is_closed_to_changes():
     with pytest.raises(TypeError, match=r"VerifyService\.objects\.get\(pk='VA"):
         copy.friendly_name = "Other"
     assert VerifyService.objects.get(pk=copy.pk).code_length == 6
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, lambda row: pickle.loads(pickle.dumps(row))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_whoever_copies_it_has_an_own_one(copied):
+    """A receiver of the host's may put a verification, and with it its service, into a queue."""
+    make_service(senders={"sms": ["a"], "email": []}, channels=["sms"])
+    kept = VerifyService.objects.get().frozen()
+    own = copied(kept)
+    own.senders["sms"].append("b")
+    own.channels.append("call")
+    own.friendly_name = "Other"
+    own.save()
+    found = VerifyService.objects.get()
+    assert (found.senders, found.channels) == ({"sms": ["a", "b"], "email": []}, ["sms", "call"])
+    assert (dict(kept.senders), kept.channels) == ({"sms": ("a",), "email": ()}, ("sms",))
+    with pytest.raises(TypeError):
+        kept.friendly_name = "Other"
 
 
 def test_a_row_that_was_not_frozen_is_as_ever():

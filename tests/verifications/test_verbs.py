@@ -903,6 +903,26 @@ def test_starts_of_two_services_take_turns(account, outbox, monkeypatch):
     assert len(outbox) == 2
 
 
+def test_guesses_at_a_verification_that_runs_out_meanwhile_are_counted(account, outbox, clock):
+    """Between a start's look at the recipient and its write are the host, limits and look-ups."""
+    one, two = make_service(account), make_service(account)
+    for _ in range(3):
+        verifications.start(one, PHONE)
+        guess(one, code_in(outbox[-1]), 5)
+        verifications.cancel(one, PHONE)
+    verifications.start(one, PHONE)
+    clock.shift(599)
+
+    def use_up(**_):
+        signals.verification_starting.disconnect(dispatch_uid="host")
+        guess(one, code_in(outbox[-1]), 5)
+        clock.shift(2)
+
+    signals.verification_starting.connect(use_up, weak=False, dispatch_uid="host")
+    with pytest.raises(exceptions.MaxSendsReached):
+        verifications.start(two, PHONE)
+
+
 def test_a_service_deleted_meanwhile(service, outbox, monkeypatch):
     after_first_read(monkeypatch, VerifyService.objects.filter(sid=service.sid).delete)
     with pytest.raises(exceptions.NotFound):
