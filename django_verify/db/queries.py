@@ -215,7 +215,10 @@ def of_recipient(of: VerifyService, key: str) -> list[Verification]:
 
 
 def live_of_recipient(of: VerifyService, key: str) -> list[Verification]:
-    """Return those of a recipient, of no client's own, that may still be checked, newest first."""
+    """Return those of a recipient, of no client's own, that may still be checked, newest first.
+
+    They are no more than a recipient's starts of a day.
+    """
     rows = verifications().filter(
         account_id=of.account_id,
         recipient_key=key,
@@ -224,7 +227,7 @@ def live_of_recipient(of: VerifyService, key: str) -> list[Verification]:
         expires_at__gt=timezone.now(),
         client="",
     )
-    return list(rows.order_by("-serial")[:HISTORY])
+    return list(rows.order_by("-serial"))
 
 
 def unchanged(**conditions: Any) -> Rows[Verification]:

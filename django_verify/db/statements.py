@@ -292,7 +292,10 @@ def _execute(using: str, *statements: tuple[_Sql, Mapping[str, Any]]) -> int:
 def loaded(model: type[Row], using: str, columns: Mapping[str, Any]) -> Row:
     """Return a row that was read; a column that was not is read when it is asked for."""
     if _has_receivers(model):
-        return model.from_db(using, list(columns), list(columns.values()))
+        fields = model._meta.concrete_fields  # noqa: SLF001 - a documented API
+        # Django takes the values in the order of the fields, whatever the names say.
+        names = [field.attname for field in fields if field.attname in columns]
+        return model.from_db(using, names, [columns[name] for name in names])
     row = _made(model, columns)
     row._state.adding, row._state.db = False, using  # noqa: SLF001
     return row

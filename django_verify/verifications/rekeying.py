@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db import IntegrityError
-from django.db.models import CharField, Max
+from django.db.models import CharField
 from django.db.models.functions import Cast
 
 from django_verify.contact import emails, phones
@@ -46,8 +46,8 @@ def verifications(after: str = "", *, batch: int = 1000) -> Iterator[tuple[str, 
 def _move(account_sid: str, old: str, new: str) -> int:
     """Give a recipient's verifications their new key, in the order in which they were started.
 
-    Where two spellings become one, both histories are numbered anew, above all that is there: a
-    start at the same moment takes a number as well, and one of the two reads again.
+    Where two spellings become one, both histories are numbered anew, from the next number that a
+    start would take: one at the same moment takes the same, and one of the two reads again.
     """
     columns = ("sid", "to", "recipient_key", "serial", "date_created")
     mine = queries.verifications().filter(account_id=account_sid).only(*columns)
@@ -57,8 +57,7 @@ def _move(account_sid: str, old: str, new: str) -> int:
         if not going:
             return 0
         staying = list(mine.filter(recipient_key=new))
-        both = mine.filter(recipient_key__in=(old, new))
-        serial = both.aggregate(last=Max("serial"))["last"] or 0
+        serial = max((row.serial for row in staying), default=0)
         for row in sorted([*going, *staying], key=_started):
             serial += 1
             unchanged = mine.filter(sid=row.sid, recipient_key=row.recipient_key, serial=row.serial)

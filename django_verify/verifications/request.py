@@ -17,7 +17,7 @@ from django_verify import delivery, exceptions, senders, sids
 from django_verify.contact import emails, phones
 from django_verify.crypto import codes
 from django_verify.db import statements
-from django_verify.db.config_cache import Known
+from django_verify.db.config_cache import Known, Outdated
 from django_verify.exceptions import InvalidParameter
 from django_verify.limits.counters import Meter
 from django_verify.messages import channels, compose, locales, templates
@@ -301,13 +301,18 @@ def _wishes(request: StartRequest) -> list[str]:
 
 
 def _chosen(service: VerifyService, request: StartRequest, wishes: list[str]) -> Channel:
-    """Return the channel to use; `auto` takes the first that fits and is likely to arrive."""
+    """Return the channel to use; `auto` takes the first that fits and is likely to arrive.
+
+    Raises Outdated where a provider would have to be asked for a caller known from memory only.
+    """
     if request.channel != "auto" or not wishes:
         row = channels.get(request.channel)
         if request.channel != "auto":
             return row
     recipient = channels.get("sms").parse(request.to)
     for name in wishes or AUTO:
+        if name == "sna" and request.known is not None and sna.configured():
+            raise Outdated  # a provider may ask the carrier, and copies are not confirmed yet
         if _fits(request, name) and _is_usable(service, name, recipient, request.device_ip):
             return channels.get(name)
     raise exceptions.NoUsableChannel

@@ -18,6 +18,7 @@ from django_verify.api.lean import LeanCreate
 from django_verify.api.resource import Resource
 from django_verify.db import config_cache
 from django_verify.models import Account, ApiKey, SenderState, VerifyService
+from django_verify.verifications import sna
 from tests.conftest import OTHER_PHONE, PHONE, Api, code_in, make_key, make_service, wrong
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -329,3 +330,29 @@ def test_a_faulty_text_is_explained_by_its_field(api, known, service):
     answer = api.post(path(service), {"To": PHONE, "Channel": "sms", "Locale": "x" * 257})
     assert (answer.status, answer.data["code"]) == (400, 60200)
     assert "Locale" in answer.data["message"]
+
+
+class Asked(sna.Provider):
+    """A provider of silent network authentication that asks its carrier at once."""
+
+    numbers: list = []
+
+    def supports(self, number, device_ip):
+        self.numbers.append(number)
+        return False
+
+
+def test_no_carrier_is_asked_for_a_revoked_key(service, settings):
+    settings.DJANGO_VERIFY = {
+        **settings.DJANGO_VERIFY,
+        "SNA": {"BACKEND": f"{__name__}.Asked"},
+    }
+    key = make_key(service.account)
+    api = Api(key.sid, key.secret)
+    form = {"To": PHONE, "Channel": "auto", "DeviceIp": "203.0.113.9"}
+    assert api.post(path(service), form).status == 201
+    assert api.post(path(service), form).status == 201
+    assert Asked.numbers == [PHONE, PHONE]
+    ApiKey.objects.update(is_active=False)
+    assert api.post(path(service), form).status == 401
+    assert Asked.numbers == [PHONE, PHONE]

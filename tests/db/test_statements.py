@@ -172,6 +172,25 @@ def test_a_host_hears_of_what_it_listens_to(service, signal):
     assert columns(Verification.objects.get()) == columns(row)
 
 
+@pytest.mark.parametrize("signal", [pre_init, post_init], ids=["pre_init", "post_init"])
+def test_columns_come_in_any_order_where_a_host_listens(service, signal):
+    row = written(service, amount="1", payee="Acme")
+    names = ("payee", "sid", "amount", "to", "status")
+    signal.connect(heard_by_host, sender=Verification)
+    try:
+        part = statements.loaded(Verification, "default", {n: getattr(row, n) for n in names})
+    finally:
+        signal.disconnect(heard_by_host, sender=Verification)
+    assert {name: vars(part)[name] for name in names} == {
+        name: getattr(row, name) for name in names
+    }
+    assert part.recipient_key == PHONE
+
+
+def heard_by_host(**_):
+    """A receiver that does nothing."""
+
+
 def test_a_failure_marks_the_transaction_as_the_orm_does(service):
     row = written(service)
     twin = a_verification(service, sid=row.sid)

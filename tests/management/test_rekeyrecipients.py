@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from django_verify import verifications
+from django_verify import exceptions, signals, verifications
 from django_verify.models import SafeListNumber, TestNumber, Verification
 from django_verify.users import verified_phones
 from django_verify.users.models import VerifiedPhone
@@ -99,6 +99,23 @@ def test_a_start_in_the_middle_loses_nothing(outbox, monkeypatch):
     found = Verification.objects.filter(recipient_key=NEW)
     assert found.count() == 3
     assert len(set(found.values_list("serial", flat=True))) == 3
+
+
+@pytest.mark.parametrize("has_some", [True, False])
+def test_a_start_that_has_read_before_counts_what_has_moved(has_some):
+    service = make_service()
+    if has_some:
+        started(service, NEW)
+    for _ in range(4):
+        before(verifications.start(make_service(service.account), NEW))
+
+    def move(**_):
+        signals.verification_starting.disconnect(dispatch_uid="host")
+        rekey()
+
+    signals.verification_starting.connect(move, weak=False, dispatch_uid="host")
+    with pytest.raises(exceptions.MaxSendsReached):
+        verifications.start(service, NEW)
 
 
 def test_mailboxes_move_too(outbox):

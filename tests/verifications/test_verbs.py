@@ -543,6 +543,16 @@ def test_a_live_verification_behind_many_newer_rows(service, outbox):
     assert verifications.check(service, codes.reveal(first), to="a+1@example.com").valid
 
 
+def test_each_of_many_payments_can_be_checked(account, outbox):
+    """As many are live at once as a recipient has starts in a day."""
+    service = make_service(account, psd2_enabled=True, code_length=10)
+    payments = [{"amount": str(n), "payee": "Acme"} for n in range(2 * queries.HISTORY + 5)]
+    for payment in payments:
+        verifications.start(service, PHONE, **payment)
+    code = code_in(outbox[0])
+    assert verifications.check(service, code, to=PHONE, **payments[0]).valid
+
+
 def test_a_start_that_was_overtaken_sends_nothing(service, outbox, clock):
     asked_at = dt.datetime.now(dt.UTC)
     clock.shift(0.01)
