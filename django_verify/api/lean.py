@@ -64,7 +64,10 @@ class LeanCreate(Create, ServiceResource):
             self.known = None
         chunked.receive(self.request)
         self.admit(auth.caller(header))
-        return self.perform_create(**self.read(self.parameters))
+        made = self.perform_create(**self.read(self.parameters))
+        if self.caller.credential is not None:
+            config_cache.remember(self.caller.credential)
+        return made
 
     @cached_property
     def _body(self) -> tuple[Values, Exception | None]:

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from django_verify.db import config_cache
 from django_verify.models import Bucket, RateLimit
 from tests.conftest import (
     OTHER_PHONE,
@@ -75,6 +76,17 @@ def test_check(api, service, statements, outbox, by):
         assert made == (["SELECT", "UPDATE"], 0)
     right = ["SELECT", "UPDATE", "UPDATE"]
     assert statements(lambda: api.post(path, {**target, "Code": code})) == (right, 0)
+
+
+def test_a_process_that_only_checks_learns_its_callers(api, service, statements, outbox):
+    api.post(f"Services/{service.sid}/Verifications", {"To": PHONE, "Channel": "sms"})
+    config_cache.forget()
+    path, code = f"Services/{service.sid}/VerificationCheck", code_in(outbox[0])
+    first, second = (
+        statements(lambda n=n: api.post(path, {"To": PHONE, "Code": wrong(code, n)}))[0]
+        for n in (1, 2)
+    )
+    assert (first, second) == (["SELECT", "SELECT", "UPDATE"], ["SELECT", "UPDATE"])
 
 
 def test_the_fifth_wrong_check_costs_no_more(api, service, statements, outbox):
