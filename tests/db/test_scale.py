@@ -23,9 +23,7 @@ from django_verify.crypto import codes
 from django_verify.delivery import attempts, reports
 from django_verify.events import outbox
 from django_verify.factors import notifications
-from django_verify.limits import counters
 from django_verify.models import Challenge, Verification, VerificationAttempt
-from django_verify.proofs import device_keys, single_use
 from django_verify.senders import Report
 from tests.conftest import OTHER_PHONE, PHONE, Api, wrong
 
@@ -165,11 +163,7 @@ def of_the_workers():
         "messages due": attempts.deliver_due,
         "what has run out": lambda: verifications.expire(since=last_pass),
         "events due": lambda: outbox.deliver_due(workers=1),
-        "old events": outbox.purge,
         "notifications due": notifications.deliver_due,
-        "counts": counters.purge,
-        "used tokens": single_use.purge,
-        "device keys": device_keys.purge,
         "health": health.examine,
     }
 

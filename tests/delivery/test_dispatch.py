@@ -189,13 +189,13 @@ def test_a_task_carries_the_sid_alone_and_may_come_twice(service, engine, tasks,
 
 
 @pytest.fixture
-def celery_app():
-    app = pytest.importorskip("celery").Celery("tests", set_as_current=False)
-    before = __import__("celery")._state.default_app
-    app.set_default()
+def celery_app(monkeypatch):
+    celery = pytest.importorskip("celery")
+    app = celery.Celery("tests", set_as_current=False)
+    # Another test of this process may have made an app of its own the current one.
+    monkeypatch.setattr(celery._state._tls, "current_app", app)
     app.conf.task_always_eager = True
-    yield app
-    __import__("celery")._state.set_default_app(before)
+    return app
 
 
 def test_celery_sends(service, engine, celery_app, outbox):
