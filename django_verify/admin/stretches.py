@@ -61,10 +61,11 @@ class StretchList(ChangeList):
         walk = self.model_admin.walk
         bounds = {f"{walk}__lt": end} if (end := self._end(walk)) else {}
         rows = self._ground(request).filter(**bounds).order_by(f"-{walk}")
-        last = rows.values_list(walk, "pk")[REACH - 1 : REACH].first()
+        # The same column twice is one column to some versions of Django.
+        columns = dict.fromkeys((walk, "pk"))
+        last = rows.values_list(*columns)[REACH - 1 : REACH].first()
         if last:
-            value, self.edge = last
-            bounds[f"{walk}__gte"] = value
+            bounds[f"{walk}__gte"], self.edge = last[0], last[-1]
         return bounds
 
     def _end(self, walk: str) -> Any:

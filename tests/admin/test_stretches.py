@@ -16,10 +16,14 @@ DEVICES = "/admin/django_verify/devicekey/"
 
 
 @pytest.fixture
-def rows(service, monkeypatch):
+def rows(service, monkeypatch, clock):
     """Seven verifications, of which a stretch has three; the newest last."""
     monkeypatch.setattr(stretches, "REACH", 3)
-    return [verifications.start(service, f"{PHONE[:-1]}{number}") for number in range(7)]
+    made = []
+    for number in range(7):
+        made.append(verifications.start(service, f"{PHONE[:-1]}{number}"))
+        clock.shift(0.01)  # keys of one millisecond are in no order
+    return made
 
 
 def shown(response):
