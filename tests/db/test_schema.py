@@ -94,7 +94,7 @@ def scanned(sql):
     plan = rows(f"EXPLAIN QUERY PLAN {sql}")
     scans = [line[3] for line in plan if line[3].startswith("SCAN") and "INDEX" not in line[3]]
     # The table of the senders that fail has a row for each sender of the site.
-    return scans[1:] if '"django_verify_senderstate" U0' in sql else scans
+    return scans[1:] if "django_verify_senderstate" in sql else scans
 
 
 def test_no_query_reads_a_whole_table(service, api, asked, clock):
