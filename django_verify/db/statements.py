@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Generic, NamedTuple, Self, TypeVar
+from weakref import WeakSet
 
 from django.core.exceptions import EmptyResultSet
+from django.core.signals import setting_changed
 from django.db import connections, models, transaction
 from django.db.models import Expression, F, Field, Model, QuerySet
 from django.db.models.base import ModelState
+from django.db.models.constants import OnConflict
 from django.db.models.signals import post_init, post_save, pre_init, pre_save
 from django.db.models.sql import UpdateQuery
 from django.db.models.sql.subqueries import InsertQuery
@@ -68,25 +71,20 @@ class _Sql:
         """
         text, params = [self._head], []
         for param, tail in self._tails:
-            value, word = param, "%s"
+            value = param
             if type(param) is _Place:
-                value = values[param.name]
-                if param.prepare is not None:
-                    value = param.prepare(value, connection)
-                word = _word(value)
-            if word == "%s":
-                params.append(value)
-            text += (word, tail)
+                name, prepare = param
+                value = values[name] if prepare is None else prepare(values[name], connection)
+                if value is None or value is False or value is True or value == "":
+                    text += (_WORDS[value], tail)
+                    continue
+            params.append(value)
+            text += ("%s", tail)
         return "".join(text), params
 
 
-def _word(value: Any) -> str:
-    """Return a value as every database writes it, or the place of a parameter."""
-    if value is None:
-        return "NULL"
-    if value is True or value is False:
-        return "TRUE" if value else "FALSE"
-    return "''" if type(value) is str and not value else "%s"
+# As every database writes them.
+_WORDS = {None: "NULL", True: "TRUE", False: "FALSE", "": "''"}
 
 
 class _Converter(NamedTuple):
@@ -117,7 +115,13 @@ def _prepare(field: Field[Any, Any], *, save: bool = False) -> Any:
     """Return the function that makes a field's value what the driver takes."""
     if type(field) in _PLAIN:
         return None
+    if type(field) is models.DateTimeField:
+        return _moment
     return field.get_db_prep_save if save else field.get_db_prep_value
+
+
+def _moment(value: Any, connection: Any) -> Any:
+    return connection.ops.adapt_datetimefield_value(value)
 
 
 class Select:
@@ -130,6 +134,7 @@ class Select:
     def __init__(self, build: Callable[..., QuerySet[Any, Any]], **fields: Field[Any, Any]) -> None:
         self._build, self._fields = build, fields
         self._compiled: dict[str, tuple[_Sql, list[_Converter]]] = {}
+        _selects.add(self)
 
     def rows(self, using: str, **values: Any) -> list[list[Any]]:
         """Run the query on a database with these values."""
@@ -156,6 +161,24 @@ class Select:
             for convert in converts
         ]
         return _Sql(text, params), converters
+
+
+_selects: WeakSet[Select] = WeakSet()
+
+
+def forget(*, setting: str = "USE_TZ", **_: Any) -> None:
+    """Compile everything anew, as after a change of what decides how values are written and read.
+
+    A site's settings stay as they are; those of tests change.
+    """
+    if setting in {"USE_TZ", "DATABASES"}:
+        for select in _selects:
+            select._compiled.clear()  # noqa: SLF001
+        _update.cache_clear()
+        _insert.cache_clear()
+
+
+setting_changed.connect(forget, dispatch_uid="django_verify.statements")
 
 
 class Rows(Generic[Row]):
@@ -265,15 +288,20 @@ def insert(using: str, *rows: Model) -> None:
         row._state.adding, row._state.db = False, using  # noqa: SLF001
 
 
+def insert_if_absent(using: str, *rows: Model) -> None:
+    """Write rows as `bulk_create(ignore_conflicts=True)` does, each by itself."""
+    _execute(using, *((_insert(type(row), using, OnConflict.IGNORE), vars(row)) for row in rows))
+
+
 def _is_saving_heard(model: type[Model]) -> bool:
     """Whether the host is to hear of each row that is written."""
     return pre_save.has_listeners(model) or post_save.has_listeners(model)
 
 
 @cache
-def _insert(model: type[Model], using: str) -> _Sql:
+def _insert(model: type[Model], using: str, on_conflict: OnConflict | None = None) -> _Sql:
     fields = model._meta.concrete_fields  # noqa: SLF001
-    query = InsertQuery(model)
+    query = InsertQuery(model, on_conflict=on_conflict)
     query.insert_values(fields, [model(**{field.attname: None for field in fields})], raw=True)
     ((text, _params),) = query.get_compiler(using).as_sql()
     return _Sql(text, [_Place(each.attname, _prepare(each, save=True)) for each in fields])
@@ -303,7 +331,9 @@ def loaded(model: type[Row], using: str, columns: Mapping[str, Any]) -> Row:
 
 def new(model: type[Row], **columns: Any) -> Row:
     """Return a row to be written, with the fields' defaults for the columns that are not given."""
-    for name, default in _defaults(model):
+    fixed, made = _defaults(model)
+    columns = {**fixed, **columns}
+    for name, default in made:
         if name not in columns:
             columns[name] = default()
     return model(**columns) if _has_receivers(model) else _made(model, columns)
@@ -323,6 +353,9 @@ def _has_receivers(model: type[Model]) -> bool:
 
 
 @cache
-def _defaults(model: type[Model]) -> list[tuple[str, Callable[[], Any]]]:
+def _defaults(model: type[Model]) -> tuple[dict[str, Any], list[tuple[str, Callable[[], Any]]]]:
+    """Return the fields' defaults, those that are one value and those that are made each time."""
     fields = model._meta.concrete_fields  # noqa: SLF001 - a documented API
-    return [(field.attname, field.get_default) for field in fields]
+    made = [field for field in fields if callable(field.default)]
+    fixed = {field.attname: field.get_default() for field in fields if field not in made}
+    return fixed, [(field.attname, field.get_default) for field in made]

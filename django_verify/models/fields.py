@@ -79,7 +79,10 @@ class SidField(CharField):
         text = self.get_prep_value(value)
         if text is None or not sids.is_sid(self.prefix, text):
             return None
-        digits = text[2:].lower()
+        return self._bits(text[2:].lower(), connection)
+
+    @staticmethod
+    def _bits(digits: str, connection: BaseDatabaseWrapper) -> Any:
         if connection.vendor == "postgresql":
             return uuid.UUID(digits)
         return bytes.fromhex(digits) if connection.vendor == "mysql" else digits
@@ -88,7 +91,8 @@ class SidField(CharField):
         """Return the same for a row. Raises ValidationError, where a look-up would find nothing."""
         if hasattr(value, "as_sql"):
             return value
-        return self.get_db_prep_value(self.to_python(value), connection)
+        text = self.to_python(value)
+        return None if text is None else self._bits(text[2:], connection)
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
         """Return the text."""
@@ -165,7 +169,7 @@ class SparseJSONField(JSONField):
 
     def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
         """Return NULL for what is empty."""
-        return super().get_db_prep_save(value or None, connection)
+        return super().get_db_prep_save(value, connection) if value else None
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
         """Return the field's default for NULL: an empty object, or an empty list."""

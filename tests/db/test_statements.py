@@ -6,6 +6,7 @@ import threading
 import weakref
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, connections, transaction
 from django.db.models import CharField, F
 from django.db.models.signals import post_init, post_save, pre_init, pre_save
@@ -15,7 +16,7 @@ from django.utils import timezone
 from django_verify import sids
 from django_verify.db import statements
 from django_verify.db.statements import Rows, Select
-from django_verify.models import Verification, VerificationAttempt
+from django_verify.models import BucketCount, Verification, VerificationAttempt
 from tests.conftest import PHONE, make_service
 
 pytestmark = pytest.mark.django_db
@@ -230,3 +231,55 @@ def test_no_statement_keeps_another_thread_s_connection():
     gc.collect()
     assert seen[0]() is None
     assert select.rows("default", pk="VE" + "0" * 32) == []
+
+
+@pytest.mark.parametrize("use_tz", [False, True])
+def test_moments_are_aware_where_the_site_s_are(service, settings, use_tz):
+    """What was compiled under the other setting reads moments as that had them."""
+    row = written(service)
+    found = Select(
+        lambda sid: Verification.objects.filter(sid=sid).values_list("expires_at"),
+        sid=Verification._meta.pk,
+    )
+    for setting in (not use_tz, use_tz):
+        settings.USE_TZ = setting
+        ((moment,),) = found.rows("default", sid=row.sid)
+        assert timezone.is_aware(moment) == setting
+
+
+def test_rows_that_are_there_stay_as_they_are():
+    rows = [BucketCount(key=name, count=0, ends_at=NOW) for name in ("a", "b", "c")]
+    statements.insert_if_absent("default", rows[0])
+    BucketCount.objects.update(count=3)
+    statements.insert_if_absent("default", *rows)
+    statements.insert_if_absent("default", *rows[1:])
+    found = BucketCount.objects.order_by("key").values_list("key", "count", "ends_at")
+    assert list(found) == [("a", 3, NOW), ("b", 0, NOW), ("c", 0, NOW)]
+
+
+ODD = ["'", "\\", "x'--", "%s", "%", '"', "\u2028", "ÄÖ", "NULL", "''", "0", " "]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_a_text_is_never_a_part_of_the_statement(service, text):
+    row = written(service, to=text, amount=text, lookup={text: text}, channel=text[:16])
+    stored = Verification.objects.get(pk=row.pk)
+    assert (stored.to, stored.amount, stored.lookup) == (text, text, {text: text})
+    assert Rows(Verification, "default", {"to": text, "pk": row.pk}).update(payee=text) == 1
+    assert Verification.objects.get().payee == text
+
+
+BAD_SIDS = ["", "VE", "VE' OR '1'='1", "VE" + "g" * 32, "VE" + "0" * 31, "SK" + "0" * 32, None, 7]
+
+
+@pytest.mark.parametrize("sid", BAD_SIDS)
+def test_what_is_no_sid_is_nobody_s_and_is_not_written(service, sid):
+    row = written(service)
+    assert Rows(Verification, "default", {"pk": sid}).update(checks=1) == 0
+    found = Select(
+        lambda sid: Verification.objects.filter(sid=sid).values_list("sid"),
+        sid=Verification._meta.pk,
+    )
+    assert found.rows("default", sid=sid) == []
+    with pytest.raises((ValidationError, IntegrityError)):
+        Rows(Verification, "default", {"pk": row.pk}).update(account_id=sid)
