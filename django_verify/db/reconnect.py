@@ -51,7 +51,7 @@ def persist(write: Callable[[], Result], *, using: str, patience: float = 0.0) -
                 if deadlocks < retry.MAX_TRIES:
                     continue
             late = pause > 0 and time.monotonic() + pause > until
-            if connection.in_atomic_block or late or _is_alive(connection, raw):
+            if connection.in_atomic_block or late or is_alive(connection, raw):
                 raise
         # Django drops a dead connection at the end of a request alone, and would go on with it. The
         # second try follows at once: a server that was restarted takes new connections.
@@ -60,8 +60,8 @@ def persist(write: Callable[[], Result], *, using: str, patience: float = 0.0) -
         pause = min(pause * 2, LONGEST_PAUSE) or FIRST_PAUSE
 
 
-def _is_alive(connection: BaseDatabaseWrapper, raw: object) -> bool:
-    """Return whether the driver's connection of the write has outlived it.
+def is_alive(connection: BaseDatabaseWrapper, raw: object) -> bool:
+    """Return whether the driver's connection of a write has outlived it.
 
     A transaction that the write began itself has replaced a dead connection already.
     """

@@ -2,8 +2,9 @@
 
 An event is written in the transaction of its change, and `outbox` delivers it. A
 verification reports for as long as it lives when its service did so at its start. An event that
-cannot be written is logged and takes nothing back: least of all the charge of a guess. If the
-connection dies while an event is written, the change is undone with it, and the error goes up.
+cannot be written is logged and takes nothing back, least of all the charge of a guess: the change
+is made again without it. If the connection dies while an event is written, the change is undone
+with it, and the error goes up.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify.db import queries, retry, savepoints, statements
+from django_verify.db import queries, reconnect, retry, savepoints, statements
 from django_verify.db.statements import AnyRows, Select
 from django_verify.events import outbox
 from django_verify.logs import logger
@@ -62,8 +64,31 @@ _ATTEMPTS = Select(
 )
 
 
+class NotRecorded(Exception):
+    """The event of a change cannot be written; its transaction has to be undone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._connection = transaction.get_connection(queries.database())
+        self._raw = self._connection.connection
+
+    def forgo(self) -> None:
+        """Log it, so that the change can be made without. Raises what a dead connection raised."""
+        error = self.__cause__
+        if isinstance(error, reconnect.FAILURES) and self._is_dead():
+            raise error
+        # The text of a database error may hold the row.
+        logger.error("an event was not recorded: %s", type(error).__name__)
+
+    def _is_dead(self) -> bool:
+        return not reconnect.is_alive(self._connection, self._raw)
+
+
 def started(row: Verification, attempt: VerificationAttempt) -> None:
-    """Record that a verification exists, in the transaction that writes it; only if it reports."""
+    """Record that a verification exists, in the transaction that writes it; only if it reports.
+
+    Raises NotRecorded.
+    """
     _record(partial(_record_status, row, _Status.PENDING, [attempt]))
 
 
@@ -74,11 +99,16 @@ def update(rows: AnyRows, changes: Mapping[str, object], event: Callable[[], Non
 
 @retry.on_conflict
 def _update(rows: AnyRows, changes: Mapping[str, object], event: Callable[[], None]) -> int:
-    with savepoints.atomic(queries.database()):
-        hit = rows.update(**changes)
-        if hit:
-            _record(event)
-    return hit
+    try:
+        with savepoints.atomic(queries.database()):
+            hit = rows.update(**changes)
+            if hit:
+                _record(event)
+            return hit
+    except NotRecorded as failure:
+        failure.forgo()
+    # In a savepoint of its own the event would cost two statements more, each time.
+    return rows.update(**changes)
 
 
 def of_status(
@@ -107,11 +137,12 @@ def update_message(
 
 
 def _record(event: Callable[[], None]) -> None:
-    # A fault of the event alone must not undo the change, and a dead transaction must not hide it.
-    error = savepoints.tolerate(event, using=queries.database(), ignore=Exception)
-    if error is not None:
-        # The text of a database error may hold the row.
-        logger.error("an event was not recorded: %s", type(error).__name__)
+    try:
+        event()
+    except Exception as error:
+        if retry.is_deadlock(error):
+            raise  # it has ended the transaction, which is tried again as it is
+        raise NotRecorded from error
 
 
 @sensitive_variables()
@@ -218,8 +249,12 @@ def _path(row: Verification) -> str:
 
 
 def _sinks(row: Verification) -> list[str]:
-    found = _SINKS.rows(queries.database(), account=row.account_id, service=row.service_id)
-    return [sid for (sid,) in found]
+    """Return who hears of a verification; looked up once for a start and its message."""
+    if "sinks" not in vars(row):
+        found = _SINKS.rows(queries.database(), account=row.account_id, service=row.service_id)
+        vars(row)["sinks"] = [sid for (sid,) in found]
+    sinks: list[str] = vars(row)["sinks"]
+    return sinks
 
 
 def _event(

@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf
 from django_verify.crypto import codes
-from django_verify.db import reconnect, savepoints
+from django_verify.db import reconnect, savepoints, statements
 from django_verify.db.statements import Rows, Select
 from django_verify.exceptions import (
     InvalidParameter,
@@ -269,7 +269,7 @@ def _consume_in_database(windows: list[Window]) -> list[Window]:
         ]
         if absent:
             # Another process may have made them since they were looked for.
-            rows.bulk_create(absent, ignore_conflicts=True)
+            statements.insert_if_absent(rows.db, *absent)
         if _count_all(windows):
             return []
     # Counts that change faster than they can be read are those of a flood.
@@ -278,16 +278,20 @@ def _consume_in_database(windows: list[Window]) -> list[Window]:
 
 def _count_all(windows: list[Window]) -> bool:
     using = router.db_for_write(BucketCount)
+    if len(windows) == 1:
+        return _count(windows[0], using)
     with savepoints.atomic(using):
-        for window in windows:
-            # The statement that counts also compares, so that two starts never share the last
-            # place.
-            room = Rows(BucketCount, using, {"key": window.key, "count__lt": window.max})
-            if not room.update(count__add=1):
-                # The windows before this one have counted a start that is refused.
-                transaction.set_rollback(True, using=using)
-                return False
-    return True
+        if all(_count(window, using) for window in windows):
+            return True
+        # The windows before the full one have counted a start that is refused.
+        transaction.set_rollback(True, using=using)
+    return False
+
+
+def _count(window: Window, using: str) -> bool:
+    """Count one, and compare by the same statement: two starts never share the last place."""
+    room = Rows(BucketCount, using, {"key": window.key, "count__lt": window.max})
+    return room.update(count__add=1) > 0
 
 
 def _read_in_database(sid: str, windows: dict[str, Window]) -> list[Window]:

@@ -50,7 +50,7 @@ def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> V
     `past` may have been read some time before: a try that it misleads changes nothing, and the next
     reads again.
     """
-    using, seen = queries.database(), None
+    using, seen, quiet = queries.database(), None, False
     for number in range(MAX_TRIES):
         now = timezone.now()
         # Without the comparison: what the request went by was right when it was let in.
@@ -69,8 +69,12 @@ def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> V
                 attempt = (
                     _resend(start, past, live, sna_url, now)
                     if live
-                    else _create(start, past, sna_url, now)
+                    else _create(start, past, sna_url, now, quiet=quiet)
                 )
+        except cloudevents.NotRecorded as failure:
+            failure.forgo()
+            quiet = True
+            continue
         except DatabaseError as error:
             if not retry.is_conflict(error):
                 raise
@@ -83,9 +87,28 @@ def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> V
     raise exceptions.ConcurrentStarts
 
 
-def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> VerificationAttempt:
+def _create(
+    start: Start, past: History, sna_url: str, now: dt.datetime, *, quiet: bool
+) -> VerificationAttempt:
+    """Write both rows, and the event of the start unless it is to be `quiet`."""
+    row, client, using = _row(start, past, sna_url, now), start.request.client, queries.database()
+    attempt = _complete(start, row, now)
+    row.send_log = _sent(attempt)
+    statements.insert(using, row, attempt)
+    if client:
+        client.verification = row
+        client.save(force_insert=True)
+    if row.reports and not quiet:
+        cloudevents.started(row, attempt)
+    if signals.verification_started.has_listeners(Verification):
+        send = partial(signals.verification_started.send_robust, sender=Verification)
+        transaction.on_commit(partial(send, verification=row), using=using)
+    return attempt
+
+
+def _row(start: Start, past: History, sna_url: str, now: dt.datetime) -> Verification:
+    """Return the new verification, with what it may have of the recipient's budget."""
     service, recipient, client = start.service, start.recipient, start.request.client
-    using = queries.database()
     if past.rows:
         retention.hold(past.rows[0], now)
     row = statements.new(
@@ -119,18 +142,7 @@ def _create(start: Start, past: History, sna_url: str, now: dt.datetime) -> Veri
     row.code_length, row.max_checks = _reserved(start, past, row, now)
     if start.custom_code:
         row.sealed_code = codes.seal(start.custom_code, bound_to=row.sid, key_id=row.key_id)
-    attempt = _complete(start, row, now)
-    row.send_log = _sent(attempt)
-    statements.insert(using, row, attempt)
-    if client:
-        client.verification = row
-        client.save(force_insert=True)
-    if row.reports:
-        cloudevents.started(row, attempt)
-    if signals.verification_started.has_listeners(Verification):
-        send = partial(signals.verification_started.send_robust, sender=Verification)
-        transaction.on_commit(partial(send, verification=row), using=using)
-    return attempt
+    return row
 
 
 def _reserved(start: Start, past: History, row: Verification, now: dt.datetime) -> tuple[int, int]:

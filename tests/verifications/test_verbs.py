@@ -567,7 +567,7 @@ def test_a_start_that_was_overtaken_sends_nothing(service, outbox, clock):
 def test_a_deadlock_is_another_turn(service, outbox, monkeypatch, number):
     real = writes._create
 
-    def once(*args):
+    def once(*args, **kwargs):
         monkeypatch.setattr(writes, "_create", real)
         raise OperationalError(number, "from the database")
 
@@ -941,7 +941,7 @@ def test_a_service_deleted_meanwhile(service, outbox, monkeypatch):
 
 
 def test_a_start_gives_up_in_the_end(service, monkeypatch):
-    def always(*args):
+    def always(*args, **kwargs):
         raise IntegrityError
 
     monkeypatch.setattr(writes, "_create", always)
