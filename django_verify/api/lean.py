@@ -45,6 +45,7 @@ class LeanCreate(Create, ServiceResource):
         self.request: Any = request
         self.asked_at = timezone.now()
         try:
+            chunked.receive(request)
             made = self._make(request.META.get("HTTP_AUTHORIZATION", ""))
             return self._http(self.represent(made), self.created, {})
         except Exception as error:  # noqa: BLE001 - every one has an answer on this wire
@@ -62,7 +63,6 @@ class LeanCreate(Create, ServiceResource):
                 if self.known.is_confirmed:
                     raise
             self.known = None
-        chunked.receive(self.request)
         self.admit(auth.caller(header))
         made = self.perform_create(**self.read(self.parameters))
         if self.caller.credential is not None:
@@ -73,7 +73,6 @@ class LeanCreate(Create, ServiceResource):
     def _body(self) -> tuple[Values, Exception | None]:
         """The parameters, or what is wrong with them: a body can be read once."""
         try:
-            chunked.receive(self.http)
             return bodies.read(self.http, self.parser_classes), None
         except Exception as error:  # noqa: BLE001 - raised where the parameters are asked for
             return {}, error
@@ -90,15 +89,13 @@ class LeanCreate(Create, ServiceResource):
     @property
     def service(self) -> VerifyService:
         """The service that the path names, for verbs that need its identity only."""
-        sid = sids.canonical(self.kwargs["service_sid"])
-        return config_cache.service(sid, self.account.sid) or super().service
+        return self._remembered() or super().service
 
     def loaded_service(self) -> VerifyService:
         """Return the service that the path names, from memory in the first try. Raises NotFound."""
         credential = self.caller.credential
         if self.known is not None:
-            sid = sids.canonical(self.kwargs["service_sid"])
-            self.known.service = config_cache.service(sid, self.account.sid)
+            self.known.service = self._remembered()
             if self.known.service is None:
                 raise config_cache.Outdated
             return self.known.service
@@ -106,6 +103,10 @@ class LeanCreate(Create, ServiceResource):
         if credential is not None:
             config_cache.remember(credential, found)
         return found
+
+    def _remembered(self) -> VerifyService | None:
+        sid = sids.canonical(self.kwargs["service_sid"])
+        return config_cache.service(sid, self.account.sid)
 
     def _http(self, data: Any, status: int, headers: dict[str, str]) -> HttpResponse:
         """Return Django's answer, with the headers that REST framework's has."""

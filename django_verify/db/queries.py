@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.db import router
 from django.db.models import (
+    BigIntegerField,
     CharField,
     Exists,
     FilteredRelation,
@@ -38,17 +40,18 @@ HISTORY = 20
 _LIVE = (Verification.Status.PENDING, Verification.Status.MAX_ATTEMPTS_REACHED)
 
 
-# Whether the account serves clients, any sender fails, and the service has test numbers, comes
-# along with the service, so that a start asks no table about what is not there.
-_KNOWN_AT_START = {
-    "has_clients": Exists(
-        VerifyService.objects.filter(account_id=OuterRef("account_id"), client_enabled=True)
-    ),
-    "senders_fail": Exists(SenderState.objects.filter(failures__gt=0)),
-    "has_test_numbers": Exists(
-        TestNumber.objects.filter(service_id=OuterRef("pk"), is_active=True)
-    ),
-}
+def _flags(account: Any, service: Any) -> dict[str, Exists]:
+    """Return what a start reads of a service, so that it asks no table about what is not there."""
+    return {
+        "has_clients": Exists(
+            VerifyService.objects.filter(account_id=account, client_enabled=True)
+        ),
+        "senders_fail": Exists(SenderState.objects.filter(failures__gt=0)),
+        "has_test_numbers": Exists(TestNumber.objects.filter(service_id=service, is_active=True)),
+    }
+
+
+_OF_THE_SERVICE = _flags(OuterRef("account_id"), OuterRef("pk"))
 
 
 def _columns(model: type[Model], prefix: str = "") -> list[str]:
@@ -72,7 +75,7 @@ _KEY = Select(
 _SERVICE = Select(
     lambda sid, account: (
         VerifyService.objects.filter(sid=sid, account_id=account)
-        .annotate(**_KNOWN_AT_START)
+        .annotate(**_OF_THE_SERVICE)
         .order_by()
         .values_list(*_columns(VerifyService), *FLAGS)
     ),
@@ -96,9 +99,10 @@ def _latest(account: Any, key: Any) -> Q:
 
 
 def _versions(account: Any, credential: Any) -> QuerySet[Account]:
-    """Return the account's row, with the version of the key by which it was called."""
+    """Return the account's row, with the version of the key by which it was called, if any."""
     key = ApiKey.objects.filter(sid=credential, account_id=account).order_by().values("version")
-    return Account.objects.filter(sid=account).annotate(key_version=Subquery(key))
+    version = Value(None, BigIntegerField()) if credential is None else Subquery(key)
+    return Account.objects.filter(sid=account).annotate(key_version=version)
 
 
 def _joined(rows: QuerySet[Account], first: Sequence[str], condition: Q) -> QuerySet[Any, Any]:
@@ -110,13 +114,17 @@ def _joined(rows: QuerySet[Account], first: Sequence[str], condition: Q) -> Quer
     return found.order_by().values_list(*first, *_columns(Verification, "found__"))
 
 
-_FIELDS: dict[str, Any] = {
-    "account": SidField("AC"),
-    "credential": SidField("SK"),
-    "key": CharField(),
-}
+def _by_caller(build: Callable[..., QuerySet[Any, Any]], **fields: Any) -> dict[bool, Select]:
+    """Return a query for callers by an API key, and one for all others."""
+    fields["account"] = SidField("AC")
+    return {
+        True: Select(build, credential=SidField("SK"), **fields),
+        False: Select(partial(build, credential=None), **fields),
+    }
+
+
 _AT_START = ("version", "key_version", "service_version", *FLAGS)
-_START = Select(
+_START = _by_caller(
     lambda account, credential, service, key: _joined(
         _versions(account, credential).annotate(
             service_version=Subquery(
@@ -124,35 +132,29 @@ _START = Select(
                 .order_by()
                 .values("version")
             ),
-            has_clients=Exists(
-                VerifyService.objects.filter(account_id=account, client_enabled=True)
-            ),
-            senders_fail=_KNOWN_AT_START["senders_fail"],
-            has_test_numbers=Exists(TestNumber.objects.filter(service_id=service, is_active=True)),
+            **_flags(account, service),
         ),
         _AT_START,
         _latest(account, key),
     ),
     service=SidField("VA"),
-    **_FIELDS,
+    key=CharField(),
 )
 _AT_CHECK = ("version", "key_version")
 # No column of another index is compared here: without statistics, PostgreSQL would rather go
 # through all verifications of the service, or all that have not expired.
-_CHECK = Select(
+_CHECK = _by_caller(
     lambda account, credential, key: _joined(
         _versions(account, credential),
         _AT_CHECK,
         _latest(account, key) & Q(verifications__client="", verifications__status__in=_LIVE),
     ),
-    **_FIELDS,
+    key=CharField(),
 )
-_CHECK_BY_SID = Select(
+_CHECK_BY_SID = _by_caller(
     lambda account, credential, sid: _joined(
         _versions(account, credential), _AT_CHECK, Q(verifications__sid=sid)
     ),
-    account=SidField("AC"),
-    credential=SidField("SK"),
     sid=SidField("VE"),
 )
 
@@ -190,7 +192,7 @@ def client_services(sid: str) -> list[VerifyService]:
     rows = VerifyService.objects.using(using).filter(client_enabled=True).order_by()
     if sid:
         rows = rows.filter(sid=sid)
-    return list(rows.annotate(**_KNOWN_AT_START)[:2])
+    return list(rows.annotate(**_OF_THE_SERVICE)[:2])
 
 
 def database() -> str:
@@ -270,11 +272,17 @@ def verification(sid: str, of: VerifyService, known: Known | None = None) -> lis
 
 
 def _found(
-    select: Select, names: Sequence[str], of: VerifyService, known: Known | None, **values: Any
+    select: Mapping[bool, Select],
+    names: Sequence[str],
+    of: VerifyService,
+    known: Known | None,
+    **values: Any,
 ) -> tuple[dict[str, Any], list[Verification]]:
     using, width = database(), len(names)
-    name = known.credential.name if known else ""
-    rows = select.rows(using, account=of.account_id, credential=name, **values)
+    if known is not None:
+        values["credential"] = known.credential.name
+    by_key = known is not None and known.credential.key_version is not None
+    rows = select[by_key].rows(using, account=of.account_id, **values)
     facts = dict(zip(names, rows[0] if rows else [None] * width, strict=False))
     if known is not None:
         known.confirm(facts)

@@ -71,10 +71,10 @@ def start(
     metered = [*request.meters]
     if request.rate_limits:
         metered += counters.meters(service, request.rate_limits)
-    # From what costs nothing to what costs money: the host's word, the limits, the look-up. A start
-    # that one of them refuses has used nothing of those behind it.
     asked_at = request.asked_at or timezone.now()
     past = store.read(accepted, request.known)
+    # From what costs nothing to what costs money: the host's word, the limits, the look-up. A start
+    # that one of them refuses has used nothing of those behind it.
     _ask_host(accepted)
     if metered:
         counters.consume(metered)
@@ -130,12 +130,17 @@ def check(
         raise exceptions.TransactionRequired
     if not as_written:
         code = typed(row, code)
-    row = _charge(row)
+    return _compare(_charge(row), code, (amount, payee))
+
+
+@sensitive_variables()
+def _compare(row: Verification, code: str, payment: tuple[str, str]) -> Verification:
+    """Compare a code that has been charged, and approve the row if it is right."""
     last = row.checks >= row.max_checks
     # A wrong payment costs a guess as a wrong code does, and the answer does not reveal which it
     # was.
-    transaction_is_right = row.amount is None or (row.amount, row.payee) == (amount, payee)
-    if not (_is_right(row, code) and transaction_is_right):
+    payment_is_right = row.amount is None or (row.amount, row.payee) == payment
+    if not (_is_right(row, code) and payment_is_right):
         if last:
             signals.verification_failed.send_robust(sender=Verification, verification=row)
         return row
@@ -273,7 +278,9 @@ def _to_check(
         )
     if not found:
         raise NotFound
-    return found[0]
+    row = found[0]
+    row.service = service
+    return row
 
 
 def _about(
