@@ -4,6 +4,7 @@
 
 from benchmarks.host import *
 
+ROOT_URLCONF = "benchmarks.urls"
 DJANGO_VERIFY = {
     "SENDERS": {
         "nowhere": {

@@ -191,10 +191,14 @@ class Resource(Endpoint):
     @cached_property
     def root(self) -> str:
         """The URL of the API's root, which ends with a slash."""
+        path = self.request.path
+        return self.base + path[: len(path) - len(self.own_path())]
+
+    @cached_property
+    def base(self) -> str:
+        """The site's scheme and host. Raises DisallowedHost, also for what has no host's form."""
         request = self.request
-        path = request.path[: len(request.path) - len(self.own_path())]
-        base = conf.current().BASE_URL.rstrip("/") or f"{request.scheme}://{request.get_host()}"
-        return base + path
+        return conf.current().BASE_URL.rstrip("/") or f"{request.scheme}://{request.get_host()}"
 
     def link(self, path: str) -> str:
         """Return the absolute URL of a path below the API's root."""
@@ -210,7 +214,7 @@ class Resource(Endpoint):
         return super().initialize_request(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Authenticate, and refuse whoever has no business here."""
+        """Authenticate, and refuse callers that have no business here."""
         super().initial(request, *args, **kwargs)
         self.admit(request.auth)  # type: ignore[arg-type]
 
@@ -224,8 +228,7 @@ class Resource(Endpoint):
             raise NotFound
         if self.access_token is not None and not self.admits_access_token():
             raise exceptions.AuthenticationRequired
-        if not conf.current().BASE_URL:
-            self.http.get_host()
+        self.base  # noqa: B018 - raises
 
     def refuse(self, error: VerifyError, cause: Exception) -> Response:
         """Return the error in this resource's own class."""

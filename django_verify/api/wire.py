@@ -146,21 +146,26 @@ class Parameters(serializers.Serializer[Any]):
             raise _first(error.detail) from None
 
     def _plain(self, values: Values) -> dict[str, Any] | None:
-        """Return parameters that are texts of the right length, of which most requests consist.
+        """Return parameters that are sent once each, most of them texts of the right length.
 
-        None: some are of another kind or faulty, and the fields are asked.
+        None: something is faulty, and the serializer says what.
         """
         found: dict[str, Any] = {}
         texts, required = self._texts
         for name, sent in values.items():
-            if name not in texts:
-                if name in self.fields:
+            if name in texts:
+                source, longest = texts[name]
+                if len(sent) != 1 or len(sent[0]) > longest:
                     return None
-                continue
-            source, longest = texts[name]
-            if len(sent) != 1 or len(sent[0]) > longest:
-                return None
-            found[source] = sent[0]
+                found[source] = sent[0]
+            elif name in self.fields:
+                field = self.fields[name]
+                if len(sent) != 1 or isinstance(field, Many):
+                    return None
+                try:
+                    found[str(field.source)] = field.run_validation(sent[0])
+                except Exception:  # noqa: BLE001 - the first fault in the fields' order counts
+                    return None
         return found if required <= found.keys() else None
 
     @cached_property

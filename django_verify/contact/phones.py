@@ -257,7 +257,7 @@ def _region(number: str) -> str | None:
     except phonenumbers.NumberParseException:
         return None
     written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    if written != number or not phonenumbers.is_valid_number(parsed):
-        return None
     region = phonenumbers.region_code_for_number(parsed) or ""
+    if written != number or not phonenumbers.is_valid_number_for_region(parsed, region):
+        return None
     return region if len(region) == 2 else ""

@@ -8,10 +8,10 @@ holds none. A caller's own code cannot be derived and is sealed instead.
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import re
 import secrets
+from functools import lru_cache
 from typing import Protocol
 
 from django.views.decorators.debug import sensitive_variables
@@ -206,7 +206,7 @@ def _measured(part: str) -> bytes:
 
 def _digest(key_id: str, secret: str) -> str:
     raw = secret.encode("utf-8", "surrogatepass")
-    return hmac.new(_key(key_id, "secret"), raw, hashlib.sha256).hexdigest()
+    return hmac.digest(_key(key_id, "secret"), raw, "sha256").hex()
 
 
 def _key(key_id: str, purpose: str) -> bytes:
@@ -215,4 +215,9 @@ def _key(key_id: str, purpose: str) -> bytes:
         root = conf.key_ring()[key_id]
     except KeyError:
         raise LookupError(f"DJANGO_VERIFY: the key {key_id!r} is no longer configured.") from None
+    return _derived_key(root, purpose)
+
+
+@lru_cache(maxsize=64)
+def _derived_key(root: bytes, purpose: str) -> bytes:
     return hmac.digest(root, b"django_verify " + purpose.encode(), "sha256")

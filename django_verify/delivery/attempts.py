@@ -13,7 +13,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from django.db import transaction
@@ -499,6 +499,7 @@ def _finish(
     return status == _Status.SENT
 
 
+@cache
 def _width(name: str) -> int | None:
     # PostgreSQL and MySQL refuse a text that is longer than its column.
     field_ = VerificationAttempt._meta.get_field(name)  # noqa: SLF001 - a documented API

@@ -18,6 +18,7 @@ from django_verify.models.services import (
     FRIENDLY_NAME_LENGTH,
     VerifyService,
 )
+from django_verify.net import times
 
 
 class Verification(models.Model):
@@ -139,7 +140,7 @@ class Verification(models.Model):
         pairs = (entry.split(" ") for entry in self.send_log.split(",") if entry)
         return [
             {
-                "time": sids.moment_of(sid).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "time": times.timestamp(sids.moment_of(sid)),
                 "channel": channel,
                 "attempt_sid": sid,
             }

@@ -16,7 +16,7 @@ DAY = 86_400
 
 def timestamp(moment: dt.datetime) -> str:
     """Return a moment in UTC with whole seconds and `Z`, whatever the host's settings say."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def whole_seconds(left: float) -> int:

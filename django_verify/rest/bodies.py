@@ -227,7 +227,8 @@ def _as_text(value: Any) -> str:
 
 def query_values(request: HttpRequest) -> Values:
     """Return the query string's parameters, under the rules of a form."""
-    return clean(form_values(request.META.get("QUERY_STRING", "")))
+    text = request.META.get("QUERY_STRING", "")
+    return clean(form_values(text)) if text else {}
 
 
 def read(request: HttpRequest, parsers: Sequence[type[BaseParser]]) -> Values:
