@@ -12,7 +12,7 @@ from django_verify.models import Challenge, Entity, Factor, Webhook, WebhookDeli
 from tests.admin.conftest import received
 from tests.device import FCM_TOKEN, Phone
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.portable]
 
 ROOT = "/admin/django_verify"
 MODELS = ("entity", "factor", "challenge")

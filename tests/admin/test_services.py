@@ -11,7 +11,7 @@ from django_verify.models import VerificationAttempt, VerifyService
 from tests.admin.conftest import MEMORY, received
 from tests.conftest import PHONE, make_account, make_service
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.portable]
 
 SERVICES = "/admin/django_verify/verifyservice/"
 

@@ -20,7 +20,7 @@ from tests.factors.test_entities import listen, received
 from tests.operations import OPERATIONS
 
 pytest.importorskip("webauthn")
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.portable]
 
 WHO = "User-0001"
 PARTY = {

@@ -19,7 +19,7 @@ from django_verify.push_senders import memory
 from tests.conftest import make_account, make_service, purged
 from tests.device import FCM_TOKEN, Iphone, Phone, base64url, basic, over, segment, through
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.portable]
 
 WHO = "User-0001"
 MEMORY = {"BACKEND": "django_verify.push_senders.memory.MemorySender"}

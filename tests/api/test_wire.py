@@ -18,7 +18,7 @@ from django_verify.api import wire
 from django_verify.models import Template, VerifyService
 from tests.conftest import PHONE, Api, make_account, make_service
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.portable]
 
 ERROR_KEYS = {"code", "message", "more_info", "status"}
 FORM = "application/x-www-form-urlencoded"

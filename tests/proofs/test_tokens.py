@@ -34,7 +34,7 @@ from tests.proof import (
     signed,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.portable]
 
 
 @pytest.fixture(params=RINGS)

@@ -20,7 +20,7 @@ from tests.senders import fakes, providers
 from tests.senders.providers import FORM, PROVIDERS
 from tests.senders.test_contract import SENDERS, case_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.portable]
 
 BASE = "https://verify.example.org"
 FIXED = f"{BASE}/verify/callbacks/it"

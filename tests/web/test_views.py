@@ -26,7 +26,7 @@ from tests.conftest import OTHER_PHONE, PHONE, code_in, make_service, wrong
 from tests.scripted import Scripted, configured
 from tests.web.conftest import Visitor
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.portable]
 
 
 @pytest.fixture(autouse=True)
