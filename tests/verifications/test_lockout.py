@@ -16,7 +16,7 @@ from tests.conftest import PHONE, Api, make_account, make_pair, make_service, wr
 from tests.mobile.test_views import App
 from tests.web.conftest import Visitor
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.portable]
 
 DAY = 86_400
 #: 2 × 10⁻⁵ and 10⁻⁴, as whole numbers of 10⁻¹⁰.
