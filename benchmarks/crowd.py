@@ -72,7 +72,7 @@ def _verifications(crowd: Crowd, count: int) -> None:
     from django_verify import verifications
     from django_verify.models import VerificationAttempt
 
-    row = verifications.start(crowd.service, "+12013340000")
+    row = verifications.start(crowd.service, "+12012340000")
     attempt = row.attempts.get()
     mine = f"CASE WHEN i <= {QUIET} THEN '%s'::uuid ELSE '%s'::uuid END"
     account = mine % (crowd.quiet.sid[2:], crowd.busy.sid[2:])
@@ -160,7 +160,7 @@ def _others(crowd: Crowd, count: int) -> None:
         webhook=crowd.hook, event_type="factor.created", status="delivered"
     )
     _multiply(crowd, event, count, sid=_KEY, event_id=_RANDOM, date_created="m", due_at="m")
-    number = models.SafeListNumber.objects.create(account=crowd.busy, phone_number="+12013340000")
+    number = models.SafeListNumber.objects.create(account=crowd.busy, phone_number="+12012340000")
     _multiply(crowd, number, count, sid=_KEY, key=_PHONE, phone_number=_PHONE, date_created="m")
     device = models.DeviceKey.objects.create(key="0" * 64, public_key=b"0")
     hexadecimal = "md5(i::text) || md5('-' || i)"
