@@ -41,6 +41,7 @@ def main() -> None:
             "DATABASE_URL": small,
             "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
             "SECRET_KEY": secrets.token_urlsafe(48),
+            "BENCH_MIDDLEWARE": "1",  # the admin has sessions
         }
         import django
         from django.db import connection
