@@ -249,12 +249,8 @@ def _path(row: Verification) -> str:
 
 
 def _sinks(row: Verification) -> list[str]:
-    """Return who hears of a verification; looked up once for a start and its message."""
-    if "sinks" not in vars(row):
-        found = _SINKS.rows(queries.database(), account=row.account_id, service=row.service_id)
-        vars(row)["sinks"] = [sid for (sid,) in found]
-    sinks: list[str] = vars(row)["sinks"]
-    return sinks
+    found = _SINKS.rows(queries.database(), account=row.account_id, service=row.service_id)
+    return [sid for (sid,) in found]
 
 
 def _event(

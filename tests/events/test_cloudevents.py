@@ -12,6 +12,7 @@ from django_verify.events import outbox as event_outbox
 from django_verify.exceptions import MaxChecksReached, NotFound
 from django_verify.models import EventSink, Verification, VerificationAttempt, WebhookDelivery
 from django_verify.senders import Sender, SendError
+from django_verify.senders.locmem import LocmemSender
 from tests.api.test_statement_counts import statements  # noqa: F401 - a fixture
 from tests.conftest import PHONE, code_in, make_account, make_service, wrong
 
@@ -279,6 +280,19 @@ def test_an_event_that_cannot_be_written_takes_nothing_back(
         "an event was not recorded: ProgrammingError" in caplog.text
     )
     assert "no_such_table" not in caplog.text
+
+
+def test_a_sink_that_goes_while_a_message_is_sent_holds_nothing_up(service, sink, monkeypatch):
+    send = LocmemSender.send
+
+    def slowly(self, message):
+        EventSink.objects.all().delete()
+        return send(self, message)
+
+    monkeypatch.setattr(LocmemSender, "send", slowly)
+    row = verifications.start(service, PHONE)
+    assert row.attempts.get().message_status == "sent"
+    assert received(sink) == []
 
 
 def test_a_change_that_lost_reports_nothing(service, sink):

@@ -113,7 +113,7 @@ def test_a_copy_is_closed_to_changes():
     [copy.copy, copy.deepcopy, lambda row: pickle.loads(pickle.dumps(row))],
     ids=["copy", "deepcopy", "pickle"],
 )
-def test_whoever_copies_it_has_an_own_one(copied):
+def test_a_copy_of_it_may_be_changed(copied):
     """A receiver of the host's may put a verification, and with it its service, into a queue."""
     make_service(senders={"sms": ["a"], "email": []}, channels=["sms"])
     kept = VerifyService.objects.get().frozen()
