@@ -20,11 +20,14 @@ STATEMENTS = {
     "known check": (3, 0),
     "wrong": (2, 0),
 }
+#: What the guard adds: to a start the count of a country that is new, to a right check its outcome.
+GUARD = {"start": 1, "known start": 1, "resend": 1, "check": 1, "known check": 1, "wrong": 0}
 #: Ratios of a cycle with a number that is new: the most CPU, and the least rate.
 RATIOS = {
     "ours ÷ floor": (4.5, 0.1),
     "ours ÷ lawful": (3.0, 0.15),
     "ours+buckets and events ÷ ours": (5.0, 0.1),
+    "ours+guard ÷ ours": (1.3, 0.4),
     "ours+queue ÷ ours": (1.15, 0.4),
 }
 
@@ -48,6 +51,10 @@ def _statements(database: str, sides: Mapping[str, Any]) -> Iterator[str]:
     for kind, counts in sides.get("ours+queue", {}).items():
         if (found := statements_of(counts)) > (most := statements_of(ours[kind])):
             yield f"{database}: {kind} has {found} statements with a queue, and {most} without"
+    for kind, counts in sides.get("ours+guard", {}).items():
+        most = statements_of(ours[kind]) + GUARD[kind]
+        if (found := statements_of(counts)) > most:
+            yield f"{database}: {kind} has {found} statements with the guard, not {most}"
 
 
 def _ratios(result: Mapping[str, Any]) -> Iterator[str]:

@@ -14,7 +14,8 @@ def fresh(first: int = 0) -> Iterator[str]:
     """Yield North American numbers, spread over area codes; another `first`, other numbers."""
     for number in count(first):
         line, area = divmod(number, len(_AREAS))
-        text = f"+1{_AREAS[area]}{2_340_000 + line}"
+        # Far from each other, as people's are: numbers that follow each other are an attack's.
+        text = f"+1{_AREAS[area]}{2_000_000 + line * 2_654_435_761 % 4_194_304}"
         try:
             phones.parse(text)
         except ValueError:

@@ -12,5 +12,8 @@ DJANGO_VERIFY = {
             "OPTIONS": {"seconds": env.float("BENCH_PROVIDER_SECONDS", 0.0)},
         }
     },
+    # A round is all its starts and then all their checks, which the guard would take for an attack.
+    "GUARD_LEVEL": env.str("BENCH_GUARD", "off"),
+    "GUARD_RECORD_ONLY": True,
     "DISPATCH": env.str("BENCH_DISPATCH", "inline"),
 }

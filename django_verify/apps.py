@@ -35,6 +35,7 @@ class DjangoVerifyConfig(AppConfig):
         register(partial(_check, "check_phone_columns"), Tags.database)
         register(partial(_check, "check_passkeys"), Tags.database)
         register(partial(_check, "check_test_numbers"), Tags.database, deploy=True)
+        register(partial(_check, "check_countries"), Tags.database, deploy=True)
         register(partial(_check, "check_deployment"), Tags.security, deploy=True)
 
 

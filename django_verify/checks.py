@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -24,11 +25,14 @@ from django_verify.db import queries
 from django_verify.delivery import dispatch
 from django_verify.factors import passkeys
 from django_verify.messages import channels
-from django_verify.models import TestNumber, VerifyService
+from django_verify.models import GeoPermission, TestNumber, VerifyService
 from django_verify.models.fields import PhoneField
 from django_verify.models.testnumbers import LONGEST
 from django_verify.proofs import keys
 from django_verify.verifications import carrier_lookup, sna
+
+#: Of the numbering metadata.
+OLDEST_METADATA = dt.timedelta(days=183)
 
 
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
@@ -245,7 +249,7 @@ def check_test_numbers(
 
 
 def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E010, E011, E031, E043, W011–W018, W020, W041: what is fine in development only."""
+    """E010, E011, E031, E043, W011–W018, W020, W022, W041: what is fine in development only."""
     try:
         settings = conf.current()
         configured = senders.configured()
@@ -263,6 +267,39 @@ def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
         *_unheard_reports(settings, configured),
         *_hidden_callers(settings),
         *_redirected_health(),
+        *_old_metadata(),
+    ]
+
+
+def _old_metadata() -> Iterable[CheckMessage]:
+    released = phones.metadata_date()
+    if released is not None and timezone.now().date() - released > OLDEST_METADATA:
+        yield checks.Warning(
+            "The installed phonenumbers is older than six months: it knows neither the ranges of"
+            " numbers that were opened since, nor those that became expensive.",
+            hint="Upgrade phonenumbers or phonenumberslite; until then, add prefix rules.",
+            id="django_verify.W022",
+        )
+
+
+def check_countries(
+    app_configs: Any = None, databases: Iterable[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """W023: services that send to every country of the world."""
+    if queries.database() not in (databases or ()):
+        return []
+    try:
+        limited = GeoPermission.objects.using(queries.database()).filter(action="block").exists()
+        if limited or not VerifyService.objects.using(queries.database()).exists():
+            return []
+    except DatabaseError:
+        return []  # not migrated yet
+    return [
+        checks.Warning(
+            "Codes are sent to every country: who pumps messages can choose the most expensive.",
+            hint="In the admin, under Countries, “Set all countries” to those that you serve.",
+            id="django_verify.W023",
+        )
     ]
 
 

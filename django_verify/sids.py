@@ -40,6 +40,11 @@ def moment_of(sid: str) -> dt.datetime:
     return _EPOCH + dt.timedelta(milliseconds=int(sid[2:14], 16))
 
 
+def seconds_of(sid: str) -> float:
+    """Return the same in seconds since 1970."""
+    return int(sid[2:14], 16) / 1000
+
+
 def is_timed(sid: str) -> bool:
     """Whether a SID has the layout of one with a time: the version and the variant of a UUIDv7."""
     return sid[14] == "7" and sid[18] in "89ab"

@@ -65,3 +65,13 @@ attempt_delivered = Signal()
 
 #: The provider reported that the message did not arrive: `attempt`. The next sender may get it.
 attempt_undelivered = Signal()
+
+#: The guard, or an operator's rule, has refused a start or sent nothing for it; also where it only
+#: records: `decision` (a `GuardDecision`).
+start_blocked = Signal()
+
+#: The guard has closed a number block, a country, a network or a device: `trip` (a `GuardTrip`).
+guard_tripped = Signal()
+
+#: A spend cap has reached 50, 80 or 100 percent, once in each period: `cap`, `percent`, `period`.
+spend_warning = Signal()

@@ -20,9 +20,10 @@ from django.template.base import VariableNode
 from django.test import Client, TransactionTestCase
 from django.utils import timezone
 
-from django_verify import retention
+from django_verify import fraud, retention
 from django_verify.delivery import circuit_breakers
-from django_verify.models import Account, ApiKey, TestNumber, VerifyService
+from django_verify.fraud import guard
+from django_verify.models import Account, ApiKey, GuardCount, TestNumber, VerifyService
 from django_verify.net import client as http_client
 from django_verify.senders import locmem
 from tests import attributes
@@ -154,6 +155,28 @@ def healthy_senders():
     circuit_breakers.forget()
 
 
+@pytest.fixture(autouse=True)
+def no_risk_table():
+    """No test goes by the lists of another one."""
+    fraud.forget()
+    yield
+    fraud.forget()
+
+
+@pytest.fixture(autouse=True)
+def guard_off(monkeypatch, settings):
+    """Services have no guard unless they have a level, or the settings name one.
+
+    Tests send many messages to few numbers, and enter no codes.
+    """
+
+    def site():
+        return getattr(settings, "DJANGO_VERIFY", {}).get("GUARD_LEVEL", "off")
+
+    monkeypatch.setattr(guard, "level_of", lambda service: service.guard_level or site())
+    monkeypatch.setattr(guard, "level_by_sid", lambda known, sid: known.levels.get(sid) or site())
+
+
 @pytest.fixture
 def clock():
     """The time, which stands still until `clock.shift(seconds)`."""
@@ -190,6 +213,22 @@ def make_pair(service, recipient=PHONE, code="482913", days=7, **values):
     pair.set_code(code)
     pair.save()
     return pair
+
+
+def fill(account, country):
+    """Let a country that is new have no room for one more message."""
+    now = timezone.now()
+    GuardCount.objects.update_or_create(
+        key=f"cold {account.sid} {country}",
+        defaults={
+            "level": 1e6,
+            "room": 60,
+            "drain": 0,
+            "counted_at": now.timestamp(),
+            "passed": True,
+            "ends_at": now + dt.timedelta(days=1),
+        },
+    )
 
 
 def purged(name, **options):

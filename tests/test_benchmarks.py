@@ -58,6 +58,15 @@ def test_a_queue_may_not_send_more_statements():
     assert line.startswith("SQLite: start has 9 statements with a queue")
 
 
+def test_the_guard_may_send_one_more_for_a_start_and_a_right_check():
+    more = {kind: {"SELECT": bounds.STATEMENTS[kind][0] + bounds.GUARD[kind]} for kind in OURS}
+    result = {"database": "SQLite", "statements": {"ours": OURS, "ours+guard": more}}
+    assert list(bounds.beyond(result)) == []
+    more["wrong"] = {"SELECT": bounds.STATEMENTS["wrong"][0] + 1}
+    (line,) = bounds.beyond(result)
+    assert line == "SQLite: wrong has 3 statements with the guard, not 2"
+
+
 @pytest.mark.parametrize("pair", bounds.RATIOS)
 def test_ratios_beyond_a_bound_are_reported(pair):
     assert len(compared(pair, **{"CPU, ms": 9.0, "rounds/s": 0.01})) == 2

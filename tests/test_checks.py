@@ -1,6 +1,7 @@
 """The system checks: each id can be reached, and a good configuration is silent."""
 
 import ast
+import datetime as dt
 import inspect
 import re
 from io import StringIO
@@ -11,10 +12,12 @@ from django.core.checks import WARNING, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import DatabaseError
+from django.utils import timezone
 
 from django_verify import checks
+from django_verify.contact import phones
 from django_verify.factors import passkeys
-from django_verify.models import TestNumber
+from django_verify.models import GeoPermission, TestNumber
 from tests.conftest import PHONE, make_pair, make_service
 from tests.scripted import configured
 
@@ -29,6 +32,11 @@ GOOD = {
     "SENDERS": {"mail": EMAIL},
     "ROUTES": {"email": ["mail"]},
 }
+
+
+@pytest.fixture(autouse=True)
+def todays_metadata(monkeypatch):
+    monkeypatch.setattr(phones, "metadata_date", lambda: timezone.now().date())
 
 
 def ids(found):
@@ -449,3 +457,35 @@ def test_no_two_checks_have_one_id():
     found = re.findall(r'id="(django_verify\.[EW][0-9]{3})"', source)
     assert len(found) > 20
     assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize(("age", "expected"), [(None, []), (183, []), (184, ["W022"])])
+def test_old_numbering_metadata(settings, monkeypatch, age, expected):
+    use(settings)
+    released = None if age is None else timezone.now().date() - dt.timedelta(days=age)
+    monkeypatch.setattr(phones, "metadata_date", lambda: released)
+    assert ids(checks.check_deployment()) == expected
+
+
+@pytest.mark.django_db
+def test_a_site_that_sends_to_every_country(monkeypatch):
+    assert checks.check_countries(databases=["default"]) == []
+    service = make_service()
+    assert ids(checks.check_countries(databases=["default"])) == ["W023"]
+    assert checks.check_countries(databases=None) == []
+    row = GeoPermission(account=service.account, country="DE", action="monitor")
+    row.save()
+    assert ids(checks.check_countries(databases=["default"])) == ["W023"]
+    row.action = "block"
+    row.save()
+    assert checks.check_countries(databases=["default"]) == []
+    assert "W023" not in ids(run_checks(databases=["default"]))
+
+
+@pytest.mark.django_db
+def test_countries_before_the_tables_are_there(monkeypatch):
+    def absent(*args):
+        raise DatabaseError
+
+    monkeypatch.setattr(GeoPermission.objects, "using", absent)
+    assert checks.check_countries(databases=["default"]) == []

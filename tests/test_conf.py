@@ -62,6 +62,14 @@ DEFAULTS = {
     "CLIENT_APP_HASHES": (),
     "TEST_NUMBERS": False,
     "BOT_PROTECTION": None,
+    "GUARD_REFRESH": 2,
+    "GUARD_LEVEL": "standard",
+    "GUARD_RECORD_ONLY": False,
+    "GUARD_POLICY": None,
+    "GUARD_RETENTION_DAYS": 30,
+    "CURRENCY": "USD",
+    "MESSAGE_PRICE": 0.05,
+    "SHOW_FRAUD_BLOCKS": False,
     "TRUSTED_PROXIES": 0,
 }
 OTHERS = {
@@ -112,6 +120,14 @@ OTHERS = {
     "CLIENT_APP_HASHES": ("FA+9qCX9VSu",),
     "TEST_NUMBERS": True,
     "BOT_PROTECTION": {"BACKEND": "django_verify.gates.memory.MemoryGate"},
+    "GUARD_REFRESH": 3,
+    "GUARD_LEVEL": "max",
+    "GUARD_RECORD_ONLY": True,
+    "GUARD_POLICY": {"BACKEND": "site.policies.SimSwaps"},
+    "GUARD_RETENTION_DAYS": 7,
+    "CURRENCY": "EUR",
+    "MESSAGE_PRICE": 0,
+    "SHOW_FRAUD_BLOCKS": True,
     "TRUSTED_PROXIES": 2,
 }
 KEYS = [field.name for field in dataclasses.fields(conf.Settings)]
@@ -217,6 +233,23 @@ def test_a_budget_has_room_for_its_shares(key, settings):
     assert getattr(conf.current(), key) == 8
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"GUARD_LEVEL": "high"},
+        {"MESSAGE_PRICE": -1},
+        {"MESSAGE_PRICE": "0.05"},
+        {"CURRENCY": "usd"},
+        {"CURRENCY": "USDT"},
+    ],
+    ids=str,
+)
+def test_an_unknown_level_price_or_currency_is_refused(values, settings):
+    use(settings, **values)
+    with pytest.raises(ImproperlyConfigured, match=next(iter(values))):
+        conf.current()
+
+
 @pytest.mark.parametrize("number", [0, -1, 1001])
 def test_starts_per_day_are_bounded(number, settings):
     use(settings, RECIPIENT_STARTS_PER_DAY=number)
@@ -303,6 +336,7 @@ def test_another_store_of_the_limits_is_refused(url, settings):
     [
         *({"DISPATCH": "cellery"}, {"DISPATCH": ""}),
         *({"DELIVERY_REPORT_TIMEOUT": 0}, {"BREAKER_SECONDS": None}, {"BREAKER_SECONDS": 0}),
+        *({"GUARD_REFRESH": 0}, {"GUARD_REFRESH": 5}, {"SHOW_FRAUD_BLOCKS": 1}),
         *({"TRUSTED_PROXIES": -1}, {"TRUSTED_PROXIES": True}, {"TRUSTED_PROXIES": "1"}),
     ],
     ids=str,

@@ -18,7 +18,7 @@ def test_what_a_reader_steps_through(api, service):
         "deliver",
         "LocmemSender.send",
     ]
-    assert len(start.functions) <= 115, str(start)
-    assert len(start.files) <= 24, str(start)
-    assert len(check.functions) <= 75, str(check)
-    assert len(check.files) <= 20, str(check)
+    assert len(start.functions) <= 144, str(start)
+    assert len(start.files) <= 32, str(start)
+    assert len(check.functions) <= 86, str(check)
+    assert len(check.files) <= 22, str(check)

@@ -76,6 +76,8 @@ class ClosedAdmin(ModelAdmin):
     walk = ""
     change_form_template = "django_verify/admin/change_form.html"
     change_list_template = "django_verify/admin/change_list.html"
+    #: What the rows do, in one sentence, where that is not plain from their names.
+    explanation: Any = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Any]:
         """Return the list's class: a list without end is shown in stretches."""
@@ -118,12 +120,22 @@ class ClosedAdmin(ModelAdmin):
         """Return URL and label of the buttons above an object's form."""
         return []
 
+    def list_links(self, request: HttpRequest) -> list[tuple[str, Any]]:
+        """Return URL and label of the buttons above the list."""
+        return []
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Return the list, with its buttons and what its rows do."""
+        context = {"explanation": self.explanation, "list_links": self.list_links(request)}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
         """Render the form with the object's buttons."""
         obj = context.get("original")
         context["object_links"] = self.object_links(request, obj) if obj else []
+        context["explanation"] = self.explanation
         return super().render_change_form(request, context, *args, **kwargs)
 
     def url_of(self, page: str, *args: str) -> str:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_verify import conf, delivery, senders
 from django_verify.contact import countries, emails, phones
+from django_verify.contact.phones import NumberType
 from django_verify.contact.typed import plain
 from django_verify.exceptions import InvalidParameter
 from django_verify.messages import channels
@@ -38,6 +39,20 @@ _LABELS = {
     "rcs": _("RCS message"),
     "email": _("E-mail"),
     "sna": _("Silent network (SNA)"),
+}
+
+
+_NUMBER_TYPES = {
+    NumberType.LANDLINE: _("Landlines, by text message"),
+    NumberType.TOLL_FREE: _("Toll-free numbers, by text message"),
+    NumberType.PREMIUM: _("Premium-rate numbers"),
+    NumberType.SHARED_COST: _("Shared-cost numbers"),
+    NumberType.PERSONAL: _("Personal numbers, which follow a person to other lines"),
+    NumberType.UAN: _("Company numbers (UAN)"),
+    NumberType.PAGER: _("Pagers"),
+    NumberType.VOICEMAIL: _("Voicemail"),
+    NumberType.SATELLITE: _("Satellite phones"),
+    NumberType.INTERNATIONAL: _("International numbers of no country, such as +800"),
 }
 
 
@@ -247,6 +262,13 @@ class ServiceForm(ServiceModelForm):
         choices=lambda: [(name, label(name)) for name in carriers()],
         widget=forms.CheckboxSelectMultiple,
         help_text=_("What apps and pages may choose, of the channels above. None: all of them."),
+    )
+
+    allowed_number_types = forms.MultipleChoiceField(
+        label=_("Send codes to these too"),
+        required=False,
+        choices=list(_NUMBER_TYPES.items()),
+        widget=forms.CheckboxSelectMultiple,
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -23,6 +23,10 @@ from django_verify.models.fields import ListedPhoneField
 class SafeListNumberAdmin(ClosedAdmin):
     """Numbers that fraud checks let pass, masked for most viewers."""
 
+    explanation = _(
+        "Numbers on this list get their codes whatever the countries, the prefix rules, the types"
+        " of numbers and the guard say; limits on wrong codes and on spending hold for them too."
+    )
     formfield_overrides = {ListedPhoneField: {"form_class": ListedPhoneFormField}}
     list_select_related = ("account",)
     walk = "pk"

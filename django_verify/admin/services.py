@@ -60,6 +60,26 @@ _FIELDSETS: tuple[tuple[Any, dict[str, Any]], ...] = (
         },
     ),
     (
+        _("Numbers"),
+        {
+            "fields": ("allowed_number_types",),
+            "description": _(
+                "Numbers that cost their sender, or reach no one person, get no codes unless they"
+                " are ticked here. Countries and prefix rules have pages of their own."
+            ),
+        },
+    ),
+    (
+        _("Fraud"),
+        {
+            "fields": ("guard_level", "guard_record_only"),
+            "description": _(
+                "The guard closes ranges of numbers, countries and networks whose codes nobody"
+                " enters. What it refuses, with the reason, is under Blocked starts."
+            ),
+        },
+    ),
+    (
         _("Lookup"),
         {"fields": ("lookup_enabled", "skip_sms_to_landlines"), "classes": ("collapse",)},
     ),

@@ -15,6 +15,8 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -27,7 +29,13 @@ from django_verify.contact.typed import email as typed_email
 from django_verify.contact.typed import joined, plain
 from django_verify.exceptions import NotFound
 from django_verify.messages import channels
-from django_verify.models import Account, Verification, VerificationAttempt, VerifyService
+from django_verify.models import (
+    Account,
+    GuardDecision,
+    Verification,
+    VerificationAttempt,
+    VerifyService,
+)
 from django_verify.verifications import devices
 
 #: The confirmation page names each verification, and a form has at most 1000 fields.
@@ -186,6 +194,7 @@ class VerificationAdmin(RecordAdmin):
             "country",
             "service",
             "account",
+            "blocked",
             "is_test",
             *(("client", "recognized") if obj is None or obj.client else ()),
             "code_length",
@@ -207,6 +216,15 @@ class VerificationAdmin(RecordAdmin):
     def masked_recipient(self, obj: Verification) -> str:
         """The recipient, most of it hidden."""
         return channels.mask(obj.to)
+
+    @admin.display(description=_("blocked starts"))
+    def blocked(self, obj: Verification) -> str:
+        """What the guard has decided about the recipient in this account, newest first."""
+        rows = GuardDecision.objects.filter(
+            account_id=obj.account_id, recipient_key=obj.recipient_key
+        )
+        lines = [f"{row.get_outcome_display()}: {row.reason}" for row in rows[:5]]
+        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines)) or "-"
 
     @admin.display(description=_("amount"))
     def full_amount(self, obj: Verification) -> str:

@@ -214,5 +214,7 @@ def _refuse_unavailable(values: dict[str, Any]) -> None:
     """Take out the parameters that start does not know, and refuse those that would be lost."""
     if values.pop("custom_message", ""):
         raise exceptions.CustomMessageUnsupported
-    if values.pop("risk_check", "") not in {"", "enable", "disable"}:
+    risk_check = values.pop("risk_check", "")
+    if risk_check not in {"", "enable", "disable"}:
         raise InvalidParameter("risk_check", "it must be enable or disable")
+    values["risk_check"] = risk_check != "disable"

@@ -31,6 +31,7 @@ ELSEWHERE = "*"
 _REDIRECTING = "django.middleware.security.SecurityMiddleware"
 _MAY_BE_ZERO = {"KNOWN_DEVICE_DAYS", "TRUSTED_PROXIES"}
 ENGINES = ("inline", "tasks", "celery")
+GUARD_LEVELS = ("off", "basic", "standard", "max")
 CLIENT_LIMITS: Mapping[str, Sequence[Sequence[int]]] = {
     "number": [[5, 600], [10, 86_400]],
     "network": [[10, 3600], [50, 86_400]],
@@ -153,6 +154,26 @@ class Settings:
     # What callers without credentials pass before anything is written or sent, {"BACKEND": dotted
     # path, "OPTIONS": {…}}; None: nothing.
     BOT_PROTECTION: Mapping[str, Any] | None = field(default=None, repr=False)
+    # Seconds for which a process goes by what it read of the guard's lists, 1–4; None: prefix
+    # rules, countries and the guard are not in force, and no start reads them.
+    GUARD_REFRESH: int | None = 2
+    # What the guard does by default about numbers that may be part of a fraud: "off", "basic",
+    # "standard" or "max"; each service may have another level.
+    GUARD_LEVEL: str = "standard"
+    # Whether the guard only records what it would refuse, for every service.
+    GUARD_RECORD_ONLY: bool = False
+    # Who has the last word about each start that may be sent, {"BACKEND": dotted path, "OPTIONS":
+    # {…}}; None: nobody.
+    GUARD_POLICY: Mapping[str, Any] | None = field(default=None, repr=False)
+    # Days that the guard's decisions are kept.
+    GUARD_RETENTION_DAYS: int | None = 30
+    # The currency of caps and sums; what others are worth in it is kept in the admin.
+    CURRENCY: str = "USD"
+    # What a message costs in it, where no price is kept.
+    MESSAGE_PRICE: float = 0.05
+    # Whether callers without credentials get an error where an operator's rule or the guard blocks
+    # their number; by default they get the answer of a success, and nothing is sent.
+    SHOW_FRAUD_BLOCKS: bool = False
     # Proxies of the site that each add one IP to X-Forwarded-For; 0: the header is not read.
     # One too many lets callers choose their IP.
     TRUSTED_PROXIES: int = 0
@@ -221,6 +242,21 @@ class Settings:
             if getattr(self, name) < 8:
                 msg = f"DJANGO_VERIFY[{name!r}] must be 8 or more: callers have shares in it."
                 raise ImproperlyConfigured(msg)
+        if self.GUARD_LEVEL not in GUARD_LEVELS:
+            msg = f"DJANGO_VERIFY['GUARD_LEVEL'] must be one of {', '.join(GUARD_LEVELS)}."
+            raise ImproperlyConfigured(msg)
+        price: Any = self.MESSAGE_PRICE
+        if type(price) not in {int, float} or price < 0:
+            raise ImproperlyConfigured(
+                "DJANGO_VERIFY['MESSAGE_PRICE'] must be a number, not below 0."
+            )
+        if not re.match(r"[A-Z]{3}\Z", str(self.CURRENCY)):
+            raise ImproperlyConfigured(
+                "DJANGO_VERIFY['CURRENCY'] must be three letters, such as USD."
+            )
+        if (self.GUARD_REFRESH or 1) > 4:
+            msg = "DJANGO_VERIFY['GUARD_REFRESH'] must be at most 4: changes hold within 5 seconds."
+            raise ImproperlyConfigured(msg)
         if not 1 <= self.RECIPIENT_STARTS_PER_DAY <= 1000:
             msg = "DJANGO_VERIFY['RECIPIENT_STARTS_PER_DAY'] must be between 1 and 1000."
             raise ImproperlyConfigured(msg)

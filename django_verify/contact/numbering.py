@@ -301,6 +301,12 @@ def key(number: str) -> str:
     return _rewritten(complete(number), _TWINS)
 
 
+def twins(number: str) -> tuple[str, ...]:
+    """Return the second spellings of a key that have its calling code too."""
+    fitting = ((pattern.match(number), begin) for pattern, begin in _SECOND)
+    return tuple(f"{begin}{match[1]}" for match, begin in fitting if match)
+
+
 def _rewritten(number: str, changes: dict[str, list[Change]]) -> str:
     """Return the first change of a number's calling code that fits, applied."""
     for length in (2, 3, 4):
@@ -325,6 +331,19 @@ def _calling_code(old: str) -> str:
     return digits[0][:3] if len(digits[0]) >= 3 else digits[0]
 
 
+def _second_spellings() -> list[tuple[re.Pattern[str], str]]:
+    """Return what the key of a twin is like, and what its second spelling begins with."""
+    found = []
+    for change in CHANGES:
+        begin, bracket, rest = change.old.partition("(")
+        key_begin = change.new.removesuffix(r"\1")
+        if change.kind is Kind.TWIN and f"+{begin}".startswith(key_begin):
+            pattern = re.compile(rf"{re.escape(key_begin)}{bracket}{rest}\Z", re.ASCII)
+            found.append((pattern, f"+{begin}"))
+    return found
+
+
+_SECOND = _second_spellings()
 _RETIRED, _TWINS = _by_calling_code(Kind.RETIRED), _by_calling_code(Kind.TWIN)
 #: What numbers that have several spellings begin with, in two or three digits.
 BEGINNINGS = frozenset((*_RETIRED, *_TWINS))

@@ -6,9 +6,11 @@ digits, bidirectional marks), so a grammar of ours stands before it.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import lru_cache
 
 from django_verify.contact import MISSING, numbering, typed
@@ -27,6 +29,10 @@ _E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z")
 
 # The longest spelling that is looked at.
 _LONGEST = 64
+# The day of version 9.0.0, and a day that all versions before it are no younger than.
+_NINE, _BEFORE_NINE = dt.date(2025, 3, 6), dt.date(2025, 3, 5)
+_VERSION = re.compile(r"(?:9\.0\.([0-9]{1,3})|[0-8]\.[0-9.]+)\Z", re.ASCII)
+_BEGINNING = re.compile(r"\+[1-9][0-9]{0,14}\Z", re.ASCII)
 # National plans that span several calling codes: within one of them, numbers of the others are
 # dialled like its own.
 _PLANS = (
@@ -54,11 +60,47 @@ _MIQUELON = re.compile(r"0?508([0-9]{6})\Z")
 _DIALLED = re.compile(r"(\+?)([0-9]{3,24})\Z", re.ASCII)
 _TEL = re.compile(r"\s*tel:", re.IGNORECASE | re.ASCII)
 _INTERNATIONAL = phonenumbers.PhoneNumberFormat.INTERNATIONAL
-_LINE_TYPES = {
-    phonenumbers.PhoneNumberType.MOBILE: "mobile",
-    phonenumbers.PhoneNumberType.FIXED_LINE: "landline",
-    phonenumbers.PhoneNumberType.VOIP: "voip",
+
+
+class NumberType(StrEnum):
+    """What a number is for, by its plan; one that may be fixed or mobile counts as mobile."""
+
+    MOBILE = "mobile"
+    LANDLINE = "landline"
+    VOIP = "voip"
+    TOLL_FREE = "toll_free"
+    PREMIUM = "premium"
+    SHARED_COST = "shared_cost"
+    PERSONAL = "personal"
+    UAN = "uan"
+    PAGER = "pager"
+    VOICEMAIL = "voicemail"
+    SATELLITE = "satellite"
+    #: Of no country, and none of the others: +800, +878, +882, +883, +888.
+    INTERNATIONAL = "international"
+    #: Of a range that the installed metadata do not have, and an operator's rule opens.
+    UNLISTED = "unlisted"
+
+
+_T = phonenumbers.PhoneNumberType
+_TYPES = {
+    _T.MOBILE: NumberType.MOBILE,
+    _T.FIXED_LINE_OR_MOBILE: NumberType.MOBILE,
+    _T.FIXED_LINE: NumberType.LANDLINE,
+    _T.VOIP: NumberType.VOIP,
+    _T.TOLL_FREE: NumberType.TOLL_FREE,
+    _T.PREMIUM_RATE: NumberType.PREMIUM,
+    _T.SHARED_COST: NumberType.SHARED_COST,
+    _T.PERSONAL_NUMBER: NumberType.PERSONAL,
+    _T.UAN: NumberType.UAN,
+    _T.PAGER: NumberType.PAGER,
+    _T.VOICEMAIL: NumberType.VOICEMAIL,
 }
+_LINE_TYPES = {_T.MOBILE: "mobile", _T.FIXED_LINE: "landline", _T.VOIP: "voip"}
+# Satellites' ranges, which the metadata have as mobile or VoIP: Inmarsat, Iridium and Globalstar,
+# EMSAT and Thuraya; ACMA's numbering plan for Australia; the Russian plan's code 954.
+_SATELLITES = re.compile(r"\+(?:870|881|8821[36]|6114[57]|7954)")
+_OF_NO_COUNTRY = {"979": NumberType.PREMIUM, "808": NumberType.SHARED_COST}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +114,50 @@ class Phone:
     number: str = field(repr=False)
     key: str = field(repr=False)
     region: str
+    type: NumberType = NumberType.UNLISTED
 
 
-@lru_cache(maxsize=4096)
+class _Unlisted:
+    """Who knows which numbers are taken beside those of the metadata; by default nobody."""
+
+    opens: Callable[[str], bool] | None = None
+
+
+def take_unlisted(opens: Callable[[str], bool]) -> None:
+    """Let a function decide whether a number in E.164 that no numbering plan has is taken."""
+    _Unlisted.opens = opens
+
+
 def parse(value: str) -> Phone:
     """Read a number in E.164, `+` and 7–15 ASCII digits, nothing trimmed.
 
     A spelling that a numbering plan has given up is completed to today's. Raises ValueError when
-    it is not written so, or is no number of any country.
+    it is not written so, or is no number of any country, nor of a range that an operator opens.
     """
+    try:
+        return _known(value)
+    except ValueError:
+        opens = _Unlisted.opens
+        if opens is None or not _E164.match(value) or not opens(value):
+            raise
+    return Phone(value, fold(value), _main_region(value))
+
+
+@lru_cache(maxsize=4096)
+def _known(value: str) -> Phone:
+    """Return a number that the metadata have. Raises ValueError."""
     if not _E164.match(value):
         raise ValueError("not a phone number in E.164 format, such as +14155552671")
     # Most numbers have one spelling, which spares them the table.
     is_only = numbering.BEGINNINGS.isdisjoint((value[1:3], value[1:4]))
     number = value if is_only else numbering.complete(value)
-    region = _region(number)
-    if region is None and number != value:
+    found = _looked_up(number)
+    if found is None and number != value:
         # Metadata that are older than the change know the former spelling alone.
-        number, region = value, _region(value)
-    if region is None:
+        number, found = value, _looked_up(value)
+    if found is None:
         raise ValueError("not a valid phone number")
-    return Phone(number, number if is_only else fold(number), region)
+    return Phone(number, number if is_only else fold(number), *found)
 
 
 def listed(value: str) -> Phone:
@@ -144,6 +209,29 @@ def read_listed(text: str, region: str = "") -> Phone:
     return listed("+" + digits)
 
 
+def metadata_date() -> dt.date | None:
+    """Return about when the installed metadata came out; None for what cannot be reckoned.
+
+    The package names no day. libphonenumber brings out a version about every two weeks.
+    """
+    found = _VERSION.match(phonenumbers.__version__)
+    if found is None:
+        return None
+    return _NINE + int(found[1]) * dt.timedelta(weeks=2) if found[1] else _BEFORE_NINE
+
+
+def read_prefix(text: str) -> str:
+    """Read the beginning of numbers as people write it, with `+` or 00, as `+` and its digits.
+
+    Raises ValueError.
+    """
+    digits = typed.joined(typed.plain(text.strip())[:_LONGEST])
+    found = _BEGINNING.match("+" + digits[2:] if digits.startswith("00") else digits)
+    if found is None:
+        raise ValueError("not the beginning of a phone number")
+    return found[0]
+
+
 def display(number: str) -> str:
     """Return a number in E.164 as people read it: `+1 415-555-2671`."""
     return phonenumbers.format_number(phonenumbers.parse(number), _INTERNATIONAL)
@@ -160,9 +248,26 @@ def regions() -> list[tuple[str, int]]:
     return [(code, phonenumbers.country_code_for_region(code)) for code in sorted(SUPPORTED)]
 
 
+@lru_cache(maxsize=1024)
+def regions_under(prefix: str) -> tuple[str, ...]:
+    """Return the regions whose numbers may begin as `prefix` does, by their calling codes alone."""
+    digits = prefix.removeprefix("+")
+    return tuple(
+        region
+        for region, code in regions()
+        if digits.startswith(str(code)) or str(code).startswith(digits)
+    )
+
+
 def fold(number: str) -> str:
     """Return the key of a number: the one spelling that stands for all of them."""
     return numbering.key(number)
+
+
+def spellings(number: str) -> tuple[str, ...]:
+    """Return a number as it is written, its key, and others that begin with its calling code."""
+    key = numbering.key(number)
+    return number, key, *numbering.twins(key)
 
 
 def same(one: str, other: str) -> bool:
@@ -251,13 +356,34 @@ def _e164(spelling: str, region: str | None) -> str:
         return ""
 
 
-def _region(number: str) -> str | None:
+def _looked_up(number: str) -> tuple[str, NumberType] | None:
+    """Return a number's region and type; None for what is no number of any country."""
     try:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
         return None
     written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    region = phonenumbers.region_code_for_number(parsed) or ""
-    if written != number or not phonenumbers.is_valid_number_for_region(parsed, region):
+    # A number is valid that has a type: asking for both would look through the metadata twice.
+    found = _TYPES.get(phonenumbers.number_type(parsed))
+    if written != number or found is None:
         return None
-    return region if len(region) == 2 else ""
+    region = phonenumbers.region_code_for_number(parsed) or ""
+    if _SATELLITES.match(number):
+        found = NumberType.SATELLITE
+    elif region == "AR" and found is NumberType.LANDLINE:
+        found = NumberType.MOBILE  # mobiles are written without their 9, too
+    if len(region) == 2:
+        return region, found
+    if found is not NumberType.SATELLITE:
+        found = _OF_NO_COUNTRY.get(number[1:4], NumberType.INTERNATIONAL)
+    return "", found
+
+
+def _main_region(number: str) -> str:
+    """Return the main region of a number's calling code; empty where no country has it."""
+    try:
+        code = phonenumbers.parse(number).country_code
+    except phonenumbers.NumberParseException:
+        return ""
+    region: str = phonenumbers.region_code_for_country_code(code or 0)
+    return region if region in SUPPORTED else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
@@ -98,6 +99,12 @@ def _latest(account: Any, key: Any) -> Q:
     return Q(verifications__recipient_key=key, verifications__serial__gt=before)
 
 
+def _latest_place(block: Any) -> dict[str, Subquery]:
+    """Return what the latest start in a number block has written there."""
+    rows = Verification.objects.filter(guard_block=block).order_by("-guard_place")
+    return {f"latest_{name}": Subquery(rows.values(name)[:1]) for name in _PLACE}
+
+
 def _versions(account: Any, credential: Any) -> QuerySet[Account]:
     """Return the account's row, with the version of the key by which it was called, if any."""
     key = ApiKey.objects.filter(sid=credential, account_id=account).order_by().values("version")
@@ -123,10 +130,12 @@ def _by_caller(build: Callable[..., QuerySet[Any, Any]], **fields: Any) -> dict[
     }
 
 
-_AT_START = ("version", "key_version", "service_version", *FLAGS)
+_PLACE = ("guard_place", "guard_level", "sent_at")
+_AT_START = ("version", "key_version", "service_version", *FLAGS, *(f"latest_{n}" for n in _PLACE))
 _START = _by_caller(
-    lambda account, credential, service, key: _joined(
+    lambda account, credential, service, key, block: _joined(
         _versions(account, credential).annotate(
+            **_latest_place(block),
             service_version=Subquery(
                 VerifyService.objects.filter(sid=service, account_id=account)
                 .order_by()
@@ -139,6 +148,7 @@ _START = _by_caller(
     ),
     service=SidField("VA"),
     key=CharField(),
+    block=BigIntegerField(),
 )
 _AT_CHECK = ("version", "key_version")
 # No column of another index is compared here: without statistics, PostgreSQL would rather go
@@ -237,22 +247,37 @@ def unchanged(**conditions: Any) -> Rows[Verification]:
     return Rows(Verification, database(), conditions)
 
 
+class Place(NamedTuple):
+    """The latest place of a number block, how full the block was with it, and when."""
+
+    number: int
+    level: float
+    taken_at: dt.datetime
+
+
 class Recent(NamedTuple):
     """A recipient's latest verifications, newest first, and whether it may have older ones."""
 
     rows: list[Verification]
     has_older: bool
     has_clients: bool
+    latest_place: Place | None
 
 
-def at_start(of: VerifyService, key: str, known: Known | None = None) -> Recent:
+def at_start(
+    of: VerifyService, key: str, known: Known | None = None, block: int | None = None
+) -> Recent:
     """Return a recipient's latest verifications within a service's account.
 
-    What the request goes by is compared on the way. Raises Outdated.
+    What the request goes by is compared on the way, and the latest place of the number's block
+    comes along. Raises Outdated.
     """
-    facts, rows = _found(_START, _AT_START, of, known, key=key, service=of.sid)
+    facts, rows = _found(_START, _AT_START, of, known, key=key, service=of.sid, block=block)
     has_older = bool(rows) and rows[0].serial > HISTORY
-    return Recent(rows, has_older, bool(facts["has_clients"]))
+    place = None
+    if facts["latest_guard_place"] is not None:
+        place = Place(*(facts[f"latest_{name}"] for name in _PLACE))
+    return Recent(rows, has_older, bool(facts["has_clients"]), place)
 
 
 def at_check(of: VerifyService, key: str, known: Known | None = None) -> list[Verification]:

@@ -276,7 +276,10 @@ def _field(model: type[Model], lookup: str) -> Field[Any, Any]:
 
 
 def insert(using: str, *rows: Model) -> None:
-    """Write new rows, each as `save(force_insert=True)` does."""
+    """Write new rows, each as `save(force_insert=True)` does.
+
+    A key that the database draws is not read back.
+    """
     if not rows:
         return
     if any(map(_is_saving_heard, map(type, rows))):
@@ -300,7 +303,8 @@ def _is_saving_heard(model: type[Model]) -> bool:
 
 @cache
 def _insert(model: type[Model], using: str, on_conflict: OnConflict | None = None) -> _Sql:
-    fields = model._meta.concrete_fields  # noqa: SLF001
+    options = model._meta  # noqa: SLF001
+    fields = [each for each in options.concrete_fields if each is not options.auto_field]
     query = InsertQuery(model, on_conflict=on_conflict)
     query.insert_values(fields, [model(**{field.attname: None for field in fields})], raw=True)
     ((text, _params),) = query.get_compiler(using).as_sql()

@@ -24,7 +24,15 @@ from django_verify.db import queries, reconnect, retry, savepoints, statements
 from django_verify.db.statements import AnyRows, Select
 from django_verify.events import outbox
 from django_verify.logs import logger
-from django_verify.models import EventSink, Verification, VerificationAttempt, WebhookDelivery
+from django_verify.models import (
+    EventSink,
+    GuardDecision,
+    GuardTrip,
+    SpendCap,
+    Verification,
+    VerificationAttempt,
+    WebhookDelivery,
+)
 from django_verify.models.fields import SidField
 
 FAMILY = "com.twilio.accountsecurity.verify"
@@ -77,8 +85,7 @@ class NotRecorded(Exception):
         error = self.__cause__
         if isinstance(error, reconnect.FAILURES) and self._is_dead():
             raise error
-        # The text of a database error may hold the row.
-        logger.error("an event was not recorded: %s", type(error).__name__)
+        _log(error)
 
     def _is_dead(self) -> bool:
         return not reconnect.is_alive(self._connection, self._raw)
@@ -134,6 +141,75 @@ def update_message(
         return rows.update(**changes)
     code = str(changes.get("error_code", ""))
     return update(rows, changes, partial(_record_message, attempt, status, code))
+
+
+@sensitive_variables()
+def guard_tripped(trip: GuardTrip) -> None:
+    """Record that the guard has closed something of an account."""
+    data = {
+        "account_sid": trip.account_id,
+        "kind": trip.kind,
+        "state": trip.state,
+        "level": trip.level,
+        "reason": trip.reason,
+        "started_at": _time(trip.started_at),
+        "ends_at": trip.ends_at and _time(trip.ends_at),
+    }
+    name = f"{trip.pk} {trip.times}"
+    _try(partial(_record_guard, "guard.tripped", trip.account_id, None, name, data))
+
+
+@sensitive_variables()
+def start_blocked(decision: GuardDecision) -> None:
+    """Record that a start was refused, withheld, or would have been."""
+    data = {
+        "account_sid": decision.account_id,
+        "service_sid": decision.service_id or "",
+        "attempt_sid": decision.attempt_sid,
+        "channel": decision.channel.upper(),
+        "country": decision.country,
+        "cause": decision.cause,
+        "outcome": decision.outcome,
+        "reason": decision.reason,
+    }
+    account_sid, service_sid = decision.account_id, decision.service_id
+    name = decision.attempt_sid
+    _try(partial(_record_guard, "guard.start-blocked", account_sid, service_sid, name, data))
+
+
+def spend_warning(cap: SpendCap, percent: int, period: str) -> None:
+    """Record that a cap has reached a share of what it allows."""
+    data = {
+        "account_sid": cap.account_id,
+        "service_sid": cap.service_id or "",
+        "period": period,
+        "percent": percent,
+        "amount": str(cap.amount),
+    }
+    name = f"{cap.pk} {period} {percent}"
+    _try(partial(_record_guard, "guard.spend-warning", cap.account_id, cap.service_id, name, data))
+
+
+def _record_guard(
+    kind: str, account_sid: str, service_sid: str | None, name: str, data: dict[str, Any]
+) -> None:
+    sinks = _sinks_of(account_sid, service_sid)
+    if sinks:
+        now, source = timezone.now(), f"/v1/Accounts/{account_sid}"
+        event = _event(_id(name, kind), kind, source, "GuardEvent/1", data, now)
+        _enqueue(sinks, event, now)
+
+
+def _try(event: Callable[[], None]) -> None:
+    """Record what belongs to no change that could be made again without it."""
+    error = savepoints.tolerate(event, using=queries.database(), ignore=Exception)
+    if error is not None:
+        _log(error)
+
+
+def _log(error: BaseException | None) -> None:
+    # The text of a database error may hold the row.
+    logger.error("an event was not recorded: %s", type(error).__name__)
 
 
 def _record(event: Callable[[], None]) -> None:
@@ -249,7 +325,11 @@ def _path(row: Verification) -> str:
 
 
 def _sinks(row: Verification) -> list[str]:
-    found = _SINKS.rows(queries.database(), account=row.account_id, service=row.service_id)
+    return _sinks_of(row.account_id, row.service_id)
+
+
+def _sinks_of(account_sid: str, service_sid: str | None) -> list[str]:
+    found = _SINKS.rows(queries.database(), account=account_sid, service=service_sid)
     return [sid for (sid,) in found]
 
 

@@ -8,6 +8,7 @@ Numbers are those of the vendor's error dictionary.
 from django_verify.exceptions.base import *
 from django_verify.exceptions.clients import *
 from django_verify.exceptions.entities import *
+from django_verify.exceptions.fraud import *
 from django_verify.exceptions.passkeys import *
 from django_verify.exceptions.services import *
 from django_verify.exceptions.verifications import *

@@ -74,11 +74,15 @@ _LOCALE_DIR = Path(__file__).parents[1] / "locale"
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A destination: as given, the key its budgets are counted under, its ISO 3166 country."""
+    """A destination: as given, the key its budgets are counted under, its ISO 3166 country.
+
+    `number_type` is that of a telephone number; empty for a mailbox.
+    """
 
     to: str = field(repr=False)
     key: str = field(repr=False)
     country: str = ""
+    number_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,7 +394,7 @@ def _phone(to: str) -> Recipient:
         phone = phones.parse(to)
     except ValueError as error:
         raise InvalidParameter("to", str(error)) from None
-    return Recipient(phone.number, phone.key, phone.region)
+    return Recipient(phone.number, phone.key, phone.region, phone.type)
 
 
 def _email(to: str) -> Recipient:

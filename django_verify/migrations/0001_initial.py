@@ -5,6 +5,7 @@ import django.db.models.deletion
 import django.utils.timezone
 import django_verify.crypto.codes
 import django_verify.models.fields
+import django_verify.models.fraud
 import django_verify.models.messaging
 import django_verify.models.services
 import django_verify.models.templates
@@ -428,6 +429,7 @@ class Migration(migrations.Migration):
                 ('client_enabled', models.BooleanField(default=False, help_text="Apps and pages may start verifications without an account's credentials.", verbose_name='open to clients')),
                 ('client_channels', models.JSONField(blank=True, default=list, verbose_name='channels for clients')),
                 ('client_purposes', models.TextField(blank=True, help_text='What a client may verify a recipient for, one a line; empty: verify.', validators=[django_verify.models.services.validate_purposes], verbose_name='purposes')),
+                ('allowed_number_types', models.JSONField(blank=True, default=list, verbose_name='allowed types of numbers')),
                 ('date_created', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
                 ('date_updated', models.DateTimeField(auto_now=True, verbose_name='updated')),
                 ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='services', to='django_verify.account', verbose_name='account')),
@@ -446,7 +448,10 @@ class Migration(migrations.Migration):
                 ('date_updated', models.DateTimeField(default=django.utils.timezone.now, verbose_name='updated')),
                 ('sent_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='last sent')),
                 ('expires_at', models.DateTimeField(db_index=True, verbose_name='expires')),
+                ('guard_block', models.BigIntegerField(editable=False, null=True)),
+                ('guard_level', models.FloatField(editable=False, null=True)),
                 ('serial', models.PositiveIntegerField(editable=False)),
+                ('guard_place', models.PositiveIntegerField(editable=False, null=True)),
                 ('code_length', models.PositiveSmallIntegerField(verbose_name='code length')),
                 ('checks', models.PositiveSmallIntegerField(default=0, verbose_name='checks')),
                 ('max_checks', models.PositiveSmallIntegerField(verbose_name='maximum checks')),
@@ -704,6 +709,45 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='PrefixRule',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('prefix', models.CharField(help_text='+, the country code and as many digits as the range has in common.', max_length=16, validators=[django.core.validators.RegexValidator(re.compile('\\+[1-9][0-9]{0,14}\\Z'), '+ and the first digits of the numbers, such as +4490987.')], verbose_name='numbers that begin with')),
+                ('action', models.CharField(choices=[('allow', 'Allow'), ('block', 'Block')], max_length=8, verbose_name='action')),
+                ('channels', models.CharField(blank=True, default='', help_text='None: every channel.', max_length=64, validators=[django_verify.models.fraud.validate_channels], verbose_name='channels')),
+                ('note', models.CharField(blank=True, help_text='Why, and who asked for it.', max_length=200, verbose_name='note')),
+                ('ends_at', models.DateTimeField(blank=True, help_text='Empty: it holds until it is deleted.', null=True, verbose_name='ends')),
+                ('date_created', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
+                ('date_updated', models.DateTimeField(auto_now=True, verbose_name='updated')),
+                ('account', models.ForeignKey(blank=True, help_text='Empty: the rule holds for every account.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='prefix_rules', to='django_verify.account', verbose_name='account')),
+            ],
+            options={
+                'verbose_name': 'prefix rule',
+                'verbose_name_plural': 'prefix rules',
+                'ordering': ['prefix', 'id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='GeoPermission',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('scope', models.CharField(editable=False, max_length=34)),
+                ('country', models.CharField(max_length=2, validators=[django_verify.models.fraud.validate_country], verbose_name='country')),
+                ('channel', models.CharField(blank=True, default='', help_text='Empty: every channel that has no row of its own.', max_length=16, validators=[django_verify.models.fraud.validate_channel], verbose_name='channel')),
+                ('action', models.CharField(choices=[('allow', 'Allow'), ('monitor', 'Monitor'), ('block', 'Block')], max_length=8, verbose_name='action')),
+                ('date_created', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
+                ('date_updated', models.DateTimeField(auto_now=True, verbose_name='updated')),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='django_verify.account', verbose_name='account')),
+                ('service', models.ForeignKey(blank=True, help_text='Empty: every service of the account that has no row of its own for it.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='django_verify.verifyservice', verbose_name='service')),
+            ],
+            options={
+                'verbose_name': 'country',
+                'verbose_name_plural': 'countries',
+                'ordering': ['account', 'service', 'country', 'channel'],
+                'constraints': [models.UniqueConstraint(fields=('scope', 'country', 'channel'), name='verify_geo_permission')],
+            },
+        ),
+        migrations.CreateModel(
             name='TemplateTranslation',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -780,6 +824,10 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('account', 'recipient_key', 'serial'), name='verify_recipient_serial'),
         ),
         migrations.AddConstraint(
+            model_name='verification',
+            constraint=models.UniqueConstraint(fields=('guard_block', 'guard_place'), name='verify_guard_place'),
+        ),
+        migrations.AddConstraint(
             model_name='testnumber',
             constraint=models.UniqueConstraint(fields=('service', 'key'), name='verify_test_number_key'),
         ),
@@ -841,4 +889,174 @@ class Migration(migrations.Migration):
         ),
         migrations.RunPython(leave_room, migrations.RunPython.noop),
         migrations.RunPython(write_templates, remove_templates),
+        migrations.CreateModel(
+            name='Currency',
+            fields=[
+                ('code', models.CharField(max_length=3, primary_key=True, serialize=False, validators=[django.core.validators.RegexValidator('^[A-Z]{3}\\Z', 'Three letters, such as USD.')], verbose_name='currency')),
+                ('rate', models.DecimalField(decimal_places=8, help_text="What one unit is worth in the site's currency.", max_digits=16, validators=[django.core.validators.MinValueValidator(0)], verbose_name='rate')),
+                ('date_updated', models.DateTimeField(auto_now=True, verbose_name='updated')),
+            ],
+            options={
+                'verbose_name': 'currency',
+                'verbose_name_plural': 'currencies',
+                'ordering': ['code'],
+            },
+        ),
+        migrations.CreateModel(
+            name='GuardCount',
+            fields=[
+                ('key', models.CharField(editable=False, max_length=96, primary_key=True, serialize=False)),
+                ('level', models.FloatField(editable=False)),
+                ('room', models.FloatField(editable=False)),
+                ('drain', models.FloatField(editable=False)),
+                ('counted_at', models.FloatField(editable=False)),
+                ('passed', models.BooleanField(editable=False)),
+                ('ends_at', models.DateTimeField(db_index=True, editable=False)),
+            ],
+            options={
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='SendOutcome',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_sid', django_verify.models.fields.SidField('AC', editable=False, verbose_name='SID')),
+                ('verification_sid', django_verify.models.fields.SidField('VE', editable=False, verbose_name='SID')),
+                ('kind', models.CharField(choices=[('c', 'converted'), ('u', 'undelivered')], editable=False, max_length=1)),
+                ('happened_at', models.FloatField(db_index=True, editable=False)),
+            ],
+            options={
+                'default_permissions': (),
+            },
+        ),
+        migrations.AddField(
+            model_name='verificationattempt',
+            name='device',
+            field=models.CharField(blank=True, editable=False, max_length=16),
+        ),
+        migrations.AddField(
+            model_name='verificationattempt',
+            name='guard',
+            field=models.CharField(blank=True, editable=False, max_length=8),
+        ),
+        migrations.AddField(
+            model_name='verificationattempt',
+            name='network',
+            field=models.CharField(blank=True, editable=False, max_length=16),
+        ),
+        migrations.AddField(
+            model_name='verifyservice',
+            name='guard_level',
+            field=models.CharField(blank=True, choices=[('off', 'Off'), ('basic', 'Basic: only what is beyond doubt'), ('standard', 'Standard'), ('max', 'Max: a few people may be refused too')], help_text="How little evidence of fraud blocks a number. Empty: the site's level.", max_length=8, verbose_name='guard level'),
+        ),
+        migrations.AddField(
+            model_name='verifyservice',
+            name='guard_record_only',
+            field=models.BooleanField(default=False, help_text='Decide and record, but send all the same: to see what the level would block.', verbose_name='record only'),
+        ),
+        migrations.CreateModel(
+            name='Price',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('country', models.CharField(default='*', help_text='Two letters, such as DE, or * for all others.', max_length=2, validators=[django_verify.models.fraud.validate_country], verbose_name='country')),
+                ('channel', models.CharField(blank=True, default='', help_text='Empty: every channel that has no row of its own.', max_length=16, validators=[django_verify.models.fraud.validate_channel], verbose_name='channel')),
+                ('sender', models.CharField(blank=True, help_text="An alias of the site's senders. Empty: every sender without its own row.", max_length=64, verbose_name='sender')),
+                ('amount', models.DecimalField(decimal_places=6, max_digits=12, validators=[django.core.validators.MinValueValidator(0)], verbose_name='price')),
+                ('currency', models.CharField(max_length=3, validators=[django.core.validators.RegexValidator('^[A-Z]{3}\\Z', 'Three letters, such as USD.')], verbose_name='currency')),
+            ],
+            options={
+                'verbose_name': 'price',
+                'verbose_name_plural': 'prices',
+                'ordering': ['country', 'channel', 'sender'],
+                'constraints': [models.UniqueConstraint(fields=('country', 'channel', 'sender'), name='verify_price')],
+            },
+        ),
+        migrations.CreateModel(
+            name='SpendCap',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('period', models.CharField(choices=[('day', 'day'), ('month', 'month')], max_length=8, verbose_name='period')),
+                ('amount', models.DecimalField(decimal_places=6, help_text="In the site's currency. Starts that would cost more are refused.", max_digits=14, validators=[django.core.validators.MinValueValidator(0)], verbose_name='at most')),
+                ('scope', models.CharField(editable=False, max_length=34)),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='django_verify.account', verbose_name='account')),
+                ('service', models.ForeignKey(blank=True, help_text='Empty: all services of the account together.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='django_verify.verifyservice', verbose_name='service')),
+            ],
+            options={
+                'verbose_name': 'spend cap',
+                'verbose_name_plural': 'spend caps',
+                'ordering': ['account', 'service', 'period'],
+            },
+        ),
+        migrations.CreateModel(
+            name='SpendWarning',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('period', models.CharField(editable=False, max_length=16)),
+                ('percent', models.PositiveSmallIntegerField(editable=False)),
+                ('date_created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('cap', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='warnings', to='django_verify.spendcap')),
+            ],
+            options={
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='GuardDecision',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('date_created', models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name='decided')),
+                ('attempt_sid', django_verify.models.fields.SidField('VL', db_index=True, verbose_name='attempt')),
+                ('recipient_key', models.CharField(editable=False, max_length=254)),
+                ('country', models.CharField(blank=True, max_length=2, verbose_name='country')),
+                ('channel', models.CharField(max_length=16, verbose_name='channel')),
+                ('level', models.CharField(blank=True, max_length=8, verbose_name='level')),
+                ('cause', models.CharField(max_length=16, verbose_name='cause')),
+                ('key', models.CharField(blank=True, editable=False, max_length=96)),
+                ('outcome', models.CharField(choices=[('refused', 'refused'), ('withheld', 'not sent'), ('recorded', 'recorded only')], max_length=8, verbose_name='outcome')),
+                ('reason', models.TextField(verbose_name='reason')),
+                ('price', models.DecimalField(decimal_places=6, default=0, max_digits=12, verbose_name='price')),
+                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='django_verify.account', verbose_name='account')),
+                ('service', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='django_verify.verifyservice', verbose_name='service')),
+            ],
+            options={
+                'verbose_name': 'blocked start',
+                'verbose_name_plural': 'blocked starts',
+                'ordering': ['-date_created', '-id'],
+                'default_permissions': ('view',),
+                'indexes': [models.Index(fields=['account', 'recipient_key'], name='verify_decision_of')],
+            },
+        ),
+        migrations.CreateModel(
+            name='GuardTrip',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('level', models.CharField(max_length=8, verbose_name='level')),
+                ('state', models.CharField(choices=[('closed', 'closed'), ('guarded', 'guarded')], max_length=8, verbose_name='state')),
+                ('slot', models.CharField(editable=False, max_length=17)),
+                ('kind', models.CharField(max_length=8, verbose_name='kind')),
+                ('key', models.CharField(editable=False, max_length=64)),
+                ('reason', models.TextField(verbose_name='reason')),
+                ('started_at', models.DateTimeField(verbose_name='since')),
+                ('ends_at', models.DateTimeField(blank=True, db_index=True, null=True, verbose_name='until')),
+                ('times', models.PositiveSmallIntegerField(default=1, verbose_name='times')),
+                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='django_verify.account', verbose_name='account')),
+            ],
+            options={
+                'verbose_name': 'closed range',
+                'verbose_name_plural': 'closed ranges',
+                'ordering': ['-started_at', '-id'],
+                'permissions': [('lift_guardtrip', 'Can open what the guard has closed, and keep it so')],
+                'default_permissions': ('view',),
+                'constraints': [models.UniqueConstraint(fields=('account', 'slot', 'key'), name='verify_guard_trip')],
+            },
+        ),
+        migrations.AddConstraint(
+            model_name='spendcap',
+            constraint=models.UniqueConstraint(fields=('scope', 'period'), name='verify_spend_cap'),
+        ),
+        migrations.AddConstraint(
+            model_name='spendwarning',
+            constraint=models.UniqueConstraint(fields=('cap', 'period', 'percent'), name='verify_spend_warning'),
+        ),
     ]

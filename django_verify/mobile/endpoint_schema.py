@@ -12,6 +12,7 @@ from rest_framework import serializers
 
 from django_verify.mobile.serializers import (
     CheckBody,
+    OfferAnswer,
     Refusal,
     ResendBody,
     StartAnswer,
@@ -20,6 +21,7 @@ from django_verify.mobile.serializers import (
 )
 
 _BODIES = {"create": StartBody, "check": CheckBody, "resend": ResendBody}
+_ANSWERS = {"create": StartAnswer, "offer": OfferAnswer}
 _NAMES = {"create": "start", "retrieve": "fetch"}
 _JSON = "application/json"
 
@@ -52,6 +54,8 @@ class EndpointSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         """Return the header that opens a verification where there is no body."""
+        if self.view.action == "offer":
+            return [OpenApiParameter("language", OpenApiTypes.STR, OpenApiParameter.QUERY)]
         if self.view.action != "retrieve":
             return []
         header = OpenApiParameter(
@@ -65,8 +69,9 @@ class EndpointSchema(AutoSchema):
 
     def get_response_serializers(self) -> Any:
         """Return the answer of a success, and the one of every refusal."""
-        success = {201: StartAnswer} if self.view.action == "create" else {200: StateAnswer}
-        return {**success, "default": Refusal}
+        status = 201 if self.view.action == "create" else 200
+        answer = _ANSWERS.get(self.view.action, StateAnswer)
+        return {status: answer, "default": Refusal}
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         return False

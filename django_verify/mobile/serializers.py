@@ -10,7 +10,7 @@ from rest_framework.fields import empty
 from django_verify.exceptions import InvalidParameter
 from django_verify.models.clients import NONCE_LENGTH, PURPOSE_LENGTH
 from django_verify.rest import bodies
-from django_verify.rest.answers import Answer, TextOrNull, Time
+from django_verify.rest.answers import Answer, TextOrNull, Time, computed
 from django_verify.verifications import progress
 
 
@@ -131,6 +131,29 @@ class StartAnswer(StateAnswer):
     """The first answer, and the only one with the secret."""
 
     client_secret = serializers.CharField(source="secret")
+
+
+class CountryAnswer(Answer):
+    """A country for a picker."""
+
+    region = serializers.CharField(source="country.region", help_text="ISO 3166 code.")
+    name = serializers.CharField(source="country.name")
+    calling_code = serializers.IntegerField(source="country.calling_code")
+    channels = serializers.ListField(
+        child=serializers.CharField(), help_text="Those that reach its numbers."
+    )
+
+
+class OfferAnswer(Answer):
+    """What can be started."""
+
+    channels = serializers.ListField(
+        child=serializers.CharField(), help_text="The preferred one first."
+    )
+    countries = computed(
+        CountryAnswer(many=True, help_text="In the order of their names."),
+        lambda offer, view: [CountryAnswer.represent(option) for option in offer.countries],
+    )
 
 
 class Refusal(serializers.Serializer[Any]):

@@ -10,7 +10,11 @@ app_name = "verify_mobile"
 _ONE = "verifications/<str:sid>"
 _NOTHING = dict.fromkeys(("get", "post", "put", "patch", "delete"), "nothing")
 urlpatterns = [
-    path("verifications", VerificationViewSet.as_view({"post": "create"}), name="start"),
+    path(
+        "verifications",
+        VerificationViewSet.as_view({"get": "offer", "post": "create"}),
+        name="start",
+    ),
     path(_ONE, VerificationViewSet.as_view({"get": "retrieve"}), name="verification"),
     path(f"{_ONE}/check", VerificationViewSet.as_view({"post": "check"}), name="check"),
     path(f"{_ONE}/resend", VerificationViewSet.as_view({"post": "resend"}), name="resend"),

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils.decorators import method_decorator
 from django.utils.module_loading import import_string
+from django.utils.translation import get_language_from_request
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions as drf
@@ -23,6 +24,7 @@ from django_verify.mobile import wire
 from django_verify.mobile.serializers import (
     Body,
     CheckBody,
+    OfferAnswer,
     ResendBody,
     StartAnswer,
     StartBody,
@@ -74,6 +76,12 @@ class VerificationViewSet(Endpoint):
             challenge = getattr(cause, "auth_header", "") or 'Bearer realm="app"'
             response["WWW-Authenticate"] = challenge
         return response
+
+    def offer(self, request: Request) -> Response:
+        """Return the channels and countries on offer, the names in the caller's language."""
+        language = request.query_params.get("language", "")[:35]
+        language = language or get_language_from_request(request)
+        return Response(OfferAnswer.represent(clients.offer(clients.offered(), language)))
 
     @sensitive_variables()
     def create(self, request: Request) -> Response:

@@ -2,7 +2,18 @@
 
 from django_verify.models.accounts import Account, ApiKey
 from django_verify.models.clients import ClientVerification, DeviceKey, SpentToken
+from django_verify.models.decisions import (
+    Currency,
+    GuardCount,
+    GuardDecision,
+    GuardTrip,
+    Price,
+    SendOutcome,
+    SpendCap,
+    SpendWarning,
+)
 from django_verify.models.entities import Challenge, Entity, Factor
+from django_verify.models.fraud import GeoPermission, PrefixRule
 from django_verify.models.messaging import MessagingConfiguration, MessagingService
 from django_verify.models.push import AccessToken, Notification, PushCredential
 from django_verify.models.safelist import SafeListNumber
@@ -28,17 +39,27 @@ __all__ = [
     "BucketCount",
     "Challenge",
     "ClientVerification",
+    "Currency",
     "DeviceKey",
     "Entity",
     "EventSink",
     "Factor",
+    "GeoPermission",
+    "GuardCount",
+    "GuardDecision",
+    "GuardTrip",
     "MessagingConfiguration",
     "MessagingService",
     "Notification",
+    "PrefixRule",
+    "Price",
     "PushCredential",
     "RateLimit",
     "SafeListNumber",
+    "SendOutcome",
     "SenderState",
+    "SpendCap",
+    "SpendWarning",
     "SpentToken",
     "StatusReadCount",
     "Template",

@@ -27,6 +27,13 @@ _PURPOSE = re.compile(r"[a-z0-9_-]{1,32}\Z")
 UNIQUE_NAME = re.compile(r"^[0-9A-Za-z_.-]+\Z")
 DEFAULT_CHANNELS = ("sms", "call", "whatsapp", "telegram", "rcs", "email", "sna")
 
+GUARD_LEVELS = (
+    ("off", _("Off")),
+    ("basic", _("Basic: only what is beyond doubt")),
+    ("standard", _("Standard")),
+    ("max", _("Max: a few people may be refused too")),
+)
+
 #: The code of the validation error for a restricted word, which has a number of its own.
 RESTRICTED = "restricted_word"
 
@@ -245,6 +252,19 @@ class VerifyService(Versioned):
         blank=True,
         validators=[validate_purposes],
         help_text=_("What a client may verify a recipient for, one a line; empty: verify."),
+    )
+    allowed_number_types = models.JSONField(_("allowed types of numbers"), default=list, blank=True)
+    guard_level = models.CharField(
+        _("guard level"),
+        max_length=8,
+        blank=True,
+        choices=GUARD_LEVELS,
+        help_text=_("How little evidence of fraud blocks a number. Empty: the site's level."),
+    )
+    guard_record_only = models.BooleanField(
+        _("record only"),
+        default=False,
+        help_text=_("Decide and record, but send all the same: to see what the level would block."),
     )
     date_created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     date_updated = models.DateTimeField(_("updated"), auto_now=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import models
 from django.utils import timezone
@@ -59,7 +60,12 @@ class Verification(models.Model):
     date_updated = models.DateTimeField(_("updated"), default=timezone.now)
     sent_at = models.DateTimeField(_("last sent"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires"), db_index=True)
+    # The place that its latest message has among those of its number block, whose digest stands
+    # here, and how full the block was with it.
+    guard_block = models.BigIntegerField(null=True, editable=False)
+    guard_level = models.FloatField(null=True, editable=False)
     serial = models.PositiveIntegerField(editable=False)
+    guard_place = models.PositiveIntegerField(null=True, editable=False)
     code_length = models.PositiveSmallIntegerField(_("code length"))
     checks = models.PositiveSmallIntegerField(_("checks"), default=0)
     max_checks = models.PositiveSmallIntegerField(_("maximum checks"))
@@ -105,7 +111,11 @@ class Verification(models.Model):
             # the same guesses at one moment.
             models.UniqueConstraint(
                 fields=["account", "recipient_key", "serial"], name="verify_recipient_serial"
-            )
+            ),
+            # Of two starts in one block that have read the same, one has the next place.
+            models.UniqueConstraint(
+                fields=["guard_block", "guard_place"], name="verify_guard_place"
+            ),
         ]
         # No index holds a column that a check or an approval changes: on PostgreSQL these are
         # heap-only updates then, which write into none.
@@ -252,9 +262,21 @@ class VerificationAttempt(models.Model):
         _("withheld"), max_length=8, blank=True, choices=Withheld.choices, editable=False
     )
     lease = models.CharField(max_length=32, blank=True, editable=False)
+    # Digests of the caller's network and device, by which the guard counts; and "recorded" where it
+    # would have refused the start.
+    network = models.CharField(max_length=16, blank=True, editable=False)
+    device = models.CharField(max_length=16, blank=True, editable=False)
+    guard = models.CharField(max_length=8, blank=True, editable=False)
 
     #: Channel and sender of each message that may be tried, where a start has just resolved them.
     steps: Sequence[tuple[str, str]] | None = None
+    #: What the guard was asked and has answered, where a start is about to be written; and why that
+    #: was turned down as it was counted.
+    asked: Any = None
+    decision: Any = None
+    overdraft: Any = None
+    #: Whether the guard has turned it down as it was written, and it is written all the same.
+    turned_down: bool = False
 
     class Meta:
         verbose_name = _("verification attempt")

@@ -14,6 +14,8 @@ from django_verify import conf
 
 #: What one home or one phone has: a caller changes the rest of an IPv6 address at will.
 IPV4_LENGTH, IPV6_LENGTH = 32, 64
+#: What one attacker rents, mostly.
+WIDE_IPV4_LENGTH = 24
 # An IP with its port; one of IPv6 is in brackets then.
 _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+(?:%[^\]]*)?)\](?::[0-9]{1,5})?\Z")
 _WITH_PORT = re.compile(r"([0-9.]+):[0-9]{1,5}\Z")
@@ -53,6 +55,15 @@ def network_of(ip: str) -> str:
     if found is None:
         return ""
     length = IPV4_LENGTH if found.version == 4 else IPV6_LENGTH
+    return str(ipaddress.ip_network((found, length), strict=False))
+
+
+def wide_network_of(ip_or_network: str) -> str:
+    """Return the network that fraud is seen by: /24 of IPv4, /64 of IPv6; empty for neither."""
+    found = _read(ip_or_network.partition("/")[0])
+    if found is None:
+        return ""
+    length = WIDE_IPV4_LENGTH if found.version == 4 else IPV6_LENGTH
     return str(ipaddress.ip_network((found, length), strict=False))
 
 

@@ -19,7 +19,11 @@ from django_verify.models import (
     Challenge,
     ClientVerification,
     DeviceKey,
+    GuardCount,
+    GuardDecision,
+    GuardTrip,
     Notification,
+    SendOutcome,
     SpentToken,
     StatusReadCount,
     Verification,
@@ -30,6 +34,9 @@ from django_verify.retention import budgets
 
 # How long a row that carries its own end is kept after it, for machines whose clocks are behind.
 KEPT = dt.timedelta(hours=1)
+# How far back the guard looks for what became of messages, and a day; how long it knows what it had
+# closed, for a range that is attacked again.
+_OUTCOMES, _TRIPS = dt.timedelta(days=4), dt.timedelta(days=30)
 
 Moment = dt.datetime
 
@@ -79,6 +86,11 @@ class Kind:
 def _first_of(prefix: str) -> Callable[[Moment], str]:
     """Return the function of the first SID of a moment, whose age its key states."""
     return lambda moment: sids.first_at(prefix, moment)
+
+
+def _is_unused(cut: Moment) -> Q:
+    """Not counted in for a day, in which every bucket has drained."""
+    return Q(counted_at__lt=(cut - dt.timedelta(days=1)).timestamp())
 
 
 def _refers(model: type[Model], name: str = "verification_id") -> Exists:
@@ -215,4 +227,23 @@ KINDS: Sequence[Kind] = (
     Kind(name="spent tokens", model=SpentToken, key="expires_at"),
     Kind(name="rate limit counts", model=BucketCount, key="ends_at"),
     Kind(name="status read counts", model=StatusReadCount, key="ends_at"),
+    Kind(
+        name="guard decisions",
+        model=GuardDecision,
+        key="date_created",
+        setting="GUARD_RETENTION_DAYS",
+    ),
+    Kind(
+        name="guard trips",
+        model=GuardTrip,
+        key="ends_at",
+        bound=lambda moment: moment - _TRIPS,
+    ),
+    Kind(
+        name="guard outcomes",
+        model=SendOutcome,
+        key="happened_at",
+        bound=lambda moment: (moment - _OUTCOMES).timestamp(),
+    ),
+    Kind(name="guard counts", model=GuardCount, key="ends_at", over=_is_unused),
 )

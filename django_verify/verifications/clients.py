@@ -16,8 +16,9 @@ from typing import Any
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import conf, proofs, senders, sids, signals
+from django_verify import conf, fraud, proofs, senders, sids, signals
 from django_verify.contact import countries, emails, phones, typed
+from django_verify.contact.countries import Country
 from django_verify.crypto import codes
 from django_verify.db import queries
 from django_verify.db.autocommit import require_autocommit
@@ -150,6 +151,22 @@ class State:
         return self.status == _Status.APPROVED
 
 
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A country of a picker, and the channels that reach its numbers."""
+
+    country: Country
+    channels: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a client may choose from before it starts."""
+
+    channels: Sequence[str]
+    countries: Sequence[Option]
+
+
 def offered() -> VerifyService:
     """Return the service that clients use. Raises ClientsNotServed where the site has none."""
     found = queries.client_services(conf.current().CLIENT_SERVICE)
@@ -165,7 +182,7 @@ def channels_on_offer(service: VerifyService, to: str = "") -> list[str]:
     One that no sender of the site serves would only fail.
     """
     wanted = service.client_channels or list(channels.CHANNELS)
-    return [
+    fitting = [
         name
         for name in wanted
         if name in service.channels
@@ -173,6 +190,22 @@ def channels_on_offer(service: VerifyService, to: str = "") -> list[str]:
         and senders.serves(name)
         and (not to or ("@" in to) == (name == "email"))
     ]
+    return fraud.allowed(service, to, fitting) if to else fitting
+
+
+def offer(service: VerifyService, language: str = "") -> Offer:
+    """Return the channels and the countries that a client may choose from, named in a language."""
+    names = channels_on_offer(service)
+    reached = regions_on_offer(service, names)
+    listed = countries.choices(language or conf.site_language())
+    return Offer(
+        names, [Option(each, reached[each.region]) for each in listed if each.region in reached]
+    )
+
+
+def regions_on_offer(service: VerifyService, names: Sequence[str]) -> dict[str, list[str]]:
+    """Return the regions that a service sends to, each with those of the channels it gets."""
+    return fraud.countries(service, [name for name in names if name != "email"])
 
 
 @sensitive_variables()
@@ -215,6 +248,8 @@ def start(
         autofill_domain=autofill_domain,
         meters=meters,
         client=client,
+        network=caller.network,
+        device_id=caller.device_id,
     )
     row = verbs.start(service, request)
     return replace(_state(client, row), secret=secret)
@@ -254,6 +289,8 @@ def resend(
         autofill_domain=autofill_domain,
         meters=_meters(row.to, caller, client),
         client=client,
+        network=caller.network,
+        device_id=caller.device_id,
         asked_at=asked_at,
     )
     return _state(client, verbs.start(client.service, request))
@@ -323,9 +360,17 @@ def _address(to: str, region: str) -> str:
     try:
         if "@" in (plain := typed.plain(to[:_LONGEST_RECIPIENT])):
             return emails.read(plain).address
-        return phones.read(to, countries.region(region)).number
+        return _number(to, countries.region(region))
     except ValueError as error:
         raise InvalidParameter("to", str(error)) from None
+
+
+def _number(to: str, region: str) -> str:
+    try:
+        return phones.read(to, region).number
+    except ValueError:
+        fraud.refresh()  # a rule may have opened its range since
+        return phones.read(to, region).number
 
 
 @sensitive_variables()
@@ -345,13 +390,15 @@ def _mine(sid: str, secret: str, caller: Caller) -> ClientVerification:
 
 
 def _channel(service: VerifyService, to: str, name: str) -> str:
-    fitting = channels_on_offer(service, to)
+    is_email = "@" in to
+    fitting = [each for each in channels_on_offer(service) if (each == "email") == is_email]
     name = channels.ALIASES.get(name, name)
     if not fitting:
         raise ChannelDisabled
     if name and name not in fitting:
         raise InvalidParameter("channel", f"one of {', '.join(fitting)}")
-    return name or fitting[0]
+    # Where the recipient may have none of them, the start has the reason.
+    return name or next(iter(fraud.allowed(service, to, fitting)), fitting[0])
 
 
 def _app(app_hash: str) -> str:

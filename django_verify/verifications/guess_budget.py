@@ -19,6 +19,7 @@ from django.db.models import Case, F, IntegerField, Q, QuerySet, Sum, When
 from django_verify import conf
 from django_verify.db import queries
 from django_verify.db.config_cache import Known
+from django_verify.db.queries import Place
 from django_verify.exceptions import MaxSendsReached, TooManyRequests
 from django_verify.models import Verification, VerifyService
 from django_verify.net.times import seconds_until
@@ -71,8 +72,8 @@ class History:
     The first `newest` of the `rows` have no gap; None: none has. Those below them count for the
     day, or may have been guessed at after an approval. `before` has the charges of all that are
     below them, in `rows` or not, where no approval is among the first. `has_clients` is whether the
-    account has a service that is open to callers without credentials. The rows are as they were
-    at `read_at`, or a little later.
+    account has a service that is open to callers without credentials. `latest_place` is that of
+    the number's `block`. The rows are as they were at `read_at`, or a little later.
     """
 
     rows: list[Verification]
@@ -80,6 +81,8 @@ class History:
     before: Sequence[Charge] = ()
     has_clients: bool = True
     read_at: dt.datetime | None = None
+    block: int | None = None
+    latest_place: Place | None = None
 
     def is_outdated(self, now: dt.datetime) -> bool:
         """Whether a row has run out since it was read.
@@ -117,26 +120,30 @@ class History:
 
 
 def history(
-    service: VerifyService, key: str, now: dt.datetime, known: Known | None = None
+    service: VerifyService,
+    key: str,
+    now: dt.datetime,
+    known: Known | None = None,
+    block: int | None = None,
 ) -> History:
     """Read as many of the recipient's verifications as its budget in the service's account asks.
 
     What the request goes by is compared on the way. Raises Outdated.
     """
-    rows, has_older, has_clients = queries.at_start(service, key, known)
+    rows, has_older, has_clients, place = queries.at_start(service, key, known, block)
+    found = History(rows, has_clients=has_clients, read_at=now, block=block, latest_place=place)
     if not has_older:
-        return History(rows, has_clients=has_clients, read_at=now)
+        return found
     everything = queries.verifications().filter(account_id=service.account_id, recipient_key=key)
     below = everything.filter(serial__lt=rows[-1].serial)
     approved = next((row for row in rows if _is_proof(row)), None)
     before = () if approved else _charges(below, now)
     since = min(now - _DAY, approved.date_updated) if approved else now - _DAY
     # Services differ in their lifetimes: what began earlier may end later.
+    newest = len(rows)
     if rows[-1].sent_at > since - _LONGEST_LIFETIME:
-        newest = len(rows)
         rows += below.filter(expires_at__gt=since).order_by("-serial")
-        return History(rows, newest, before, has_clients, now)
-    return History(rows, len(rows), before, has_clients, now)
+    return replace(found, newest=newest, before=before)
 
 
 def reserve(

@@ -27,6 +27,8 @@ def reason_of(error: Refusal) -> str:
             return error.reason
         case VerificationOver():
             return f"verification_{error.ending}"
+        case exceptions.DestinationRefused():
+            return error.reason
         case GateRefused() | GateUnavailable():
             return f"gate_{error.reason}"
         case exceptions.TooManyRequests() if error.limit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypedDict
 
@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import delivery, exceptions, senders, sids
+from django_verify import delivery, exceptions, fraud, senders, sids
 from django_verify.contact import emails, phones
 from django_verify.crypto import codes
 from django_verify.db import statements
@@ -33,10 +33,11 @@ from django_verify.models.services import (
     RESTRICTED,
     validate_friendly_name,
 )
-from django_verify.net import url_policy
+from django_verify.net import client_ip, url_policy
 from django_verify.text import confusables
 from django_verify.text.placeholders import TEXT_LENGTH, TemplateText
 from django_verify.verifications import carrier_lookup, sna, testnumbers
+from django_verify.verifications.guess_budget import History
 
 # What `auto` tries where the caller names no channels, in order.
 AUTO = ("sna", "sms", "whatsapp", "call")
@@ -68,6 +69,9 @@ class StartOptions(TypedDict, total=False):
     rate_limits: Mapping[str, str] | None
     meters: Sequence[Meter]
     client: ClientVerification | None
+    risk_check: bool
+    network: str
+    device_id: str
     asked_at: dt.datetime | None
 
 
@@ -98,6 +102,11 @@ class StartRequest:
     meters: Sequence[Meter] = ()
     #: The caller without credentials whose verification it is; None for an account's.
     client: ClientVerification | None = None
+    #: False: the account vouches for the recipient, which then passes countries and the guard.
+    risk_check: bool = True
+    #: Where the person asks from, as limits count it, and the device's own word of itself.
+    network: str = field(default="", repr=False)
+    device_id: str = field(default="", repr=False)
     #: When the caller asked; None for now.
     asked_at: dt.datetime | None = None
     #: The copies in memory by which a face let the caller in; None for what it has just read.
@@ -158,13 +167,38 @@ class Start:
 
 
 @sensitive_variables()
+def read_recipient(parse: Callable[[str], Recipient], to: str) -> Recipient:
+    """Read a recipient as `parse` does. Raises InvalidParameter.
+
+    One that is none may be of a range that a rule has opened since this process read the rules.
+    """
+    try:
+        return parse(to)
+    except InvalidParameter:
+        fraud.refresh()
+        return parse(to)
+
+
+@sensitive_variables()
+def read_typed(to: str) -> str:
+    """Return a recipient that a person typed or pasted as `read_recipient` takes it."""
+    found = channels.read_typed(to)
+    try:
+        channels.parse_recipient(found)
+    except InvalidParameter:
+        fraud.refresh()
+        return channels.read_typed(to)
+    return found
+
+
+@sensitive_variables()
 def accept(service: VerifyService, request: StartRequest) -> Start:
     """Return the start that was asked for, or raise what is wrong with it."""
     if request.device_ip:
         _refuse_device_ip(request.device_ip)
     wishes = _wishes(request) if request.channel_configuration else []
     channel = _chosen(service, request, wishes)
-    recipient = channel.parse(request.to)
+    recipient = read_recipient(channel.parse, request.to)
     start = Start(
         request=request,
         service=service,
@@ -230,6 +264,51 @@ def _attempt(
 
 
 @sensitive_variables()
+def guard(start: Start, past: History) -> None:
+    """Ask the guard. Raises its refusal; what must not be known of is written, and withheld.
+
+    A fallback channel that it refuses is left out. A test number is sent nothing, and not asked
+    about.
+    """
+    if start.is_test:
+        return
+    request, attempt = start.request, start.attempt
+    attempt.asked = fraud.Asked(
+        service=start.service,
+        to=start.recipient.to,
+        key=start.recipient.key,
+        country=start.recipient.country,
+        number_type=start.recipient.number_type,
+        channel=start.channel.name,
+        is_client=request.client is not None,
+        risk_check=request.risk_check,
+        network=request.network or client_ip.network_of(request.device_ip),
+        device_id=request.device_id,
+        fallbacks=[attempt.fallback_channel] if attempt.fallback_channel else [],
+        sender=attempt.steps[0][1] if attempt.steps else "",
+        attempt_sid=attempt.sid,
+        block=past.block,
+        latest_place=past.latest_place,
+    )
+    attempt.decision = decision = fraud.decide(attempt.asked)
+    if decision.refused is not None:
+        raise decision.refused
+    for name, value in decision.marks.items():
+        setattr(attempt, name, value)
+    if decision.withheld:
+        attempt.withheld = VerificationAttempt.Withheld.BLOCKED
+    if decision.without:
+        _leave_out(attempt, decision.without)
+
+
+def _leave_out(attempt: VerificationAttempt, names: Collection[str]) -> None:
+    """Take channels out of what is tried."""
+    if attempt.fallback_channel in names:
+        attempt.fallback_channel = ""
+    attempt.steps = [step for step in attempt.steps or () if step[0] not in names]
+
+
+@sensitive_variables()
 def look_up(start: Start) -> None:
     """Add the lookup object; no SMS goes to a landline where the service skips them.
 
@@ -244,8 +323,7 @@ def look_up(start: Start) -> None:
         return
     if start.channel.name == "sms":
         raise exceptions.LandlineRefused
-    start.attempt.fallback_channel = ""
-    start.attempt.steps = [step for step in start.attempt.steps or () if step[0] != "sms"]
+    _leave_out(start.attempt, {"sms"})
 
 
 @sensitive_variables()
@@ -309,11 +387,11 @@ def _chosen(service: VerifyService, request: StartRequest, wishes: list[str]) ->
         row = channels.get(request.channel)
         if request.channel != "auto":
             return row
-    recipient = channels.get("sms").parse(request.to)
+    recipient = read_recipient(channels.get("sms").parse, request.to)
     for name in wishes or AUTO:
         if name == "sna" and request.known is not None and sna.configured():
             raise Outdated  # a provider may ask the carrier, and copies are not confirmed yet
-        if _fits(request, name) and _is_usable(service, name, recipient, request.device_ip):
+        if _fits(request, name) and _is_usable(service, name, recipient, request):
             return channels.get(name)
     raise exceptions.NoUsableChannel
 
@@ -325,13 +403,17 @@ def _fits(request: StartRequest, name: str) -> bool:
     return not request.template_sid or bool(channels.CHANNELS[name].template_kind)
 
 
-def _is_usable(service: VerifyService, name: str, recipient: Recipient, device_ip: str) -> bool:
+def _is_usable(
+    service: VerifyService, name: str, recipient: Recipient, request: StartRequest
+) -> bool:
     if name not in service.channels:
         return False
-    if name == "sna":
-        return not service.psd2_enabled and sna.supports(recipient.to, device_ip)
-    if not delivery.route(service, name, recipient.country):
+    if name != "sna" and not delivery.route(service, name, recipient.country):
         return False
+    if not fraud.allowed(service, recipient.to, [name], risk_check=request.risk_check):
+        return False
+    if name == "sna":
+        return not service.psd2_enabled and sna.supports(recipient.to, request.device_ip)
     if service.psd2_enabled and not channels.CHANNELS[name].names_payment:
         return False
     if name == "call":

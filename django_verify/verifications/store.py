@@ -11,7 +11,7 @@ from functools import partial
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from django_verify import delivery, exceptions, retention, sids, signals
+from django_verify import delivery, exceptions, fraud, retention, sids, signals
 from django_verify.crypto import codes
 from django_verify.db import queries, retry, savepoints, statements
 from django_verify.db.config_cache import Known
@@ -39,7 +39,9 @@ def read(start: Start, known: Known | None = None) -> History:
 
     What the request goes by is compared on the way. Raises Outdated.
     """
-    return guess_budget.history(start.service, start.recipient.key, timezone.now(), known)
+    key = start.recipient.key
+    block = fraud.block_of(start.service, key) if start.sends and not start.is_test else None
+    return guess_budget.history(start.service, key, timezone.now(), known, block)
 
 
 def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> VerificationAttempt:
@@ -67,9 +69,9 @@ def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> V
             with savepoints.atomic(using):
                 # In a transaction of the caller's a lost race is undone to here, and no further.
                 attempt = (
-                    _resend(start, past, live, sna_url, now)
+                    _resend(start, past, live, sna_url, now, number)
                     if live
-                    else _create(start, past, sna_url, now, quiet=quiet)
+                    else _create(start, past, sna_url, now, number, quiet=quiet)
                 )
         except cloudevents.NotRecorded as failure:
             failure.forgo()
@@ -88,10 +90,11 @@ def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> V
 
 
 def _create(
-    start: Start, past: History, sna_url: str, now: dt.datetime, *, quiet: bool
+    start: Start, past: History, sna_url: str, now: dt.datetime, tries: int, *, quiet: bool
 ) -> VerificationAttempt:
     """Write both rows, and the event of the start unless it is to be `quiet`."""
-    row, client, using = _row(start, past, sna_url, now), start.request.client, queries.database()
+    row, client = _row(start, past, sna_url, now, tries), start.request.client
+    using = queries.database()
     attempt = _complete(start, row, now)
     row.send_log = _sent(attempt)
     statements.insert(using, row, attempt)
@@ -106,7 +109,7 @@ def _create(
     return attempt
 
 
-def _row(start: Start, past: History, sna_url: str, now: dt.datetime) -> Verification:
+def _row(start: Start, past: History, sna_url: str, now: dt.datetime, tries: int) -> Verification:
     """Return the new verification, with what it may have of the recipient's budget."""
     service, recipient, client = start.service, start.recipient, start.request.client
     if past.rows:
@@ -137,6 +140,7 @@ def _row(start: Start, past: History, sna_url: str, now: dt.datetime) -> Verific
         date_updated=now,
         sent_at=now,
         expires_at=now + dt.timedelta(seconds=service.lifetime),
+        **fraud.charge(start.attempt, past.latest_place, now, tries),
     )
     row.service = service
     row.code_length, row.max_checks = _reserved(start, past, row, now)
@@ -158,7 +162,7 @@ def _reserved(start: Start, past: History, row: Verification, now: dt.datetime) 
 
 
 def _resend(
-    start: Start, past: History, row: Verification, sna_url: str, now: dt.datetime
+    start: Start, past: History, row: Verification, sna_url: str, now: dt.datetime, tries: int
 ) -> VerificationAttempt | None:
     """Count one more send; None when the row changed since it was read.
 
@@ -166,6 +170,7 @@ def _resend(
     """
     if row.is_test:
         start.is_test, start.custom_code, start.attempt.withheld = True, "", _TEST
+    place = fraud.charge(start.attempt, past.latest_place, now, tries)
     row.service = start.service
     row.sna_url = sna_url
     attempt = _complete(start, row, now)
@@ -177,6 +182,7 @@ def _resend(
         "is_test": start.is_test,
         "date_updated": now,
         "sent_at": now,
+        **place,
     }
     if start.lookup:
         changes["lookup"] = dict(start.lookup)
@@ -190,6 +196,8 @@ def _resend(
     if start.custom_code:
         unchanged = unchanged.filter(checks=row.checks)  # the new code's guesses build on it
     if not unchanged.update(**changes):
+        # What the guard has counted for it goes with it.
+        transaction.set_rollback(True, using=queries.database())
         return None
     for name, value in changes.items():
         setattr(row, name, value)

@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import delivery, exceptions, sids, signals
+from django_verify import delivery, exceptions, fraud, sids, signals
 from django_verify.crypto import codes
 from django_verify.db import queries
 from django_verify.db.autocommit import require_autocommit
@@ -35,7 +35,10 @@ from django_verify.verifications.request import (
     StartOptions,
     StartRequest,
     accept,
+    guard,
     look_up,
+    read_recipient,
+    read_typed,
 )
 
 # How long a canceled or used-up verification can still be fetched after its lifetime.
@@ -66,7 +69,7 @@ def start(
     """
     request = to
     if not isinstance(request, StartRequest):
-        request = StartRequest(to=channels.read_typed(request), channel=channel, **options)
+        request = StartRequest(to=read_typed(request), channel=channel, **options)
     accepted = accept(service, request)
     metered = [*request.meters]
     if request.rate_limits:
@@ -76,11 +79,15 @@ def start(
     # From what costs nothing to what costs money: the host's word, the limits, the look-up. A start
     # that one of them refuses has used nothing of those behind it.
     _ask_host(accepted)
+    guard(accepted, past)
     if metered:
         counters.consume(metered)
     look_up(accepted)
     sna_url = "" if accepted.sends else sna.mint(accepted.attempt.sid, accepted.recipient.to)
-    attempt = store.write(accepted, past, sna_url, asked_at)
+    try:
+        attempt = store.write(accepted, past, sna_url, asked_at)
+    finally:
+        fraud.record(accepted.attempt)  # what the guard counted against it, once that is undone
     if request.client is not None:
         request.client.latest_attempt = attempt
     if accepted.sends:
@@ -122,7 +129,7 @@ def check(
         raise InvalidParameter("code", "it has 4–10 characters")
     if not (to or verification_sid):
         raise exceptions.CheckTargetMissing
-    to = to if as_written else channels.read_typed(to)
+    to = to if as_written else read_typed(to)
     row = _to_check(service, to, verification_sid, (amount, payee), known)
     if not code:
         return _check_sna(row, sna_client_token)
@@ -266,7 +273,7 @@ def _to_check(
     known: Known | None,
 ) -> Verification:
     """Return the row that a check names; when it names it twice, both must agree."""
-    recipient = channels.parse_recipient(to) if to else None
+    recipient = read_recipient(channels.parse_recipient, to) if to else None
     if verification_sid or recipient is None:
         found = queries.verification(sids.canonical(verification_sid), service, known)
         found = [r for r in found if not recipient or channels.same_recipient(r.to, recipient.to)]
@@ -371,7 +378,7 @@ def _is_right(row: Verification, code: str) -> bool:
 def _located(service: VerifyService, sid_or_to: str, as_written: bool) -> list[Verification]:
     if sids.is_sid("VE", sid_or_to):
         return _by_sid(service, sid_or_to)
-    to = sid_or_to if as_written else channels.read_typed(sid_or_to)
+    to = sid_or_to if as_written else read_typed(sid_or_to)
     try:
         # The contract gives this part of a path no form, so what names nothing is absent.
         return _by_recipient(service, to)
@@ -385,7 +392,7 @@ def _by_sid(service: VerifyService, sid: str) -> list[Verification]:
 
 def _by_recipient(service: VerifyService, to: str) -> list[Verification]:
     """Return the service's latest verifications of a recipient, newest first; no client's own."""
-    recipient = channels.parse_recipient(to)
+    recipient = read_recipient(channels.parse_recipient, to)
     rows = queries.of_recipient(service, recipient.key)
     if len(rows) == queries.HISTORY:
         # A live one may stand behind many newer rows of other spellings.

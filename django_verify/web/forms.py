@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django import forms
@@ -45,7 +45,8 @@ class _Radios(forms.RadioSelect):
 class StartForm(_Form):
     """A number with its country, or an e-mail address, and the way to reach it.
 
-    A number that begins with + or 00 is in international form, whatever was picked.
+    A number that begins with + or 00 is in international form, whatever was picked. `regions` are
+    the countries on offer; None for all.
     """
 
     country = forms.ChoiceField(
@@ -81,8 +82,16 @@ class StartForm(_Form):
     )
 
     def __init__(
-        self, data: Any = None, *, channels: Sequence[str], country: str = "", **kwargs: Any
+        self,
+        data: Any = None,
+        *,
+        channels: Sequence[str],
+        country: str = "",
+        regions: Collection[str] | None = None,
+        **kwargs: Any,
     ) -> None:
+        if regions is not None and country not in regions:
+            country = ""
         initial = {"channel": channels[0] if channels else "", "country": country}
         super().__init__(data, initial=initial | (kwargs.pop("initial", None) or {}), **kwargs)
         choices = [(name, sentences.label(name)) for name in channels]
@@ -96,8 +105,11 @@ class StartForm(_Form):
         else:
             if _EMAIL in channels:
                 self.fields["email"].help_text = _("For a code by e-mail.")
-            found = countries.choices(get_language() or "en")
-            listed = [(each.region, f"{each.name} (+{each.calling_code})") for each in found]
+            listed = [
+                (each.region, f"{each.name} (+{each.calling_code})")
+                for each in countries.choices(get_language() or "en")
+                if regions is None or each.region in regions
+            ]
             listed.insert(0, ("", gettext("Choose a country")))
             self.fields["country"].choices = listed  # type: ignore[attr-defined]  # the same
 

@@ -12,6 +12,7 @@ from django_verify.exceptions import (
     ChannelDisabled,
     ConcurrentStarts,
     Conflict,
+    DestinationRefused,
     EmailNotConfigured,
     GateRefused,
     GateUnavailable,
@@ -50,6 +51,7 @@ INSTEAD: dict[str, Text] = {
 }
 _BAD_NUMBER = gettext_lazy("This number cannot receive a code. Please check it.")
 _BAD_EMAIL = gettext_lazy("This e-mail address cannot receive a code. Please check it.")
+_NOT_THIS_COUNTRY = gettext_lazy("We cannot send codes to numbers of this country in this way.")
 _NOT_THIS_WAY = gettext_lazy("This way of sending is not available. Please choose another.")
 _SOMETHING_WRONG = gettext_lazy("The code could not be sent. Please try again later.")
 _TRY_LATER = gettext_lazy("This cannot be done at the moment. Please try again later.")
@@ -68,6 +70,8 @@ ANOTHER_TAB = gettext_lazy(
 )
 _NO_PERSON = gettext_lazy("Please confirm that you are human, then try again.")
 _NO_GATE = gettext_lazy("We cannot send codes at the moment. Please try again later.")
+# Of what the guard says openly.
+_SENTENCES: dict[str, Text] = {"country": _NOT_THIS_COUNTRY, "number_type": _BAD_NUMBER}
 _REFUSED: dict[str, Text] = {
     "number_in_use": gettext_lazy(
         "This number belongs to another account here, so it was not added to yours."
@@ -104,8 +108,8 @@ def of_error(error: VerifyError, to: str = "") -> str:
             return str(_BAD_EMAIL if "@" in to else _BAD_NUMBER)
         case GateRefused():
             return str(_NO_PERSON)
-        case GateUnavailable():
-            return str(_NO_GATE)
+        case GateUnavailable() | DestinationRefused():
+            return str(_SENTENCES.get(error.reason, _NO_GATE))
     return str(_SOMETHING_WRONG)
 
 

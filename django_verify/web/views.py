@@ -198,8 +198,14 @@ class StartView(Page):
 
     def form(self, data: Any = None) -> StartForm:
         """Return the form for the channels on offer."""
-        offered = clients.channels_on_offer(self.get_service())
-        return self.form_class(data, channels=offered, country=self.country or self._country())
+        service = self.get_service()
+        offered = clients.channels_on_offer(service)
+        return self.form_class(
+            data,
+            channels=offered,
+            country=self.country or self._country(),
+            regions=clients.regions_on_offer(service, offered),
+        )
 
     def show(self, form: StartForm) -> HttpResponse:
         """Show the form, with what is wrong about it."""

@@ -9,16 +9,17 @@ from django_verify.admin.verifications import sees_recipients
 APPS = ("django_verify", "django_verify_users")
 #: What operators may do with the records of a table, beyond looking.
 KEPT = {
-    "account apikey bucket eventsink messagingconfiguration messagingservice pushcredential"
-    " ratelimit template templatetranslation testnumber verifyservice webhook": "add change delete view",
+    "account apikey bucket currency eventsink geopermission messagingconfiguration messagingservice"
+    " prefixrule price pushcredential ratelimit spendcap template templatetranslation testnumber verifyservice webhook": "add change delete view",
     "safelistnumber": "add delete view",
     "devicekey entity factor": "delete view",
-    "challenge notification senderstate verification verificationattempt verifiedphone"
+    "challenge guarddecision guardtrip notification senderstate verification verificationattempt verifiedphone"
     " webhookdelivery": "view",
 }
 OWN = {
     "cancel_verification",
     "close_breaker",
+    "lift_guardtrip",
     "release_factor",
     "release_recipient",
     "release_verifiedphone",
@@ -36,7 +37,7 @@ def test_these_permissions_and_no_other():
         for model in models.split()
         for verb in verbs.split()
     }
-    assert len(expected) == 68
+    assert len(expected) == 90
     ours = Permission.objects.filter(content_type__app_label__in=APPS)
     assert set(ours.values_list("codename", flat=True)) == expected | OWN
 

@@ -13,7 +13,7 @@ from tests.conftest import OTHER_PHONE, PHONE, Api, code_in, make_account, make_
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BERLIN = "+4930123456"
+BERLIN = "+4915112345678"
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from django_verify import fraud, verifications
 from django_verify.crypto import codes
 from django_verify.db import config_cache
+from django_verify.fraud import guard, places
 from django_verify.models import Bucket, EventSink, RateLimit, Verification
 from tests.conftest import (
     OTHER_PHONE,
@@ -30,17 +32,28 @@ FRAME = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
 def statements(api):
     """`statements(call)` returns the request's statements and how many frame a transaction."""
 
-    def count(call):
+    def count(call, answers=frozenset({200, 201})):
+        fraud.refresh()
         with CaptureQueriesContext(
             connection,
         ) as captured:
             answer = call()
-        assert answer.status in {200, 201}
+        assert answer.status in answers
         kinds = [query["sql"].split()[0].upper() for query in captured]
         frame = [kind for kind in kinds if kind in FRAME]
         return [kind for kind in kinds if kind not in FRAME], len(frame)
 
     return count
+
+
+def test_a_start_reads_the_guards_lists_where_that_is_due(api, service):
+    path = f"Services/{service.sid}/Verifications"
+    fraud.forget()
+    with CaptureQueriesContext(connection) as captured:
+        assert api.post(path, {"To": PHONE, "Channel": "sms"}).status == 201
+    # A union begins with a bracket on some databases.
+    kinds = [query["sql"].lstrip("(").split()[0].upper() for query in captured]
+    assert kinds.count("SELECT") == 4
 
 
 def test_start(api, service, statements):
@@ -63,6 +76,43 @@ def test_an_api_key_costs_no_more(account, api, service, statements):
     keyed.post(path, {"To": PHONE, "Channel": "sms"})
     start = lambda: keyed.post(path, {"To": OTHER_PHONE, "Channel": "sms"})  # noqa: E731
     assert statements(start) == (["SELECT", "INSERT", "INSERT", "UPDATE"], 2)
+
+
+@pytest.mark.parametrize("record_only", [False, True])
+@pytest.mark.parametrize("proved", [False, True])
+def test_the_guard_costs_a_start_nothing_but_the_count_of_a_new_country(
+    account, api, statements, outbox, clock, monkeypatch, proved, record_only
+):
+    guarded = make_service(account, guard_level="standard", guard_record_only=record_only)
+    root = f"Services/{guarded.sid}"
+    api.post(f"{root}/Verifications", {"To": PHONE, "Channel": "sms"})
+    api.post(f"{root}/VerificationCheck", {"To": PHONE, "Code": code_in(outbox[-1])})
+    clock.shift(60)
+    if proved:
+        monkeypatch.setattr(guard, "_WARM", 0.5)
+    verifications.start(guarded, "+12015550123")  # reads that the code was entered
+    start = {"To": OTHER_PHONE, "Channel": "sms"}
+    new = ["SELECT", *([] if proved else ["INSERT"]), "INSERT", "INSERT", "UPDATE"]
+    assert statements(lambda: api.post(f"{root}/Verifications", start)) == (new, 2)
+    clock.shift(1)
+    again = ["SELECT", *([] if proved else ["INSERT"]), "UPDATE", "INSERT", "UPDATE"]
+    assert statements(lambda: api.post(f"{root}/Verifications", start)) == (again, 2)
+    check = {"To": OTHER_PHONE, "Code": code_in(outbox[-1])}
+    right = ["SELECT", "UPDATE", "UPDATE"]
+    assert statements(lambda: api.post(f"{root}/VerificationCheck", check)) == (right, 0)
+
+
+def test_a_start_that_its_block_has_no_room_for_writes_its_decision_alone(
+    account, api, statements, clock, monkeypatch
+):
+    monkeypatch.setattr(places, "AT_ONCE", 1)
+    guarded = make_service(account, guard_level="standard")
+    path = f"Services/{guarded.sid}/Verifications"
+    assert api.post(path, {"To": "+4915112345670", "Channel": "sms"}).status == 201
+    other = {"To": "+4915112345671", "Channel": "sms"}
+    # Its history with the latest place, whether it was verified before, the safe list.
+    refused = ["SELECT", "SELECT", "SELECT", "INSERT"]
+    assert statements(lambda: api.post(path, other), answers={403})[0] == refused
 
 
 @pytest.mark.parametrize("by", ["To", "VerificationSid"])

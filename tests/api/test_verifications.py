@@ -270,6 +270,7 @@ def test_whole_seconds_in_utc(start, clock):
     ],
 )
 def test_a_check_and_a_fetch_take_either_spelling(api, root, start, outbox, one, other, today):
+    VerifyService.objects.update(allowed_number_types=["landline"])  # San Marino's are fixed lines
     started = start(To=one)
     assert started.data["to"] == today
     assert api.get(f"{root}/Verifications/{other}").data["sid"] == started.data["sid"]

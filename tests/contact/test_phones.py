@@ -1,5 +1,6 @@
 """Telephone numbers: the strict grammar, the region, the one key of every spelling, the mask."""
 
+import datetime as dt
 import re
 
 import pytest
@@ -190,14 +191,13 @@ def test_the_key_itself_is_a_number(key):
 
 
 def test_metadata_that_are_older_than_a_change_keep_the_former_spelling(monkeypatch):
-    known = phones._region
-    monkeypatch.setattr(
-        phones, "_region", lambda number: "BJ" if number == "+22997123456" else known(number)
-    )
+    known = phones._looked_up
+    former = {"+22997123456": ("BJ", phones.NumberType.MOBILE)}
+    monkeypatch.setattr(phones, "_looked_up", lambda n: former.get(n) or known(n))
     monkeypatch.setattr(phones.numbering, "complete", lambda number: "+2290197123456999")
-    phones.parse.cache_clear()
+    phones._known.cache_clear()
     phone = phones.parse("+22997123456")
-    phones.parse.cache_clear()
+    phones._known.cache_clear()
     assert (phone.number, phone.region) == ("+22997123456", "BJ")
 
 
@@ -255,3 +255,51 @@ def test_the_mask_shows_nothing_of_a_fragment(number):
 
 def test_the_repr_shows_no_number():
     assert "4155552671" not in repr(phones.parse("+14155552671"))
+
+
+@pytest.mark.parametrize(
+    ("version", "day"),
+    [
+        ("9.0.0", dt.date(2025, 3, 6)),
+        ("9.0.10", dt.date(2025, 7, 24)),
+        ("8.13.55", dt.date(2025, 3, 5)),
+        ("8.13", dt.date(2025, 3, 5)),
+        ("9.1.0", None),
+        ("10.0.0", None),
+        ("dev", None),
+    ],
+)
+def test_the_day_of_the_metadata_is_reckoned_from_their_version(monkeypatch, version, day):
+    monkeypatch.setattr(phones.phonenumbers, "__version__", version)
+    assert phones.metadata_date() == day
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix"),
+    [("+1", "+1"), ("+44 (90) 987-", "+4490987"), ("0044 90", "+4490"), ("+٤٩", "+49")],
+)
+def test_the_beginning_of_numbers_is_read(text, prefix):
+    assert phones.read_prefix(text) == prefix
+
+
+@pytest.mark.parametrize(
+    "text", ["", "+", "+0", "49", "+4x", "00", "000", "+" + "1" * 16, "+1" * 40]
+)
+def test_what_begins_no_number_is_refused(text):
+    with pytest.raises(ValueError, match="beginning"):
+        phones.read_prefix(text)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "some", "none"),
+    [
+        ("+4479", {"GB", "GG", "IM", "JE"}, {"DE", "US"}),
+        ("+4", {"GB", "DE", "CH", "CZ"}, {"US", "FR"}),
+        ("+38344", {"XK"}, {"RS", "UA"}),
+        ("+999", set(), {"US"}),
+    ],
+)
+def test_the_regions_under_a_prefix_are_those_of_its_calling_code(prefix, some, none):
+    found = set(phones.regions_under(prefix))
+    assert some <= found
+    assert not none & found

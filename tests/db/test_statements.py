@@ -16,11 +16,12 @@ from django.utils import timezone
 from django_verify import sids
 from django_verify.db import statements
 from django_verify.db.statements import Rows, Select
-from django_verify.models import BucketCount, Verification, VerificationAttempt
+from django_verify.models import BucketCount, SendOutcome, Verification, VerificationAttempt
 from tests.conftest import PHONE, make_service
 
 pytestmark = pytest.mark.django_db
 
+ACCOUNT, SID = "AC" + "0" * 31 + "1", "VE" + "0" * 31 + "2"
 NOW = dt.datetime(2026, 3, 4, 5, 6, 7, 891000, tzinfo=dt.UTC)
 
 
@@ -65,6 +66,18 @@ def test_a_row_comes_back_as_it_was_written():
     statements.insert("default", again)
     stored = VerificationAttempt.objects.get(pk=again.pk)
     assert (stored.tags, stored.trail) == ({}, [])
+
+
+def test_the_database_draws_the_key_of_a_row_that_has_none():
+    for kind in "cu":
+        row = statements.new(
+            SendOutcome, account_sid=ACCOUNT, verification_sid=SID, kind=kind, happened_at=1.5
+        )
+        statements.insert("default", row)
+    found = SendOutcome.objects.order_by("pk")
+    assert [(row.kind, row.account_sid, row.happened_at) for row in found] == [
+        ("c", ACCOUNT, 1.5), ("u", ACCOUNT, 1.5),
+    ]  # fmt: skip
 
 
 def test_defaults_are_those_of_the_fields():

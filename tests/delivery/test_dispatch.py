@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from django_verify import conf, delivery, verifications
+from django_verify import conf, delivery, fraud, verifications
 from django_verify.delivery import attempts, dispatch
 from django_verify.models import VerificationAttempt
 from django_verify.net import client
@@ -58,6 +58,7 @@ def start(api, service):
 def test_a_queued_start_answers_the_same_and_costs_less(api, service, engine, outbox):
     start(api, service)
     engine(f"{__name__}.wake")
+    fraud.refresh()
     with CaptureQueriesContext(connection) as captured:
         answer = start(api, service)
     kinds = [query["sql"].split()[0].upper() for query in captured]

@@ -24,6 +24,8 @@ WIRE = {
     "TooManyRequests": (20429, 429),
     "ServiceUnavailable": (20503, 503),
     "InvalidParameter": (60200, 400),
+    "DestinationRefused": (60605, 403),
+    "FraudBlocked": (60410, 403),
     "TemplateNotApproved": (60201, 400),
     "MaxChecksReached": (60202, 429),
     "MaxSendsReached": (60203, 429),

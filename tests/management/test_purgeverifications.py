@@ -48,6 +48,10 @@ def test_it_says_what_went(service, clock, settings):
         "spent tokens that have run out: 0 deleted",
         "rate limit counts that have run out: 0 deleted",
         "status read counts that have run out: 0 deleted",
+        "guard decisions older than 30 days: 0 deleted",
+        "guard trips that have run out: 0 deleted",
+        "guard outcomes that have run out: 0 deleted",
+        "guard counts that have run out: 0 deleted",
     ]
     assert health.last_beat(NAME)
 

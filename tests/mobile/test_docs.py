@@ -107,7 +107,7 @@ def cases(error):
     if error is VerificationOver:
         over = set(Verification.Status) - {"pending", "max_attempts_reached"}
         return [error(str(ending)) for ending in over]
-    if error in {GateRefused, GateUnavailable}:
+    if error in {GateRefused, GateUnavailable, exceptions.DestinationRefused}:
         return [error(word) for word in set(re.findall(r"`(\w+)`", error.__doc__)) - {"reason"}]
     if error is TooManyRequests:
         return [error(), *(error(limit=name) for name in conf.CLIENT_LIMITS)]
@@ -159,8 +159,11 @@ class TestExamples:
         return service
 
     def test_are_what_happens(self, outbox, clock):
-        body, started, check, approved, resend, refused = map(json.loads, blocks("json"))
+        body, started, check, approved, resend, offer, refused = map(json.loads, blocks("json"))
         app = App()
+        offered = app.get("verifications?language=en").data
+        assert offered["countries"].index(offer["countries"][0])
+        assert offered | offer == offer
         answer = app.post("verifications", body)
         assert answer.status == 201
         assert list(answer.data) == list(started)

@@ -10,7 +10,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from django_verify import proofs
+from django_verify import fraud, proofs
 from django_verify.contact import phones
 from django_verify.delivery import circuit_breakers
 from django_verify.models import ClientVerification, Verification
@@ -337,7 +337,8 @@ def test_a_body_that_is_no_json_object(app, body, content_type, status, reason):
 
 
 def test_other_methods_and_paths_answer_in_json(app):
-    assert app.get("verifications").data["reason"] == "method_not_supported"
+    answer = app._answer(app.client.delete("/mobile/verifications"))
+    assert (answer.status, answer.data["reason"]) == (405, "method_not_supported")
     answer = app._answer(app.client.delete("/mobile/verifications/CV0"))
     assert (answer.status, answer.data["reason"]) == (405, "method_not_supported")
     assert app.get("verifications/CV0").data == {
@@ -498,6 +499,7 @@ def test_a_forbidden_number_looks_like_another(outbox, clock):
     def shape(to, ip):
         app = App(ip)
         circuit_breakers.forget()
+        fraud.forget()
         with CaptureQueriesContext(connection) as queries:
             answer = app.start(to)
         masked = {**answer.data, "id": 0, "client_secret": 0, "to": 0}
@@ -530,7 +532,8 @@ def test_the_gate_stands_before_everything(app, outbox, settings):
     with CaptureQueriesContext(connection) as queries:
         answer = app.start()
     assert (answer.status, answer.data["reason"]) == (403, "gate_missing")
-    assert all(query["sql"].startswith("SELECT") for query in queries)
+    # A union begins with a bracket on some databases.
+    assert all(query["sql"].lstrip("(").startswith("SELECT") for query in queries)
     assert not outbox
     assert app.start(gate_token="open-1").status == 201
     answer = app.start(OTHER_PHONE, gate_token="open-1")

@@ -186,7 +186,7 @@ class Twilio(Fake):
     options = {
         "account_sid": account,
         "auth_token": token,
-        "from_": "+15005550006",
+        "from_": "+12024561111",
         "voice_from": "+15005550007",
         "whatsapp_from": "+15005550008",
         "content_sid": "HX" + "2" * 32,

@@ -55,7 +55,7 @@ def gateway(url="https://gateway.example.com", **options):
 def test_twilio_text(fake):  # noqa: F811
     server = fake(fakes.Twilio)
     assert twilio(server.url).send(message()) == Receipt("SM" + "3" * 32)
-    text = {"To": PHONE, "From": "+15005550006", "Body": f"Your code is: {CODE}"}
+    text = {"To": PHONE, "From": "+12024561111", "Body": f"Your code is: {CODE}"}
     assert server.asked[0].form == text | {"StatusCallback": CALLBACK}
     service = twilio(server.url, from_="", messaging_service_sid="MG1")
     service.send(message(callback_url=""))

@@ -75,10 +75,11 @@ def test_the_lookup_of_a_verification(account, outbox):
 
 @pytest.mark.django_db(transaction=True)
 def test_no_sms_to_landlines(account, outbox):
-    service = make_service(account, lookup_enabled=True, skip_sms_to_landlines=True)
+    options = {"skip_sms_to_landlines": True, "allowed_number_types": ["landline"]}
+    service = make_service(account, lookup_enabled=True, **options)
     with pytest.raises(exceptions.LandlineRefused):
         verifications.start(service, LANDLINE)
     assert not outbox
     assert verifications.start(service, LANDLINE, "call").channel == "call"
-    unasked = make_service(account, skip_sms_to_landlines=True)
+    unasked = make_service(account, **options)
     assert verifications.start(unasked, LANDLINE).channel == "sms"

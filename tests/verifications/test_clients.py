@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_verify import conf, exceptions, proofs, verifications
+from django_verify import conf, exceptions, fraud, proofs, verifications
 from django_verify.crypto import codes
 from django_verify.delivery import circuit_breakers
 from django_verify.models import ClientVerification, Verification, VerificationAttempt
@@ -273,6 +273,7 @@ class TestLimits(Limits):
     def test_come_before_the_look_up_of_a_carrier(self, account, monkeypatch):
         """It may cost money, and its refusal reveals what kind of number it is."""
         options = {"lookup_enabled": True, "skip_sms_to_landlines": True}
+        options["allowed_number_types"] = ["landline"]
         service = make_service(account, client_enabled=True, **options)
         asked = []
         answer = carrier_lookup.OfflineLookup().carrier
@@ -346,6 +347,7 @@ def test_a_forbidden_number_looks_like_any_other(service, outbox, forbidden, clo
 
     def captured(call):
         circuit_breakers.forget()  # each as if it were the first of its second
+        fraud.refresh()
         with CaptureQueriesContext(connection) as queries:
             state = call()
         return state, [query["sql"].split()[:3] for query in queries]

@@ -45,7 +45,8 @@ def channel_of(to):
 
 @pytest.fixture
 def service():
-    return make_service()
+    # San Marino's spellings are those of fixed lines.
+    return make_service(allowed_number_types=["landline"])
 
 
 @pytest.mark.parametrize(("to", "today"), SPELLINGS)

@@ -5,8 +5,8 @@ from urllib.parse import parse_qs
 import pytest
 from django.test import Client
 
-from django_verify import exceptions, signals, verifications
-from django_verify.models import Verification, VerificationAttempt
+from django_verify import exceptions, fraud, signals, verifications
+from django_verify.models import GeoPermission, Verification, VerificationAttempt
 from django_verify.senders import SendError, locmem
 from django_verify.verifications import sna
 from tests.conftest import OTHER_PHONE, PHONE, Api, code_in, make_account, make_service
@@ -284,6 +284,13 @@ def test_auto_tries_sna_where_the_device_is_known(api, root, simulator, outbox):
     assert (other["channel"], len(outbox)) == ("sms", 1)
     landline = start(api, root, "+442071838750", Channel="auto").data
     assert landline["channel"] == "call"
+
+
+def test_auto_tries_no_sna_where_the_country_gets_none(api, account, root, simulator):
+    GeoPermission.objects.create(account=account, country="US", channel="sna", action="block")
+    fraud.forget()
+    answer = api.post(f"{root}/Verifications", {"To": PHONE, "Channel": "auto", "DeviceIp": IP})
+    assert (answer.status, answer.data["channel"]) == (201, "sms")
 
 
 def test_auto_without_a_usable_channel(api, account, simulator):

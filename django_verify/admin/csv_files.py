@@ -1,0 +1,214 @@
+"""The CSV files of a list: exported safe against formulas, imported as a whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
+from django.core.validators import ProhibitNullCharactersValidator
+from django.db import router
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from django_verify.admin.closed import ClosedAdmin
+from django_verify.db import savepoints
+
+#: What a file may have.
+MAX_BYTES, MAX_LINES = 1_000_000, 5000
+# What a spreadsheet takes for the beginning of a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")
+_refuse_nul = ProhibitNullCharactersValidator()
+_ENCODINGS = ("utf-8-sig", "utf-16", "cp1252")
+# Errors that are shown; a file of another kind has one in every line.
+_SHOWN = 20
+
+
+def write(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
+    """Return a CSV file whose cells no spreadsheet takes for formulas."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    writer.writerows([_inert(row.get(name, "")) for name in columns] for row in rows)
+    return text.getvalue()
+
+
+def read(
+    data: bytes, columns: Sequence[str], required: Iterable[str] = ()
+) -> list[tuple[int, dict[str, str]]]:
+    """Return the lines of a CSV file with their numbers, by the names of their columns.
+
+    Takes what spreadsheets save: commas, semicolons or tabs, and columns in any order; those that
+    are unknown are passed over, and cells that are not there are empty. Raises ValidationError.
+    """
+    text = _decoded(data)
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    found = csv.reader(io.StringIO(text), delimiter=delimiter)
+    try:
+        header = [_plain(cell).lower() for cell in next(found, [])]
+        lines = [(found.line_num, line) for line in found if any(map(str.strip, line))]
+    except csv.Error:
+        raise ValidationError(_("The file cannot be read as CSV.")) from None
+    if missing := [name for name in required if name not in header]:
+        sentence = _("The first line must name the columns; %(names)s is missing.")
+        raise ValidationError(sentence, params={"names": ", ".join(missing)})
+    if len(lines) > MAX_LINES:
+        raise ValidationError(_("At most %(most)d lines."), params={"most": MAX_LINES})
+    empty = dict.fromkeys(columns, "")
+    return [(n, empty | dict(zip(header, map(_plain, line), strict=False))) for n, line in lines]
+
+
+def _decoded(data: bytes) -> str:
+    for encoding in _ENCODINGS:
+        if encoding == "utf-16" and data[:2] not in {b"\xff\xfe", b"\xfe\xff"}:
+            continue
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise ValidationError(_("The file cannot be read as CSV."))
+
+
+def _inert(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _plain(text: str) -> str:
+    """Return a cell as it was before it was written."""
+    text = text.strip()
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+
+
+class FileForm(forms.Form):
+    """The file to import."""
+
+    file = forms.FileField(
+        label=_("CSV file"), widget=forms.FileInput(attrs={"accept": ".csv,text/csv"})
+    )
+
+    def clean_file(self) -> bytes:
+        """Return the file's bytes."""
+        file = self.cleaned_data["file"]
+        if file.size > MAX_BYTES:
+            raise ValidationError(_("The file is too large."))
+        data: bytes = file.read()
+        return data
+
+
+class CsvAdmin(ClosedAdmin):
+    """A list with an export of what it has, and an import that adds and replaces rows."""
+
+    csv_columns: Sequence[str] = ()
+    #: Those that a file must have.
+    csv_required: Sequence[str] = ()
+    #: What the page of the import says about the columns.
+    csv_help: Any = ""
+
+    def csv_row(self, obj: Any) -> Mapping[str, str]:
+        """Return a row's cells."""
+        raise NotImplementedError
+
+    def csv_object(self, line: Mapping[str, str]) -> Any:
+        """Return the row that a line adds or replaces, unsaved. Raises ValidationError."""
+        raise NotImplementedError
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the pages, with export and import."""
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        wrap = self.admin_site.admin_view
+        return [
+            path("export/", wrap(self.export_view), name=f"{name}_export"),
+            path("import/", wrap(self.import_view), name=f"{name}_import"),
+            *super().get_urls(),
+        ]
+
+    def list_links(self, request: HttpRequest) -> list[tuple[str, Any]]:
+        """Return the buttons above the list."""
+        links: list[tuple[str, Any]] = [(self.url_of("export"), _("Export CSV"))]
+        if self._may_import(request):
+            links.append((self.url_of("import"), _("Import CSV")))
+        return [*super().list_links(request), *links]
+
+    def export_view(self, request: HttpRequest) -> HttpResponse:
+        """Return all rows as a file. Raises PermissionDenied."""
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        rows = map(self.csv_row, self.get_queryset(request))
+        # Spreadsheets read UTF-8 by its mark alone.
+        text = "\ufeff" + write(self.csv_columns, rows)
+        answer = HttpResponse(text, content_type="text/csv; charset=utf-8")
+        name = f"{self.opts.verbose_name_plural}".replace(" ", "-")
+        answer["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+        return answer
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        """Take a file, or show what is wrong in which line. Raises PermissionDenied."""
+        if not self._may_import(request):
+            raise PermissionDenied
+        is_sent = request.method == "POST"
+        form = FileForm(request.POST, request.FILES) if is_sent else FileForm()
+        if form.is_valid():
+            try:
+                count = self._import(request, form.cleaned_data["file"])
+            except ValidationError as error:
+                form.add_error(None, error)
+            else:
+                text = ngettext("%(count)d row imported.", "%(count)d rows imported.", count)
+                self.message_user(request, text % {"count": count}, messages.SUCCESS)
+                return HttpResponseRedirect(self.url_of("changelist"))
+        context = {
+            "title": _("Import CSV"),
+            "form": form,
+            "intro": self.csv_help,
+            "failure": _("Nothing was imported."),
+            "yes": _("Import"),
+        }
+        return self.page(request, "form_page.html", None, context)
+
+    def _may_import(self, request: HttpRequest) -> bool:
+        return self.has_add_permission(request) and self.has_change_permission(request)
+
+    def _import(self, request: HttpRequest, data: bytes) -> int:
+        lines = read(data, self.csv_columns, self.csv_required)
+        problems: list[str] = []
+        with savepoints.atomic(router.db_for_write(self.model)):
+            for number, line in lines:
+                try:
+                    self._take(request, line)
+                except ValidationError as error:
+                    problems += [_located(number, text) for text in _sentences(error)]
+            if problems:
+                # The lines before and after are undone.
+                raise ValidationError(problems[:_SHOWN])
+        return len(lines)
+
+    def _take(self, request: HttpRequest, line: Mapping[str, str]) -> None:
+        for cell in line.values():
+            _refuse_nul(cell)  # PostgreSQL refuses it in any statement, a look-up's too
+        obj = self.csv_object(line)
+        is_new = obj.pk is None
+        obj.full_clean()
+        obj.save()
+        note = gettext("Imported from a file.")
+        (self.log_addition if is_new else self.log_change)(request, obj, note)
+
+
+def _located(number: int, text: str) -> str:
+    return gettext("Line %(number)d: %(text)s") % {"number": number, "text": text}
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    if not hasattr(error, "error_dict"):
+        return list(error.messages)
+    return [
+        text if name == NON_FIELD_ERRORS else f"{name}: {text}"
+        for name, texts in error.message_dict.items()
+        for text in texts
+    ]

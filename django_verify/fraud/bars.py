@@ -1,0 +1,247 @@
+"""How much evidence closes a block, a country, a network or a device: the levels of the guard.
+
+Pure functions of what `evidence` has counted: they read no clock and no row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+
+from django_verify.fraud.evidence import LONG, Ledger, Tally, Wish
+
+#: The levels, with what each adds to the evidence that is asked for.
+LEVELS = {"basic": 3.0, "standard": 0.0, "max": -1.5}
+#: How long something is closed for the first time; each time within a week doubles it.
+FIRST, LONGEST, WEEK = dt.timedelta(hours=12), dt.timedelta(days=7), dt.timedelta(days=7)
+#: Numbers that fail before anything is closed, and after it was opened again.
+FEWEST, FEWEST_AGAIN, FEWEST_GUARDED = 3, 3, 2
+#: The same of ranges and countries, and of those of a site that is new.
+FEWEST_WIDE, FEWEST_NEW = 8, 50
+#: The kinds that are never closed for an hour's failures once they have converted.
+WIDE = frozenset({"range", "country"})
+#: Conversions of what was sent before that open again what was closed by mistake.
+LATE = 3
+#: Wishes of one number without a conversion in a day.
+OF_NUMBER = 10
+
+# e to this is how much likelier an attack must be than the usual share of failures, for messages
+# of this price; the dearer a message, the less evidence is waited for. Nothing is closed on less
+# than the lowest.
+_BASE, _PRICE = 7.0, 0.05
+_LEAST, _MOST, _LOWEST = 5.0, 9.0, 1.0
+# What a mistake costs: a block from which nobody comes counts for so many people, and a device is
+# one person's.
+_NOBODY, _ONE_PERSON = 0.05, 2.0
+# How much less evidence closes a part of what is guarded; how much the people of a block outweigh
+# at most, and the evidence of an hour against which they do not.
+_GUARDED, _FRIENDLY, _SOME = 3.0, 6.0, 3.0
+# Conversions of people up to which a range may be closed for an hour's failures.
+_FEW_PEOPLE = 6
+_DAY = 24 * 3600.0
+# The day's highest hour by its average: as many failures as there usually are wishes may be an
+# outage and no attack.
+_PEAK = 2.0
+# Failures of an hour in the same blocks, beyond those by chance, from which on a range is guarded.
+_CLUSTERED = {"basic": 8, "standard": 4, "max": 2}
+# Unproved messages of an hour that a block may have where nobody lives, for one of the price above
+# and in any case; those until a country has converted as often; and how many each level has.
+_AT_ONCE, _AT_ONCE_LEAST, _AT_ONCE_MOST, _AT_ONCE_UNKNOWN = 6.0, 4.0, 10.0, 20
+_AT_ONCE_OF_LEVEL = {"basic": 2.0, "standard": 1.0, "max": 0.34}
+# People of an hour in one block from which on two numbers side by side may be chance.
+_DENSE = 0.5
+# The same of a network and a device, outside of what is guarded and in it.
+_OF_CALLER = {"network": (20, 2), "device": (4, 2)}
+# Of a guarded range: the money of an hour that may be out beyond its people's, and the least
+# messages.
+_WIDE, _WIDE_LEAST = 4.0, 30
+# Of a country that has not converted yet: the money that may be out, the messages at least and at
+# most, and how many more each conversion allows.
+_COLD, _COLD_LEAST, _COLD_MOST, _PER_CONVERSION = 3.0, 20, 100, 3
+_OF_LEVEL = {"basic": 2.0, "standard": 1.0, "max": 0.6}
+
+
+def bar(tally: Tally, level: str, people: float = 1.0) -> float:
+    """Return the likelihood from which something is closed.
+
+    It weighs what a mistake costs. What has converted much is closed on more evidence, since more
+    people would be refused; a block from which hardly anybody comes, on less. `people` are those
+    who are expected from it in three days.
+    """
+    cost = float(tally.clean) if tally.kind in WIDE else math.log1p(tally.proved())
+    if tally.kind == "block":
+        cost += min(0.0, math.log(_NOBODY + people * FIRST.total_seconds() / LONG))
+    elif tally.kind == "device":
+        cost -= _ONE_PERSON
+    return max(_LOWEST, _base(tally, level) + cost)
+
+
+def is_harmless(tally: Tally) -> bool:
+    """Whether nothing speaks against something, which spares it the closer look."""
+    if tally.wishes[1] - tally.converted[1] < FEWEST_GUARDED:
+        return True
+    return max(tally.values) <= 0 and not (tally.kind in WIDE and tally.clustered[0])
+
+
+def is_attacked(
+    ledger: Ledger,
+    tally: Tally,
+    country: str,
+    level: str,
+    opened_at: float = 0.0,
+    *,
+    guarded: bool = False,
+) -> bool:
+    """Whether the evidence suffices to close something.
+
+    `opened_at` is when it was last opened again, if ever: it is closed again on new evidence alone.
+    Within a range that is guarded, less evidence suffices; within a block of people, more.
+    """
+    people, least = 1.0, 0.0
+    few = FEWEST
+    if tally.kind in WIDE:
+        # Of a site that is new nobody knows where its people are.
+        few = FEWEST_WIDE if ledger.span() >= _DAY else FEWEST_NEW
+    if tally.kind == "block":
+        people, few = ledger.people_in(tally, country), FEWEST_GUARDED if guarded else FEWEST
+        least = _friendliness(ledger.whole(tally)) - _GUARDED * guarded
+    least = max(_LOWEST, least + bar(tally, level, people))
+    for window in _windows(tally, least):
+        failed = tally.wishes[window] - tally.converted[window]
+        if failed >= few and tally.values[window] + tally.crowd(people, window) >= least:
+            again = 1 if tally.kind == "block" and not tally.converted[1] else FEWEST_AGAIN
+            return tally.failures_since(opened_at) >= (again if opened_at else 1)
+    return False
+
+
+def _friendliness(tally: Tally) -> float:
+    """Return by how much the people of a block outweigh what speaks against it."""
+    return max(0.0, min(_FRIENDLY, -tally.values[1])) if tally.values[0] < _SOME else 0.0
+
+
+def _windows(tally: Tally, least: float) -> Sequence[int]:
+    """Return the windows whose evidence closes something.
+
+    Where people are is not closed for an hour's failures, unless it is narrow; nor, unless it is a
+    block, for those of an attack that is over.
+    """
+    if tally.kind == "block":
+        return (0, 1)
+    people = tally.clean > _FEW_PEOPLE if tally.kind in WIDE else tally.proved() > 0
+    goes_on = tally.values[0] >= least / 2 and tally.unproved() >= FEWEST_AGAIN
+    return (1,) * goes_on if people else (0, 1) if goes_on else (0,)
+
+
+def is_suspect(ledger: Ledger, tally: Tally, country: str, level: str) -> bool:
+    """Whether a range or a country has many more failures than it usually has wishes.
+
+    Or more of them in the same blocks than comes about by chance. It is not closed for that, since
+    people are among them, but guarded: its blocks are closed on less evidence, and get few messages
+    at once.
+    """
+    if tally.kind not in WIDE:
+        return False
+    expected = ledger.people_in_a_block(country) * ledger.rush(country)
+    chance = min(1.0, expected) * tally.wishes[0] + _unknown(ledger, country) / 4
+    if tally.clustered[0] >= _CLUSTERED[level] + 2 * chance:
+        return True
+    usual = max(0, tally.converted[1] - tally.converted[0]) / 71 * _PEAK
+    return tally.values[0] >= _base(tally, level) - _GUARDED + usual
+
+
+def _unknown(ledger: Ledger, country: str) -> int:
+    """Return how many more must convert before it is known how close to each other people live."""
+    return max(0, _AT_ONCE_UNKNOWN - ledger.conversions(country))
+
+
+def _base(tally: Tally, level: str) -> float:
+    base = _BASE + math.log(_PRICE / max(tally.price, 0.001))
+    return max(_LEAST, min(_MOST, base)) + LEVELS[level]
+
+
+def is_crowded(
+    ledger: Ledger,
+    names: Sequence[str],
+    number: str,
+    country: str,
+    level: str,
+    price: float,
+    now: float,
+    *,
+    guarded: bool,
+) -> str:
+    """Return the key of which enough unproved messages are out, or empty for none.
+
+    What people's density explains is added to what is allowed at once. Within a guarded range it is
+    next to nothing, and the range as a whole gets a bounded amount of money an hour beyond its
+    people's.
+    """
+    own = ledger.of_number(number)
+    is_out = own is not None and own.converted_at is None
+    normal, rush = ledger.normal(country), ledger.rush(country)
+    least = _at_once(ledger, country, level, price, guarded=guarded)
+    has_people = False
+    for name in names:
+        tally = ledger.tallies.get(name)
+        if tally is None:
+            continue
+        others = tally.unproved() - is_out
+        if tally.kind == "block":
+            people = ledger.people_in(tally, country)
+            some = people * rush
+            # Evidence against it leaves less at once, and its people let more pass.
+            allowed = least * (1 - max(0.0, *tally.values) / bar(tally, level, people))
+            allowed = max(1.0, allowed, _friendliness(ledger.whole(tally)))
+            if others >= allowed + int(some + 2 * math.sqrt(some)):
+                return name
+            if tally.share == 1:
+                near = 1 if (guarded or level == "max") and some < _DENSE else 2
+                near += _unknown(ledger, country) // 4
+                if not is_out and ledger.neighbours(number, now) >= near:
+                    return name
+                has_people = tally.proved() > 0
+        elif tally.kind in WIDE:
+            usual = tally.converted[1] / normal * rush
+            if guarded and not has_people and others >= _wide_room(price, level) + usual:
+                return name
+        elif others >= _OF_CALLER[tally.kind][guarded] + _PER_CONVERSION * tally.proved():
+            return name
+    return ""
+
+
+def _at_once(ledger: Ledger, country: str, level: str, price: float, *, guarded: bool) -> float:
+    """Return how many unproved messages of an hour a block may have where nobody lives."""
+    unknown = _unknown(ledger, country)
+    if guarded:
+        return (2.0 if level == "basic" else 1.0) + unknown / 4
+    least = _AT_ONCE * math.sqrt(_PRICE / max(price, 0.001))
+    least = max(_AT_ONCE_LEAST, min(_AT_ONCE_MOST, least))
+    return max(least, unknown) * _AT_ONCE_OF_LEVEL[level]
+
+
+def _wide_room(price: float, level: str) -> float:
+    room = max(_WIDE_LEAST, min(_COLD_MOST, _WIDE / max(price, 0.001)))
+    return room * _OF_LEVEL[level]
+
+
+def is_mistaken(tally: Tally, closed_at: float) -> bool:
+    """Whether what was sent before something was closed has converted after all."""
+    return tally.late_conversions(closed_at) >= LATE and tally.values[0] <= 0
+
+
+def length(times: int) -> dt.timedelta:
+    """Return how long something is closed that was closed so many times within a week."""
+    return min(LONGEST, FIRST * int(2 ** min(times, 8)))
+
+
+def room(country: Tally | None, price: float, level: str) -> float:
+    """Return how many messages to a country may be out without a conversion."""
+    cold = max(_COLD_LEAST, min(_COLD_MOST, _COLD / max(price, 0.001)))
+    cold *= _OF_LEVEL[level]
+    return cold + _PER_CONVERSION * (country.proved() if country else 0)
+
+
+def is_worn_out(wish: Wish | None) -> bool:
+    """Whether a number was tried too often without a conversion."""
+    return wish is not None and wish.converted_at is None and wish.sends >= OF_NUMBER

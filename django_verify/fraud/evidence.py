@@ -1,0 +1,497 @@
+"""What has been seen of an account's sends: by number block, country, network and device.
+
+A ledger is fed with sends, conversions and failures, and says which part of the traffic looks like
+an attack. It reads and writes no row; what a process does about it is in `guard`.
+
+The unit is one number's wish to be verified, however many messages it takes. Each one adds to a
+logarithm of likelihoods: how much better an attack, of which hardly anything converts, explains
+what has become of it than the normal share of conversions does. One that is too young to have
+converted says nothing yet, by the delays seen so far.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+
+#: Seconds that the two windows reach back. The short one sees an attack on what has converted so
+#: far, the long one a slow drip.
+SHORT, LONG = 3600.0, 72 * 3600.0
+#: A number that is tried again after so long is a new wish.
+AGAIN = 24 * 3600.0
+#: What converts of an attack, at most, as the guard assumes it.
+OF_ATTACKS = 0.05
+#: What is expected to convert before anything is known, and how many wishes that counts for.
+USUAL, USUAL_WEIGHT = 0.65, 20
+# What is learned of conversions never leaves these bounds: an attack must not make itself normal.
+_LEAST, _MOST = 0.35, 0.8
+# Ages in seconds at which a wish is looked at again, and what share of the conversions has come by
+# then where nothing is known, which counts for so many conversions.
+AGES = (30.0, 60.0, 120.0, 300.0, 600.0)
+_BY_THEN = (0.39, 0.66, 0.86, 0.98, 1.0)
+_BY_THEN_WEIGHT = 30
+# After how long a wish is looked at, or leaves a window.
+_STEPS = (*AGES, SHORT, LONG)
+# What one part of a range may say about the range as a whole: one bad block is no bad country.
+_CAP, _FLOOR = 3.0, -40.0
+# How much more a failure says where the next numbers have failed too.
+_ADJACENT = 1.5
+_ADJACENT_WITHIN, _ADJACENT_FOR = 10, 3600.0
+# How many people are expected of a block within three days where nothing is known, and how many
+# blocks that counts for.
+_PEOPLE, _PEOPLE_WEIGHT = 2.0, 10
+# The day's busiest hour by its average.
+_PEAK = 2.0
+# The most that the number of wishes in one block may say.
+_MOST_CROWD = 4.0
+#: The sizes of number blocks, in digits that are left out.
+BLOCKS = (3, 4)
+#: The kinds of keys that are no part of a country.
+CALLERS = frozenset({"network", "device"})
+# The last sends and conversions that a key remembers with their times.
+_REMEMBERED = 32
+# The last numbers of a block among which the next ones are looked for.
+_NEIGHBOURS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One message that left, or was to leave; times are seconds of the epoch."""
+
+    verification: str
+    at: float
+    number: str = field(repr=False)
+    country: str
+    channel: str = "sms"
+    network: str = ""
+    device: str = field(default="", repr=False)
+
+
+@dataclass(slots=True)
+class Wish:
+    """One number that somebody wants verified, and what has become of it."""
+
+    number: str = field(repr=False)
+    at: float
+    #: Blocks, ranges and the country, from narrow to wide, each a part of the next.
+    path: tuple[Tally, ...]
+    #: Network and device, as far as they are known.
+    callers: tuple[Tally, ...]
+    country: str
+    sends: int = 0
+    stage: int = 0
+    value: float = 0.0
+    converted_at: float | None = None
+    is_lost: bool = False
+    is_new: bool = True
+    is_adjacent: bool = False
+    #: Whether another number of its block had not converted when it came.
+    is_clustered: bool = False
+    is_clean: bool = False
+    #: The first of the two windows that it is still in; 2 when it has left both.
+    window: int = 0
+    verifications: list[str] = field(default_factory=list)
+    #: All that it counts under.
+    keys: tuple[Tally, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keys = self.path + self.callers
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is known of one block, range, country, network or device.
+
+    `values` are the two windows' likelihoods. `parts` is whether it is summed up from narrower
+    ones, each of which counts for a bounded amount.
+    """
+
+    kind: str
+    key: str
+    #: Of a block: its part of ten thousand numbers.
+    share: float = 1.0
+    values: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    wishes: list[int] = field(default_factory=lambda: [0, 0])
+    converted: list[int] = field(default_factory=lambda: [0, 0])
+    new: list[int] = field(default_factory=lambda: [0, 0])
+    #: Wishes that have not converted, as another one of their block that came before them.
+    clustered: list[int] = field(default_factory=lambda: [0, 0])
+    price: float = 0.0
+    #: Of a country: the blocks in which somebody has converted, and those in which one or two have.
+    places: int = 0
+    few: list[int] = field(default_factory=lambda: [0, 0])
+    #: Conversions in blocks in which hardly anything fails: of people, and not of an attack.
+    clean: int = 0
+    # Most keys are of one number, and either of these would be half of their size.
+    _failed_at: deque[float] | None = None
+    _converted_at: deque[tuple[float, float]] | None = None
+
+    def failed(self, at: float) -> None:
+        """Remember that a wish of a moment has failed."""
+        if self._failed_at is None:
+            self._failed_at = deque(maxlen=_REMEMBERED)
+        self._failed_at.append(at)
+
+    def has_converted(self, sent: float, at: float) -> None:
+        """Remember when one that was sent at a moment has converted."""
+        if self._converted_at is None:
+            self._converted_at = deque(maxlen=_REMEMBERED)
+        self._converted_at.append((sent, at))
+
+    def failures_since(self, moment: float) -> int:
+        """Return how many wishes of after a moment have failed, as far as it is remembered."""
+        return sum(at > moment for at in self._failed_at or ())
+
+    def late_conversions(self, moment: float) -> int:
+        """Return how many that were sent before a moment have converted after it."""
+        return sum(sent <= moment < at for sent, at in self._converted_at or ())
+
+    def crowd(self, people: float, window: int) -> float:
+        """Return what it says that so many numbers come from one block, none of which converts.
+
+        `people` are those who are expected to come from one.
+        """
+        seen, usual = self.wishes[window], max(1.0, people)
+        if self.kind != "block" or self.converted[1] or seen <= usual:
+            return 0.0
+        return min(_MOST_CROWD, seen * math.log(seen / usual) - seen + usual)
+
+    def proved(self) -> float:
+        """Return the conversions of the long window beyond those that an attack may fake."""
+        return max(0.0, self.converted[1] - 0.2 * self.wishes[1])
+
+    def unproved(self) -> int:
+        """Return the wishes of the last hour that have not converted."""
+        return self.wishes[0] - self.converted[0]
+
+
+class Ledger:
+    """All that is remembered of one account."""
+
+    def __init__(
+        self, price_of: Callable[[str, str], float], calling_digits: Callable[[str], int]
+    ) -> None:
+        self.tallies: dict[str, Tally] = {}
+        self.touched: dict[str, Tally] = {}
+        #: When something was first seen closed, by level and key.
+        self.closed_at: dict[tuple[str, str], float] = {}
+        self._price_of = price_of
+        self._calling_digits = calling_digits
+        self._wishes: dict[str, Wish] = {}
+        self._of_verification: dict[str, Wish] = {}
+        self._agenda: list[tuple[float, int, Wish, int]] = []
+        self._order = count()
+        self._began_at = math.inf
+        self._now = 0.0
+        self._delays = [0] * (len(AGES) + 1)
+        #: By block, the last four digits of its last numbers, with their times.
+        self._recent: dict[str, deque[tuple[int, float]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._of_verification)
+
+    def sent(self, sent: Sent) -> None:
+        """Learn of a message."""
+        self._began_at = min(self._began_at, sent.at)
+        self._now = max(self._now, sent.at)
+        wish = self._wishes.get(sent.number)
+        if wish is None or wish.converted_at is not None or sent.at - wish.at > AGAIN:
+            wish = self._new(sent, is_new=wish is None or wish.converted_at is None)
+        wish.sends += 1
+        if self._of_verification.get(sent.verification) is not wish:
+            self._of_verification[sent.verification] = wish
+            wish.verifications.append(sent.verification)
+
+    def converted(self, verification: str, at: float) -> None:
+        """Learn that a message's code was entered."""
+        wish = self._of_verification.get(verification)
+        if wish is None or wish.converted_at is not None:
+            return
+        wish.converted_at = at
+        self._delays[bisect_left(AGES, at - wish.at)] += 1
+        self._count_conversion(wish, 1)
+        for tally in wish.keys:
+            tally.has_converted(wish.at, at)
+        normal = self.normal(wish.country)
+        self._say(wish, math.log(OF_ATTACKS / normal))
+
+    def undelivered(self, verification: str, at: float) -> None:
+        """Learn that a message did not arrive: what cannot convert says less, or nothing.
+
+        Where numbers of the range have converted it is an outage of their operator.
+        """
+        wish = self._of_verification.get(verification)
+        if wish is not None and wish.converted_at is None:
+            wish.is_lost = True
+            self._say(wish, self._failure(wish))
+
+    def advance(self, now: float) -> None:
+        """Let time pass: wishes ripen, and leave the windows."""
+        self._now = max(self._now, now)
+        agenda = self._agenda
+        while agenda and agenda[0][0] <= now:
+            _, _, wish, step = agenda[0]
+            after = step + 1
+            if wish.converted_at is not None and after < len(AGES):
+                after = len(AGES)  # one that has converted ripens no more
+            if after < len(_STEPS):
+                heapq.heapreplace(agenda, (wish.at + _STEPS[after], next(self._order), wish, after))
+            else:
+                heapq.heappop(agenda)
+            if step < len(AGES):
+                self._ripen(wish, step + 1)
+            else:
+                self._leave(wish, step - len(AGES))
+
+    def normal(self, country: str) -> float:
+        """Return the share of wishes that convert in a country when all is well."""
+        tally = self.tallies.get(country_key(country))
+        if tally is None:
+            return USUAL
+        ripe = tally.converted[1] + self._failed(tally)
+        share = (USUAL * USUAL_WEIGHT + tally.converted[1]) / (USUAL_WEIGHT + ripe)
+        return min(_MOST, max(_LEAST, share))
+
+    def by_then(self, age_number: int) -> float:
+        """Return the share of conversions that have come by one of AGES."""
+        seen = sum(self._delays)
+        early = sum(self._delays[: age_number + 1])
+        prior = _BY_THEN[age_number] * _BY_THEN_WEIGHT
+        return (prior + early) / (_BY_THEN_WEIGHT + seen)
+
+    def usual_in_a_block(self, country: str) -> float:
+        """Return how many convert in a block of ten thousand numbers in which any does."""
+        tally = self.tallies.get(country_key(country))
+        return (tally.converted[1] + 1) / (tally.places + 1) if tally else 1.0
+
+    def people_in_a_block(self, country: str) -> float:
+        """Return how many people come in three days from a block of which one has been seen.
+
+        As Robbins has it, from the blocks with two conversions and those with one: hardly anybody
+        where numbers are spread, and nobody new where all people's blocks are known.
+        """
+        tally = self.tallies.get(country_key(country))
+        once, twice = tally.few if tally else (0, 0)
+        expected = 2 * twice * LONG / self.span() + _PEOPLE * _PEOPLE_WEIGHT
+        return expected / (once + _PEOPLE_WEIGHT)
+
+    def people_in(self, tally: Tally, country: str) -> float:
+        """Return how many people are expected of a block in three days, by its own if it has any.
+
+        Those of the block of ten thousand that it is a part of count for it too.
+        """
+        own = max(tally.proved(), tally.share * self.whole(tally).proved())
+        own *= LONG / self.span() / self.normal(country)
+        return max(tally.share * self.people_in_a_block(country), own)
+
+    def whole(self, tally: Tally) -> Tally:
+        """Return the block of ten thousand numbers that a block is, or is a part of."""
+        return tally if tally.share == 1 else self.tallies.get(tally.key[:-1], tally)
+
+    def conversions(self, country: str) -> int:
+        """Return how many of three days have converted in a country."""
+        tally = self.tallies.get(country_key(country))
+        return tally.converted[1] if tally else 0
+
+    def rush(self, country: str) -> float:
+        """Return which part of three days' people comes in an hour, now or when it is busiest."""
+        tally = self.tallies.get(country_key(country))
+        usual = SHORT / LONG
+        if tally is None or not tally.converted[1]:
+            return _PEAK * usual
+        return max(tally.converted[0] / tally.converted[1] * self.span() / LONG, _PEAK * usual)
+
+    def span(self) -> float:
+        """Return how far back it is known what has been sent, three days at most."""
+        return min(LONG, max(SHORT, self._now - self._began_at))
+
+    def neighbours(self, number: str, at: float) -> int:
+        """Return how many of the next numbers were tried within minutes, and did not convert."""
+        block, line = number[:-4], int(number[-4:])
+        found = 0
+        for other, then in self._recent.get(block, ()):
+            if 0 < abs(line - other) <= _ADJACENT_WITHIN and at - then < _ADJACENT_FOR:
+                wish = self._wishes.get(f"{block}{other:04d}")
+                found += wish is None or wish.converted_at is None
+        return found
+
+    def keys_of(self, number: str, country: str, network: str = "", device: str = "") -> list[str]:
+        """Return the keys that a start counts under, the narrowest first."""
+        return [key for _, key in self._names(number, country, network, device)]
+
+    def of_number(self, number: str) -> Wish | None:
+        """Return the latest wish of a number, if it is remembered."""
+        return self._wishes.get(number)
+
+    def _failed(self, tally: Tally) -> int:
+        # What was seen before the guard closed something is still in the windows, and is no
+        # measure of what is normal: beyond twice the conversions it counts as an attack.
+        return min(tally.wishes[1] - tally.converted[1], tally.converted[1])
+
+    def _names(
+        self, number: str, country: str, network: str, device: str
+    ) -> Iterator[tuple[str, str]]:
+        first = self._calling_digits(country) + 2
+        for length in range(len(number) - min(BLOCKS), first - 1, -1):
+            kind = "block" if len(number) - length in BLOCKS else "range"
+            yield kind, f"{country} {number[:length]}"
+        yield "country", country_key(country)
+        if network:
+            yield "network", f"network {network}"
+        if device:
+            yield "device", f"device {device}"
+
+    def _new(self, sent: Sent, *, is_new: bool) -> Wish:
+        names = self._names(sent.number, sent.country, sent.network, sent.device)
+        found = [self._tally(kind, key) for kind, key in names]
+        if found[0].kind == "block":
+            found[0].share = 10.0 ** (min(BLOCKS) - max(BLOCKS))
+        path = tuple(tally for tally in found if tally.kind not in CALLERS)
+        price = self._price_of(sent.country, sent.channel)
+        wish = Wish(
+            sent.number, sent.at, path, tuple(found[len(path) :]), sent.country, is_new=is_new
+        )
+        block = self.tallies.get(f"{sent.country} {sent.number[: -max(BLOCKS)]}")
+        wish.is_clustered = block is not None and block.unproved() > 0
+        wish.is_adjacent = self.neighbours(sent.number, sent.at) > 0
+        for tally in found:
+            known = tally.price
+            tally.price = known + 0.1 * (price - known) if known else price
+            for counted, by in (
+                (tally.wishes, 1),
+                (tally.clustered, wish.is_clustered),
+                (tally.new, is_new),
+            ):
+                if by:
+                    counted[0] += 1
+                    counted[1] += 1
+        if wish.is_clustered:
+            self.touched.update({tally.key: tally for tally in path})
+        self._wishes[sent.number] = wish
+        begin, line = sent.number[: -max(BLOCKS)], int(sent.number[-max(BLOCKS) :])
+        self._recent.setdefault(begin, deque(maxlen=_NEIGHBOURS)).append((line, sent.at))
+        heapq.heappush(self._agenda, (sent.at + _STEPS[0], next(self._order), wish, 0))
+        return wish
+
+    def _count_conversion(self, wish: Wish, by: int) -> None:
+        block = self.tallies.get(f"{wish.country} {wish.number[: -max(BLOCKS)]}")
+        before = block.converted[1] if block is not None else 0
+        if by > 0 and block is not None:
+            failures = block.wishes[1] - block.converted[1] - 1
+            wish.is_clean = failures <= self.usual_in_a_block(wish.country)
+        for tally in wish.path if wish.is_clean else ():
+            tally.clean += by
+        for tally in wish.keys:
+            for window in range(wish.window, 2):
+                tally.converted[window] += by
+                tally.clustered[window] -= by * wish.is_clustered
+        if block is not None:
+            country, after = self.tallies[country_key(wish.country)], block.converted[1]
+            country.places += (after > 0) - (before > 0)
+            for place, number in enumerate((1, 2)):
+                country.few[place] += (after == number) - (before == number)
+
+    def _tally(self, kind: str, key: str) -> Tally:
+        tally = self.tallies.get(key)
+        if tally is None:
+            tally = self.tallies[key] = Tally(kind, key)
+        return tally
+
+    def _ripen(self, wish: Wish, stage: int) -> None:
+        wish.stage = stage
+        if wish.converted_at is None:
+            if stage == len(AGES) // 2:
+                for tally in wish.keys:
+                    tally.failed(wish.at)
+            self._say(wish, self._failure(wish))
+
+    def _failure(self, wish: Wish) -> float:
+        """Return what it says that a wish has not converted by its age."""
+        if not wish.stage:
+            return 0.0
+        come, normal = self.by_then(wish.stage - 1), self.normal(wish.country)
+        value = math.log((1 - OF_ATTACKS * come) / (1 - normal * come))
+        if wish.is_adjacent:
+            value *= _ADJACENT
+        return value * self._weight_of_lost(wish) if wish.is_lost else value
+
+    def _weight_of_lost(self, wish: Wish) -> float:
+        """Return how much a message that did not arrive says: little, where others have."""
+        ranges = [tally for tally in wish.path if tally.kind == "range"]
+        proved = ranges[-2].proved() if len(ranges) > 1 else 0
+        return 1 / (1 + proved / 2)
+
+    def _say(self, wish: Wish, value: float) -> None:
+        """Replace what a wish says, in every key that it counts under."""
+        change, wish.value = value - wish.value, value
+        self._spread(wish, change, range(wish.window, 2))
+
+    def _spread(self, wish: Wish, change: float, windows: range) -> None:
+        """Add to every key of a wish, as far as each part may speak for the whole."""
+        for window in windows:
+            rest = change
+            for tally in wish.path:
+                values = tally.values
+                before = values[window]
+                values[window] = after = before + rest
+                # Written out: this is the innermost loop of all.
+                if before > _CAP:
+                    before = _CAP
+                elif before < _FLOOR:
+                    before = _FLOOR
+                if after > _CAP:
+                    after = _CAP
+                elif after < _FLOOR:
+                    after = _FLOOR
+                rest = after - before
+                if not rest:
+                    break
+            for tally in wish.callers:
+                tally.values[window] += change
+        touched = self.touched
+        for tally in wish.keys:
+            touched[tally.key] = tally
+
+    def _leave(self, wish: Wish, window: int) -> None:
+        """Take a wish out of a window that it is too old for."""
+        self._spread(wish, -wish.value, range(window, window + 1))
+        if wish.converted_at is not None and window:
+            self._count_conversion(wish, -1)
+        for tally in wish.keys:
+            tally.wishes[window] -= 1
+            tally.new[window] -= wish.is_new
+            if window or wish.converted_at is None:
+                tally.clustered[window] -= wish.is_clustered
+            if not window:
+                tally.converted[0] -= wish.converted_at is not None
+        wish.window = window + 1
+        if window:
+            self._forget(wish)
+
+    def _forget(self, wish: Wish) -> None:
+        if self._wishes.get(wish.number) is wish:
+            del self._wishes[wish.number]
+        for verification in wish.verifications:
+            self._of_verification.pop(verification, None)
+        for tally in wish.keys:
+            if not tally.wishes[1]:
+                self.tallies.pop(tally.key, None)
+                self.touched.pop(tally.key, None)
+        begin = wish.number[: -max(BLOCKS)]
+        if f"{wish.country} {begin}" not in self.tallies:
+            self._recent.pop(begin, None)
+
+
+def country_key(country: str) -> str:
+    """Return the key of a country as a whole."""
+    return f"country {country}"
+
+
+def normal_delays() -> Mapping[float, float]:
+    """Return what share of the conversions has come by each of AGES where nothing is known."""
+    return dict(zip(AGES, _BY_THEN, strict=True))

@@ -1,0 +1,204 @@
+"""What a process has read of the attempts and their outcomes, in one ledger for each account.
+
+One statement reads what is new, at most once in GUARD_REFRESH seconds for each process; a process
+that starts reads the newest sends of three days. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any
+
+from django.db import connections
+
+from django_verify import conf, sids
+from django_verify.contact import phones
+from django_verify.db import queries
+from django_verify.fraud import waiting
+from django_verify.fraud.evidence import LONG, Ledger, Sent
+from django_verify.models import SendOutcome, Verification, VerificationAttempt
+from django_verify.models.fields import SidField
+
+#: The sends that one statement reads at most, the newest first.
+MOST = 50_000
+# A start mints its SID before it commits, and machines have clocks of their own: what is younger
+# than the last reading by so many seconds is read again each time, and the rest of what may appear
+# late twice in that time.
+_OVERLAP, _LATE = 1.0, 20.0
+_ATTEMPT = SidField("VL")
+
+
+@dataclass(slots=True)
+class Sightings:
+    """All that this process knows of one database."""
+
+    using: str
+    ledgers: dict[str, Ledger] = field(default_factory=dict)
+    read_at: float | None = None
+    #: When what may appear late was read last.
+    read_late_at: float = 0.0
+    #: The levels by which this process decides, for each account.
+    levels: dict[str, set[str]] = field(default_factory=dict)
+    #: Attempts that are known and may be read again, as the database names them, with their times.
+    known: dict[Any, float] = field(default_factory=dict)
+
+
+class _Copy:
+    """This process's sightings."""
+
+    content: Sightings | None = None
+    lock = threading.Lock()
+
+
+def current(
+    now: dt.datetime,
+    price_of: Callable[[str, str], float],
+    examine: Callable[[Sightings], None],
+) -> Sightings:
+    """Return what is known, read anew where that is due; `examine` looks at what is new once."""
+    using, moment = queries.database(), now.timestamp()
+    seen = _Copy.content
+    if seen is not None and seen.using == using and _is_young(seen, moment):
+        return seen
+    if not _Copy.lock.acquire(blocking=seen is None):
+        # While one reads, the others go on with what is known.
+        assert seen is not None  # noqa: S101 - without it the lock was waited for
+        return seen
+    try:
+        seen = _Copy.content
+        if seen is None or seen.using != using:
+            seen = Sightings(using)
+        if not _is_young(seen, moment):
+            waiting.write()
+            _read(seen, moment, price_of)
+            _Copy.content = seen
+            examine(seen)
+        return seen
+    finally:
+        _Copy.lock.release()
+
+
+def forget() -> None:
+    """Know nothing, as a process that starts."""
+    _Copy.content = None
+    waiting.forget()
+
+
+def _is_young(seen: Sightings, moment: float) -> bool:
+    refresh = conf.current().GUARD_REFRESH or 1
+    # By `abs`: a clock that is put back would otherwise stop all reading.
+    return seen.read_at is not None and abs(moment - seen.read_at) < refresh
+
+
+def _read(seen: Sightings, moment: float, price_of: Callable[[str, str], float]) -> None:
+    events = sorted(_events(seen, _since(seen, moment)), key=itemgetter(0))
+    for then, account, event in events:
+        # What a clock that is ahead has written would let the codes of all others ripen at once.
+        at = min(then, moment)
+        ledger = seen.ledgers.get(account)
+        if ledger is None:
+            ledger = seen.ledgers[account] = Ledger(price_of, _calling_digits)
+        ledger.advance(at)
+        if isinstance(event, Sent):
+            ledger.sent(event if event.at <= at else replace(event, at=at))
+        elif event[1] == SendOutcome.Kind.CONVERTED:
+            ledger.converted(event[0], at)
+        else:
+            ledger.undelivered(event[0], at)
+    for ledger in seen.ledgers.values():
+        ledger.advance(moment)
+    seen.read_at = moment
+    if seen.read_late_at == moment:
+        oldest = moment - 2 * _LATE
+        seen.known = {sid: at for sid, at in seen.known.items() if at > oldest}
+
+
+def _since(seen: Sightings, moment: float) -> float:
+    """Return from when on is read what has been written since the last reading."""
+    if seen.read_at is None:
+        seen.read_late_at = moment
+        return moment - LONG
+    if abs(moment - seen.read_late_at) < _LATE / 2:
+        return min(seen.read_at, moment) - _OVERLAP
+    seen.read_late_at = moment
+    return min(seen.read_at, moment) - _LATE
+
+
+_Event = tuple[float, str, Any]
+
+
+def _events(seen: Sightings, since: float) -> Iterable[_Event]:
+    """Yield what has happened since a moment and is not known, with its time and account."""
+    connection = connections[seen.using]
+    first = sids.first_at("VL", dt.datetime.fromtimestamp(since, dt.UTC))
+    bound = [_ATTEMPT.get_db_prep_value(first, connection), MOST, since]
+    with connection.cursor() as cursor:
+        cursor.execute(_statement(seen.using), bound)
+        rows = cursor.fetchall()
+    known = seen.known
+    for row in rows:
+        kind, sid, verification, account, to, country, channel, network, device, at = row
+        if sid in known:
+            continue
+        owner, verification = "AC" + _digits(account), "VE" + _digits(verification)
+        if kind != "s":
+            yield at, owner, (verification, kind)
+        elif to.startswith("+"):
+            known[sid] = at = sids.seconds_of("VL" + _digits(sid))
+            yield at, owner, Sent(verification, at, to, country, channel, network, device)
+
+
+def _digits(value: str | bytes) -> str:
+    """Return the hexadecimal digits of a SID's column, as the statement has it."""
+    return value.hex() if isinstance(value, bytes) else value.replace("-", "")
+
+
+@lru_cache(maxsize=8)
+def _statement(using: str) -> str:
+    """Return the one statement: the new sends that left, and the new outcomes.
+
+    What has no place in a block is no evidence: the level of its service is off, so that nobody
+    writes down what becomes of it, or somebody vouches for it.
+    """
+    quote = connections[using].ops.quote_name
+    attempt, verification, outcome = (
+        quote(model._meta.db_table)  # noqa: SLF001 - a documented API
+        for model in (VerificationAttempt, Verification, SendOutcome)
+    )
+    channel, network, device = map(quote, ("channel", "network", "device"))
+
+    def key(column: str) -> str:
+        # To make the driver's own objects of them takes half of the time of reading.
+        return f"CAST({column} AS text)" if connections[using].vendor == "postgresql" else column
+
+    sent = ", ".join(map(key, ("a.sid", "a.verification_id", "v.account_id")))
+    happened = ", ".join(map(key, ("verification_sid", "verification_sid", "account_sid")))
+    return (
+        f"SELECT * FROM (SELECT 's', {sent}, v.recipient_key,"  # noqa: S608 - names alone
+        f" v.country, a.{channel}, a.{network}, a.{device}, 0.0 AS happened"
+        f" FROM {attempt} a INNER JOIN {verification} v ON v.sid = a.verification_id"
+        f" WHERE a.sid > %s AND a.withheld = '' AND a.guard = ''"
+        f" AND v.guard_block IS NOT NULL"
+        f" ORDER BY a.sid DESC LIMIT %s) s"
+        f" UNION ALL SELECT kind, {happened}, '', '', '', '',"
+        f" '', happened_at FROM {outcome} WHERE happened_at > %s"
+    )
+
+
+@lru_cache(maxsize=1)
+def _codes() -> dict[str, int]:
+    return {region: len(str(code)) for region, code in phones.regions()}
+
+
+def _calling_digits(country: str) -> int:
+    return _codes().get(country, 2)
+
+
+def now_known() -> Sightings | None:
+    """Return what is known, without a statement."""
+    return _Copy.content

@@ -1,0 +1,162 @@
+"""The guard's pages: why a start was refused, what is closed, prices and caps."""
+
+import datetime as dt
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from django_verify import fraud, sids, verifications
+from django_verify.models import GuardDecision, GuardTrip, Price, SpendCap
+from tests.conftest import PHONE
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def site():
+    User.objects.create_superuser("root", "root@example.com", "secret")
+    client = Client()
+    client.login(username="root", password="secret")
+    return client
+
+
+def url(name, *args):
+    return reverse(f"admin:django_verify_{name}", args=args)
+
+
+def make_decision(service, **values):
+    given = {
+        "account_id": service.account_id,
+        "service": service,
+        "attempt_sid": sids.attempt(),
+        "recipient_key": PHONE,
+        "country": "US",
+        "channel": "sms",
+        "cause": "block",
+        "outcome": "recorded",
+        "reason": "14 of 14 numbers new, none confirmed",
+    }
+    return GuardDecision.objects.create(**{**given, **values})
+
+
+def make_trip(service, **values):
+    given = {
+        "account_id": service.account_id,
+        "level": "standard",
+        "state": "closed",
+        "kind": "block",
+        "key": "US +1415555",
+        "reason": "none confirmed",
+        "started_at": timezone.now(),
+        "ends_at": timezone.now() + dt.timedelta(hours=12),
+    }
+    return GuardTrip.objects.create(**{**given, **values})
+
+
+def test_a_decision_is_found_with_its_reason_and_by_its_number(site, service):
+    make_decision(service)
+    make_decision(service, recipient_key="+4915112345678", reason="another")
+    page = site.get(url("guarddecision_changelist"), {"q": PHONE}).content.decode()
+    assert "14 of 14 numbers new" in page
+    assert "another" not in page
+    assert "a closed range" in page
+
+
+def test_what_record_only_would_have_refused_is_a_filter(site, service):
+    make_decision(service)
+    make_decision(service, outcome="refused", reason="another")
+    page = site.get(url("guarddecision_changelist"), {"outcome": "recorded"}).content.decode()
+    assert "14 of 14 numbers new" in page
+    assert "another" not in page
+
+
+def test_viewers_without_leave_see_no_full_number(service):
+    viewer = User.objects.create_user("viewer", password="secret", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_guarddecision"))
+    client = Client()
+    client.login(username="viewer", password="secret")
+    row = make_decision(service)
+    for page in (url("guarddecision_changelist"), url("guarddecision_change", row.pk)):
+        assert PHONE not in client.get(page).content.decode()
+
+
+def test_decisions_are_exported_without_recipients(site, service):
+    make_decision(service)
+    text = site.get(url("guarddecision_export")).content.decode("utf-8-sig")
+    assert "14 of 14 numbers new" in text
+    assert PHONE not in text
+    assert site.get(url("guarddecision_import")).status_code == 403
+
+
+def test_a_verification_shows_the_decisions_about_its_recipient(site, service):
+    row = verifications.start(service, PHONE)
+    make_decision(service, reason="<b>none</b> confirmed")
+    page = site.get(url("verification_change", row.sid)).content.decode()
+    assert "recorded only: &lt;b&gt;none&lt;/b&gt; confirmed" in page
+
+
+def test_what_is_closed_can_be_opened_and_kept(site, service):
+    trip = make_trip(service)
+    data = {"action": "keep_selected", "_selected_action": [trip.pk]}
+    site.post(url("guardtrip_changelist"), data, follow=True)
+    trip.refresh_from_db()
+    assert trip.ends_at is None
+    page = site.post(
+        url("guardtrip_changelist"), {**data, "action": "lift_selected"}, follow=True
+    ).content.decode()
+    trip.refresh_from_db()
+    assert trip.is_over(timezone.now())
+    assert "1 was opened." in page
+
+
+def test_opening_needs_a_permission_of_its_own(service):
+    viewer = User.objects.create_user("viewer", password="secret", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_guardtrip"))
+    client = Client()
+    client.login(username="viewer", password="secret")
+    trip = make_trip(service)
+    client.post(
+        url("guardtrip_changelist"), {"action": "lift_selected", "_selected_action": [trip.pk]}
+    )
+    trip.refresh_from_db()
+    assert not trip.is_over(timezone.now())
+
+
+def test_prices_are_imported_and_replaced(site):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    Price.objects.create(country="DE", channel="sms", amount="1", currency="USD")
+    lines = "country,channel,sender,price,currency\nde,sms,,0.075,eur\n*,call,,0.1,USD\n"
+    file = SimpleUploadedFile("prices.csv", lines.encode())
+    site.post(url("price_import"), {"file": file}, follow=True)
+    found = {str(row): (f"{row.amount:.3f}", row.currency) for row in Price.objects.all()}
+    assert found == {"DE sms *": ("0.075", "EUR"), "* call *": ("0.100", "USD")}
+
+
+def test_a_price_that_is_no_number_imports_nothing(site):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    file = SimpleUploadedFile("prices.csv", b"country,price,currency\nDE,cheap,USD\n")
+    page = site.post(url("price_import"), {"file": file}).content.decode()
+    assert "Line 2: The price must be a number" in page
+    assert not Price.objects.exists()
+
+
+def test_a_cap_and_a_level_are_set(site, account, service):
+    site.post(
+        url("spendcap_add"),
+        {"account": account.sid, "service": "", "period": "day", "amount": "25"},
+    )
+    assert SpendCap.objects.get().scope == account.sid
+    page = site.get(url("verifyservice_change", service.sid)).content.decode()
+    assert 'name="guard_level"' in page
+    assert 'name="guard_record_only"' in page
+
+
+def test_every_page_says_what_it_does(site):
+    for name in ("guarddecision", "guardtrip", "price", "currency", "spendcap"):
+        assert site.get(url(f"{name}_changelist")).status_code == 200
+    fraud.forget()
