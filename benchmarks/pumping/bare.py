@@ -109,7 +109,7 @@ class _Bare:
         known = self._known()
         found = guard.review(asked, ALLOWED, known, vouched=False)
         if found.refused is not None:
-            return found.cause
+            return str(found.cause)
         if self._take(found.counts):
             return guard.cold(asked).cause
         if found.room:
@@ -186,7 +186,8 @@ class _Bare:
         number = times[0] if old is not None and now - (old.ends_at or now) < bars.WEEK else 0
         slot[key] = Trip(reason, now + bars.length(number))
         self._times[f"{state} {key}"] = number + 1, now
-        self.outcome.trips.append((now.timestamp() - BEGIN.timestamp(), state, key, reason))
+        # A process that has no settings reads them: no enumeration of a model.
+        self.outcome.trips.append((now.timestamp() - BEGIN.timestamp(), str(state), key, reason))
         return True
 
     def _lift(self, account: str, slot: str, key: str, now: Any) -> bool:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+import phonenumbers
+
 from benchmarks.pumping.traffic import (
     COUNTRIES,
     DAY,
@@ -18,6 +20,7 @@ from benchmarks.pumping.traffic import (
     named,
 )
 
+_MOBILE = phonenumbers.PhoneNumberType.MOBILE
 #: The attacks by name, in the order of the table.
 SHAPES = (
     "runs of mixed lengths",
@@ -29,6 +32,7 @@ SHAPES = (
     "several messages each",
     "the first hour",
     "bursts for three days",
+    "around the world",
 )
 
 
@@ -50,6 +54,7 @@ class Others(Traffic):
             "several messages each": self._several,
             "the first hour": self._first_hour,
             "bursts for three days": self._bursts,
+            "around the world": self._world,
         }
         return sorted(made[shape](begin, starts), key=lambda start: start.at)
 
@@ -128,6 +133,22 @@ class Others(Traffic):
         for place in range(starts // 2):
             moment = at + place // 15 * 1.3 * HOUR + self.rng.uniform(0, 20)
             yield self._bot(moment, self.numbers.any(self.rng.choice(blocks)), country.price)
+
+    def _world(self, at: float, starts: int) -> Iterator[Start]:
+        served = {country.region for country in COUNTRIES}
+        begins = [
+            (f"+{example.country_code}{example.national_number}"[:-6], self.rng.uniform(0.05, 0.3))
+            for region in sorted(phonenumbers.SUPPORTED_REGIONS - served)
+            if (example := phonenumbers.example_number_for_type(region, _MOBILE))
+            and is_valid(f"+{example.country_code}{example.national_number}")
+        ]
+        chosen = self.rng.sample(begins, 40)
+        for _ in range(starts):
+            at += self.rng.expovariate(0.2)
+            begin, price = self.rng.choice(chosen)
+            to = begin + "".join(self.rng.choices("0123456789", k=6))
+            if is_valid(to):
+                yield self._bot(at, to, price)
 
     def _price_of(self, number: str) -> float:
         return next(

@@ -27,6 +27,8 @@ class Asked:
     channel: str
     #: Whether a caller without credentials asks, who must not learn of a block.
     is_client: bool = False
+    #: Whether such a caller asks from a device on which the number was never verified.
+    by_stranger: bool = False
     #: False: the account vouches for this start (`RiskCheck=disable`).
     risk_check: bool = True
     network: str = field(default="", repr=False)

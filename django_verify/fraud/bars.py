@@ -23,8 +23,11 @@ FEWEST_WIDE, FEWEST_NEW = 8, 50
 WIDE = frozenset({"range", "country"})
 #: Conversions of what was sent before that open again what was closed by mistake.
 LATE = 3
-#: Wishes of one number without a conversion in a day.
-OF_NUMBER = 10
+#: Messages to one number without a conversion in a day, and those of strangers among them that
+#: count against a caller who is none.
+OF_NUMBER, OF_STRANGERS = 10, 5
+#: Conversions of a country, beyond those that an attack may fake, from which on it is not new.
+PROVED = 50
 
 # e to this is how much likelier an attack must be than the usual share of failures, for messages
 # of this price; the dearer a message, the less evidence is waited for. Nothing is closed on less
@@ -59,6 +62,8 @@ _WIDE, _WIDE_LEAST = 4.0, 30
 # Of a country that has not converted yet: the money that may be out, the messages at least and at
 # most, and how many more each conversion allows.
 _COLD, _COLD_LEAST, _COLD_MOST, _PER_CONVERSION = 3.0, 20, 100, 3
+# All new countries together get as much as so many of them.
+_NEW_COUNTRIES = 2
 _OF_LEVEL = {"basic": 2.0, "standard": 1.0, "max": 0.6}
 
 
@@ -242,6 +247,32 @@ def room(country: Tally | None, price: float, level: str) -> float:
     return cold + _PER_CONVERSION * (country.proved() if country else 0)
 
 
-def is_worn_out(wish: Wish | None) -> bool:
-    """Whether a number was tried too often without a conversion."""
-    return wish is not None and wish.converted_at is None and wish.sends >= OF_NUMBER
+def new_countries(ledger: Ledger) -> float:
+    """Return the messages to all new countries that are out beyond what their people explain."""
+    new = (tally for tally in ledger.countries.values() if tally.proved() < PROVED)
+    return sum(max(0.0, _unexplained(tally)) for tally in new)
+
+
+def is_unexplained(country: Tally | None) -> bool:
+    """Whether a country has no people who explain one more message."""
+    return country is None or (country.proved() < PROVED and _unexplained(country) >= 0)
+
+
+def _unexplained(country: Tally) -> float:
+    return country.unproved() - _PER_CONVERSION * country.proved()
+
+
+def room_of_new_countries(price: float, level: str) -> float:
+    """Return how many may be: an attack that goes around the world gets what one on two gets."""
+    return _NEW_COUNTRIES * room(None, price, level)
+
+
+def is_worn_out(wish: Wish | None, *, by_stranger: bool = True) -> bool:
+    """Whether a number was tried too often without a conversion.
+
+    What strangers have tried shuts the door to strangers alone: others keep half of the tries.
+    """
+    if wish is None or wish.converted_at is not None:
+        return False
+    beyond = 0 if by_stranger else max(0, wish.of_strangers - OF_STRANGERS)
+    return wish.sends - beyond >= OF_NUMBER

@@ -70,6 +70,8 @@ class Sent:
     channel: str = "sms"
     network: str = ""
     device: str = field(default="", repr=False)
+    #: Whether a caller without credentials has asked for it, from a device that nobody knows.
+    by_stranger: bool = False
 
 
 @dataclass(slots=True)
@@ -84,6 +86,8 @@ class Wish:
     callers: tuple[Tally, ...]
     country: str
     sends: int = 0
+    #: Those of them that strangers have asked for.
+    of_strangers: int = 0
     stage: int = 0
     value: float = 0.0
     converted_at: float | None = None
@@ -177,6 +181,8 @@ class Ledger:
         self, price_of: Callable[[str, str], float], calling_digits: Callable[[str], int]
     ) -> None:
         self.tallies: dict[str, Tally] = {}
+        #: Those of countries.
+        self.countries: dict[str, Tally] = {}
         self.touched: dict[str, Tally] = {}
         #: When something was first seen closed, by level and key.
         self.closed_at: dict[tuple[str, str], float] = {}
@@ -203,6 +209,7 @@ class Ledger:
         if wish is None or wish.converted_at is not None or sent.at - wish.at > AGAIN:
             wish = self._new(sent, is_new=wish is None or wish.converted_at is None)
         wish.sends += 1
+        wish.of_strangers += sent.by_stranger
         if self._of_verification.get(sent.verification) is not wish:
             self._of_verification[sent.verification] = wish
             wish.verifications.append(sent.verification)
@@ -400,6 +407,8 @@ class Ledger:
         tally = self.tallies.get(key)
         if tally is None:
             tally = self.tallies[key] = Tally(kind, key)
+            if kind == "country":
+                self.countries[key] = tally
         return tally
 
     def _ripen(self, wish: Wish, stage: int) -> None:
@@ -481,6 +490,7 @@ class Ledger:
         for tally in wish.keys:
             if not tally.wishes[1]:
                 self.tallies.pop(tally.key, None)
+                self.countries.pop(tally.key, None)
                 self.touched.pop(tally.key, None)
         begin = wish.number[: -max(BLOCKS)]
         if f"{wish.country} {begin}" not in self.tallies:

@@ -38,8 +38,6 @@ BURST = "burst"
 RECORDED = "recorded"
 # Sends without a conversion after which a number that was verified before is like any other.
 _TRUSTED = 3
-# Conversions of a country from which on its starts are not counted in one row any more.
-_WARM = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ def review(asked: Asked, found: Decision, known: Table, *, vouched: bool) -> Dec
         return replace(found, marks=marks, level=level, counts=counted)
     ledger = seen.ledgers.get(account) or Ledger(known.prices.of, len)
     country = ledger.tallies.get(country_key(asked.country))
-    if country is None or country.proved() < _WARM:
+    if country is None or country.proved() < bars.PROVED:
         counted.append(_cold(asked, country, level, price))
     room = _room(asked, ledger)
     found = replace(found, marks=marks, level=level, counts=counted, room=room)
@@ -159,7 +157,7 @@ def _finding(
             return Finding(_kind(name), name, closed[name].reason)
     if full := burst(asked, asked.latest_place, found.room, now):
         return full
-    if bars.is_worn_out(ledger.of_number(asked.key)):
+    if bars.is_worn_out(ledger.of_number(asked.key), by_stranger=asked.by_stranger):
         reason = f"{bars.OF_NUMBER} messages went to the number in a day, and no code was entered"
         return Finding("number", "", reason)
     is_guarded = any(name in guarded and guarded[name].is_open(now) for name in names)
@@ -178,6 +176,13 @@ def _finding(
     country = ledger.tallies.get(country_key(asked.country))
     if country is not None and country.unproved() >= bars.room(country, price, level):
         return Finding("cold", country.key, _words(country, 0, ledger.normal(asked.country)))
+    if bars.is_unexplained(country):
+        out = bars.new_countries(ledger)
+        if out >= bars.room_of_new_countries(price, level):
+            text = (
+                f"{out:.0f} messages wait unconfirmed in countries that have not proved themselves"
+            )
+            return Finding("cold", country_key(asked.country), text)
     return None
 
 
@@ -188,8 +193,11 @@ def is_known(asked: Asked) -> bool:
     """
     ledger = _ledger(asked.service.account_id)
     wish = ledger.of_number(asked.key) if ledger else None
-    if wish is not None and wish.converted_at is None and wish.sends >= _TRUSTED:
-        return False
+    if wish is not None and wish.converted_at is None:
+        # A stranger's tries take nothing from the owner, who asks by a backend or a known device.
+        tries = wish.sends if asked.by_stranger else wish.sends - wish.of_strangers
+        if tries >= _TRUSTED:
+            return False
     approved = queries.verifications().filter(
         account_id=asked.service.account_id,
         recipient_key=asked.key,

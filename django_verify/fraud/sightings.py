@@ -142,7 +142,7 @@ def _events(seen: Sightings, since: float) -> Iterable[_Event]:
         rows = cursor.fetchall()
     known = seen.known
     for row in rows:
-        kind, sid, verification, account, to, country, channel, network, device, at = row
+        kind, sid, verification, account, to, country, channel, network, device, client, at = row
         if sid in known:
             continue
         owner, verification = "AC" + _digits(account), "VE" + _digits(verification)
@@ -150,7 +150,8 @@ def _events(seen: Sightings, since: float) -> Iterable[_Event]:
             yield at, owner, (verification, kind)
         elif to.startswith("+"):
             known[sid] = at = sids.seconds_of("VL" + _digits(sid))
-            yield at, owner, Sent(verification, at, to, country, channel, network, device)
+            stranger = bool(client)
+            yield at, owner, Sent(verification, at, to, country, channel, network, device, stranger)
 
 
 def _digits(value: str | bytes) -> str:
@@ -180,13 +181,14 @@ def _statement(using: str) -> str:
     happened = ", ".join(map(key, ("verification_sid", "verification_sid", "account_sid")))
     return (
         f"SELECT * FROM (SELECT 's', {sent}, v.recipient_key,"  # noqa: S608 - names alone
-        f" v.country, a.{channel}, a.{network}, a.{device}, 0.0 AS happened"
+        f" v.country, a.{channel}, a.{network}, a.{device},"
+        f" CASE WHEN v.{quote('recognized')} THEN '' ELSE v.{quote('client')} END, 0.0 AS happened"
         f" FROM {attempt} a INNER JOIN {verification} v ON v.sid = a.verification_id"
         f" WHERE a.sid > %s AND a.withheld = '' AND a.guard = ''"
         f" AND v.guard_block IS NOT NULL"
         f" ORDER BY a.sid DESC LIMIT %s) s"
         f" UNION ALL SELECT kind, {happened}, '', '', '', '',"
-        f" '', happened_at FROM {outcome} WHERE happened_at > %s"
+        f" '', '', happened_at FROM {outcome} WHERE happened_at > %s"
     )
 
 

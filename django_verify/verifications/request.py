@@ -281,6 +281,7 @@ def guard(start: Start, past: History) -> None:
         number_type=start.recipient.number_type,
         channel=start.channel.name,
         is_client=request.client is not None,
+        by_stranger=request.client is not None and not request.client.recognized_by,
         risk_check=request.risk_check,
         network=request.network or client_ip.network_of(request.device_ip),
         device_id=request.device_id,

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django_verify import fraud, verifications
 from django_verify.crypto import codes
 from django_verify.db import config_cache
-from django_verify.fraud import guard, places
+from django_verify.fraud import bars, places
 from django_verify.models import Bucket, EventSink, RateLimit, Verification
 from tests.conftest import (
     OTHER_PHONE,
@@ -89,7 +89,7 @@ def test_the_guard_costs_a_start_nothing_but_the_count_of_a_new_country(
     api.post(f"{root}/VerificationCheck", {"To": PHONE, "Code": code_in(outbox[-1])})
     clock.shift(60)
     if proved:
-        monkeypatch.setattr(guard, "_WARM", 0.5)
+        monkeypatch.setattr(bars, "PROVED", 0.5)
     verifications.start(guarded, "+12015550123")  # reads that the code was entered
     start = {"To": OTHER_PHONE, "Channel": "sms"}
     new = ["SELECT", *([] if proved else ["INSERT"]), "INSERT", "INSERT", "UPDATE"]

@@ -483,3 +483,46 @@ class TestTime:
             assert not bars.is_worn_out(ledger.of_number(line(1)))
             ledger.sent(Sent(f"VE{number}", 700.0 * number, line(1), "DE"))
         assert bars.is_worn_out(ledger.of_number(line(1)))
+
+    def test_what_strangers_have_tried_leaves_others_half_of_the_tries(self):
+        ledger = make_ledger()
+        for number in range(bars.OF_NUMBER):
+            ledger.sent(Sent(f"VE{number}", 700.0 * number, line(1), "DE", by_stranger=True))
+        wish = ledger.of_number(line(1))
+        assert bars.is_worn_out(wish)
+        assert not bars.is_worn_out(wish, by_stranger=False)
+        for number in range(bars.OF_NUMBER - bars.OF_STRANGERS):
+            assert not bars.is_worn_out(wish, by_stranger=False)
+            ledger.sent(Sent(f"VF{number}", 7000 + 700.0 * number, line(1), "DE"))
+        assert bars.is_worn_out(wish, by_stranger=False)
+
+
+class TestNewCountries:
+    REGIONS = ("AZ", "TJ", "UZ", "KG", "LK", "BD", "PK", "NG", "EG", "DZ", "TN", "OM")
+
+    def test_share_one_room(self):
+        ledger, sent = make_ledger(), 0
+        most = bars.room_of_new_countries(0.2, "standard")
+        for number in range(240):
+            country = self.REGIONS[number % len(self.REGIONS)]
+            tally = ledger.tallies.get(country_key(country))
+            if bars.is_unexplained(tally) and bars.new_countries(ledger) >= most:
+                continue
+            sent += 1
+            send(
+                ledger,
+                f"+99{number % 12 + 10}{number * 7919 % 10**7:07d}",
+                5.0 * number,
+                country=country,
+            )
+        assert sent == most
+        assert most < 240 / 5
+
+    def test_of_which_one_where_people_confirm_takes_nothing(self):
+        ledger = make_ledger()
+        for number in range(30):
+            to = f"+9955{number * 7919 % 10**7:07d}"
+            send(ledger, to, 5.0 * number, converts_after=20, country="GE")
+        assert bars.new_countries(ledger) == 0
+        assert not bars.is_unexplained(ledger.tallies[country_key("GE")])
+        assert bars.is_unexplained(None)

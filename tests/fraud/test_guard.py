@@ -162,6 +162,28 @@ class TestClosing:
             found.append(is_refused(guarded, "+4917612345678"))
         assert found == [False] * 10 + [True] * 2
 
+    def test_what_strangers_ask_for_leaves_the_owner_half(self, account, clock):
+        service = make_service(account, guard_level="standard", client_enabled=True)
+        number = "+4917612345678"
+        confirm(service, start(service, number))
+        without = {"number": [[1000, 60]], "prefix": [[1000, 60]]}
+        with override_settings(DJANGO_VERIFY={"CLIENT_LIMITS": without, "SHOW_FRAUD_BLOCKS": True}):
+            clock.shift(90_000)
+            found = []
+            for place in range(12):
+                clock.shift(700)
+                caller = Caller(ip=f"203.0.{place}.9")
+                try:
+                    clients.start(service, number, caller=caller)
+                except FraudBlocked:
+                    found.append(place)
+        assert found == [10, 11]
+        tries = []
+        for _ in range(7):
+            clock.shift(700)
+            tries.append(is_refused(service, number))
+        assert tries == [False] * 5 + [True] * 2
+
     def test_a_burst_to_a_fresh_block_sends_less_than_fifty(self, guarded, clock):
         sent = sum(not is_refused(guarded, line(place)) for place in range(80))
         assert sent == places.AT_ONCE
