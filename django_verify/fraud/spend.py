@@ -25,7 +25,7 @@ from django_verify.fraud import counts
 from django_verify.fraud.counts import Count
 from django_verify.fraud.rows import Row, Source, columns
 from django_verify.models import Currency, Price, SpendCap, SpendWarning
-from django_verify.models.decisions import EVERY_COUNTRY
+from django_verify.models.fraud import ELSEWHERE
 from django_verify.net import times
 
 #: Of a cap, at which its owner is warned.
@@ -48,7 +48,7 @@ class Prices:
     def of(self, country: str, channel: str, sender: str = "") -> float:
         """Return the price of a message; country comes before channel, and that before sender."""
         if self.amounts:
-            for region in (country, EVERY_COUNTRY):
+            for region in (country, ELSEWHERE):
                 for name in (channel, ""):
                     for alias in (sender, ""):
                         if (found := self.amounts.get((region, name, alias))) is not None:

@@ -12,16 +12,14 @@ from django.utils.translation import gettext_lazy as _
 from django_verify.models.accounts import Account
 from django_verify.models.fields import SidField
 from django_verify.models.fraud import (
-    EVERY_CHANNEL,
+    ELSEWHERE,
     Scoped,
+    of_channel,
     of_service,
-    validate_channel,
     validate_country,
 )
 from django_verify.models.services import VerifyService
 
-#: The country of a price that holds where no other row names the country.
-EVERY_COUNTRY = "*"
 _CURRENCY = RegexValidator(r"^[A-Z]{3}\Z", _("Three letters, such as USD."))
 
 
@@ -171,18 +169,11 @@ class Price(models.Model):
     country = models.CharField(
         _("country"),
         max_length=2,
-        default=EVERY_COUNTRY,
+        default=ELSEWHERE,
         validators=[validate_country],
         help_text=_("Two letters, such as DE, or * for all others."),
     )
-    channel = models.CharField(
-        _("channel"),
-        max_length=16,
-        blank=True,
-        default=EVERY_CHANNEL,
-        validators=[validate_channel],
-        help_text=_("Empty: every channel that has no row of its own."),
-    )
+    channel = of_channel()
     sender = models.CharField(
         _("sender"),
         max_length=64,

@@ -18,7 +18,7 @@ from django_verify.models.services import VerifyService
 
 #: What a rule or a permission holds for where it names no channel.
 EVERY_CHANNEL = ""
-#: The country of a permission that holds where no other row names the country.
+#: The country of a permission or a price that holds where no other row names the country.
 ELSEWHERE = "*"
 #: The channels that reach a phone number.
 CHANNELS = ("sms", "call", "whatsapp", "telegram", "rcs", "sna")
@@ -96,6 +96,18 @@ def of_service(help_text: Any) -> models.ForeignKey[Any, Any]:
     )
 
 
+def of_channel() -> models.CharField[Any, Any]:
+    """Return the field `channel` of a row that holds for every channel where it is empty."""
+    return models.CharField(
+        _("channel"),
+        max_length=16,
+        blank=True,
+        default=EVERY_CHANNEL,
+        validators=[validate_channel],
+        help_text=_("Empty: every channel that has no row of its own."),
+    )
+
+
 class PrefixRule(models.Model):
     """What is done with numbers that begin in one way; comes before all that is known of them."""
 
@@ -163,14 +175,7 @@ class GeoPermission(Scoped):
         _("Empty: every service of the account that has no row of its own for it.")
     )
     country = models.CharField(_("country"), max_length=2, validators=[validate_country])
-    channel = models.CharField(
-        _("channel"),
-        max_length=16,
-        blank=True,
-        default=EVERY_CHANNEL,
-        validators=[validate_channel],
-        help_text=_("Empty: every channel that has no row of its own."),
-    )
+    channel = of_channel()
     action = models.CharField(_("action"), max_length=8, choices=Action.choices)
     date_created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     date_updated = models.DateTimeField(_("updated"), auto_now=True)
