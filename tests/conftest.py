@@ -39,6 +39,8 @@ ROUNDS = 1 if connection.vendor == "sqlite" else 4
 PATIENCE = 300
 # Fixtures that give a test the database.
 DATABASE = {"db", "transactional_db", "live_server"}
+# All files of tests, in an order of their own.
+FILES = sorted(Path(__file__).parent.rglob("test_*.py"))
 # Markers of tests that take seconds each.
 SLOW = ("browser", "once", "postgres")
 
@@ -46,7 +48,7 @@ SLOW = ("browser", "once", "postgres")
 def pytest_addoption(parser):
     text = "run N cases of each test, to see whether the code fits another version"
     parser.addoption("--cases", type=int, metavar="N", help=text)
-    text = "run part K of N: of each file every Nth test, or its last where it has fewer"
+    text = "run part K of N: every Nth file of tests, from the Kth on"
     parser.addoption("--part", metavar="K/N", help=text)
 
 
@@ -60,11 +62,17 @@ def pytest_collection_modifyitems(items):
             item.add_marker("races")
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Leave out what is not in the part that is asked for: to import a file takes its time too."""
+    part = config.getoption("part")
+    if not part or collection_path not in FILES:
+        return None
+    number, of = map(int, part.split("/"))
+    return FILES.index(collection_path) % of != (number - 1) % of or None
+
+
 @pytest.hookimpl(specname="pytest_collection_modifyitems", trylast=True)
-def pytest_a_part_of_the_tests(config, items):
-    """Of what the markers have left, so that no file stays without a test."""
-    if part := config.getoption("part"):
-        keep(config, items, in_part(items, *map(int, part.split("/"))).__contains__)
+def pytest_some_cases_of_the_tests(config, items):
     if most := config.getoption("cases"):
         seen = Counter()
         keep(config, items, lambda test: not seen.update([test]) and seen[test] <= most)
@@ -73,15 +81,6 @@ def pytest_a_part_of_the_tests(config, items):
 def test_of(item):
     """The name of a test, which its cases share."""
     return item.nodeid.partition("[")[0]
-
-
-def in_part(items, number, of):
-    """The names of every so manyth test of each file, or of its last where it has fewer."""
-    files = {}
-    for item in items:
-        files.setdefault(item.path, set()).add(test_of(item))
-    ordered = map(sorted, files.values())
-    return {test for tests in ordered for test in tests[number - 1 :: of] or tests[-1:]}
 
 
 def keep(config, items, wanted):
