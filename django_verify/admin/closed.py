@@ -24,6 +24,8 @@ from django_verify.admin.stretches import StretchList
 from django_verify.models import (
     AccessToken,
     Challenge,
+    GuardDecision,
+    GuardTrip,
     Notification,
     Verification,
     VerificationAttempt,
@@ -42,7 +44,7 @@ else:
     InlineFormSet = BaseInlineFormSet
 
 _RECORDS = (
-    *(AccessToken, Challenge, Notification),
+    *(AccessToken, Challenge, GuardDecision, GuardTrip, Notification),
     *(Verification, VerificationAttempt, WebhookDelivery),
 )
 

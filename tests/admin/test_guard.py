@@ -160,3 +160,12 @@ def test_every_page_says_what_it_does(site):
     for name in ("guarddecision", "guardtrip", "price", "currency", "spendcap"):
         assert site.get(url(f"{name}_changelist")).status_code == 200
     fraud.forget()
+
+
+def test_an_account_goes_with_what_the_guard_has_written_about_it(site, service):
+    make_decision(service)
+    make_trip(service)
+    answer = site.post(url("account_delete", service.account_id), {"post": "yes"})
+    assert answer.status_code == 302
+    assert not GuardDecision.objects.exists()
+    assert not GuardTrip.objects.exists()
