@@ -332,8 +332,10 @@ class Ledger:
         return [key for _, key in self._names(number, country, network, device)]
 
     def of_number(self, number: str) -> Wish | None:
-        """Return the latest wish of a number, if it is remembered."""
-        return self._wishes.get(number)
+        """Return the wish of a number of which another message is part, if there is one."""
+        wish = self._wishes.get(number)
+        # What is refused is no wish, so that an old one may be remembered as the latest.
+        return wish if wish is not None and self._now - wish.at <= AGAIN else None
 
     def _failed(self, tally: Tally) -> int:
         # What was seen before the guard closed something is still in the windows, and is no

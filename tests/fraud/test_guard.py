@@ -12,7 +12,7 @@ from django_verify import fraud, sids, signals, verifications
 from django_verify.crypto import codes
 from django_verify.db import queries, statements
 from django_verify.exceptions import FraudBlocked
-from django_verify.fraud import guard, places, sightings, trips, waiting
+from django_verify.fraud import bars, guard, places, sightings, trips, waiting
 from django_verify.models import (
     EventSink,
     GuardCount,
@@ -70,6 +70,17 @@ def is_refused(service, to, **options):
     except FraudBlocked:
         return True
     return False
+
+
+def test_a_number_that_was_tried_too_often_gets_codes_the_next_day(guarded, clock):
+    for _ in range(bars.OF_NUMBER):
+        start(guarded, line(1))
+        clock.shift(660)
+    assert is_refused(guarded, line(1))
+    clock.shift(18 * 3600)
+    assert is_refused(guarded, line(1))
+    clock.shift(6 * 3600)
+    assert not is_refused(guarded, line(1))
 
 
 class TestClosing:
