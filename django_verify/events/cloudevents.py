@@ -155,7 +155,8 @@ def guard_tripped(trip: GuardTrip) -> None:
         "started_at": _time(trip.started_at),
         "ends_at": trip.ends_at and _time(trip.ends_at),
     }
-    name = f"{trip.pk} {trip.times}"
+    # `times` begins anew after a quiet week.
+    name = f"{trip.pk} {_time(trip.started_at)}"
     _try(partial(_record_guard, "guard.tripped", trip.account_id, None, name, data))
 
 

@@ -413,6 +413,15 @@ class TestReports:
             "guard.start-blocked",
         }
 
+    def test_one_that_is_closed_again_after_a_quiet_week_is_another_event(self, account, clock):
+        EventSink.objects.create(account=account, url="https://example.com/", status="enabled")
+        for _ in range(2):
+            key = (account.sid, "standard", "closed", "block", "DE +49151", "none confirmed")
+            assert trips.close(*key, timezone.now())
+            clock.shift(9 * 24 * 3600)
+        events = WebhookDelivery.objects.values_list("event_id", flat=True)
+        assert len(events) == len(set(events)) == 2
+
     def test_an_approval_is_an_outcome_and_one_of_mail_is_none(self, guarded):
         confirm(guarded, start(guarded, line(1)))
         confirm(guarded, start(guarded, "jane@example.com", channel="email"))
