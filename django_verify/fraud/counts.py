@@ -69,6 +69,12 @@ def give(key: str, amount: float) -> None:
     GuardCount.objects.using(queries.database()).filter(key=key).update(level=F("level") + amount)
 
 
+def level(key: str) -> float:
+    """Return what a bucket that does not drain holds."""
+    rows = GuardCount.objects.using(queries.database()).filter(key=key)
+    return rows.values_list("level", flat=True).first() or 0.0
+
+
 @lru_cache(maxsize=32)
 def _statement(using: str, number: int, *, returns: bool) -> str:
     connection = connections[using]

@@ -145,10 +145,13 @@ def warn(cap: Cap, percent: int, now: dt.datetime) -> bool:
 
 
 def correct(caps: Iterable[Cap], estimated: float, actual: float, at: dt.datetime) -> None:
-    """Correct the counts of a message whose receipt has another price."""
-    if estimated != actual:
-        for cap in caps:
-            counts.give(cap.key(at), actual - estimated)
+    """Correct the counts of a message whose receipt has another price, and warn as a start does."""
+    more = actual - estimated
+    for cap in caps if more else ():
+        counts.give(cap.key(at), more)
+        if more > 0:
+            for percent in passed(cap, more, counts.level(cap.key(at))):
+                warn(cap, percent, at)
 
 
 def _build_prices(rows: Sequence[Row]) -> Prices:

@@ -21,6 +21,7 @@ from django_verify.models import (
     Price,
     SafeListNumber,
     SpendCap,
+    SpendWarning,
     VerificationAttempt,
 )
 from django_verify.senders import Receipt, SendError
@@ -189,6 +190,14 @@ class TestReceipts:
         sends(make_service(account), 1)
         row = GuardCount.objects.get(key__startswith="cap")
         assert row.level == pytest.approx(0.20)
+
+    def test_that_bring_a_cap_past_a_percentage_warn_too(self, account, monkeypatch):
+        dearer = Receipt(provider_sid="1", price_value="-0.30", price_currency="USD")
+        monkeypatch.setattr(LocmemSender, "send", lambda self, message: dearer)
+        cap(account, "1.00")
+        assert sends(make_service(account), 6) == 4
+        found = SpendWarning.objects.order_by("percent").values_list("percent", flat=True)
+        assert list(found) == [50, 80, 100]
 
     @pytest.mark.parametrize(
         ("value", "currency"),
