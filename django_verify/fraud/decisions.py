@@ -81,11 +81,14 @@ def _count(attempt: VerificationAttempt, asked: Asked, found: Decision, now: dt.
 
     Return whether its message leaves.
     """
-    taken = counts.take(found.counts, now)
-    caps: dict[str, Cap] = {}
-    if any(count.key.startswith(spend.KIND) for count in found.counts):
-        caps = {cap.key(now): cap for cap in guard.caps_of(table.current(), asked.service)}
-    costs = {count.key: count.cost for count in found.counts}
+    prices = [count.cost for count in found.counts if count.key.startswith(spend.KIND)]
+    mine = guard.caps_of(table.current(), asked.service) if prices else []
+    caps: dict[str, Cap] = {cap.key(now): cap for cap in mine}
+    # Anew: since the decision a period may have ended, or an operator have changed a cap.
+    counted = spend.counts_of(mine, prices[0], now) if prices else []
+    counted += [count for count in found.counts if not count.key.startswith(spend.KIND)]
+    taken = counts.take(counted, now)
+    costs = {count.key: count.cost for count in counted}
     full = sorted(key for key, (passed, _) in taken.items() if not passed)
     for key in full:
         if cap := caps.get(key):

@@ -111,7 +111,7 @@ def counts_of(caps: Iterable[Cap], price: float, now: dt.datetime) -> list[Count
 
 def refusal(cap: Cap, now: dt.datetime) -> TooManyRequests:
     """Return the error of a start that a cap has no room for."""
-    wait = times.seconds_until(cap.ends_at(now), now)
+    wait = times.seconds_until(cap.ends_at(now), now.astimezone(dt.UTC))
     return TooManyRequests("The spend cap of this period is reached", retry_after=wait)
 
 

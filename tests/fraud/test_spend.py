@@ -26,6 +26,7 @@ from django_verify.models import (
 )
 from django_verify.senders import Receipt, SendError
 from django_verify.senders.locmem import LocmemSender
+from django_verify.verifications import verbs
 from tests.conftest import THREADS, make_service
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -110,6 +111,23 @@ class TestCaps:
         cap(account, "1")
         assert sends(make_service(account), 2) == 0
         assert GuardDecision.objects.first().price == 999_999
+
+    def test_a_start_that_is_written_after_midnight_counts_in_the_new_day(
+        self, account, clock, monkeypatch
+    ):
+        service = make_service(account, guard_level="standard")
+        cap(account, "0.05")
+        assert sends(service, 1) == 1
+        clock.move_to("2026-03-01T23:59:58Z")
+        monkeypatch.setattr(verbs, "look_up", lambda start: clock.shift(4))
+        assert sends(service, 1, first=9) == 1
+        assert sends(service, 1, first=10) == 0
+        assert set(GuardDecision.objects.values_list("cause", flat=True)) == {"cap"}
+
+    @override_settings(USE_TZ=False)
+    def test_one_that_is_full_says_so_where_times_are_naive(self, account):
+        cap(account, "0.05")
+        assert sends(make_service(account), 2) == 1
 
     def test_a_month_ends_with_the_month(self):
         month = Cap("AC1", "month", 5)
