@@ -24,6 +24,8 @@ ELSEWHERE = "*"
 CHANNELS = ("sms", "call", "whatsapp", "telegram", "rcs", "sna")
 
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}\Z")
+# A day on either side of what a date can be, which converts to every time zone.
+_FIRST, _LAST = dt.datetime(1, 1, 3), dt.datetime(9999, 12, 29)  # noqa: DTZ001 - compared as naive
 
 
 def validate_country(value: str) -> None:
@@ -157,6 +159,12 @@ class PrefixRule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_action_display()} {self.prefix}"
+
+    def clean(self) -> None:
+        """Refuse an end that has no moment in some time zone. Raises ValidationError."""
+        if self.ends_at and not _FIRST < self.ends_at.replace(tzinfo=None) < _LAST:
+            text = _("A rule without an end needs no date: leave it empty.")
+            raise ValidationError({"ends_at": text})
 
     def is_over(self, now: dt.datetime) -> bool:
         """Whether the rule has ended."""

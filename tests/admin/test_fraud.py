@@ -241,6 +241,8 @@ class TestRules:
             ("4490987,block,fax,,,", "channels"),
             ("4490987,block,,,,tomorrow", "no date"),
             ("4490987,block,,,,2026-13-01 00:00", "no date"),
+            ("4490987,block,,,,9999-12-31 23:59:59-05:00", "leave it empty"),
+            ("4490987,block,,,,0001-01-01 00:00+02:00", "leave it empty"),
         ],
     )
     def test_a_wrong_line_is_named(self, boss, line, complaint):
