@@ -115,6 +115,10 @@ class CsvAdmin(ClosedAdmin):
         """Return a row's cells."""
         raise NotImplementedError
 
+    def csv_rows(self, request: HttpRequest) -> Iterable[Mapping[str, str]]:
+        """Return the cells of all rows."""
+        return map(self.csv_row, self.get_queryset(request))
+
     def csv_object(self, line: Mapping[str, str]) -> Any:
         """Return the row that a line adds or replaces, unsaved. Raises ValidationError."""
         raise NotImplementedError
@@ -140,9 +144,8 @@ class CsvAdmin(ClosedAdmin):
         """Return all rows as a file. Raises PermissionDenied."""
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
-        rows = map(self.csv_row, self.get_queryset(request))
         # Spreadsheets read UTF-8 by its mark alone.
-        text = "\ufeff" + write(self.csv_columns, rows)
+        text = "\ufeff" + write(self.csv_columns, self.csv_rows(request))
         answer = HttpResponse(text, content_type="text/csv; charset=utf-8")
         name = f"{self.opts.verbose_name_plural}".replace(" ", "-")
         answer["Content-Disposition"] = f'attachment; filename="{name}.csv"'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -20,6 +20,7 @@ from django_verify.admin.csv_files import CsvAdmin
 from django_verify.admin.filters import ChoicesFilter, ServiceFilter, ValueFilter
 from django_verify.admin.forms import key_of
 from django_verify.admin.verifications import sees_recipients
+from django_verify.contact import phones
 from django_verify.contact.typed import plain
 from django_verify.fraud import forget, trips
 from django_verify.messages import channels
@@ -96,14 +97,22 @@ class GuardDecisionAdmin(LookOnly, CsvAdmin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns, with the number in full or masked."""
-        shape = self._shape(request)
-        return ("date_created", shape, "country", "channel", "cause_named", "outcome", "reason")
+        shape, reason = self._shape(request), self._reason(request)
+        return ("date_created", shape, "country", "channel", "cause_named", "outcome", reason)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what the page shows."""
         return (
-            *("date_created", self._shape(request), "country", "channel", "cause_named", "reason"),
-            *("outcome", "level", "price", "service", "account", "attempt_sid"),
+            *("date_created", self._shape(request), "country", "channel", "cause_named"),
+            *(
+                self._reason(request),
+                "outcome",
+                "level",
+                "price",
+                "service",
+                "account",
+                "attempt_sid",
+            ),
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -137,6 +146,19 @@ class GuardDecisionAdmin(LookOnly, CsvAdmin):
         """The recipient, most of it hidden."""
         return channels.mask(obj.recipient_key)
 
+    @admin.display(description=_("reason"))
+    def masked_reason(self, obj: GuardDecision) -> str:
+        """The reason, whose block would complete the masked recipient."""
+        return phones.mask_within(obj.reason)
+
+    def csv_rows(self, request: HttpRequest) -> Iterable[Mapping[str, str]]:
+        """Return the cells of all rows, by the viewer's leave."""
+        for row in self.get_queryset(request):
+            cells = self.csv_row(row)
+            reason = cells["reason"]
+            shown = reason if sees_recipients(request) else phones.mask_within(reason)
+            yield {**cells, "reason": shown}
+
     def csv_row(self, obj: GuardDecision) -> Mapping[str, str]:
         """Return a decision's cells; no recipient is among them."""
         return {
@@ -154,6 +176,9 @@ class GuardDecisionAdmin(LookOnly, CsvAdmin):
 
     def _shape(self, request: HttpRequest) -> str:
         return "full_recipient" if sees_recipients(request) else "masked_recipient"
+
+    def _reason(self, request: HttpRequest) -> str:
+        return "reason" if sees_recipients(request) else "masked_reason"
 
 
 class KindFilter(ValueFilter):

@@ -24,7 +24,7 @@ from django_verify import sids, verifications
 from django_verify.admin import filters
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.forms import key_of
-from django_verify.contact import emails
+from django_verify.contact import emails, phones
 from django_verify.contact.typed import email as typed_email
 from django_verify.contact.typed import joined, plain
 from django_verify.exceptions import NotFound
@@ -48,6 +48,10 @@ _Status = Verification.Status
 def sees_recipients(request: HttpRequest) -> bool:
     """Whether the viewer may see and search recipients in full."""
     return request.user.has_perm("django_verify.see_full_recipients")
+
+
+def _listed(lines: Iterable[str]) -> str:
+    return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines)) or "-"
 
 
 class RecordAdmin(LookOnly, ClosedAdmin):
@@ -194,7 +198,7 @@ class VerificationAdmin(RecordAdmin):
             "country",
             "service",
             "account",
-            "blocked",
+            f"{shape}_blocked",
             "is_test",
             *(("client", "recognized") if obj is None or obj.client else ()),
             "code_length",
@@ -218,13 +222,20 @@ class VerificationAdmin(RecordAdmin):
         return channels.mask(obj.to)
 
     @admin.display(description=_("blocked starts"))
-    def blocked(self, obj: Verification) -> str:
+    def full_blocked(self, obj: Verification) -> str:
         """What the guard has decided about the recipient in this account, newest first."""
+        return _listed(self._decisions(obj))
+
+    @admin.display(description=_("blocked starts"))
+    def masked_blocked(self, obj: Verification) -> str:
+        """The same, without the block that would complete the masked recipient."""
+        return _listed(map(phones.mask_within, self._decisions(obj)))
+
+    def _decisions(self, obj: Verification) -> list[str]:
         rows = GuardDecision.objects.filter(
             account_id=obj.account_id, recipient_key=obj.recipient_key
         )
-        lines = [f"{row.get_outcome_display()}: {row.reason}" for row in rows[:5]]
-        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines)) or "-"
+        return [f"{row.get_outcome_display()}: {row.reason}" for row in rows[:5]]
 
     @admin.display(description=_("amount"))
     def full_amount(self, obj: Verification) -> str:

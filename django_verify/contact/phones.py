@@ -32,6 +32,7 @@ _LONGEST = 64
 # The day of version 9.0.0, and a day that all versions before it are no younger than.
 _NINE, _BEFORE_NINE = dt.date(2025, 3, 6), dt.date(2025, 3, 5)
 _VERSION = re.compile(r"(?:9\.0\.([0-9]{1,3})|[0-8]\.[0-9.]+)\Z", re.ASCII)
+_WRITTEN = re.compile(r"(\+[0-9]{3})([0-9]+)", re.ASCII)
 _BEGINNING = re.compile(r"\+[1-9][0-9]{0,14}\Z", re.ASCII)
 # National plans that span several calling codes: within one of them, numbers of the others are
 # dialled like its own.
@@ -294,6 +295,11 @@ def mask(number: str) -> str:
     if len(number) < 8:
         return "*" * len(number)
     return number[:4] + "*" * (len(number) - 6) + number[-2:]
+
+
+def mask_within(text: str) -> str:
+    """Hide all but the first three digits of the numbers, and their beginnings, in a text."""
+    return _WRITTEN.sub(lambda found: found[1] + "*" * len(found[2]), text)
 
 
 def _dialled(text: str) -> tuple[str, str]:

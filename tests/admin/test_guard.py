@@ -75,12 +75,21 @@ def test_what_record_only_would_have_refused_is_a_filter(site, service):
 
 def test_viewers_without_leave_see_no_full_number(service):
     viewer = User.objects.create_user("viewer", password="secret", is_staff=True)
-    viewer.user_permissions.add(Permission.objects.get(codename="view_guarddecision"))
+    for name in ("view_guarddecision", "view_verification"):
+        viewer.user_permissions.add(Permission.objects.get(codename=name))
     client = Client()
     client.login(username="viewer", password="secret")
-    row = make_decision(service)
-    for page in (url("guarddecision_changelist"), url("guarddecision_change", row.pk)):
-        assert PHONE not in client.get(page).content.decode()
+    block = PHONE[:-3]
+    row = make_decision(service, reason=f"Numbers that begin with {block}: 14 of 14 numbers new")
+    sid = verifications.start(service, PHONE).sid
+    pages = [
+        *(url("guarddecision_changelist"), url("guarddecision_change", row.pk)),
+        *(url("guarddecision_export"), url("verification_change", sid)),
+    ]
+    for page in pages:
+        text = client.get(page).content.decode()
+        assert "begin with +141*****: 14 of 14" in text
+        assert block not in text
 
 
 def test_decisions_are_exported_without_recipients(site, service):
