@@ -36,6 +36,8 @@ REMEMBERED = LONG
 BURST = "burst"
 #: The mark of an attempt that the guard would have refused.
 RECORDED = "recorded"
+#: The mark of one that somebody vouches for, which is no evidence either.
+VOUCHED = "vouched"
 # Sends without a conversion after which a number that was verified before is like any other.
 _TRUSTED = 3
 
@@ -84,6 +86,7 @@ def review(asked: Asked, found: Decision, known: Table, *, vouched: bool) -> Dec
     seen = sightings.current(now, known.prices.of, partial(_examine, known=known, now=now))
     seen.levels.setdefault(account, set()).add(level)
     if vouched:
+        marks["guard"] = VOUCHED
         return replace(found, marks=marks, level=level, counts=counted)
     ledger = seen.ledgers.get(account) or Ledger(known.prices.of, len)
     country = ledger.tallies.get(country_key(asked.country))

@@ -83,6 +83,15 @@ def test_a_number_that_was_tried_too_often_gets_codes_the_next_day(guarded, cloc
     assert not is_refused(guarded, line(1))
 
 
+def test_a_resend_that_somebody_vouches_for_is_no_evidence(guarded, clock):
+    for vouched in (False, True, True):
+        start(guarded, line(1), risk_check=not vouched)
+        clock.shift(5)
+    start(guarded, line(900))
+    ledger = sightings.now_known().ledgers[guarded.account_id]
+    assert ledger.of_number(line(1)).sends == 1
+
+
 class TestClosing:
     def test_a_block_under_attack_is_closed_and_another_is_not(self, guarded, clock):
         attack(guarded, clock)
