@@ -16,6 +16,7 @@ import math
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -237,12 +238,32 @@ class Ledger:
             wish.is_lost = True
             self._say(wish, self._failure(wish))
 
+    def not_sent(self, verification: str, at: float) -> None:
+        """Learn that a message did not even leave, as while the site's senders are out of order.
+
+        A wish that has no other one is none. May be called again for the same message.
+        """
+        wish = self._of_verification.get(verification)
+        if wish is None or wish.converted_at is not None:
+            return
+        if wish.sends > 1:
+            self.undelivered(verification, at)
+            return
+        begin, line = wish.number[: -max(BLOCKS)], int(wish.number[-max(BLOCKS) :])
+        with suppress(KeyError, ValueError):
+            self._recent[begin].remove((line, wish.at))
+        for window in range(wish.window, 2):
+            self._leave(wish, window)
+
     def advance(self, now: float) -> None:
         """Let time pass: wishes ripen, and leave the windows."""
         self._now = max(self._now, now)
         agenda = self._agenda
         while agenda and agenda[0][0] <= now:
             _, _, wish, step = agenda[0]
+            if wish.window == 2:  # it was none
+                heapq.heappop(agenda)
+                continue
             after = step + 1
             if wish.converted_at is not None and after < len(AGES):
                 after = len(AGES)  # one that has converted ripens no more

@@ -30,6 +30,12 @@ def _undelivered(attempt: VerificationAttempt, **_: Any) -> None:
     _write(attempt.verification, _Kind.UNDELIVERED)
 
 
+@receiver(signals.attempt_failed, dispatch_uid="django_verify.fraud.failed")
+def _failed(attempt: VerificationAttempt, **_: Any) -> None:
+    # Where no sender has taken it, it has cost nothing and its code could not be entered.
+    _write(attempt.verification, _Kind.UNDELIVERED if attempt.messages else _Kind.NOT_SENT)
+
+
 @receiver(signals.attempt_sent, dispatch_uid="django_verify.fraud.receipt")
 def _receipt(attempt: VerificationAttempt, **_: Any) -> None:
     """Correct the caps by what the message cost: as its provider says, or by its channel."""

@@ -108,6 +108,8 @@ def _read(seen: Sightings, moment: float, price_of: Callable[[str, str], float])
             ledger.sent(event if event.at <= at else replace(event, at=at))
         elif event[1] == SendOutcome.Kind.CONVERTED:
             ledger.converted(event[0], at)
+        elif event[1] == SendOutcome.Kind.NOT_SENT:
+            ledger.not_sent(event[0], at)
         else:
             ledger.undelivered(event[0], at)
     for ledger in seen.ledgers.values():

@@ -923,7 +923,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('account_sid', django_verify.models.fields.SidField('AC', editable=False, verbose_name='SID')),
                 ('verification_sid', django_verify.models.fields.SidField('VE', editable=False, verbose_name='SID')),
-                ('kind', models.CharField(choices=[('c', 'converted'), ('u', 'undelivered')], editable=False, max_length=1)),
+                ('kind', models.CharField(choices=[('c', 'converted'), ('u', 'undelivered'), ('n', 'not sent')], editable=False, max_length=1)),
                 ('happened_at', models.FloatField(db_index=True, editable=False)),
             ],
             options={

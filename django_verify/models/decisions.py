@@ -142,7 +142,7 @@ class GuardCount(models.Model):
 
 
 class SendOutcome(models.Model):
-    """A code that was entered, or a message that did not arrive, for the guard's processes to read.
+    """A code that was entered, or a message that did not leave or arrive, for the guard to read.
 
     In seconds of the epoch, which every database compares alike.
     """
@@ -150,6 +150,7 @@ class SendOutcome(models.Model):
     class Kind(models.TextChoices):
         CONVERTED = "c", _("converted")
         UNDELIVERED = "u", _("undelivered")
+        NOT_SENT = "n", _("not sent")
 
     account_sid = SidField("AC", editable=False)
     verification_sid = SidField("VE", editable=False)

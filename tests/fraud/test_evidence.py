@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -149,7 +150,28 @@ class TestCounting:
         ledger = make_ledger()
         ledger.converted("VE9", 10)
         ledger.undelivered("VE9", 10)
+        ledger.not_sent("VE9", 10)
         assert not ledger.tallies
+
+    @pytest.mark.parametrize("after", [5, 700, HOUR + 700])
+    def test_a_message_that_did_not_leave_is_forgotten(self, after):
+        ledger = make_ledger()
+        ledger.sent(Sent("VE1", 0, line(1), "DE"))
+        ledger.advance(after)
+        ledger.not_sent("VE1", after)
+        ledger.not_sent("VE1", after)
+        assert not ledger.tallies
+        assert not ledger.neighbours(line(2), after)
+        ledger.advance(100 * HOUR)
+        assert not len(ledger)
+
+    def test_of_two_messages_one_that_did_not_leave_takes_nothing_from_the_other(self):
+        ledger = make_ledger()
+        for verification, at in (("VE1", 0), ("VE2", 60)):
+            ledger.sent(Sent(verification, at, line(1), "DE"))
+        ledger.not_sent("VE2", 70)
+        ledger.not_sent("VE2", 70)
+        assert ledger.tallies[country_key("DE")].wishes == [1, 1]
 
 
 class TestWeight:

@@ -1,6 +1,7 @@
 """The levels of the guard over `verifications.start` and `check`: what is closed, for whom, how long."""
 
 import datetime as dt
+from unittest.mock import Mock
 
 import pytest
 from django.db import IntegrityError, connection
@@ -25,6 +26,8 @@ from django_verify.models import (
     VerificationAttempt,
     WebhookDelivery,
 )
+from django_verify.senders import SendError
+from django_verify.senders.locmem import LocmemSender
 from django_verify.verifications import clients, store
 from django_verify.verifications.clients import Caller
 from tests.conftest import fill, make_account, make_service, purged
@@ -90,6 +93,22 @@ def test_a_resend_that_somebody_vouches_for_is_no_evidence(guarded, clock):
     start(guarded, line(900))
     ledger = sightings.now_known().ledgers[guarded.account_id]
     assert ledger.of_number(line(1)).sends == 1
+
+
+def test_what_did_not_leave_is_no_evidence(guarded, clock, monkeypatch):
+    with monkeypatch.context() as outage:
+        outage.setattr(LocmemSender, "send", Mock(side_effect=SendError("out of credit")))
+        for place in range(30):
+            clock.shift(30)
+            start(guarded, line(place * 40), network="203.0.113.9")
+    clock.shift(600)
+    start(guarded, line(7), network="203.0.113.9")
+    clock.shift(3)
+    start(guarded, line(77), network="203.0.113.9")
+    assert not GuardDecision.objects.exists()
+    assert not GuardTrip.objects.exists()
+    tally = sightings.now_known().ledgers[guarded.account_id].tallies["country DE"]
+    assert tally.wishes == [1, 1]
 
 
 class TestClosing:
