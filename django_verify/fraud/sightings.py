@@ -24,7 +24,7 @@ from django_verify.fraud.evidence import LONG, Ledger, Sent
 from django_verify.models import SendOutcome, Verification, VerificationAttempt
 from django_verify.models.fields import SidField
 
-#: The sends that one statement reads at most, the newest first.
+#: The sends that one statement reads at most, and the outcomes, the newest first.
 MOST = 50_000
 # A start mints its SID before it commits, and machines have clocks of their own: what is younger
 # than the last reading by so many seconds is read again each time, and the rest of what may appear
@@ -138,7 +138,7 @@ def _events(seen: Sightings, since: float) -> Iterable[_Event]:
     """Yield what has happened since a moment and is not known, with its time and account."""
     connection = connections[seen.using]
     first = sids.first_at("VL", dt.datetime.fromtimestamp(since, dt.UTC))
-    bound = [_ATTEMPT.get_db_prep_value(first, connection), MOST, since]
+    bound = [_ATTEMPT.get_db_prep_value(first, connection), MOST, since, MOST]
     with connection.cursor() as cursor:
         cursor.execute(_statement(seen.using), bound)
         rows = cursor.fetchall()
@@ -180,7 +180,10 @@ def _statement(using: str) -> str:
         return f"CAST({column} AS text)" if connections[using].vendor == "postgresql" else column
 
     sent = ", ".join(map(key, ("a.sid", "a.verification_id", "v.account_id")))
-    happened = ", ".join(map(key, ("verification_sid", "verification_sid", "account_sid")))
+    # MySQL takes no derived table with two columns of one name.
+    names = ("verification_sid", "verification_sid", "account_sid")
+    happened = ", ".join(f"{key(name)} AS o{place}" for place, name in enumerate(names))
+    empty = ", ".join(f"'' AS e{place}" for place in range(6))
     return (
         f"SELECT * FROM (SELECT 's', {sent}, v.recipient_key,"  # noqa: S608 - names alone
         f" v.country, a.{channel}, a.{network}, a.{device},"
@@ -189,8 +192,9 @@ def _statement(using: str) -> str:
         f" WHERE a.sid > %s AND a.withheld = '' AND a.guard = ''"
         f" AND v.guard_block IS NOT NULL"
         f" ORDER BY a.sid DESC LIMIT %s) s"
-        f" UNION ALL SELECT kind, {happened}, '', '', '', '',"
-        f" '', '', happened_at FROM {outcome} WHERE happened_at > %s"
+        f" UNION ALL SELECT * FROM (SELECT kind, {happened}, {empty}, happened_at"
+        f" FROM {outcome} WHERE happened_at > %s"
+        f" ORDER BY happened_at DESC LIMIT %s) o"
     )
 
 

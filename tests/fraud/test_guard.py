@@ -111,6 +111,23 @@ def test_what_did_not_leave_is_no_evidence(guarded, clock, monkeypatch):
     assert tally.wishes == [1, 1]
 
 
+def test_a_process_that_starts_reads_a_bounded_number_of_outcomes(
+    guarded, account, clock, monkeypatch
+):
+    start(guarded, line(1))
+    moment = timezone.now().timestamp()
+    for number in range(9):
+        SendOutcome.objects.create(
+            account_sid=account.sid,
+            verification_sid=f"VE{number:032x}",
+            kind="c",
+            happened_at=moment - number,
+        )
+    monkeypatch.setattr(sightings, "MOST", 3)
+    events = list(sightings._events(sightings.Sightings(queries.database()), moment - 60))
+    assert sorted(moment - at for at, _, event in events if isinstance(event, tuple)) == [0, 1, 2]
+
+
 class TestClosing:
     def test_a_block_under_attack_is_closed_and_another_is_not(self, guarded, clock):
         attack(guarded, clock)
