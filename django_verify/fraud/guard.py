@@ -77,9 +77,7 @@ def review(asked: Asked, found: Decision, known: Table, *, vouched: bool) -> Dec
         return found
     now, level = timezone.now(), level_of(asked.service)
     price = known.prices.of(asked.country, asked.channel, asked.sender)
-    fallbacks = set(asked.fallbacks) - found.without
-    dearest = known.prices.at_most(asked.country, asked.channel, asked.sender, fallbacks)
-    counted = spend.counts_of(caps_of(known, asked.service), dearest, now)
+    counted = in_caps(asked, found, known, now)
     if level == OFF:
         return replace(found, counts=counted) if counted else found
     marks, account = _marks(asked), asked.service.account_id
@@ -96,6 +94,13 @@ def review(asked: Asked, found: Decision, known: Table, *, vouched: bool) -> Dec
     found = replace(found, marks=marks, level=level, counts=counted, room=room)
     finding = _finding(asked, found, ledger, known, price, now)
     return found if finding is None or is_known(asked) else against(found, finding)
+
+
+def in_caps(asked: Asked, found: Decision, known: Table, now: dt.datetime) -> list[Count]:
+    """Return what a start counts in the caps, by the dearest channel that may be tried."""
+    fallbacks = set(asked.fallbacks) - found.without
+    dearest = known.prices.at_most(asked.country, asked.channel, asked.sender, fallbacks)
+    return spend.counts_of(caps_of(known, asked.service), dearest, now)
 
 
 def against(found: Decision, finding: Finding) -> Decision:

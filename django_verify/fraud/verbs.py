@@ -21,6 +21,7 @@ from django_verify.fraud import (
     policies,
     rules,
     sightings,
+    spend,
     table,
 )
 from django_verify.fraud.asked import ALLOWED, Asked, Decision
@@ -72,7 +73,11 @@ def decide(asked: Asked) -> Decision:
     if (is_due or (asked.is_client and known.rules.any_block)) and guard.is_safe_listed(asked):
         found = guard.review(asked, ALLOWED, known, vouched=True)
     passing = partial(_passing, asked, found, known, now)
-    return decisions.settle(asked, policies.review(asked, found, passing))
+    last = policies.review(asked, found, passing)
+    if last.counts and last.without != found.without:
+        others = [count for count in last.counts if not count.key.startswith(spend.KIND)]
+        last = replace(last, counts=[*guard.in_caps(asked, last, known, now), *others])
+    return decisions.settle(asked, last)
 
 
 @sensitive_variables()

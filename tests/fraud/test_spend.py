@@ -2,6 +2,7 @@
 
 import datetime as dt
 from io import StringIO
+from unittest.mock import Mock
 
 import pytest
 from django.core.management import call_command
@@ -11,7 +12,7 @@ from django.utils import timezone
 
 from django_verify import fraud, signals, verifications
 from django_verify.exceptions import TooManyRequests, VerifyError
-from django_verify.fraud import guard, spend, table
+from django_verify.fraud import guard, policies, spend, table
 from django_verify.fraud.spend import Cap, Prices
 from django_verify.models import (
     Currency,
@@ -264,6 +265,12 @@ class TestFallbacks:
         self.start(make_service(account), 1)
         assert VerificationAttempt.objects.get().via_channel == "sms"
         assert level() == pytest.approx(0.5)
+
+    def test_one_that_the_sites_policy_leaves_out_is_not_counted(self, account, level, monkeypatch):
+        policy = Mock(review=lambda asked, found: fraud.demand("whatsapp"))
+        monkeypatch.setattr(policies, "BACKENDS", Mock(single=policy))
+        self.start(make_service(account), 1)
+        assert level() == pytest.approx(0.01)
 
     def test_one_that_is_refused_is_not_counted(self, account, level):
         GeoPermission.objects.create(account=account, country="DE", channel="sms", action="block")
