@@ -294,7 +294,7 @@ def test_the_command_prints_what_was_spent(account):
     service = make_service(account)
     sends(service, 3)
     text = StringIO()
-    call_command("verifyspend", "--account", account.sid, stdout=text)
+    call_command("verifyspend", "--account", account.sid, "--days", "9" * 11, stdout=text)
     header, line, total = text.getvalue().splitlines()
     assert header.split() == ["service", "country", "channel", "sender", "messages", "cost"]
     assert line.split() == [service.sid, "DE", "sms", "memory", "3", "0.1500"]

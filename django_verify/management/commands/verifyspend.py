@@ -14,6 +14,8 @@ from django_verify import conf, sids
 from django_verify.db import queries
 from django_verify.fraud import spend, table
 
+# A century, which no number of days that is typed goes beyond by intention.
+_MOST_DAYS = 36_525
 _COLUMNS = ("service", "country", "channel", "sender", "messages", "cost")
 
 
@@ -29,7 +31,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print a line for each service, country, channel and sender, and the sum."""
-        since = timezone.now() - dt.timedelta(days=max(options["days"], 1))
+        since = timezone.now() - dt.timedelta(days=min(max(options["days"], 1), _MOST_DAYS))
         lines = self._lines(since, options["account"])
         rows = [(*key, str(number), f"{cost:.4f}") for key, (number, cost) in sorted(lines.items())]
         total = sum(cost for _, cost in lines.values())
