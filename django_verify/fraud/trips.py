@@ -124,6 +124,13 @@ def _build(rows: Sequence[Row]) -> Trips:
     for row in rows:
         slot = found.setdefault((row.account_sid or "", row.channels), {})
         slot[row.key] = Trip(row.value, row.ends_at)
+    for row in rows:
+        if row.ends_at is None:
+            # What an operator keeps is kept whatever the level becomes.
+            _level, _, state = row.channels.partition(" ")
+            for level in bars.LEVELS:
+                slot = found.setdefault((row.account_sid or "", f"{level} {state}"), {})
+                slot[row.key] = Trip(row.value, None)
     return Trips(found)
 
 

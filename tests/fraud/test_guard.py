@@ -128,6 +128,19 @@ def test_a_process_that_starts_reads_a_bounded_number_of_outcomes(
     assert sorted(moment - at for at, _, event in events if isinstance(event, tuple)) == [0, 1, 2]
 
 
+def test_what_an_operator_keeps_closed_stays_so_at_another_level(guarded, clock):
+    now, key = timezone.now(), f"DE {line(1)[:-4]}"
+    assert trips.close(guarded.account_id, "standard", "closed", "block", key, "attack", now)
+    trip = GuardTrip.objects.get()
+    trips.keep(trip)
+    for level in ("max", "basic"):
+        guarded.guard_level = level
+        guarded.save()
+        fraud.forget()
+        assert is_refused(guarded, line(90))
+    assert trips.lift(trip.account_id, trip.slot, trip.key, timezone.now())
+
+
 class TestClosing:
     def test_a_block_under_attack_is_closed_and_another_is_not(self, guarded, clock):
         attack(guarded, clock)
