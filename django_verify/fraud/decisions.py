@@ -61,7 +61,11 @@ def charge(
     if attempt.turned_down:  # by a try that was undone, with its decision
         attempt.turned_down, attempt.withheld = False, ""
         attempt.guard = ""
-    if asked is None or found is None or attempt.withheld:
+    if asked is None or found is None:
+        return {}
+    if attempt.withheld:
+        if asked.is_client and attempt.withheld == _BLOCKED and asked.channel != "sna":
+            _refuse_where_full(asked, found, now)
         return {}
     place: dict[str, object] = {}
     if asked.block is not None and found.room:
@@ -109,6 +113,18 @@ def _count(attempt: VerificationAttempt, asked: Asked, found: Decision, now: dt.
         for percent in spend.passed(caps[key], costs[key], taken[key][1]):
             spend.warn(caps[key], percent, now)
     return True
+
+
+def _refuse_where_full(asked: Asked, found: Decision, now: dt.datetime) -> None:
+    """Refuse what is withheld where a cap would refuse it: its client must see no difference.
+
+    A statement for each cap. Raises TooManyRequests.
+    """
+    known = table.current()
+    for count in guard.in_caps(asked, found, known, now):
+        if counts.level(count.key) + count.cost > count.room:
+            caps = guard.caps_of(known, asked.service)
+            raise spend.refusal(next(cap for cap in caps if cap.key(now) == count.key), now)
 
 
 def record(attempt: VerificationAttempt) -> None:

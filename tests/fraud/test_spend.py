@@ -19,6 +19,7 @@ from django_verify.models import (
     GeoPermission,
     GuardCount,
     GuardDecision,
+    PrefixRule,
     Price,
     SafeListNumber,
     SpendCap,
@@ -27,7 +28,8 @@ from django_verify.models import (
 )
 from django_verify.senders import Receipt, SendError
 from django_verify.senders.locmem import LocmemSender
-from django_verify.verifications import verbs
+from django_verify.verifications import clients, verbs
+from django_verify.verifications.clients import Caller
 from tests.conftest import THREADS, make_service
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -148,6 +150,19 @@ class TestCaps:
         assert sends(service, 1, first=1) == 1
         with pytest.raises(TooManyRequests):
             verifications.start(service, number(2), risk_check=False)
+
+    def test_one_that_is_full_refuses_what_is_withheld_too(self, account):
+        service = make_service(account, guard_level="standard", client_enabled=True)
+        PrefixRule.objects.create(prefix="+491511", action="block")
+        cap(account, "0.05")
+        blocked, other = "+4915112345678", "+4917012345678"
+        caller = Caller(ip="198.51.100.7")
+        clients.start(service, blocked, "sms", caller=caller)
+        clients.start(service, other, "sms", caller=caller)
+        for to in (blocked, other):
+            with pytest.raises(TooManyRequests) as refused:
+                clients.start(service, to, "sms", caller=caller)
+            assert "spend cap" in refused.value.message
 
     def test_mail_costs_nothing(self, account):
         cap(account, "0.00")
