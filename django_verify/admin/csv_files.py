@@ -23,7 +23,7 @@ from django_verify.db import savepoints
 #: What a file may have.
 MAX_BYTES, MAX_LINES = 1_000_000, 5000
 # What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 _refuse_nul = ProhibitNullCharactersValidator()
 _ENCODINGS = ("utf-8-sig", "utf-16", "cp1252")
 # Errors that are shown; a file of another kind has one in every line.

@@ -256,6 +256,11 @@ class TestRules:
 
 
 class TestFiles:
+    @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", "\0"])
+    def test_have_no_cell_that_begins_a_formula(self, begin):
+        _, written = csv.reader(io.StringIO(csv_files.write(["a"], [{"a": f"{begin}x"}])))
+        assert written == [f"'{begin}x"]
+
     @pytest.mark.parametrize(
         ("text", "encoding"),
         [
