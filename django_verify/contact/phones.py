@@ -33,6 +33,9 @@ _LONGEST = 64
 _NINE, _BEFORE_NINE = dt.date(2025, 3, 6), dt.date(2025, 3, 5)
 _VERSION = re.compile(r"(?:9\.0\.([0-9]{1,3})|[0-8]\.[0-9.]+)\Z", re.ASCII)
 _WRITTEN = re.compile(r"(\+[0-9]{3})([0-9]+)", re.ASCII)
+# What numbers go on with of which the beginning alone is known, and how many digits behind the
+# calling code tell countries apart that share it.
+_REST, _TELLING = "2345678901234", 3
 _BEGINNING = re.compile(r"\+[1-9][0-9]{0,14}\Z", re.ASCII)
 # National plans that span several calling codes: within one of them, numbers of the others are
 # dialled like its own.
@@ -251,13 +254,27 @@ def regions() -> list[tuple[str, int]]:
 
 @lru_cache(maxsize=1024)
 def regions_under(prefix: str) -> tuple[str, ...]:
-    """Return the regions whose numbers may begin as `prefix` does, by their calling codes alone."""
+    """Return the regions whose numbers may begin as `prefix` does.
+
+    Of those that share a calling code, the ones to which numbers belong that go on in a hundred
+    ways; all of them, where the prefix hardly says more than the code.
+    """
     digits = prefix.removeprefix("+")
-    return tuple(
+    sharing = tuple(
         region
         for region, code in regions()
         if digits.startswith(str(code)) or str(code).startswith(digits)
     )
+    code = len(str(dict(regions())[sharing[0]])) if sharing else 0
+    if len(sharing) < 2 or len(digits) < code + _TELLING:
+        return sharing
+    tried = {
+        f"+{digits}{next_two:02d}{_REST}"[: length + 1]
+        for next_two in range(100)
+        for length in range(max(8, len(digits)), 14)
+    }
+    found = {known[0] for number in tried if (known := _looked_up(number))}
+    return tuple(region for region in sharing if region in found) or sharing
 
 
 def fold(number: str) -> str:

@@ -2,8 +2,8 @@
 
 Receivers of the app's own signals, after the commit of what they are about. Outcomes are kept in
 memory for as long as a process goes without reading what is new, and written together, so that a
-check pays for none. One that is idle keeps the last ones until it is asked again or ends; one that
-is killed loses them, and to the guard those codes were not entered.
+check pays for none. One that is idle keeps the last ones until it is asked again or ends; of the
+latest verifications the others read the approval from their rows.
 """
 
 from __future__ import annotations

@@ -67,15 +67,13 @@ class Rules:
             for rule in self.by_prefix.get(number[:length], ())
         )
 
-    def opened(self, account_sid: str, now: dt.datetime) -> list[str]:
-        """Return the prefixes that an account may send to by some channel, whatever else holds."""
+    def opened(self, account_sid: str, channel: str, now: dt.datetime) -> list[str]:
+        """Return the prefixes that an account may send to by a channel, whatever else holds."""
         return [
             prefix
             for prefix, same in self.by_prefix.items()
             for rule in same
-            if rule.action == ALLOW
-            and rule.account_sid in {"", account_sid}
-            and (rule.ends_at is None or now < rule.ends_at)
+            if rule.action == ALLOW and rule.is_about(account_sid, channel, now)
         ]
 
 

@@ -26,6 +26,11 @@ from django_verify.models.fields import SidField
 
 #: The sends that one statement reads at most, and the outcomes, the newest first.
 MOST = 50_000
+#: The latest verifications whose approval is read from their own rows. Where there are more in a
+#: refresh, each process is asked often enough to write its outcomes in time.
+LATEST = 300
+# Attempts that are remembered whatever their age, for a clock that is put back.
+_KNOWN = 20_000
 # A start mints its SID before it commits, and machines have clocks of their own: what is younger
 # than the last reading by so many seconds is read again each time, and the rest of what may appear
 # late twice in that time.
@@ -96,7 +101,7 @@ def _is_young(seen: Sightings, moment: float) -> bool:
 
 
 def _read(seen: Sightings, moment: float, price_of: Callable[[str, str], float]) -> None:
-    events = sorted(_events(seen, _since(seen, moment)), key=itemgetter(0))
+    events = sorted(_events(seen, _since(seen, moment), moment), key=itemgetter(0))
     for then, account, event in events:
         # What a clock that is ahead has written would let the codes of all others ripen at once.
         at = min(then, moment)
@@ -115,7 +120,7 @@ def _read(seen: Sightings, moment: float, price_of: Callable[[str, str], float])
     for ledger in seen.ledgers.values():
         ledger.advance(moment)
     seen.read_at = moment
-    if seen.read_late_at == moment:
+    if seen.read_late_at == moment and len(seen.known) > _KNOWN:
         oldest = moment - 2 * _LATE
         seen.known = {sid: at for sid, at in seen.known.items() if at > oldest}
 
@@ -134,11 +139,11 @@ def _since(seen: Sightings, moment: float) -> float:
 _Event = tuple[float, str, Any]
 
 
-def _events(seen: Sightings, since: float) -> Iterable[_Event]:
+def _events(seen: Sightings, since: float, moment: float) -> Iterable[_Event]:
     """Yield what has happened since a moment and is not known, with its time and account."""
     connection = connections[seen.using]
     first = sids.first_at("VL", dt.datetime.fromtimestamp(since, dt.UTC))
-    bound = [_ATTEMPT.get_db_prep_value(first, connection), MOST, since, MOST]
+    bound = [_ATTEMPT.get_db_prep_value(first, connection), MOST, since, MOST, LATEST]
     with connection.cursor() as cursor:
         cursor.execute(_statement(seen.using), bound)
         rows = cursor.fetchall()
@@ -149,7 +154,7 @@ def _events(seen: Sightings, since: float) -> Iterable[_Event]:
             continue
         owner, verification = "AC" + _digits(account), "VE" + _digits(verification)
         if kind != "s":
-            yield at, owner, (verification, kind)
+            yield at or moment, owner, (verification, kind)
         elif to.startswith("+"):
             known[sid] = at = sids.seconds_of("VL" + _digits(sid))
             stranger = bool(client)
@@ -184,6 +189,8 @@ def _statement(using: str) -> str:
     names = ("verification_sid", "verification_sid", "account_sid")
     happened = ", ".join(f"{key(name)} AS o{place}" for place, name in enumerate(names))
     empty = ", ".join(f"'' AS e{place}" for place in range(6))
+    # When it was approved is said by its outcome, if that has been written.
+    approved = ", ".join(map(key, ("r.sid", "r.sid", "r.account_id")))
     return (
         f"SELECT * FROM (SELECT 's', {sent}, v.recipient_key,"  # noqa: S608 - names alone
         f" v.country, a.{channel}, a.{network}, a.{device},"
@@ -195,6 +202,9 @@ def _statement(using: str) -> str:
         f" UNION ALL SELECT * FROM (SELECT kind, {happened}, {empty}, happened_at"
         f" FROM {outcome} WHERE happened_at > %s"
         f" ORDER BY happened_at DESC LIMIT %s) o"
+        f" UNION ALL SELECT 'c', {approved}, '', '', '', '', '', '', 0.0"
+        f" FROM (SELECT sid, account_id, status FROM {verification}"
+        f" ORDER BY sid DESC LIMIT %s) r WHERE r.status = 'approved'"
     )
 
 

@@ -114,13 +114,13 @@ def allowed(
 def countries(service: VerifyService, channels: Iterable[str]) -> dict[str, list[str]]:
     """Return the countries that a service sends to, each with those of the channels it gets."""
     known, names = table.current(), list(channels)
-    opened = _opened(known, service)
+    opened = {name: _opened(known, service, name) for name in names}
     offered = {}
     for region, _ in phones.regions():
         fitting = [
             name
             for name in names
-            if region in opened or _action(known, service, region, name) != geo.BLOCK
+            if region in opened[name] or _action(known, service, region, name) != geo.BLOCK
         ]
         if fitting:
             offered[region] = fitting
@@ -169,9 +169,9 @@ def _action(known: Table, service: VerifyService, country: str, channel: str) ->
     return known.permissions.action(service.account_id, service.sid, country, channel)
 
 
-def _opened(known: Table, service: VerifyService) -> set[str]:
+def _opened(known: Table, service: VerifyService, channel: str) -> set[str]:
     """Return the countries of which a rule opens a part, whatever becomes of the rest."""
-    begins = known.rules.opened(service.account_id, timezone.now())
+    begins = known.rules.opened(service.account_id, channel, timezone.now())
     return {region for prefix in begins for region in phones.regions_under(prefix)}
 
 

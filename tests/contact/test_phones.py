@@ -297,9 +297,14 @@ def test_what_begins_no_number_is_refused(text):
         ("+4", {"GB", "DE", "CH", "CZ"}, {"US", "FR"}),
         ("+38344", {"XK"}, {"RS", "UA"}),
         ("+999", set(), {"US"}),
+        ("+1876", {"JM"}, {"US", "CA", "DO"}),
+        ("+1", {"JM", "US", "CA", "DO"}, {"MX"}),
+        ("+447781", {"GG"}, {"GB", "JE"}),
+        ("+262639", {"YT"}, {"RE"}),
+        ("+77", {"KZ", "RU"}, {"US"}),
     ],
 )
-def test_the_regions_under_a_prefix_are_those_of_its_calling_code(prefix, some, none):
+def test_the_regions_under_a_prefix_are_those_that_have_numbers_like_it(prefix, some, none):
     found = set(phones.regions_under(prefix))
     assert some <= found
     assert not none & found

@@ -124,7 +124,7 @@ def test_a_process_that_starts_reads_a_bounded_number_of_outcomes(
             happened_at=moment - number,
         )
     monkeypatch.setattr(sightings, "MOST", 3)
-    events = list(sightings._events(sightings.Sightings(queries.database()), moment - 60))
+    events = list(sightings._events(sightings.Sightings(queries.database()), moment - 60, moment))
     assert sorted(moment - at for at, _, event in events if isinstance(event, tuple)) == [0, 1, 2]
 
 

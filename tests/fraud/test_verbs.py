@@ -408,6 +408,13 @@ class TestClients:
         assert body["channels"] == clients.channels_on_offer(service)
         assert by_region["DE"]["channels"] == [name for name in body["channels"] if name != "email"]
 
+    def test_are_offered_of_an_opened_part_its_country_and_channel_alone(self, account, service):
+        permit(account, "*", "block")
+        PrefixRule.objects.create(prefix="+1876", action="allow", channels="call")
+        body = Client().get("/mobile/verifications").json()
+        assert [each["region"] for each in body["countries"]] == ["JM"]
+        assert body["countries"][0]["channels"] == ["call"]
+
     def test_read_names_in_the_language_they_prefer(self, service):
         answer = Client().get("/mobile/verifications", headers={"accept-language": "de"})
         names = [each["name"] for each in answer.json()["countries"]]

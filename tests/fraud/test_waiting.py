@@ -4,8 +4,12 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from django_verify.fraud import waiting
+from django_verify import verifications
+from django_verify.crypto import codes
+from django_verify.fraud import sightings, waiting
+from django_verify.fraud.evidence import country_key
 from django_verify.models import SendOutcome
+from tests.conftest import make_service
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ACCOUNT = f"AC{1:032x}"
@@ -85,3 +89,43 @@ def test_many_threads_write_each_once(aligned):
     aligned([lambda number=number: one(number) for number in range(20)])
     waiting.write()
     assert written() == [sid(number) for number in range(20)]
+
+
+def test_what_an_idle_process_keeps_is_known_to_the_others(account, clock):
+    """Each process has a memory of its own; the one that has checked the codes is not asked again."""
+    service = make_service(account, guard_level="standard")
+    for number in range(30):
+        clock.shift(40)
+        row = verifications.start(service, f"+49176{number * 330_331:08d}", device_id="till")
+        verifications.check(service, codes.reveal(row), verification_sid=row.sid)
+        clock.shift(1)
+        waiting.forget()
+    assert not SendOutcome.objects.exists()
+    clock.shift(400)
+    verifications.start(service, "+4917612345678", device_id="till")
+    ledger = sightings.now_known().ledgers[account.sid]
+    assert ledger.tallies[country_key("DE")].converted == [30, 30]
+
+
+def test_an_approval_that_two_have_told_counts_once(account, clock):
+    service = make_service(account, guard_level="standard")
+    row = verifications.start(service, "+4917612345678")
+    verifications.check(service, codes.reveal(row), verification_sid=row.sid)
+    for _ in range(3):
+        clock.shift(30)
+        verifications.start(service, "+4917612345679")
+    ledger = sightings.now_known().ledgers[account.sid]
+    assert ledger.tallies[country_key("DE")].converted == [1, 1]
+
+
+def test_a_clock_that_is_put_back_counts_no_message_twice(account, clock):
+    service = make_service(account, guard_level="standard")
+    for _ in range(4):
+        clock.shift(60)
+        verifications.start(service, "+4917612345678")
+    clock.shift(-200)
+    verifications.start(service, "+4917612345679")
+    clock.shift(260)
+    verifications.start(service, "+4917612345670")
+    wish = sightings.now_known().ledgers[account.sid].of_number("+4917612345678")
+    assert wish.sends == 4
