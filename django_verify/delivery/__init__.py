@@ -12,11 +12,15 @@ from django_verify.delivery.attempts import (
     route,
     take,
 )
+from django_verify.delivery.explanations import Explanation, explain, explain_error
 
 __all__ = [
+    "Explanation",
     "after_commit",
     "deliver",
     "deliver_due",
+    "explain",
+    "explain_error",
     "prepare",
     "requeue",
     "route",

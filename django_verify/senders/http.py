@@ -18,6 +18,7 @@ from django_verify.senders.base import (
     Report,
     TemporarySendError,
 )
+from django_verify.senders.causes import Cause
 
 Steps = list[str | int]
 
@@ -113,6 +114,7 @@ class HttpSender(rest.RestSender):
         permanent_codes: Collection[Any] = (),
         temporary_codes: Collection[Any] = (),
         account_codes: Collection[Any] = (),
+        causes: Mapping[Any, str] | None = None,
         callback: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(alias)
@@ -129,8 +131,25 @@ class HttpSender(rest.RestSender):
         self.success = [] if success is None else _conditions(success)
         self.permanent, self.temporary = _texts_of(permanent_codes), _texts_of(temporary_codes)
         self.account = _texts_of(account_codes)
+        self.causes = self.report_causes = self._causes(causes or {})
         self.gives_ids = bool(id_path)
         self._describe(callback)
+
+    def _causes(self, named: Mapping[Any, str]) -> dict[str, Cause]:
+        """Return code → cause: as the option names it, or else as its list says. Raises ValueError.
+
+        What a list says of a code is vague: an account may lack money, or have a wrong key.
+        """
+        listed = {
+            **dict.fromkeys(self.permanent, Cause.INVALID_NUMBER),
+            **dict.fromkeys(self.temporary, Cause.PROVIDER_DOWN),
+            **dict.fromkeys(self.account, Cause.ACCOUNT),
+        }
+        try:
+            return listed | {_text(code): Cause(word) for code, word in named.items()}
+        except ValueError:
+            words = ", ".join(cause.value for cause in Cause)
+            raise ValueError(f"causes maps codes to one of: {words}") from None
 
     def _describe(self, callback: Mapping[str, Any] | None) -> None:
         self.described = how = None if callback is None else _Reports(**callback)
