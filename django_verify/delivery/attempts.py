@@ -159,7 +159,7 @@ def deliver(
         if claimed_before and not LEASES.renew(attempt, _wanted(timezone.now())):
             return _end_early(attempt, tries)
         tries.error = {"error_message": "no sender serves this channel"}
-        for step in _plan(attempt, probe=True):
+        for step in _plan(attempt, probe=True) or _await_senders(attempt, tries):
             if not tries.may_go_on(step[0]):
                 continue
             try:
@@ -252,6 +252,17 @@ def _plan(
         ordered += circuit_breakers.in_order(own, service, probe=probe and not ordered)
     # What is withheld has asked the database no less than what is sent.
     return [] if attempt.withheld else ordered
+
+
+def _await_senders(attempt: VerificationAttempt, tries: _Tries) -> list[Step]:
+    """Note where there is no step because each sender is paused: later there may be one."""
+    service = _service(attempt)
+    for name in filter(None, (attempt.channel, attempt.fallback_channel)):
+        aliases = route(service, name, attempt.country)
+        if any(circuit_breakers.is_paused(alias, service) for alias in aliases):
+            tries.error = {"error_message": "every sender of this channel is paused"}
+            tries.temporary.add(name)
+    return []
 
 
 def _entry(alias: str, channel: str, provider_sid: str = "", status: str = "unknown") -> Any:
