@@ -241,12 +241,6 @@ def resume(alias: str) -> bool:
     return resumed > 0
 
 
-def open_circuits() -> list[str]:
-    """Return the aliases whose breaker is open or half-open, for the health check."""
-    rows = _rows().filter(open_until__isnull=False).order_by("alias")
-    return list(rows.values_list("alias", flat=True))
-
-
 def _rows() -> QuerySet[SenderState]:
     return SenderState.objects.using(queries.database())
 
