@@ -12,11 +12,12 @@ from django_verify.delivery.attempts import (
     route,
     take,
 )
-from django_verify.delivery.explanations import Explanation, explain, explain_error
+from django_verify.delivery.explanations import Explanation, configured, explain, explain_error
 
 __all__ = [
     "Explanation",
     "after_commit",
+    "configured",
     "deliver",
     "deliver_due",
     "explain",

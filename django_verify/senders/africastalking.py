@@ -36,6 +36,7 @@ class AfricasTalkingSender(rest.RestSender):
     """
 
     channels = frozenset({"sms"})
+    reports_to_console = True
     # Not a number, of a kind without texts, unsubscribed, on a do-not-disturb list.
     permanent = frozenset(
         {"InvalidPhoneNumber", "UnsupportedNumberType", "UserInBlacklist", "DoNotDisturbRejection"}

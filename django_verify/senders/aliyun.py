@@ -29,6 +29,7 @@ class AliyunSender(rest.RestSender):
     """
 
     channels = frozenset({"sms"})
+    reports_to_console = True
     # Not a number, on the list of those who want no texts, empty or out of service.
     permanent = frozenset({"isv.MOBILE_NUMBER_ILLEGAL", "isv.MOBILE_IN_BLACK"})
     temporary = frozenset(

@@ -31,6 +31,7 @@ class AzureSender(rest.RestSender):
     """
 
     channels = frozenset({"sms"})
+    reports_to_console = True
     # Of one recipient, under a status of success; what is wrong with a number is in the text alone.
     temporary = frozenset({"408", "429", "500", "502", "503", "504", "TooManyRequests"})
     account = frozenset({"401", "403", "404", "Unauthorized", "Forbidden", "Denied"})

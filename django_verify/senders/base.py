@@ -148,6 +148,8 @@ class Sender:
     development = False
     #: Whether the provider reports delivery to `Message.callback_url`, for `reports` to read.
     reporting = False
+    #: Whether it reports to its one URL, which somebody enters in the provider's console.
+    reports_to_console = False
     #: The longest `callback_url` that the provider takes; None: it has no such limit.
     callback_max_length: int | None = None
     #: What a report is answered; most providers want nothing but the status 200.

@@ -20,6 +20,7 @@ class BirdSender(rest.RestSender):
     """
 
     channels = frozenset({"sms"})
+    reports_to_console = True
     statuses = {
         "sent": "sent",
         "delivered": "delivered",

@@ -158,6 +158,8 @@ class HttpSender(rest.RestSender):
             return
         if how.by_url and "callback_url" not in self.places:
             raise ValueError("callback needs a secret, a token, or {callback_url} in url or fields")
+        self.reports_to_console = "callback_url" not in self.places
+        self.callback_token = how.token
         self.callback_max_length, self.report_answer = how.max_length, how.answer
         self.statuses = {_text(word).lower(): ours for word, ours in how.statuses.items()}
 

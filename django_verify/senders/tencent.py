@@ -29,6 +29,7 @@ class TencentSender(rest.RestSender):
     """
 
     channels = frozenset({"sms"})
+    reports_to_console = True
     # Not a number, and on the list of those who want no texts.
     permanent = frozenset(
         {"FailedOperation.PhoneNumberInBlacklist", "InvalidParameterValue.IncorrectPhoneNumber"}

@@ -34,6 +34,7 @@ class WhatsAppSender(rest.RestSender):
     """
 
     channels = frozenset({"whatsapp"})
+    reports_to_console = True
     # Cannot be delivered, an experiment's number, the sender itself.
     permanent = frozenset({"131026", "130472", "131021"})
     # Unknown errors, outages and limits.

@@ -5,6 +5,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from django_verify.senders import Sender, SendError
+from django_verify.senders.causes import by_code
 
 MEMORY = {"BACKEND": "django_verify.senders.locmem.LocmemSender"}
 
@@ -13,6 +14,7 @@ class BrokenSender(Sender):
     """Refuses every message."""
 
     channels = frozenset({"sms"})
+    causes = by_code(not_mobile="21614")
 
     def send(self, message):
         raise SendError("the number is not in service", code="21614")
