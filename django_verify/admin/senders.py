@@ -23,12 +23,13 @@ from django_verify import conf
 from django_verify.admin import testmessages
 from django_verify.admin.closed import ClosedAdmin, LookOnly
 from django_verify.admin.forms import SenderTestForm, label
+from django_verify.admin.fraud import channel_name, country_name
 from django_verify.contact import countries
 from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.delivery import circuit_breakers, providers
 from django_verify.delivery.explanations import configured
 from django_verify.delivery.providers import Provider, State
-from django_verify.models import SenderState
+from django_verify.models import Price, SenderState
 
 #: How many countries a page names before it counts the others.
 COUNTRIES_SHOWN = 12
@@ -135,6 +136,7 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
             "prices": [
                 f"{amount:.4f} {currency}".strip() for currency, amount in provider.prices.items()
             ],
+            "listed_prices": _priced(provider.listed_prices),
             "has_base_url": bool(conf.current().BASE_URL),
             "traffic": [
                 (_("last hour"), provider.hour),
@@ -238,8 +240,8 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
             "url": self.url_of("change", quote(provider.alias)),
             "channels": ", ".join(str(label(channel)) for channel in provider.channels),
             "state": provider.state.label,
-            "until": _until(provider),
-            "since": row.failing_since if provider.state in _FAILS else None,
+            "until": row.paused_until if provider.state == State.PAUSED else None,
+            "since": provider.since,
             "problem": provider.problem,
         }
 
@@ -281,13 +283,13 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
         return HttpResponseRedirect(self.url_of("change", quote(row.alias)))
 
 
-_FAILS = (State.FAILING, State.SKIPPED)
-
-
-def _until(provider: Provider) -> dt.datetime | None:
-    """Return when a state ends by itself."""
-    ends = {State.PAUSED: provider.row.paused_until, State.SKIPPED: provider.row.open_until}
-    return ends.get(provider.state)
+def _priced(rows: list[Price]) -> list[str]:
+    """Return what the list of prices says, as people call countries and channels."""
+    return [
+        f"{country_name(row.country)}, {channel_name(row.channel)}:"
+        f" {row.amount.normalize():f} {row.currency}"
+        for row in rows
+    ]
 
 
 def _named(found: list[str] | None) -> str:
@@ -297,10 +299,8 @@ def _named(found: list[str] | None) -> str:
     if not found:
         return gettext("none by the settings' routes; a service may name it")
     language = get_language() or "en"
-    names = [
-        gettext("all other countries") if code == conf.ELSEWHERE else countries.name(code, language)
-        for code in found
-    ]
+    names = sorted(countries.name(code, language) for code in found if code != conf.ELSEWHERE)
+    names += [gettext("all other countries")] * (conf.ELSEWHERE in found)
     shown = ", ".join(names[:COUNTRIES_SHOWN])
     if (left := len(names) - COUNTRIES_SHOWN) > 0:
         return gettext("%(shown)s and %(left)d more") % {"shown": shown, "left": left}

@@ -15,7 +15,8 @@ from typing import Any
 
 from django.core.signals import setting_changed
 from django.db import IntegrityError
-from django.db.models import F, Q, QuerySet
+from django.db.models import DateTimeField, F, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from django_verify import conf, senders
@@ -167,7 +168,8 @@ def failed(alias: str, text: str, code: str = "") -> None:
         first = {"failures": 1, "failing_since": now}
         stale = rows.filter(Q(failing_since=None) | Q(failing_since__lte=now - window))
         if not stale.update(**first, **counted):
-            create = partial(_rows().create, alias=alias, failures_total=1, **first, **recorded)
+            new = {**recorded, **first, "error_since": now, "failures_total": 1}
+            create = partial(_rows().create, alias=alias, **new)
             if savepoints.tolerate(create, using=queries.database(), ignore=IntegrityError):
                 rows.update(failures=F("failures") + 1, **counted)
     closed = Q(open_until=None) | Q(open_until__lte=now)
@@ -184,7 +186,8 @@ def misconfigured(alias: str, text: str, code: str = "") -> None:
     kept = _recorded(text, code, timezone.now())
     counted = {"failures_total": F("failures_total") + 1, **kept}
     if not _rows().filter(alias=alias).update(**counted):
-        create = partial(_rows().create, alias=alias, failures_total=1, **kept)
+        new = {**kept, "error_since": kept["last_error_at"], "failures_total": 1}
+        create = partial(_rows().create, alias=alias, **new)
         savepoints.tolerate(create, using=queries.database(), ignore=IntegrityError)
 
 
@@ -194,6 +197,7 @@ def _recorded(text: str, code: str, now: dt.datetime) -> dict[str, Any]:
         "last_error": text.replace("\0", "")[:255],
         "last_code": code.replace("\0", "")[:64],
         "last_error_at": now,
+        "error_since": Coalesce(F("error_since"), Value(now, output_field=DateTimeField())),
         "date_updated": now,
     }
 
@@ -208,7 +212,8 @@ def close(alias: str) -> bool:
     """Forget a sender's failures in a row; return whether there were any."""
     failing = _rows().filter(alias=alias, failures__gt=0)
     now = timezone.now()
-    closed = failing.update(failures=0, failing_since=None, open_until=None, date_updated=now)
+    fine = {"failures": 0, "failing_since": None, "open_until": None, "error_since": None}
+    closed = failing.update(**fine, date_updated=now)
     forget()
     if closed:
         logger.info("the sender %r is back in its place", alias)

@@ -63,6 +63,9 @@ _LABELS = {
 }
 
 
+_FAILS = (State.FAILING, State.SKIPPED)
+
+
 @dataclass(slots=True)
 class Traffic:
     """The messages of a stretch of time that ended with one sender.
@@ -97,7 +100,10 @@ class Provider:
     """One configured sender. Shares are per cent, latencies seconds, moments aware.
 
     `countries` has for each channel the countries that the settings route to it: None for all,
-    an empty list for none. `reported` is whether one of the newest messages has a report.
+    an empty list for none. `since` is the first failure after the last success, of one that fails.
+    `prices` are the means of what the provider has reported, by currency;
+    `listed_prices` the rows of the list of prices that name the sender. `reported` is whether one
+    of the newest messages has a report.
     """
 
     alias: str
@@ -108,12 +114,13 @@ class Provider:
     reports: bool
     row: SenderState
     state: State = State.UNUSED
+    since: dt.datetime | None = None
     last_success: dt.datetime | None = None
     problem: Explanation | None = None
     hour: Traffic = field(default_factory=Traffic)
     day: Traffic = field(default_factory=Traffic)
     prices: dict[str, Decimal] = field(default_factory=dict)
-    listed_prices: list[str] = field(default_factory=list)
+    listed_prices: list[Price] = field(default_factory=list)
     reported: bool = False
     report_url: str = ""
     wants_url: bool = False
@@ -228,9 +235,7 @@ def _price(found: Mapping[str, Provider]) -> None:
     """Add what the list of prices says of each sender by its name."""
     rows = Price.objects.using(queries.database()).filter(sender__in=list(found))
     for row in rows.order_by("sender", "country", "channel"):
-        where = " ".join(part for part in (row.country, row.channel) if part)
-        listed = found[row.sender].listed_prices
-        listed.append(f"{where}: {row.amount.normalize():f} {row.currency}")
+        found[row.sender].listed_prices.append(row)
 
 
 def _judge(provider: Provider, now: dt.datetime) -> None:
@@ -247,6 +252,10 @@ def _judge(provider: Provider, now: dt.datetime) -> None:
         provider.state = State.FAILING
     elif provider.last_success or failed:
         provider.state = State.WORKING
+    began = row.error_since
+    # A success is noted on the row of a sender with failures in a row alone.
+    if began and provider.state in _FAILS and not (provider.last_success or began) > began:
+        provider.since = began
 
 
 def _decimal(text: str) -> Decimal | None:

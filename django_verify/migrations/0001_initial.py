@@ -148,6 +148,7 @@ class Migration(migrations.Migration):
                 ('open_until', models.DateTimeField(blank=True, null=True, verbose_name='skipped until')),
                 ('paused_at', models.DateTimeField(blank=True, null=True, verbose_name='paused since')),
                 ('paused_until', models.DateTimeField(blank=True, null=True, verbose_name='paused until')),
+                ('error_since', models.DateTimeField(blank=True, null=True, verbose_name='in trouble since')),
                 ('last_error_at', models.DateTimeField(blank=True, null=True, verbose_name='last failed')),
                 ('last_error', models.CharField(blank=True, max_length=255, verbose_name='last error')),
                 ('last_code', models.CharField(blank=True, max_length=64, verbose_name='code of the last error')),

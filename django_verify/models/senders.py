@@ -26,6 +26,8 @@ class SenderState(models.Model):
     open_until = models.DateTimeField(_("skipped until"), null=True, blank=True)
     paused_at = models.DateTimeField(_("paused since"), null=True, blank=True)
     paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
+    # Of the first failure after the last answer; `failing_since` begins anew with each window.
+    error_since = models.DateTimeField(_("in trouble since"), null=True, blank=True)
     last_error_at = models.DateTimeField(_("last failed"), null=True, blank=True)
     last_error = models.CharField(_("last error"), max_length=255, blank=True)
     last_code = models.CharField(_("code of the last error"), max_length=64, blank=True)

@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
 from django_verify import sids, verifications
-from django_verify.delivery import providers
+from django_verify.delivery import circuit_breakers, providers
 from django_verify.models import Price, SenderState, VerificationAttempt
 from tests.conftest import PHONE, make_service
 from tests.scripted import BUSY, Scripted, configured
@@ -119,7 +119,7 @@ def test_a_success_is_found_and_a_report_is(service):
     assert found.state == "working"
 
 
-def test_prices_are_those_reported_and_those_listed(service):
+def test_prices_are_those_reported_and_those_listed(service, clerk):
     sent(service, price_value="-0.0070", price_currency="USD")
     sent(service, price_value="0.0080", price_currency="USD")
     sent(service, price_value="free", price_currency="USD")
@@ -127,7 +127,10 @@ def test_prices_are_those_reported_and_those_listed(service):
     Price.objects.create(country="*", sender="", amount="0.05", currency="EUR")
     found = provider()
     assert {currency: float(amount) for currency, amount in found.prices.items()} == {"USD": 0.0075}
-    assert found.listed_prices == ["DE sms: 0.09 EUR"]
+    assert [str(price) for price in found.listed_prices] == ["DE sms telco"]
+    shown = text_of(clerk("view_senderstate").get(page("telco")))
+    assert "0.0075 USD a message, as the provider reports it" in shown
+    assert "Germany, Text message (SMS): 0.09 EUR" in shown
 
 
 def test_the_statements_do_not_grow_with_senders_or_messages(service, django_assert_num_queries):
@@ -170,6 +173,16 @@ def test_the_state_of_a_sender(clerk, values, word):
     viewer = clerk("view_senderstate")
     assert viewer.get(LIST).context["providers"][0]["state"] == word
     assert word in text_of(viewer.get(page("telco")))
+
+
+def test_a_sender_that_fails_does_so_since_its_first_failure(service, clock):
+    began = timezone.now()
+    circuit_breakers.failed("telco", "busy", "503")
+    clock.shift(3600)
+    circuit_breakers.failed("telco", "busy", "503")
+    assert (provider().state, provider().since) == ("failing", began)
+    sent(service, "telco", "delivered", 1, 60)
+    assert (provider().state, provider().since) == ("failing", None)
 
 
 def test_the_last_error_stands_in_plain_words_with_its_code(clerk):

@@ -226,6 +226,20 @@ def test_a_message_that_waited_too_long_is_dropped(service, senders, clock):
     assert (attempt.message_status, delivery.explain(attempt).cause) == ("failed", "late")
 
 
+def test_trouble_begins_with_the_first_failure_and_ends_with_an_answer(asks, senders, clock):
+    began = circuit_breakers.timezone.now()
+    for text in ("a", "b", "c"):
+        circuit_breakers.failed("a", text)
+        clock.shift(90)
+    assert (state().error_since, state().failures) == (began, 1)
+    circuit_breakers.misconfigured("a", "refused")
+    assert state().error_since == began
+    circuit_breakers.close("a")
+    assert state().error_since is None
+    circuit_breakers.misconfigured("a", "refused")
+    assert state().error_since == circuit_breakers.timezone.now()
+
+
 def test_a_failure_keeps_its_code_and_time(senders, clock):
     circuit_breakers.failed("a", "busy", "503")
     assert (state().last_code, state().last_error_at) == ("503", state().date_updated)
