@@ -12,7 +12,7 @@ from django_verify.senders import causes, rest
 from django_verify.senders.base import Sender
 from django_verify.senders.causes import REPORTED, WORDS, Cause
 from django_verify.senders.http import HttpSender
-from tests.senders.test_contract import SENDERS
+from tests.senders.test_contract import CASES, SENDERS, build, message  # noqa: F401
 
 ROOM = Path(senders.__file__).parent
 #: Those whose provider, or library, has no codes.
@@ -289,6 +289,44 @@ def test_a_401_is_wrong_credentials_everywhere(name, alias):
 )
 def test_a_text_of_ours_has_its_cause(text, cause):
     assert delivery.explain_error("gone", "", text).cause == cause
+
+
+#: What any provider may do, by the names of the contract's failures.
+ANYWHERE = {
+    "unauthorized": "credentials",
+    "throttled": "rate_limited",
+    "broken": "provider_down",
+    "unreachable": "provider_down",
+    "silent": "no_answer",
+    "unreadable": "no_answer",
+}
+#: Where a library hides the status, and where an answer without the words of success is a refusal.
+ELSE = {
+    **{(name, "throttled"): "no_answer" for name in ("apprise", "sns", "end_user_messaging")},
+    **{(name, "broken"): "no_answer" for name in ("apprise", "sns", "end_user_messaging")},
+    ("http", "unreadable"): "configuration",
+}
+FAILURES = [
+    pytest.param(name, failure, id=f"{name}-{failure.name}", marks=failure.marks)
+    for name, case in CASES.items()
+    for failure in case.failures
+    if failure.name in ANYWHERE
+]
+
+
+@pytest.mark.parametrize(("name", "failure"), FAILURES)
+def test_what_a_provider_does_is_explained_as_it_is_recorded(
+    name, failure, build, monkeypatch, tmp_path
+):
+    """From the provider's answer to the row, and from there to the words."""
+    sender = build(name)
+    channel = min(sender.channels & {"sms", "email", "whatsapp", "telegram"})
+    failure.arrange(monkeypatch, tmp_path, sender)
+    with pytest.raises(senders.SendError) as caught:
+        sender.send(message(channel))
+    found = delivery.explain_error("it", caught.value.code, str(caught.value))
+    expected = ELSE.get((name, failure.name), ANYWHERE[failure.name])
+    assert found.cause == expected, (caught.value.code, str(caught.value))
 
 
 def test_a_recipient_that_was_refused_is_told_from_another_invalid_value(alias):
