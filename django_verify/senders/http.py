@@ -16,6 +16,7 @@ from django_verify.senders.base import (
     Message,
     Receipt,
     Report,
+    SendError,
     TemporarySendError,
 )
 from django_verify.senders.causes import Cause
@@ -34,6 +35,9 @@ _OWN = _PLACES - {"to_digits", "to_int", "callback_url", "template_id"}
 _SHORTEST_TOKEN = 16
 #: The locale in `template_ids` that stands for all others.
 _ELSE = "*"
+# The name of a refusal that has no code of its own.
+_REFUSED = "refused"
+_SUCCESS = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +207,13 @@ class HttpSender(rest.RestSender):
         if not self.success:
             return code
         fine = all(condition.holds(data) for condition in self.success)
-        return "" if fine else self.shown(code) or "refused"
+        return "" if fine else self.shown(code) or _REFUSED
+
+    def _refusal(self, answer: client.Answer, data: object, code: str) -> SendError:
+        """Return the error; a status of failure tells more than the name of a missing code."""
+        if code == _REFUSED and answer.status not in _SUCCESS:
+            code = ""
+        return super()._refusal(answer, data, code)
 
     def is_signed(self, callback: Callback) -> bool:
         """Look at the HMAC of the body, the token in the query, or the secret of the URL.

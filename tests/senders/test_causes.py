@@ -302,8 +302,8 @@ ANYWHERE = {
 }
 #: Where a library hides the status, and where an answer without the words of success is a refusal.
 ELSE = {
-    **{(name, "throttled"): "no_answer" for name in ("apprise", "sns", "end_user_messaging")},
-    **{(name, "broken"): "no_answer" for name in ("apprise", "sns", "end_user_messaging")},
+    **{(name, "throttled"): "no_answer" for name in ("apprise", "sns")},
+    **{(name, "broken"): "no_answer" for name in ("apprise", "sns")},
     ("http", "unreadable"): "configuration",
 }
 FAILURES = [
@@ -316,7 +316,11 @@ FAILURES = [
 
 @pytest.mark.parametrize(("name", "failure"), FAILURES)
 def test_what_a_provider_does_is_explained_as_it_is_recorded(
-    name, failure, build, monkeypatch, tmp_path
+    name,
+    failure,
+    build,  # noqa: F811
+    monkeypatch,
+    tmp_path,
 ):
     """From the provider's answer to the row, and from there to the words."""
     sender = build(name)
