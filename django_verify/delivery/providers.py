@@ -6,7 +6,7 @@ Counted from the newest messages alone, so that it costs the same however many t
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -25,7 +25,7 @@ from django_verify.senders import Sender
 
 #: How many of the newest messages are looked at.
 SAMPLE = 10_000
-HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+HOUR, DAY, _NOW = dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(0)
 
 _Status = VerificationAttempt.MessageStatus
 _ARRIVED = frozenset({_Status.DELIVERED, _Status.READ})
@@ -204,7 +204,7 @@ def _countries(alias: str, channel: str) -> list[str] | None:
 def _count(found: Mapping[str, Provider], now: dt.datetime) -> None:
     """Add what the newest messages show."""
     rows = queries.attempts().filter(withheld="").order_by("-sid").values_list(*_COLUMNS)
-    prices: defaultdict[tuple[str, str], list[Decimal]] = defaultdict(list)
+    prices: Counter[tuple[str, str, str]] = Counter()
     for alias, status, sid, created, updated, amount, currency in rows[:SAMPLE]:
         provider = found.get(alias)
         if provider is None or status not in _ENDED:
@@ -213,13 +213,27 @@ def _count(found: Mapping[str, Provider], now: dt.datetime) -> None:
         if accepted:
             provider.last_success = max(provider.last_success or updated, updated)
         provider.reported |= status in _REPORTED
+        if amount:
+            prices[alias, currency, amount] += 1
+        age = now - created
+        if _NOW <= age < DAY:
+            seconds = (updated - created).total_seconds()
+            _add(provider.day, status, accepted, seconds, provider)
+            if age < HOUR:
+                _add(provider.hour, status, accepted, seconds, provider)
+    _average(found, prices)
+
+
+def _average(found: Mapping[str, Provider], prices: Mapping[tuple[str, str, str], int]) -> None:
+    """Add the mean of the prices that providers have reported, which are few different ones."""
+    sums: defaultdict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 2)
+    for (alias, currency, amount), count in prices.items():
         if (price := _decimal(amount)) is not None:
-            prices[alias, currency].append(price)
-        for traffic, reach in ((provider.hour, HOUR), (provider.day, DAY)):
-            if now - reach < created <= now:
-                _add(traffic, status, accepted, (updated - created).total_seconds(), provider)
-    for (alias, currency), amounts in prices.items():
-        found[alias].prices[currency] = sum(amounts, Decimal(0)) / len(amounts)
+            total = sums[alias, currency]
+            total[0] += price * count
+            total[1] += count
+    for (alias, currency), (total_price, count_of) in sums.items():
+        found[alias].prices[currency] = total_price / count_of
 
 
 def _add(traffic: Traffic, status: str, accepted: bool, seconds: float, provider: Provider) -> None:

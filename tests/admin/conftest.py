@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from django_verify.admin import testmessages
 from django_verify.senders import Sender, SendError
 from django_verify.senders.causes import by_code
 
@@ -22,6 +23,12 @@ class BrokenSender(Sender):
 
 class MailOnlySender(Sender):
     channels = frozenset({"email"})
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """No page waits for a worker: in a test's transaction nothing is ever sent."""
+    monkeypatch.setattr(testmessages, "PATIENCE", 0)
 
 
 @pytest.fixture

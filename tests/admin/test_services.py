@@ -9,7 +9,7 @@ from django.test import override_settings
 from django_verify import delivery, exceptions, signals, verifications
 from django_verify.models import VerificationAttempt, VerifyService
 from tests.admin.conftest import MEMORY, received
-from tests.conftest import PHONE, make_account, make_service
+from tests.conftest import PATIENCE, PHONE, make_account, make_service
 
 pytestmark = [pytest.mark.django_db, pytest.mark.portable]
 
@@ -325,10 +325,7 @@ def test_a_message_that_was_lost_behind_the_provider():
     assert "arrived" in outcome_of(message_status="delivered", sender="x").sentence
 
 
-def test_a_message_that_is_still_queued_states_so(boss, monkeypatch):
-    from django_verify.admin import testmessages
-
-    monkeypatch.setattr(testmessages, "PATIENCE", 0)
+def test_a_message_that_is_still_queued_states_so(boss):
     # In the test's transaction nothing commits, as with a queue that has not run yet.
     outcome = send(boss, make_service()).context["outcome"]
     assert outcome.level == "warning"
@@ -353,6 +350,7 @@ def test_the_page_waits_for_a_worker(boss, settings, monkeypatch):
         if len(slept) == 2:
             assert delivery.deliver_due() == 1
 
+    monkeypatch.setattr(testmessages, "PATIENCE", PATIENCE)
     monkeypatch.setattr(testmessages.time, "sleep", sleep)
     outcome = send(boss, make_service()).context["outcome"]
     assert (outcome.level, len(slept)) == ("success", 2)
