@@ -12,7 +12,7 @@ from django_verify.models import Price, SenderState, VerificationAttempt
 from tests.conftest import PHONE, make_service
 from tests.scripted import BUSY, Scripted, configured
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.portable]
 
 LIST = "/admin/django_verify/senderstate/"
 NUMBERS = [f"+1415555{number}" for number in range(2600, 2650)]
