@@ -9,7 +9,7 @@ import pytest
 from django.dispatch import Signal
 
 from django_verify import conf, signals
-from docs import errors
+from docs import causes, errors
 
 ROOT = Path(__file__).parent.parent
 ROOT_PAGES = [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")]
@@ -18,6 +18,10 @@ PAGES = [*ROOT_PAGES, *sorted((ROOT / "docs").glob("*.md"))]
 
 def test_the_page_of_errors():
     assert errors.PAGE.read_text() == errors.page(), "run python -m docs.errors"
+
+
+def test_the_page_of_causes():
+    assert causes.PAGE.read_text() == causes.page(), "run python -m docs.causes"
 
 
 def test_every_setting_is_documented_with_its_default():

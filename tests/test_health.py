@@ -120,3 +120,114 @@ def test_events_that_nobody_posts(client, service, clock):
         "overdue": 1,
         "oldest_due_seconds": 121,
     }
+
+
+def workers():
+    return {state.name: state for state in health.worker_states()}
+
+
+def test_a_new_site_misses_no_worker():
+    for state in workers().values():
+        assert (state.last, state.age, state.waiting, state.is_late) == (None, None, 0, False)
+        assert state.sentence == "It has never run here, and nothing waits for it."
+
+
+def test_messages_wait_and_no_worker_has_run(service, clock):
+    health.beat("deliverattempts")
+    verifications.start(service, PHONE)
+    clock.shift(540)
+    state = workers()["deliverattempts"]
+    assert (state.is_late, state.waiting, state.age) == (True, 1, 540)
+    told = state.sentence.replace("\xa0", " ")
+    assert told == "1 message waits, and no worker has run for 9 minutes."
+    assert state.deed == "Run “manage.py deliverattempts --loop”, or look why it ended."
+    code, text = run()
+    assert (code, "no worker has run" in text.replace("\xa0", " ")) == (1, True)
+
+
+def test_messages_wait_where_no_worker_ever_ran(service, clock):
+    verifications.start(service, PHONE)
+    verifications.start(service, "+14155552672")
+    clock.shift(180)
+    told = workers()["deliverattempts"].sentence.replace("\xa0", " ")
+    expected = "2 messages wait, the first for 3 minutes, and no worker has ever run here."
+    assert told == expected
+
+
+def test_a_worker_that_does_not_keep_up(service, clock):
+    verifications.start(service, PHONE)
+    clock.shift(180)
+    health.beat("deliverattempts")
+    state = workers()["deliverattempts"]
+    assert state.is_late
+    assert "cannot keep up" in state.sentence
+    assert "second one" in state.deed
+
+
+def test_a_worker_that_has_ended_is_missed_though_nothing_waits(service, clock):
+    verifications.start(service, PHONE)
+    VerificationAttempt.objects.update(message_status="sent", due_at=None)
+    health.beat("deliverattempts")
+    clock.shift(600)
+    assert not workers()["deliverattempts"].is_late
+    clock.shift(1)
+    state = workers()["deliverattempts"]
+    assert (state.is_late, state.waiting) == (True, 0)
+    assert health.examine().status == "degraded"
+    health.beat("deliverattempts")
+    assert not workers()["deliverattempts"].is_late
+
+
+def test_a_purge_that_was_forgotten(service, clock):
+    verifications.start(service, PHONE)
+    VerificationAttempt.objects.update(message_status="sent", due_at=None)
+    clock.shift(2 * 86_400 + 1)
+    assert workers()["purgeverifications"].is_late
+    assert workers()["purgeverifications"].deed.startswith("Run “manage.py purgeverifications”")
+    health.beat("purgeverifications")
+    assert not workers()["purgeverifications"].is_late
+
+
+def test_events_wait_and_no_worker_has_run(service, clock):
+    make_webhook(service)
+    notify(service, "created")
+    clock.shift(121)
+    state = workers()["deliverwebhooks"]
+    assert (state.is_late, state.waiting) == (True, 1)
+    assert state.sentence.startswith("1 event waits")
+
+
+def test_a_clock_that_has_gone_back_makes_no_worker_late(clock):
+    health.beat("deliverattempts")
+    clock.shift(-3600)
+    assert (workers()["deliverattempts"].age, workers()["deliverattempts"].is_late) == (0, False)
+
+
+def test_the_workers_are_asked_for_in_four_statements(service, django_assert_num_queries):
+    with django_assert_num_queries(4):
+        health.worker_states()
+
+
+def test_a_sender_that_fails_is_explained(client):
+    SenderState.objects.create(
+        alias="telco",
+        failures=9,
+        open_until=timezone.now(),
+        last_code="401",
+        last_error="the provider did not accept the account",
+    )
+    told = "telco: Wrong credentials (401). telco refuses our credentials. Compare the key"
+    assert told in run()[1]
+    assert "Wrong" not in client.get("/verify/healthz").content.decode()
+
+
+def test_a_paused_sender_is_told_and_both_are_an_outage(client):
+    for alias in ("telco", "backup"):
+        SenderState.objects.create(alias=alias, paused_at=timezone.now())
+        found = health.examine()
+        if alias == "telco":
+            assert found.status == "degraded"
+    assert found.status == "failing"
+    assert "telco: paused by an operator." in run()[1]
+    checks = client.get("/verify/healthz").json()["checks"]
+    assert checks["senders"] == {"status": "failing", "configured": 2, "failing": 0, "paused": 2}

@@ -52,7 +52,7 @@ class VerificationAttemptAdmin(RecordAdmin):
             "tries",
             "due_at",
             "service_name",
-            "error_message",
+            "problem",
             "created",
         )
 
@@ -72,6 +72,7 @@ class VerificationAttemptAdmin(RecordAdmin):
             "sender",
             "provider_sid",
             "price",
+            "explanation_of_error",
             "error_code",
             "error_message",
             "via_channel",
@@ -102,6 +103,18 @@ class VerificationAttemptAdmin(RecordAdmin):
     def service_name(self, obj: VerificationAttempt) -> str:
         """The service."""
         return str(obj.verification.service or "-")
+
+    @admin.display(description=_("problem"))
+    def problem(self, obj: VerificationAttempt) -> str:
+        """Why it was not accepted or did not arrive, in a few words."""
+        found = delivery.explain(obj)
+        return found.label if found else ""
+
+    @admin.display(description=_("problem"))
+    def explanation_of_error(self, obj: VerificationAttempt) -> str:
+        """The same in a sentence, with what is to be done."""
+        found = delivery.explain(obj)
+        return f"{found.sentence} {found.deed}" if found else "-"
 
     @admin.display(description=_("price"))
     def price(self, obj: VerificationAttempt) -> str:

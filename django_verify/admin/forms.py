@@ -20,11 +20,14 @@ from django_verify.exceptions import InvalidParameter
 from django_verify.messages import channels
 from django_verify.messages.channels import CHANNELS, is_offered
 from django_verify.models import Template, VerifyService
+from django_verify.senders import Sender
 
 if TYPE_CHECKING:
     ServiceModelForm = forms.ModelForm[VerifyService]
+    ServiceChoice = forms.ModelChoiceField[VerifyService]
 else:
     ServiceModelForm = forms.ModelForm
+    ServiceChoice = forms.ModelChoiceField
 
 #: Channel → whether it is enabled, and its senders' aliases in order.
 Routing = dict[str, tuple[bool, list[str]]]
@@ -310,10 +313,8 @@ def _template_field(service: VerifyService) -> forms.ChoiceField:
     )
 
 
-class TestMessageForm(forms.Form):
-    """Where to send a test message, and by which of a service's channels."""
-
-    __test__ = False  # the name is no test's
+class _DestinationForm(forms.Form):
+    """Where to send a test message, and by which channel."""
 
     channel = forms.ChoiceField(label=_("Channel"))
     recipient = forms.CharField(
@@ -324,6 +325,16 @@ class TestMessageForm(forms.Form):
             attrs={"class": "vTextField", "autocomplete": "off", "placeholder": "+14155552671"}
         ),
     )
+
+    def clean_recipient(self) -> str:
+        """Return the e-mail address, or the phone number in E.164 however it was written."""
+        return destination(self.cleaned_data["recipient"])
+
+
+class TestMessageForm(_DestinationForm):
+    """A test message by a service's own senders."""
+
+    __test__ = False  # the name is no test's
 
     def __init__(self, service: VerifyService, data: Any = None) -> None:
         super().__init__(data)
@@ -343,6 +354,28 @@ class TestMessageForm(forms.Form):
             )
         return channel
 
-    def clean_recipient(self) -> str:
-        """Return the e-mail address, or the phone number in E.164 however it was written."""
-        return destination(self.cleaned_data["recipient"])
+
+class SenderTestForm(_DestinationForm):
+    """A test message by one sender: by which of its channels, and under which service's name."""
+
+    field_order = ("service", "channel", "recipient")
+
+    service = ServiceChoice(
+        VerifyService.objects.select_related("account").order_by("friendly_name"),
+        label=_("Service"),
+        help_text=_("Whose name, template and code length the message has."),
+    )
+
+    def __init__(self, sender: Sender, data: Any = None) -> None:
+        super().__init__(data)
+        self.sender = sender
+        offered = [(name, label(name)) for name in carriers() if name in sender.channels]
+        cast("forms.ChoiceField", self.fields["channel"]).choices = offered
+
+    def clean_channel(self) -> str:
+        """Refuse a channel that the chosen service does not have."""
+        channel: str = self.cleaned_data["channel"]
+        service = self.cleaned_data.get("service")
+        if service is not None and channel not in service.channels:
+            raise ValidationError(_("The service does not use this channel."))
+        return channel

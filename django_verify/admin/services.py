@@ -5,27 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import router
 from django.db.models import IntegerField
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
-from django.utils.html import format_html
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from django_verify import verifications
+from django_verify.admin import testmessages
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.forms import ServiceForm, TestMessageForm, label, routing_of
 from django_verify.admin.messaging import MessagingConfigurationInline
 from django_verify.admin.testnumbers import TestNumberInline
 from django_verify.db.autocommit import outside_atomic_requests
-from django_verify.exceptions import InvalidParameter, VerifyError
-from django_verify.models import RateLimit, VerificationAttempt, VerifyService
+from django_verify.models import RateLimit, VerifyService
 
 #: Seconds; OWASP ASVS 6.5.5 lets a code that was sent live no longer.
 ADVISED_LIFETIME = 600
@@ -224,26 +220,21 @@ class VerifyServiceAdmin(ClosedAdmin):
 
     @method_decorator(sensitive_post_parameters())
     def test_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Send a code to a recipient that the operator names, and show the outcome."""
+        """Send a code to a recipient that the operator names; wait for the outcome, and show it."""
         service = self.changeable(request, object_id)
         form = TestMessageForm(service, request.POST if request.method == "POST" else None)
         if form.is_valid():
-            attempt = _send(service, form)
+            attempt = testmessages.send(service, form)
             if attempt is not None:
                 message = gettext("Sent a test message (%(channel)s).")
                 self.log_change(request, service, message % {"channel": attempt.channel})
-                self._notify(request, attempt)
-                return HttpResponseRedirect(request.path)
-        context = {"title": _("Send a test message"), "form": form}
+                return testmessages.redirect(request, attempt)
+        context = {
+            "title": _("Send a test message"),
+            "form": form,
+            **testmessages.context(self.admin_site, request, service=service),
+        }
         return self.page(request, "test_message.html", service, context)
-
-    def _notify(self, request: HttpRequest, attempt: VerificationAttempt) -> None:
-        level, outcome = _outcome(attempt)
-        if request.user.has_perm("django_verify.view_verificationattempt"):
-            page = "admin:django_verify_verificationattempt_change"
-            url = reverse(page, args=[attempt.sid], current_app=self.admin_site.name)
-            outcome = format_html('{} <a href="{}">{}</a>', outcome, url, _("Details"))
-        self.message_user(request, outcome, level)
 
 
 def _range(validators: Iterable[Any]) -> dict[str, int]:
@@ -251,53 +242,3 @@ def _range(validators: Iterable[Any]) -> dict[str, int]:
     low = [v.limit_value for v in validators if isinstance(v, MinValueValidator)]
     high = [v.limit_value for v in validators if isinstance(v, MaxValueValidator)]
     return {"min_value": max(low), "max_value": min(high)}
-
-
-def _send(service: VerifyService, form: TestMessageForm) -> VerificationAttempt | None:
-    """Start a verification and return its last attempt; a refusal is added to the form's errors."""
-    recipient, channel = form.cleaned_data["recipient"], form.cleaned_data["channel"]
-    try:
-        # The payment is an example, and is used by a PSD2 service alone.
-        verification = verifications.start(
-            service, recipient, channel, amount="€1.00", payee=service.friendly_name
-        )
-    except InvalidParameter as error:
-        form.add_error("recipient" if error.parameter == "to" else None, error.reason)
-    except VerifyError as error:
-        form.add_error(None, forms.ValidationError([error.message, *_wait(error)]))
-    else:
-        latest = verification.send_code_attempts[-1]["attempt_sid"]
-        using = router.db_for_write(VerificationAttempt)
-        return VerificationAttempt.objects.using(using).get(sid=latest)
-    return None
-
-
-def _wait(error: VerifyError) -> Iterable[str]:
-    if error.retry_after:
-        minutes = -(-error.retry_after // 60)
-        text = ngettext(
-            "Try again in %(minutes)d minute.", "Try again in %(minutes)d minutes.", minutes
-        )
-        yield text % {"minutes": minutes}
-
-
-def _outcome(attempt: VerificationAttempt) -> tuple[int, str]:
-    status = VerificationAttempt.MessageStatus
-    values = {
-        "channel": label(attempt.channel),
-        "sender": attempt.sender,
-        "error": attempt.error_message,
-        "code": attempt.error_code,
-    }
-    if attempt.message_status in {status.SENT, status.DELIVERED, status.READ}:
-        text = gettext("%(channel)s: sent. The sender “%(sender)s” accepted the message.")
-        return messages.SUCCESS, text % values
-    if attempt.message_status in {status.QUEUED, status.SENDING}:
-        text = gettext("%(channel)s: queued. The message will be sent in a moment.")
-        return messages.INFO, text % values
-    if not attempt.sender:
-        return messages.ERROR, gettext("%(channel)s: not sent: %(error)s.") % values
-    text = gettext("%(channel)s: not sent. The sender “%(sender)s” failed: %(error)s.")
-    if attempt.error_code:
-        text += " " + gettext("Error code: %(code)s.")
-    return messages.ERROR, text % values

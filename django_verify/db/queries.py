@@ -47,7 +47,7 @@ def _flags(account: Any, service: Any) -> dict[str, Exists]:
         "has_clients": Exists(
             VerifyService.objects.filter(account_id=account, client_enabled=True)
         ),
-        "senders_fail": Exists(SenderState.objects.filter(failures__gt=0)),
+        "senders_fail": Exists(SenderState.objects.filter(SenderState.TROUBLED)),
         "has_test_numbers": Exists(TestNumber.objects.filter(service_id=service, is_active=True)),
     }
 

@@ -12,11 +12,16 @@ from django_verify.delivery.attempts import (
     route,
     take,
 )
+from django_verify.delivery.explanations import Explanation, configured, explain, explain_error
 
 __all__ = [
+    "Explanation",
     "after_commit",
+    "configured",
     "deliver",
     "deliver_due",
+    "explain",
+    "explain_error",
     "prepare",
     "requeue",
     "route",

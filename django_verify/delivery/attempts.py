@@ -63,6 +63,8 @@ def route(service: VerifyService, channel: str, country: str = "") -> list[str]:
     senders, then the site's. A SID that names no messaging service stands for the service's own,
     and so does a messaging service none of whose senders is configured any longer.
     """
+    if service.only_sender:
+        return senders.route(channel, [service.only_sender])
     countries = service.messaging_routes.get(channel, {})
     chosen = countries.get(country, countries.get(EVERYWHERE, ()))
     if chosen:
@@ -77,7 +79,7 @@ def prepare(attempt: VerificationAttempt, now: dt.datetime) -> None:
 
     This process leases it, with its first message counted already; for workers it is due at once.
     """
-    if conf.current().DISPATCH == dispatch.INLINE:
+    if conf.current().DISPATCH == dispatch.INLINE or _service(attempt).only_sender:
         attempt.tries = attempt.messages = 0  # it may be prepared again, after a conflict
         leases.assign(attempt, {**LEASES.leased(now), **_counted(attempt, _plan(attempt))})
     else:
@@ -159,7 +161,7 @@ def deliver(
         if claimed_before and not LEASES.renew(attempt, _wanted(timezone.now())):
             return _end_early(attempt, tries)
         tries.error = {"error_message": "no sender serves this channel"}
-        for step in _plan(attempt, probe=True):
+        for step in _plan(attempt, probe=True) or _await_senders(attempt, tries):
             if not tries.may_go_on(step[0]):
                 continue
             try:
@@ -249,9 +251,23 @@ def _plan(
     ordered: list[Step] = []
     for name in names:
         own = [step for step in left if step[0] == name]
+        if service.only_sender:
+            ordered += own
+            continue
         ordered += circuit_breakers.in_order(own, service, probe=probe and not ordered)
     # What is withheld has asked the database no less than what is sent.
     return [] if attempt.withheld else ordered
+
+
+def _await_senders(attempt: VerificationAttempt, tries: _Tries) -> list[Step]:
+    """Note where there is no step because each sender is paused: later there may be one."""
+    service = _service(attempt)
+    for name in filter(None, (attempt.channel, attempt.fallback_channel)):
+        aliases = route(service, name, attempt.country)
+        if any(circuit_breakers.is_paused(alias, service) for alias in aliases):
+            tries.error = {"error_message": "every sender of this channel is paused"}
+            tries.temporary.add(name)
+    return []
 
 
 def _entry(alias: str, channel: str, provider_sid: str = "", status: str = "unknown") -> Any:
@@ -456,7 +472,8 @@ def _accepted(
 
 def _not_sent(attempt: VerificationAttempt, tries: _Tries) -> bool:
     """Put the attempt off, or end it where another try cannot help or the code would be over."""
-    if tries.temporary - tries.refused and tries.may_go_on(""):
+    again = not _service(attempt).only_sender and tries.may_go_on("")
+    if again and tries.temporary - tries.refused:
         later = LEASES.later(attempt.tries, tries.wait)
         if later < attempt.verification.expires_at:
             return _finish(attempt, _Status.QUEUED, tries.used, tries.trail, tries.error, later)

@@ -1,7 +1,8 @@
 """Circuit breakers: a sender that keeps failing comes last in every route until a probe succeeds.
 
-The state is in the database, for all processes and the admin; each process keeps a copy for a
-second. A healthy site reads it only where it has no better news, and writes it never.
+One that an operator has paused gets nothing at all. The state is in the database, for all processes
+and the admin; each process keeps a copy for a second. A healthy site reads it only where it has no
+better news, and writes it never.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from django.core.signals import setting_changed
 from django.db import IntegrityError
-from django.db.models import F, Q, QuerySet
+from django.db.models import DateTimeField, F, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from django_verify import conf, senders
@@ -25,6 +28,7 @@ from django_verify.models import SenderState, VerificationAttempt, VerifyService
 COPY = dt.timedelta(seconds=1)
 
 Step = tuple[str, str]
+_COLUMNS = ("failures", "open_until", "paused_at", "paused_until")
 
 # Faults of what this site has set up, which an operator has to mend.
 _OURS = (senders.ACCOUNT, senders.REQUEST)
@@ -36,6 +40,8 @@ class State:
 
     failures: int
     open_until: dt.datetime | None
+    paused_at: dt.datetime | None = None
+    paused_until: dt.datetime | None = None
 
     def is_open(self, now: dt.datetime) -> bool:
         """Whether the circuit is open; one that a clock's jump would hold longer is not."""
@@ -46,6 +52,14 @@ class State:
         """Whether one message may probe the sender."""
         return self.open_until is not None and not self.is_open(now)
 
+    def is_paused(self, now: dt.datetime) -> bool:
+        """Whether an operator has paused it, and the pause is not over."""
+        return self.paused_at is not None and (self.paused_until is None or now < self.paused_until)
+
+    def is_in_use(self, now: dt.datetime) -> bool:
+        """Whether a message goes to it first, when it is first in its route."""
+        return not (self.is_open(now) or self.is_paused(now))
+
 
 class _Copy:
     """This process's copy of the table; replaced as a whole, so that threads need no lock."""
@@ -54,12 +68,12 @@ class _Copy:
 
 
 def states() -> dict[str, State]:
-    """Return the senders that fail, from the table or from a copy of this second."""
+    """Return the senders that fail or are paused, by the table or a copy of this second."""
     now = timezone.now()
     # By `abs`: a clock that is put back would otherwise keep the copy until it has caught up.
     if _Copy.content is None or not abs(now - _Copy.content[0]) < COPY:
-        rows = _rows().filter(failures__gt=0).values_list("alias", "failures", "open_until")
-        _Copy.content = now, {alias: State(count, until) for alias, count, until in rows}
+        rows = _rows().filter(SenderState.TROUBLED).values_list("alias", *_COLUMNS)
+        _Copy.content = now, {alias: State(*columns) for alias, *columns in rows}
     return _Copy.content[1]
 
 
@@ -72,11 +86,13 @@ def forget(*, setting: str = "", **_: object) -> None:
 def in_order(steps: Sequence[Step], service: VerifyService, *, probe: bool = False) -> list[Step]:
     """Return channel and sender of each step, those whose circuit is open at the end.
 
-    With `probe` the first step may be a half-open sender's, if no other process probes it.
+    Those of paused senders are left out. With `probe` the first step may be a half-open sender's,
+    if no other process probes it.
     """
     if not _may_fail(service):
         return list(steps)
     known, now = states(), timezone.now()
+    steps = [step for step in steps if not (step[1] in known and known[step[1]].is_paused(now))]
     out = {alias: known[alias] for _, alias in steps if alias in known and known[alias].open_until}
     left = [step for step in steps if step[1] not in out]
     for step in steps if probe else ():
@@ -87,6 +103,14 @@ def in_order(steps: Sequence[Step], service: VerifyService, *, probe: bool = Fal
             left.insert(0, step)
             break
     return left + [step for step in steps if step not in left]
+
+
+def is_paused(alias: str, service: VerifyService) -> bool:
+    """Whether an operator has paused a sender."""
+    if not _may_fail(service):
+        return False
+    state = states().get(alias)
+    return state is not None and state.is_paused(timezone.now())
 
 
 def _may_fail(service: VerifyService) -> bool:
@@ -114,13 +138,14 @@ def record(alias: str, attempt: VerificationAttempt, error: Exception | None = N
         code = getattr(error, "code", "") or "none"
         text = "%s: the sender %r is set up wrongly (%s): %s, code %s"
         logger.error(text, attempt.sid, alias, fault, error, code)
+    code = getattr(error, "code", "")
     try:
         if fault == senders.REQUEST:
-            misconfigured(alias, str(error))
+            misconfigured(alias, str(error), code)
         elif fault == senders.UNSUITED:
             return
         elif isinstance(error, senders.TemporarySendError):
-            failed(alias, str(error))
+            failed(alias, str(error), code)
         elif error is None or isinstance(error, senders.SendError):
             # A refusal of the recipient is an answer too: the provider works.
             service = attempt.verification.service
@@ -130,13 +155,12 @@ def record(alias: str, attempt: VerificationAttempt, error: Exception | None = N
         logger.error("the sender %r was not counted: %s", alias, type(failure).__name__)
 
 
-def failed(alias: str, text: str) -> None:
+def failed(alias: str, text: str, code: str = "") -> None:
     """Count a temporary failure, and pass the sender over once there are enough in a row."""
     settings, now = conf.current(), timezone.now()
     window = dt.timedelta(seconds=settings.BREAKER_WINDOW)
     rows = _rows().filter(alias=alias)
-    # PostgreSQL stores no NUL, and a provider's text may be of any length.
-    recorded = {"last_error": text.replace("\0", "")[:255], "date_updated": now}
+    recorded = _recorded(text, code, now)
     counted = {"failures_total": F("failures_total") + 1, **recorded}
     recent = rows.filter(failing_since__gt=now - window)
     if not recent.update(failures=F("failures") + 1, **counted):
@@ -144,7 +168,8 @@ def failed(alias: str, text: str) -> None:
         first = {"failures": 1, "failing_since": now}
         stale = rows.filter(Q(failing_since=None) | Q(failing_since__lte=now - window))
         if not stale.update(**first, **counted):
-            create = partial(_rows().create, alias=alias, failures_total=1, **first, **recorded)
+            new = {**recorded, **first, "error_since": now, "failures_total": 1}
+            create = partial(_rows().create, alias=alias, **new)
             if savepoints.tolerate(create, using=queries.database(), ignore=IntegrityError):
                 rows.update(failures=F("failures") + 1, **counted)
     closed = Q(open_until=None) | Q(open_until__lte=now)
@@ -156,19 +181,30 @@ def failed(alias: str, text: str) -> None:
     forget()
 
 
-def misconfigured(alias: str, text: str) -> None:
+def misconfigured(alias: str, text: str, code: str = "") -> None:
     """Keep an error of our own for the admin; the sender answers, so it keeps its place."""
-    now = timezone.now()
-    kept = {"last_error": text.replace("\0", "")[:255], "date_updated": now}
+    kept = _recorded(text, code, timezone.now())
     counted = {"failures_total": F("failures_total") + 1, **kept}
     if not _rows().filter(alias=alias).update(**counted):
-        create = partial(_rows().create, alias=alias, failures_total=1, **kept)
+        new = {**kept, "error_since": kept["last_error_at"], "failures_total": 1}
+        create = partial(_rows().create, alias=alias, **new)
         savepoints.tolerate(create, using=queries.database(), ignore=IntegrityError)
+
+
+def _recorded(text: str, code: str, now: dt.datetime) -> dict[str, Any]:
+    # PostgreSQL stores no NUL, and a provider's text may be of any length.
+    return {
+        "last_error": text.replace("\0", "")[:255],
+        "last_code": code.replace("\0", "")[:64],
+        "last_error_at": now,
+        "error_since": Coalesce(F("error_since"), Value(now, output_field=DateTimeField())),
+        "date_updated": now,
+    }
 
 
 def answered(alias: str, service: VerifyService) -> None:
     """Put a sender that works again back in its place; writes nothing for one that did not fail."""
-    if _may_fail(service) and alias in states():
+    if _may_fail(service) and alias in states() and states()[alias].failures:
         close(alias)
 
 
@@ -176,17 +212,38 @@ def close(alias: str) -> bool:
     """Forget a sender's failures in a row; return whether there were any."""
     failing = _rows().filter(alias=alias, failures__gt=0)
     now = timezone.now()
-    closed = failing.update(failures=0, failing_since=None, open_until=None, date_updated=now)
+    fine = {"failures": 0, "failing_since": None, "open_until": None, "error_since": None}
+    closed = failing.update(**fine, date_updated=now)
     forget()
     if closed:
         logger.info("the sender %r is back in its place", alias)
     return closed > 0
 
 
-def open_circuits() -> list[str]:
-    """Return the aliases whose breaker is open or half-open, for the health check."""
-    rows = _rows().filter(open_until__isnull=False).order_by("alias")
-    return list(rows.values_list("alias", flat=True))
+def pause(alias: str, until: dt.datetime | None = None) -> None:
+    """Have a sender get no message until a moment, or without one until it is resumed.
+
+    What is at the sender already goes its way; other senders of a route take its place.
+    """
+    now, using = timezone.now(), queries.database()
+    paused = {"paused_at": now, "paused_until": until, "date_updated": now}
+    if not _rows().filter(alias=alias).update(**paused):
+        create = partial(_rows().create, alias=alias, **paused)
+        if savepoints.tolerate(create, using=using, ignore=IntegrityError):
+            _rows().filter(alias=alias).update(**paused)
+    forget()
+    logger.warning("the sender %r is paused", alias)
+
+
+def resume(alias: str) -> bool:
+    """End the pause of a sender; return whether it had one. Failures in a row stay counted."""
+    now = timezone.now()
+    paused = _rows().filter(alias=alias, paused_at__isnull=False)
+    resumed = paused.update(paused_at=None, paused_until=None, date_updated=now)
+    forget()
+    if resumed:
+        logger.info("the sender %r is resumed", alias)
+    return resumed > 0
 
 
 def _rows() -> QuerySet[SenderState]:

@@ -21,6 +21,7 @@ from django_verify.events import cloudevents
 from django_verify.logs import logger
 from django_verify.models import VerificationAttempt
 from django_verify.senders import Report
+from django_verify.senders.causes import REPORTED
 
 # How often a report is read against a row that changes under it.
 MAX_TRIES = 5
@@ -107,7 +108,7 @@ def _changes(
             changes[name] = value
     if status in _BAD:
         changes["error_code"] = _text("error_code", report.code)
-        changes["error_message"] = "reported by the provider"
+        changes["error_message"] = REPORTED
         if attempts.may_send_again(attempt, now):
             changes["due_at"] = now
     elif status == _Status.SENT and (timeout := conf.current().DELIVERY_REPORT_TIMEOUT):

@@ -269,6 +269,10 @@ class VerifyService(Versioned):
     date_created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     date_updated = models.DateTimeField(_("updated"), auto_now=True)
 
+    #: The one sender of a test message, which the process that starts it sends itself, and once;
+    #: never stored.
+    only_sender = ""
+
     class Meta:
         verbose_name = _("Verify service")
         verbose_name_plural = _("Verify services")

@@ -7,10 +7,25 @@ from urllib.parse import parse_qsl
 
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import Callback, Message, Receipt, Report
+from django_verify.senders.causes import by_code
 
 # Processed, sent, queued.
 _ACCEPTED = frozenset({"100", "101", "102"})
 _FIRST = "SMSMessageData", "Recipients", 0
+# Its numbers look like statuses of HTTP, which it also answers, and mean something else.
+_NAMES = {
+    "401": "RiskHold",
+    "402": "InvalidSenderId",
+    "403": "InvalidPhoneNumber",
+    "404": "UnsupportedNumberType",
+    "405": "InsufficientBalance",
+    "406": "UserInBlacklist",
+    "407": "CouldNotRoute",
+    "409": "DoNotDisturbRejection",
+    "500": "InternalServerError",
+    "501": "GatewayError",
+    "502": "RejectedByGateway",
+}
 
 
 class AfricasTalkingSender(rest.RestSender):
@@ -21,12 +36,15 @@ class AfricasTalkingSender(rest.RestSender):
     """
 
     channels = frozenset({"sms"})
+    reports_to_console = True
     # Not a number, of a kind without texts, unsubscribed, on a do-not-disturb list.
-    permanent = frozenset({"403", "404", "406", "409"})
+    permanent = frozenset(
+        {"InvalidPhoneNumber", "UnsupportedNumberType", "UserInBlacklist", "DoNotDisturbRejection"}
+    )
     # Errors of the provider and of its gateway.
-    temporary = frozenset({"500", "501", "502"})
+    temporary = frozenset({"InternalServerError", "GatewayError", "RejectedByGateway"})
     # Held back for its risk, and no balance.
-    account = frozenset({"401", "405"})
+    account = frozenset({"RiskHold", "InsufficientBalance"})
     statuses = {
         "Sent": "sent",
         "Submitted": "sent",
@@ -37,6 +55,23 @@ class AfricasTalkingSender(rest.RestSender):
         "AbsentSubscriber": "undelivered",
         "Expired": "undelivered",
     }
+    causes = by_code(
+        spam="RiskHold",
+        balance="InsufficientBalance",
+        registration="InvalidSenderId",
+        invalid_number="InvalidPhoneNumber",
+        not_mobile="UnsupportedNumberType",
+        opted_out="UserInBlacklist DoNotDisturbRejection",
+        country="CouldNotRoute",
+        provider_down="InternalServerError GatewayError RejectedByGateway",
+    )
+    report_causes = by_code(
+        unreachable="UserIsInactive UserAccountSuspended DeliveryFailure",
+        opted_out="UserInBlackList DoNotDisturbRejection",
+        invalid_number="UserDoesNotExist NotNetworkSubscriber",
+        configuration="InvalidLinkId UserNotSubscribedToProduct",
+    )
+    error_list = "https://developers.africastalking.com/docs/sms/sending/bulk"
 
     def __init__(
         self,
@@ -71,7 +106,9 @@ class AfricasTalkingSender(rest.RestSender):
     def error(self, data: object) -> str:
         """Read the recipient's status, or why there is no recipient, from a body of HTTP 201."""
         code = rest.pick(data, *_FIRST, "statusCode")
-        return "" if code in _ACCEPTED else code or rest.pick(data, "SMSMessageData", "Message")
+        if code in _ACCEPTED:
+            return ""
+        return _NAMES.get(code, code) or rest.pick(data, "SMSMessageData", "Message")
 
     def is_signed(self, callback: Callback) -> bool:
         """Look for the token in the query, once."""

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from django_verify.senders import rest, signatures, templates
 from django_verify.senders.base import Callback, Message, Receipt, Report
+from django_verify.senders.causes import by_code
 
 ALGORITHM = "ACS3-HMAC-SHA256"
 _VERSION = "2017-05-25"
@@ -28,6 +29,7 @@ class AliyunSender(rest.RestSender):
     """
 
     channels = frozenset({"sms"})
+    reports_to_console = True
     # Not a number, on the list of those who want no texts, empty or out of service.
     permanent = frozenset({"isv.MOBILE_NUMBER_ILLEGAL", "isv.MOBILE_IN_BLACK"})
     temporary = frozenset(
@@ -41,6 +43,45 @@ class AliyunSender(rest.RestSender):
         | {"InvalidAccessKeyId.Inactive", "Forbidden.RAM", "NoPermission"}
     )
     statuses = {"true": "delivered", "false": "undelivered"}
+    causes = by_code(
+        credentials=(
+            "InvalidAccessKeyId.NotFound InvalidAccessKeyId.Inactive SignatureDoesNotMatch "
+            "SignatureNonceUsed InvalidTimeStamp.Expired"
+        ),
+        balance="isv.AMOUNT_NOT_ENOUGH isv.OUT_OF_SERVICE isv.BILLING_DEDUCTION_ERROR",
+        account=(
+            "isv.ACCOUNT_NOT_EXISTS isv.ACCOUNT_ABNORMAL isv.PRODUCT_UN_SUBSCRIPT "
+            "isv.PRODUCT_UNSUBSCRIBE isp.RAM_PERMISSION_DENY isv.RAM_CHECK_FAILED "
+            "Forbidden.RAM NoPermission isv.FORBIDDEN_ACTION"
+        ),
+        country="isv.NOT_SUPPORTED_COUNTRY isv.COUNTRY_RESTRICTED",
+        registration=(
+            "isv.SMS_TEMPLATE_ILLEGAL isv.SMS_SIGNATURE_ILLEGAL isv.SMS_SIGN_NAME_ILLEGAL "
+            "isv.SMS_CONTENT_CODE_ILLEGAL isv.TEMPLATE_MISSING_PARAMETERS isv.SENDERID_ERROR"
+        ),
+        configuration=(
+            "isv.INVALID_PARAMETERS isv.INVALID_JSON_PARAM isv.PARAM_LENGTH_LIMIT "
+            "isv.PARAM_NOT_SUPPORT_URL isv.MOBILE_COUNT_OVER_LIMIT"
+        ),
+        invalid_number="isv.MOBILE_NUMBER_ILLEGAL",
+        opted_out="isv.MOBILE_IN_BLACK",
+        spam="isv.BLACK_KEY_CONTROL_LIMIT",
+        rate_limited=(
+            "isv.BUSINESS_LIMIT_CONTROL isv.DAY_LIMIT_CONTROL BUSINESS_LIMIT_CONTROL_MINUTE "
+            "BUSINESS_LIMIT_CONTROL_PHONE isv.BUSINESS_LIMIT_HOUR isv.BUSINESS_LIMIT_DAY "
+            "Throttling Throttling.User Throttling.Api"
+        ),
+        provider_down="isp.SYSTEM_ERROR isp.GATEWAY_ERROR isp.UNKNOWN ServiceUnavailable",
+    )
+    report_causes = by_code(
+        invalid_number="INVALID_NUMBER MOBILE_NOT_ON_SERVICE",
+        unreachable="MOBILE_ACCOUNT_ABNORMAL MOBILE_TERMINAL_ERROR",
+        opted_out="MOBILE_IN_BLACK",
+        spam="CONTENT_KEYWORD CONTENT_ERROR",
+        registration="SIGNATURE_BLACKLIST",
+        rate_limited="MOBILE_SEND_LIMIT",
+    )
+    error_list = "https://www.alibabacloud.com/help/doc-detail/116206.htm"
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import Callback, CallbackRefused, Message, Receipt, Report
+from django_verify.senders.causes import by_code
 
 _PATH = "/sms?api-version=2021-03-07"
 _FIRST = "value", 0
@@ -30,6 +31,7 @@ class AzureSender(rest.RestSender):
     """
 
     channels = frozenset({"sms"})
+    reports_to_console = True
     # Of one recipient, under a status of success; what is wrong with a number is in the text alone.
     temporary = frozenset({"408", "429", "500", "502", "503", "504", "TooManyRequests"})
     account = frozenset({"401", "403", "404", "Unauthorized", "Forbidden", "Denied"})
@@ -40,6 +42,24 @@ class AzureSender(rest.RestSender):
         "expired": "undelivered",
         "rejected": "undelivered",
     }
+    causes = by_code(
+        credentials="Unauthorized",
+        account="Forbidden Denied",
+        configuration="404",
+        rate_limited="TooManyRequests",
+    )
+    report_causes = by_code(
+        spam="4000 4005 4009",
+        configuration="4001",
+        invalid_number="4002 4004",
+        country="4003",
+        unreachable="4006",
+        opted_out="4007",
+        rate_limited="4008",
+        provider_down="5000 5001",
+        unknown="9999",
+    )
+    error_list = "https://learn.microsoft.com/rest/api/communication/errorcodes"
 
     def __init__(
         self,

@@ -12,6 +12,8 @@ from typing import Final
 
 from django.core.checks import CheckMessage
 
+from django_verify.senders.causes import REPORTED, Cause
+
 #: Why a provider did not take a message, where that is neither the recipient nor the moment.
 ACCOUNT: Final = "account"
 REQUEST: Final = "request"
@@ -146,10 +148,17 @@ class Sender:
     development = False
     #: Whether the provider reports delivery to `Message.callback_url`, for `reports` to read.
     reporting = False
+    #: Whether it reports to its one URL, which somebody enters in the provider's console.
+    reports_to_console = False
     #: The longest `callback_url` that the provider takes; None: it has no such limit.
     callback_max_length: int | None = None
     #: What a report is answered; most providers want nothing but the status 200.
     report_answer = ""
+    #: The provider's codes, and what they mean: of its answers, and those that only reports have.
+    causes: Mapping[str, Cause] = {}
+    report_causes: Mapping[str, Cause] = {}
+    #: The provider's public list of its codes.
+    error_list = ""
 
     def __init__(self, alias: str) -> None:
         self.alias = alias
@@ -173,6 +182,15 @@ class Sender:
         text that begins as XML or as a JSON object is answered as such. Raises CallbackRefused.
         """
         return None
+
+    def cause_of(self, code: str, text: str = "") -> Cause | None:
+        """Return what a code means, with the text of ours beside it; None for an unknown one.
+
+        Codes of reports and of answers are often alike, and mean different things.
+        """
+        if text == REPORTED and code in self.report_causes:
+            return self.report_causes[code]
+        return self.causes.get(code)
 
     def check(self) -> Iterable[CheckMessage]:
         """Return what is wrong with the options, for Django's system checks."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import Callback, Message, Receipt, Report
+from django_verify.senders.causes import by_code
 
 _FAILED = {"undelivered", "failed"}
 
@@ -19,6 +20,7 @@ class BirdSender(rest.RestSender):
     """
 
     channels = frozenset({"sms"})
+    reports_to_console = True
     statuses = {
         "sent": "sent",
         "delivered": "delivered",
@@ -27,6 +29,17 @@ class BirdSender(rest.RestSender):
         "rejected": "failed",
         "skipped": "failed",
     }
+    causes = by_code(
+        credentials="Unauthorized",
+        account="Forbidden",
+        configuration="InvalidPayload InvalidArgument NotFound",
+        rate_limited="TooManyRequests",
+        unknown="delivery_failed sending_failed rejected skipped",
+    )
+    error_list = (
+        "https://docs.bird.com/api/channels-api/message-status-and-interactions/"
+        "message-failure-sources/sms-platform-extended-error-codes"
+    )
 
     def __init__(
         self,

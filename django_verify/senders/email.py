@@ -27,9 +27,11 @@ from django_verify.senders.base import (
     SendError,
     TemporarySendError,
 )
+from django_verify.senders.causes import Cause, by_code
 
 # What a mail server answers to a recipient it does not have, cannot forward to, or that is full.
 _NO_MAILBOX = frozenset({550, 551, 552, 553})
+_MAILBOX_CODES = frozenset(map(str, _NO_MAILBOX))
 # The enhanced codes of RFC 3463: of the recipient's address (but not of the sender's, 5.1.7 and
 # 5.1.8) and of its mailbox. All others are of policies, protocols and contents.
 _ENHANCED = re.compile(rb"(?:\d{3}[ -])?5\.(\d{1,3})\.(\d{1,3})\b")
@@ -54,6 +56,16 @@ class EmailSender(Sender):
     """
 
     channels = frozenset({"email"})
+    causes = by_code(
+        credentials="530 534 535 538",
+        invalid_number="550 551 553 556 invalid",
+        unreachable="450 552 bounced",
+        opted_out="unsubscribed rejected",
+        spam="554",
+        rate_limited="LimitExceededException Throttling ThrottlingException",
+        provider_down="421 451 452 454 failed",
+    )
+    error_list = "https://www.rfc-editor.org/rfc/rfc5321#section-4.2.3"
 
     def __init__(
         self,
@@ -91,6 +103,12 @@ class EmailSender(Sender):
             # Raised out here, for the backend's error holds the mail.
             raise failure
         return Receipt(_message_id(mail))
+
+    def cause_of(self, code: str, text: str = "") -> Cause | None:
+        """Return what a reply means: one that is not of the recipient is of a policy."""
+        if text.startswith("the mail server refused the mail") and code in _MAILBOX_CODES:
+            return Cause.SPAM
+        return super().cause_of(code, text)
 
     def _body(self, message: Message) -> str:
         if not message.template_id:

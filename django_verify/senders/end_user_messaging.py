@@ -11,6 +11,7 @@ from typing import Any
 from django_verify.senders import rest, templates
 from django_verify.senders.aws import AwsSender
 from django_verify.senders.base import Message, Receipt
+from django_verify.senders.causes import by_code
 
 #: The voice for a locale of ours; the service has none for Catalan, Finnish and Cantonese.
 VOICES = {
@@ -50,6 +51,43 @@ class EndUserMessagingSender(AwsSender):
         {"AccessDeniedException", "ResourceNotFoundException", "ServiceQuotaExceededException"}
         | {"INSUFFICIENT_ACCOUNT_REPUTATION", "ACCOUNT_DISABLED", "COUNTRY_NOT_ENABLED"}
         | {"CHANNEL_NOT_ENABLED", "INTERNATIONAL_SENDING_NOT_SUPPORTED"}
+    )
+    causes = by_code(
+        credentials=(
+            "InvalidClientTokenId SignatureDoesNotMatch UnrecognizedClientException "
+            "ExpiredToken ExpiredTokenException MissingAuthenticationToken "
+            "IncompleteSignature"
+        ),
+        account=(
+            "AccessDeniedException INSUFFICIENT_ACCOUNT_REPUTATION ACCOUNT_DISABLED "
+            "CHANNEL_NOT_ENABLED DESTINATION_PHONE_NUMBER_NOT_VERIFIED"
+        ),
+        balance="MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT MONTHLY_SPEND_LIMIT_REACHED_FOR_VOICE",
+        country=(
+            "COUNTRY_NOT_ENABLED DESTINATION_COUNTRY_BLOCKED "
+            "DESTINATION_COUNTRY_BLOCKED_BY_PROTECT_CONFIGURATION "
+            "INTERNATIONAL_SENDING_NOT_SUPPORTED VOICE_CAPABILITY_NOT_AVAILABLE"
+        ),
+        registration=(
+            "REGISTRATION_NOT_COMPLETE SENDER_ID_NOT_REGISTERED MESSAGE_TYPE_MISMATCH "
+            "NUMBER_CAPABILITIES_MISMATCH"
+        ),
+        configuration=(
+            "FIELD_VALIDATION_FAILED NO_ORIGINATION_IDENTITIES_FOUND "
+            "ResourceNotFoundException ValidationException CANNOT_PARSE INVALID_REQUEST "
+            "PRICE_OVER_THRESHOLD"
+        ),
+        opted_out="DESTINATION_PHONE_NUMBER_OPTED_OUT",
+        rate_limited=(
+            "ThrottlingException Throttling ServiceQuotaExceededException "
+            "RequestLimitExceeded DAILY_DESTINATION_CALL_LIMIT"
+        ),
+        provider_down="InternalServerException InternalFailure ServiceUnavailable",
+        no_answer="RequestTimeout",
+    )
+    error_list = (
+        "https://docs.aws.amazon.com/pinpoint/latest/apireference_smsvoicev2/"
+        "API_SendTextMessage.html"
     )
 
     def __init__(

@@ -16,8 +16,10 @@ from django_verify.senders.base import (
     Message,
     Receipt,
     Report,
+    SendError,
     TemporarySendError,
 )
+from django_verify.senders.causes import Cause
 
 Steps = list[str | int]
 
@@ -33,6 +35,9 @@ _OWN = _PLACES - {"to_digits", "to_int", "callback_url", "template_id"}
 _SHORTEST_TOKEN = 16
 #: The locale in `template_ids` that stands for all others.
 _ELSE = "*"
+# The name of a refusal that has no code of its own.
+_REFUSED = "refused"
+_SUCCESS = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ class HttpSender(rest.RestSender):
         permanent_codes: Collection[Any] = (),
         temporary_codes: Collection[Any] = (),
         account_codes: Collection[Any] = (),
+        causes: Mapping[Any, str] | None = None,
         callback: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(alias)
@@ -129,8 +135,25 @@ class HttpSender(rest.RestSender):
         self.success = [] if success is None else _conditions(success)
         self.permanent, self.temporary = _texts_of(permanent_codes), _texts_of(temporary_codes)
         self.account = _texts_of(account_codes)
+        self.causes = self.report_causes = self._causes(causes or {})
         self.gives_ids = bool(id_path)
         self._describe(callback)
+
+    def _causes(self, named: Mapping[Any, str]) -> dict[str, Cause]:
+        """Return code → cause: as the option names it, or else as its list says. Raises ValueError.
+
+        What a list says of a code is vague: an account may lack money, or have a wrong key.
+        """
+        listed = {
+            **dict.fromkeys(self.permanent, Cause.INVALID_NUMBER),
+            **dict.fromkeys(self.temporary, Cause.PROVIDER_DOWN),
+            **dict.fromkeys(self.account, Cause.ACCOUNT),
+        }
+        try:
+            return listed | {_text(code): Cause(word) for code, word in named.items()}
+        except ValueError:
+            words = ", ".join(cause.value for cause in Cause)
+            raise ValueError(f"causes maps codes to one of: {words}") from None
 
     def _describe(self, callback: Mapping[str, Any] | None) -> None:
         self.described = how = None if callback is None else _Reports(**callback)
@@ -139,6 +162,8 @@ class HttpSender(rest.RestSender):
             return
         if how.by_url and "callback_url" not in self.places:
             raise ValueError("callback needs a secret, a token, or {callback_url} in url or fields")
+        self.reports_to_console = "callback_url" not in self.places
+        self.callback_token = how.token
         self.callback_max_length, self.report_answer = how.max_length, how.answer
         self.statuses = {_text(word).lower(): ours for word, ours in how.statuses.items()}
 
@@ -182,7 +207,13 @@ class HttpSender(rest.RestSender):
         if not self.success:
             return code
         fine = all(condition.holds(data) for condition in self.success)
-        return "" if fine else self.shown(code) or "refused"
+        return "" if fine else self.shown(code) or _REFUSED
+
+    def _refusal(self, answer: client.Answer, data: object, code: str) -> SendError:
+        """Return the error; a status of failure tells more than the name of a missing code."""
+        if code == _REFUSED and answer.status not in _SUCCESS:
+            code = ""
+        return super()._refusal(answer, data, code)
 
     def is_signed(self, callback: Callback) -> bool:
         """Look at the HMAC of the body, the token in the query, or the secret of the URL.

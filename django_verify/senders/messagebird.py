@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import Callback, Message, Receipt, Report
+from django_verify.senders.causes import by_code
 
 # Missing or invalid parameters.
 _INVALID = {"9", "10"}
@@ -42,6 +43,21 @@ class MessageBirdSender(rest.RestSender):
         "busy": "undelivered",
         "failed": "failed",
     }
+    causes = by_code(
+        credentials="2",
+        balance="25",
+        configuration="9 10 20 21 98",
+        provider_down="99",
+        invalid_number="not_sent",
+    )
+    report_causes = by_code(
+        invalid_number="1 5 9",
+        not_mobile="11 21",
+        unreachable="6 27 31 32",
+        opted_out="13",
+        provider_down="34",
+    )
+    error_list = "https://developers.messagebird.com/api/"
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import Callback, Message, Receipt, Report, TemporarySendError
+from django_verify.senders.causes import by_code
 
 _INVALID = "invalid_number"
 _V2 = "x-plivo-signature-v2", "x-plivo-signature-ma-v2"
@@ -37,6 +38,18 @@ class PlivoSender(rest.RestSender):
         "failed": "failed",
         "rejected": "undelivered",
     }
+    causes = by_code(
+        invalid_number="invalid_number 50 70",
+        configuration="10 40 110",
+        unreachable="80 420",
+        spam="30 60 100",
+        country="90 450",
+        opted_out="200",
+        provider_down="20",
+        balance="900",
+        account="910",
+    )
+    error_list = "https://www.plivo.com/docs/messaging/troubleshooting/error-codes"
 
     def __init__(
         self,

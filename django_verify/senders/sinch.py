@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import Callback, Message, Receipt, Report
+from django_verify.senders.causes import by_code
 
 _VOICES = rest.SPEECH | {"zh": "cmn-CN"}
 _SIGNATURE = "x-sinch-webhook-signature"
@@ -29,6 +30,26 @@ class SinchSender(rest.RestSender):
         "deleted": "undelivered",
         "expired": "undelivered",
     }
+    causes = by_code(
+        credentials="unauthorized",
+        account="forbidden",
+        rate_limited="too_many_requests",
+        configuration=(
+            "syntax_invalid_json syntax_invalid_parameter_format syntax_constraint_violation "
+            "unknown_resource missing_sender"
+        ),
+        provider_down="internal_error",
+    )
+    report_causes = by_code(
+        country="402 412",
+        provider_down="403 404",
+        configuration="405 410 411",
+        unreachable="406",
+        spam="408",
+        account="413",
+        unknown="407",
+    )
+    error_list = "https://developers.sinch.com/docs/sms/api-reference/sms/tag/Delivery-reports/"
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 from django_verify.senders import rest
 from django_verify.senders.aws import AwsSender
 from django_verify.senders.base import Message, Receipt, SendError
+from django_verify.senders.causes import by_code
 
 # Of an invalid value, where the text names which one it is.
 _INVALID = frozenset({"InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid"})
@@ -25,6 +26,23 @@ class SnsSender(AwsSender):
 
     channels = frozenset({"sms"})
     service = "sns"
+    causes = by_code(
+        credentials=(
+            "InvalidClientTokenId SignatureDoesNotMatch UnrecognizedClientException "
+            "ExpiredToken ExpiredTokenException MissingAuthenticationToken "
+            "IncompleteSignature InvalidSecurity"
+        ),
+        account="AuthorizationError AccessDenied AccessDeniedException OptInRequired UserError",
+        opted_out="OptedOut",
+        configuration=(
+            "InvalidParameter InvalidParameterValue ParameterValueInvalid ValidationError "
+            "EndpointDisabled NotFound"
+        ),
+        rate_limited="Throttled Throttling ThrottlingException RequestLimitExceeded KMSThrottling",
+        provider_down="InternalError InternalFailure ServiceUnavailable",
+        no_answer="RequestTimeout",
+    )
+    error_list = "https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import UNSUITED, Callback, Message, Receipt, Report
 from django_verify.senders.base import TemporarySendError as LeftToAnother
+from django_verify.senders.causes import by_code
 
 _CODE = re.compile(r"[0-9]{4,8}")
 _SHORTEST_TTL, _LONGEST_TTL = 30, 3600
@@ -38,6 +39,18 @@ class TelegramSender(rest.RestSender):
         "expired": "undelivered",
         "revoked": "failed",
     }
+    causes = by_code(
+        credentials="ACCESS_TOKEN_INVALID ACCESS_TOKEN_REQUIRED",
+        balance="BALANCE_NOT_ENOUGH",
+        invalid_number="PHONE_NUMBER_INVALID PHONE_NUMBER_NOT_FOUND",
+        unreachable="PHONE_NUMBER_NOT_AVAILABLE",
+        registration="SENDER_NOT_VERIFIED SENDER_USERNAME_INVALID SENDER_NOT_OWNED",
+        configuration=(
+            "CALLBACK_URL_INVALID CODE_INVALID CODE_LENGTH_INVALID PAYLOAD_INVALID TTL_INVALID"
+        ),
+        rate_limited="FLOOD_WAIT",
+    )
+    error_list = "https://core.telegram.org/gateway/api"
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import Callback, Message, Receipt, Report
+from django_verify.senders.causes import by_code
 
 # Of either number: invalid, or not in E.164.
 _INVALID_NUMBER = {"10002", "10016"}
@@ -34,6 +35,27 @@ class TelnyxSender(rest.RestSender):
         "expired": "undelivered",
         "sending_failed": "failed",
     }
+    causes = by_code(
+        credentials="10009",
+        account="10010 20012 20017 40314",
+        balance="20100",
+        country="40309",
+        registration="40010 40329 40330",
+        configuration=(
+            "10001 10002 10003 10004 10005 10006 10015 10016 10017 40009 40304 40305 40306 40307 "
+            "40308 40311 40312 40313 40321"
+        ),
+        not_mobile="40001",
+        invalid_number="40012 40310",
+        unreachable="40005 40006 40008",
+        opted_out="40300",
+        spam="40002 40003 40315 40322",
+        rate_limited="10011 40011 40318 40320",
+        provider_down="10007",
+        no_answer="10008",
+        unknown="40004 failed",
+    )
+    error_list = "https://developers.telnyx.com/docs/messaging/messages/error-codes/index"
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from django_verify.senders import rest, signatures, templates
 from django_verify.senders.base import ACCOUNT, Callback, Message, Receipt, Report
+from django_verify.senders.causes import by_code
 
 ALGORITHM = "TC3-HMAC-SHA256"
 _SERVICE, _VERSION = "sms", "2021-01-11"
@@ -28,6 +29,7 @@ class TencentSender(rest.RestSender):
     """
 
     channels = frozenset({"sms"})
+    reports_to_console = True
     # Not a number, and on the list of those who want no texts.
     permanent = frozenset(
         {"FailedOperation.PhoneNumberInBlacklist", "InvalidParameterValue.IncorrectPhoneNumber"}
@@ -38,6 +40,51 @@ class TencentSender(rest.RestSender):
         | {"FailedOperation.SignatureIncorrectOrUnapproved", "FailedOperation.OtherError"}
     )
     statuses = {"SUCCESS": "delivered", "FAIL": "undelivered"}
+    causes = by_code(
+        credentials=(
+            "AuthFailure.SecretIdNotFound AuthFailure.SignatureFailure "
+            "AuthFailure.SignatureExpire AuthFailure.InvalidSecretId "
+            "AuthFailure.InvalidAuthorization AuthFailure.TokenFailure"
+        ),
+        balance="FailedOperation.InsufficientBalanceInSmsPackage",
+        account=(
+            "UnauthorizedOperation UnauthorizedOperation.SmsSdkAppIdVerifyFail "
+            "UnauthorizedOperation.RequestIpNotInWhitelist "
+            "UnauthorizedOperation.ServiceSuspendDueToArrears "
+            "AuthFailure.UnauthorizedOperation IpInBlacklist IpNotInWhitelist"
+        ),
+        country=(
+            "UnsupportedOperation.ChineseMainlandTemplateToGlobalPhone "
+            "UnsupportedOperation.GlobalTemplateToChineseMainlandPhone"
+        ),
+        registration=(
+            "FailedOperation.TemplateUnapprovedOrNotExist FailedOperation.MissingSignature "
+            "FailedOperation.SignatureIncorrectOrUnapproved "
+            "FailedOperation.TemplateIncorrectOrUnapproved "
+            "FailedOperation.TemplateParamSetNotMatchApprovedTemplate "
+            "InvalidParameterValue.TemplateParameterFormatError "
+            "InvalidParameterValue.TemplateParameterLengthLimit"
+        ),
+        configuration=(
+            "MissingParameter InvalidParameter InvalidParameterValue.SdkAppIdNotExist "
+            "FailedOperation.OtherError"
+        ),
+        invalid_number="InvalidParameterValue.IncorrectPhoneNumber",
+        opted_out="FailedOperation.PhoneNumberInBlacklist",
+        spam="FailedOperation.ContainSensitiveWord LimitExceeded.DeliveryFrequencyLimit",
+        rate_limited=(
+            "RequestLimitExceeded LimitExceeded LimitExceeded.AppMainlandChinaDailyLimit "
+            "LimitExceeded.AppGlobalDailyLimit LimitExceeded.PhoneNumberDailyLimit "
+            "LimitExceeded.PhoneNumberOneHourLimit LimitExceeded.PhoneNumberThirtySecondLimit "
+            "LimitExceeded.PhoneNumberSameContentDailyLimit"
+        ),
+        provider_down="InternalError InternalError.OtherError InternalError.Timeout",
+    )
+    report_causes = by_code(
+        unreachable="UNDELIV EXPIRED",
+        spam="REJECTD",
+    )
+    error_list = "https://cloud.tencent.com/document/product/382/55981"
 
     def __init__(
         self,

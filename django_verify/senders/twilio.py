@@ -22,6 +22,7 @@ from django_verify.senders.base import (
     Report,
     TemporarySendError,
 )
+from django_verify.senders.causes import by_code
 
 _VOICE = re.compile(r"(man|woman|alice|(Polly|Google)\.[A-Za-z0-9-]+)\Z")
 # Twilio's greatest length of a document in the request.
@@ -64,6 +65,28 @@ class TwilioSender(rest.RestSender):
         "no-answer": "undelivered",
         "canceled": "failed",
     }
+    causes = by_code(
+        credentials="20003 20101 20102 20103 20104 20107",
+        account="20005 20006 21219 21608 30002 30037 30044 63015 63020 63051",
+        country="21215 21216 21408 21612 13227",
+        registration=(
+            "21655 30018 30024 30032 30033 30034 30040 63016 63021 63027 63028 63040 63041 63042"
+        ),
+        configuration=(
+            "20404 21201 21210 21212 21266 21602 21603 21604 21606 21609 21617 21656 21659 "
+            "21660 21703 21704 30010 63007"
+        ),
+        not_mobile="21265 21614 21635 30006",
+        invalid_number="13224 21211 21217 30005 63003 63024",
+        unreachable="21214 30003 30036 63032",
+        opted_out="21610 30004 63033",
+        spam="13225 63013 30007 30038 30039 30450 30453 63049",
+        rate_limited="20429 21611 30001 30022 30023 30027 63018 63038",
+        provider_down="20500 20503 30017 63010 63012",
+        no_answer="30410",
+        unknown="30008",
+    )
+    error_list = "https://www.twilio.com/docs/api/errors"
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from django_verify.senders import rest, signatures
 from django_verify.senders.base import Callback, Message, Receipt, Report
+from django_verify.senders.causes import by_code
 from django_verify.text import placeholders
 
 # Two voices of Chinese go by tags of their own.
@@ -55,6 +56,30 @@ class VonageSender(rest.RestSender):
         "timeout": "undelivered",
         "unanswered": "undelivered",
     }
+    causes = by_code(
+        credentials="4 14 32",
+        balance="9",
+        account="8 11 29",
+        registration="15",
+        configuration="2 3 6 12 22 23",
+        invalid_number="33",
+        opted_out="7",
+        rate_limited="1 10",
+        provider_down="5",
+    )
+    report_causes = by_code(
+        unreachable="2 7 12",
+        invalid_number="3 9 11",
+        opted_out="4 13",
+        spam="6 14 52",
+        balance="15",
+        registration="50 51 53 54",
+        rate_limited="16",
+        provider_down="5 8",
+        configuration="10",
+        unknown="1 99",
+    )
+    error_list = "https://developer.vonage.com/en/messaging/sms/guides/troubleshooting-sms"
 
     def __init__(
         self,

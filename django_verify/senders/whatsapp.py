@@ -16,6 +16,7 @@ from django_verify.senders.base import (
     Report,
     TemporarySendError,
 )
+from django_verify.senders.causes import by_code
 
 _VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]\Z")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
@@ -33,6 +34,7 @@ class WhatsAppSender(rest.RestSender):
     """
 
     channels = frozenset({"whatsapp"})
+    reports_to_console = True
     # Cannot be delivered, an experiment's number, the sender itself.
     permanent = frozenset({"131026", "130472", "131021"})
     # Unknown errors, outages and limits.
@@ -50,6 +52,21 @@ class WhatsAppSender(rest.RestSender):
         }
     )
     statuses = {"sent": "sent", "delivered": "delivered", "read": "read", "failed": "failed"}
+    causes = by_code(
+        credentials="0 190",
+        account="3 10 200 368 131005 131031 133010 131045",
+        balance="131042",
+        country="130497",
+        registration="131047 132000 132001 132005 132007 132012 132015 132016 132068 132069",
+        configuration="33 100 131008 131009 131021 131051 135000",
+        invalid_number="131026 131030",
+        unreachable="130472 131052",
+        opted_out="131050",
+        spam="131048 131049 131064",
+        rate_limited="4 80007 130429 131056 133016",
+        provider_down="1 2 131000 131016 131057 133004",
+    )
+    error_list = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"
 
     def __init__(
         self,

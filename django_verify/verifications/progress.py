@@ -40,7 +40,7 @@ def latest() -> dict[str, Any]:
     columns: dict[str, Any] = {
         f"attempt_{name}": Subquery(newest.values(name)[:1]) for name in _FIELDS
     }
-    return columns | {"senders_fail": Exists(SenderState.objects.filter(failures__gt=0))}
+    return columns | {"senders_fail": Exists(SenderState.objects.filter(SenderState.TROUBLED))}
 
 
 def of_row(client: Any, row: Verification, service: VerifyService, now: dt.datetime) -> str:
@@ -68,7 +68,7 @@ def _as_if_sent(
     aliases = delivery.route(service, row.channel, row.country)
     if not aliases:
         return FAILED
-    working = [one for one in aliases if not (one in known and known[one].is_open(now))]
+    working = [one for one in aliases if one not in known or known[one].is_in_use(now)]
     if not working:
         return SENDING
     if not (conf.current().BASE_URL and senders.get(working[0]).reports_on(row.channel)):

@@ -4,7 +4,9 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from django_verify.admin import testmessages
 from django_verify.senders import Sender, SendError
+from django_verify.senders.causes import by_code
 
 MEMORY = {"BACKEND": "django_verify.senders.locmem.LocmemSender"}
 
@@ -13,6 +15,7 @@ class BrokenSender(Sender):
     """Refuses every message."""
 
     channels = frozenset({"sms"})
+    causes = by_code(not_mobile="21614")
 
     def send(self, message):
         raise SendError("the number is not in service", code="21614")
@@ -20,6 +23,12 @@ class BrokenSender(Sender):
 
 class MailOnlySender(Sender):
     channels = frozenset({"email"})
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """No page waits for a worker: in a test's transaction nothing is ever sent."""
+    monkeypatch.setattr(testmessages, "PATIENCE", 0)
 
 
 @pytest.fixture

@@ -1,20 +1,16 @@
-"""The queue and the breakers as an operator sees them, and what leave each action takes."""
-
-import datetime as dt
+"""The queue as an operator sees it, and what leave each action takes."""
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.utils import timezone
 
 from django_verify import delivery, verifications
-from django_verify.models import SenderState, VerificationAttempt
+from django_verify.models import VerificationAttempt
 from tests.admin.conftest import received
 from tests.conftest import PHONE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ATTEMPTS = "/admin/django_verify/verificationattempt/"
-STATES = "/admin/django_verify/senderstate/"
 
 
 @pytest.fixture
@@ -45,25 +41,12 @@ def test_a_dead_letter_is_seen_and_queued_again_with_leave(clerk, dead, outbox):
     assert len(outbox) == 1
 
 
-@pytest.mark.parametrize(
-    ("until", "word"), [(None, "in use"), (-5, "to be probed"), (20, "circuit open")]
-)
-def test_the_state_of_a_breaker(clerk, until, word):
-    moment = None if until is None else timezone.now() + dt.timedelta(seconds=until)
-    SenderState.objects.create(alias="telco", failures=1, open_until=moment)
-    viewer = clerk("view_senderstate")
-    assert word in viewer.get(STATES).content.decode()
-    page = viewer.get(f"{STATES}telco/change/")
-    assert word in page.content.decode()
-    assert "_save" not in page.content.decode()
-    assert clerk("view_senderstate").post(f"{STATES}telco/change/", {}).status_code == 403
-
-
-def test_a_breaker_is_closed_with_leave(clerk):
-    SenderState.objects.create(alias="telco", failures=9, open_until=timezone.now())
-    data = {"action": "close_selected", "_selected_action": ["telco"]}
-    clerk("view_senderstate").post(STATES, data)
-    assert SenderState.objects.get().failures == 9
-    client = clerk("view_senderstate", "close_breaker")
-    assert received(client.post(STATES, data, follow=True)) == ["1 sender is used again."]
-    assert (SenderState.objects.get().failures, SenderState.objects.get().open_until) == (0, None)
+def test_the_problem_of_a_message_stands_in_plain_words(clerk, dead):
+    VerificationAttempt.objects.update(error_code="401", error_message="refused", sender="telco")
+    viewer = clerk("view_verificationattempt")
+    assert "Wrong credentials" in viewer.get(ATTEMPTS).content.decode()
+    page = viewer.get(f"{ATTEMPTS}{dead.sid}/change/").content.decode()
+    assert "telco refuses our credentials. Compare the key" in page
+    assert "401" in page
+    VerificationAttempt.objects.update(error_code="", error_message="")
+    assert "Wrong credentials" not in viewer.get(ATTEMPTS).content.decode()

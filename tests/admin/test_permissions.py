@@ -20,12 +20,14 @@ OWN = {
     "cancel_verification",
     "close_breaker",
     "lift_guardtrip",
+    "pause_sender",
     "release_factor",
     "release_recipient",
     "release_verifiedphone",
     "replay_webhook",
     "requeue_attempt",
     "see_full_recipients",
+    "test_sender",
 }
 
 

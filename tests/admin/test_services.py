@@ -6,10 +6,10 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import override_settings
 
-from django_verify import exceptions, signals, verifications
+from django_verify import delivery, exceptions, signals, verifications
 from django_verify.models import VerificationAttempt, VerifyService
 from tests.admin.conftest import MEMORY, received
-from tests.conftest import PHONE, make_account, make_service
+from tests.conftest import PATIENCE, PHONE, make_account, make_service
 
 pytestmark = [pytest.mark.django_db, pytest.mark.portable]
 
@@ -278,7 +278,8 @@ def test_a_message_is_sent(boss, outbox, atomic_requests):
         connection.settings_dict["ATOMIC_REQUESTS"] = False
     attempt = VerificationAttempt.objects.get()
     assert outbox[0].to == PHONE
-    (text,) = received(response)
+    assert response.context["outcome"].level == "success"
+    text = response.content.decode()
     assert "sent. The sender “memory” accepted the message." in text
     assert f'<a href="/admin/django_verify/verificationattempt/{attempt.sid}/change/">' in text
     entry = LogEntry.objects.get()
@@ -288,38 +289,82 @@ def test_a_message_is_sent(boss, outbox, atomic_requests):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_message_that_fails_states_why(clerk, broken_sender):
-    service = make_service()
-    (text,) = received(send(clerk("change_verifyservice"), service))
-    assert text == (
-        "Text message (SMS): not sent. The sender “carrier” failed: the number is not in"
-        " service. Error code: 21614."
-    )
+def test_a_message_that_fails_states_why_and_what_to_do(clerk, broken_sender):
+    response = send(clerk("change_verifyservice"), make_service())
+    outcome = response.context["outcome"]
+    assert outcome.level == "error"
+    assert outcome.sentence == "Text message (SMS): not sent. The sender “carrier” failed."
+    assert (outcome.problem.label, outcome.problem.code) == ("No mobile number", "21614")
+    text = response.content.decode()
+    assert "Offer the person a call or another channel" in text
+    assert "the number is not in service" in text
+    assert "verificationattempt/" not in text
 
 
-def test_a_message_that_no_sender_took(boss):
-    from django_verify.admin import services
+def outcome_of(**values):
+    from django_verify.admin import testmessages
 
-    attempt = VerificationAttempt(
-        channel="call", message_status="failed", error_message="no sender serves this channel"
-    )
-    _level, text = services._outcome(attempt)
-    assert text == "Phone call: not sent: no sender serves this channel."
+    return testmessages._outcome(VerificationAttempt(channel="call", **values))
 
 
-def test_a_failure_without_a_code(boss):
-    from django_verify.admin import services
+def test_a_message_that_no_sender_took():
+    outcome = outcome_of(message_status="failed", error_message="no sender serves this channel")
+    assert (outcome.level, outcome.sentence) == ("error", "Phone call: not sent.")
+    assert outcome.problem.sentence == "No sender serves this channel."
 
-    attempt = VerificationAttempt(
-        channel="call", message_status="failed", sender="x", error_message="TypeError in the sender"
-    )
-    assert services._outcome(attempt)[1].endswith("failed: TypeError in the sender.")
+
+def test_a_message_that_was_put_off_is_explained():
+    outcome = outcome_of(message_status="queued", sender="x", error_code="401", error_message="no")
+    assert outcome.sentence == "Phone call: not sent yet. It will be tried again."
+    assert outcome.problem.cause == "credentials"
+
+
+def test_a_message_that_was_lost_behind_the_provider():
+    lost = {"message_status": "undelivered", "sender": "x", "error_message": "reported by it"}
+    assert outcome_of(**lost).sentence == "Phone call: accepted by “x”, and not delivered."
+    assert "arrived" in outcome_of(message_status="delivered", sender="x").sentence
 
 
 def test_a_message_that_is_still_queued_states_so(boss):
     # In the test's transaction nothing commits, as with a queue that has not run yet.
-    (text,) = received(send(boss, make_service()))
-    assert "queued. The message will be sent in a moment." in text
+    outcome = send(boss, make_service()).context["outcome"]
+    assert outcome.level == "warning"
+    assert "look whether deliverattempts runs" in outcome.sentence
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_page_waits_for_a_worker(boss, settings, monkeypatch):
+    from django_verify.admin import testmessages
+
+    settings.DJANGO_VERIFY = {
+        "SENDERS": {"memory": {"BACKEND": "django_verify.senders.locmem.LocmemSender"}},
+        "DISPATCH": "tests.delivery.test_attempts.nobody",
+    }
+    slept = []
+
+    def sleep(seconds):
+        from django.db import connection
+
+        assert not connection.in_atomic_block
+        slept.append(seconds)
+        if len(slept) == 2:
+            assert delivery.deliver_due() == 1
+
+    monkeypatch.setattr(testmessages, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(testmessages.time, "sleep", sleep)
+    outcome = send(boss, make_service()).context["outcome"]
+    assert (outcome.level, len(slept)) == ("success", 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reload_sends_nothing_and_shows_no_other_services_message(boss, outbox):
+    service, other = make_service(), make_service()
+    response = send(boss, service)
+    ((url, _status),) = response.redirect_chain
+    assert boss.get(url).context["outcome"].level == "success"
+    assert len(outbox) == 1
+    assert "outcome" not in boss.get(url.replace(service.sid, other.sid)).context
+    assert "outcome" not in boss.get(page_of(service, "test"), {"attempt": "VLx"}).context
 
 
 @pytest.mark.django_db(transaction=True)

@@ -168,3 +168,80 @@ def test_an_unsure_answer_counts_against_the_sender_and_the_attempt(service, sen
     assert (attempt.message_status, attempt.sender, attempt.messages) == ("sent", "b", 2)
     assert (attempt.trail[0]["sender"], state().failures) == ("a", 1)
     assert delivery.deliver_due() == 0
+
+
+def test_a_paused_sender_gets_nothing_until_it_is_resumed(asks, senders):
+    circuit_breakers.pause("a")
+    assert [asks(), asks()] == ["b", "b"]
+    assert (state().failures, state().last_error) == (0, "")
+    assert circuit_breakers.resume("a")
+    assert not circuit_breakers.resume("a")
+    assert asks() == "a"
+
+
+def test_a_pause_ends_by_itself(asks, senders, clock):
+    circuit_breakers.pause(
+        "a", circuit_breakers.timezone.now() + circuit_breakers.dt.timedelta(minutes=10)
+    )
+    assert asks() == "b"
+    clock.shift(601)
+    assert asks() == "a"
+
+
+def test_a_pause_outlives_a_success_of_what_was_on_its_way(asks, senders, service):
+    circuit_breakers.pause("a")
+    circuit_breakers.answered("a", service)
+    assert state().paused_at is not None
+    assert asks() == "b"
+
+
+def test_a_paused_sender_is_no_last_resort(asks, senders):
+    circuit_breakers.pause("a")
+    senders.script = {"b": BUSY}
+    assert {asks() for _ in range(5)} == {"b"}
+
+
+def test_a_message_waits_for_its_paused_senders(service, senders, clock):
+    for alias in "ab":
+        circuit_breakers.pause(alias)
+    attempt = verifications.start(service, PHONE).attempts.get()
+    waits = "every sender of this channel is paused"
+    assert (attempt.message_status, attempt.error_message, attempt.messages) == ("queued", waits, 0)
+    assert delivery.explain(attempt).cause == "paused"
+    assert senders.asked == []
+    circuit_breakers.resume("b")
+    clock.shift(30)
+    assert delivery.deliver_due() == 1
+    attempt.refresh_from_db()
+    assert (attempt.message_status, attempt.sender, attempt.error_message) == ("sent", "b", "")
+
+
+def test_a_message_that_waited_too_long_is_dropped(service, senders, clock):
+    for alias in "ab":
+        circuit_breakers.pause(alias)
+    attempt = verifications.start(service, PHONE).attempts.get()
+    clock.shift(service.lifetime + 1)
+    delivery.deliver_due()
+    attempt.refresh_from_db()
+    assert (attempt.message_status, delivery.explain(attempt).cause) == ("failed", "late")
+
+
+def test_trouble_begins_with_the_first_failure_and_ends_with_an_answer(asks, senders, clock):
+    began = circuit_breakers.timezone.now()
+    for text in ("a", "b", "c"):
+        circuit_breakers.failed("a", text)
+        clock.shift(90)
+    assert (state().error_since, state().failures) == (began, 1)
+    circuit_breakers.misconfigured("a", "refused")
+    assert state().error_since == began
+    circuit_breakers.close("a")
+    assert state().error_since is None
+    circuit_breakers.misconfigured("a", "refused")
+    assert state().error_since == circuit_breakers.timezone.now()
+
+
+def test_a_failure_keeps_its_code_and_time(senders, clock):
+    circuit_breakers.failed("a", "busy", "503")
+    assert (state().last_code, state().last_error_at) == ("503", state().date_updated)
+    circuit_breakers.misconfigured("a", "refused", "21606")
+    assert (state().last_code, state().failures) == ("21606", 1)

@@ -164,8 +164,8 @@ GATEWAYS = {
         ),
         (
             (200, {"status": "failed", "id": "s7"}, "refused", REQUEST),
-            (403, b"Not enough credits", "refused", ACCOUNT),
-            (400, b"Invalid sender", "refused", REQUEST),
+            (403, b"Not enough credits", "403", ACCOUNT),
+            (400, b"Invalid sender", "400", REQUEST),
         ),
         lambda status: as_form({"id": "s70df59406a1b4643b96f3f91e0bfb7b0", "status": status}),
         "delivered",
@@ -263,7 +263,7 @@ GATEWAYS = {
         ),
         (
             (200, {"code": "error", "message": "Invalid sender"}, "error", REQUEST),
-            (401, {"message": "Invalid API key"}, "refused", ACCOUNT),
+            (401, {"message": "Invalid API key"}, "401", ACCOUNT),
         ),
         termii_report,
         "Delivered",

@@ -191,8 +191,19 @@ class Provider:
 
 
 GONE, LATER = SendError, TemporarySendError
-BLOCKED = dict.fromkeys("403 404 406 409".split(), GONE)
-BLOCKED |= dict.fromkeys("401 402 405 407 500 501 502".split(), LATER)
+BLOCKED = {
+    403: (GONE, "InvalidPhoneNumber"),
+    404: (GONE, "UnsupportedNumberType"),
+    406: (GONE, "UserInBlacklist"),
+    409: (GONE, "DoNotDisturbRejection"),
+    401: (LATER, "RiskHold"),
+    402: (LATER, "InvalidSenderId"),
+    405: (LATER, "InsufficientBalance"),
+    407: (LATER, "CouldNotRoute"),
+    500: (LATER, "InternalServerError"),
+    501: (LATER, "GatewayError"),
+    502: (LATER, "RejectedByGateway"),
+}
 PROVIDERS = {
     "vonage": Provider(
         vonage,
@@ -419,8 +430,8 @@ PROVIDERS = {
         {"sms": ("ATPid_SampleTxnId123", "0.8000", "KES")},
         (
             *(
-                (201, africastalking_answer(int(code), "x"), error, code)
-                for code, error in BLOCKED.items()
+                (201, africastalking_answer(number, "x"), error, name)
+                for number, (error, name) in BLOCKED.items()
             ),
             (
                 201,

@@ -212,7 +212,7 @@ CASES |= {
 }
 
 #: Modules that senders share.
-SHARED = {"aws", "base", "rest", "signatures", "templates"}
+SHARED = {"aws", "base", "causes", "rest", "signatures", "templates"}
 
 
 def discover():
