@@ -36,10 +36,7 @@ class VerificationAttemptAdmin(RecordAdmin):
         ("date_created", AgeFilter),
     )
     list_select_related = ("verification__service",)
-    sid_paths = {"VL": "pk", "VE": "verification"}
-    to = "verification__to"
-    recipient_key = "verification__recipient_key"
-    accounts = "verification__account__in"
+    found = "messages"
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns, with the recipient in full or masked."""

@@ -56,6 +56,10 @@ class StretchList(ChangeList):
         """The query string of the newest stretch; empty where this is it."""
         return self.get_query_string(remove=[BEFORE]) if BEFORE in self.params else ""
 
+    def reach(self) -> int:
+        """Return how many rows a stretch has."""
+        return REACH
+
     def _found(self, request: HttpRequest) -> dict[str, Any]:
         """Return the look-ups that bound the stretch, which end it at its last row."""
         walk = self.model_admin.walk
@@ -63,7 +67,8 @@ class StretchList(ChangeList):
         rows = self._ground(request).filter(**bounds).order_by(f"-{walk}")
         # The same column twice is one column to some versions of Django.
         columns = dict.fromkeys((walk, "pk"))
-        last = rows.values_list(*columns)[REACH - 1 : REACH].first()
+        reach = self.reach()
+        last = rows.values_list(*columns)[reach - 1 : reach].first()
         if last:
             bounds[f"{walk}__gte"], self.edge = last[0], last[-1]
         return bounds

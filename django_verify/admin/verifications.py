@@ -11,35 +11,36 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation.trans_real import parse_accept_lang_header
 
-from django_verify import sids, verifications
-from django_verify.admin import filters
+from django_verify import conf, sids, verifications
+from django_verify.admin import filters, pages, words
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
-from django_verify.admin.forms import key_of
-from django_verify.contact import emails
-from django_verify.contact.typed import email as typed_email
-from django_verify.contact.typed import joined, plain
+from django_verify.admin.stretches import REACH, StretchList
+from django_verify.contact import countries
 from django_verify.exceptions import NotFound
 from django_verify.messages import channels
 from django_verify.models import (
-    Account,
     GuardDecision,
     Verification,
     VerificationAttempt,
     VerifyService,
 )
-from django_verify.verifications import devices
+from django_verify.verifications import devices, search
 
 #: The confirmation page names each verification, and a form has at most 1000 fields.
 CANCEL_AT_ONCE = 500
+#: Rows that a search looks through where no index answers it.
+SEARCHED = 20_000
 
 _NO_COUNTRY = "-"
 _Status = Verification.Status
@@ -50,8 +51,30 @@ def sees_recipients(request: HttpRequest) -> bool:
     return request.user.has_perm("django_verify.see_full_recipients")
 
 
+class RecordList(StretchList):
+    """A list of records; a search that no index answers looks through more rows than a stretch."""
+
+    @property
+    def is_partial_search(self) -> bool:
+        """Whether each row is compared with what was typed, and so not all rows are."""
+        return bool(self.query) and not self.model_admin.is_indexed(self.request, self.query)
+
+    @property
+    def searched_since(self) -> Any:
+        """When the oldest row was made that was looked at; None where that is all rows."""
+        return sids.moment_of(self.edge) if self.edge else None
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        self.request = request
+        super().__init__(request, *args, **kwargs)
+
+    def reach(self) -> int:
+        """Return how many rows are looked at."""
+        return SEARCHED if self.is_partial_search else super().reach()
+
+
 class RecordAdmin(LookOnly, ClosedAdmin):
-    """Rows that the verbs alone write; `sid_paths` and what follows are columns to search by."""
+    """Rows that the verbs alone write; `found` names the condition of a search for them."""
 
     walk = "pk"
     list_parameters = frozenset(
@@ -63,13 +86,15 @@ class RecordAdmin(LookOnly, ClosedAdmin):
     # Django shows a search box only where this is not empty; `get_search_results` does the work.
     search_fields = ("sid",)
     search_help_text = _(
-        "A SID, or a whole phone number or e-mail address. Viewers of full recipients may also"
-        " search the rows below by how a recipient begins."
+        "A phone number as people write it, its last four digits, an e-mail address, a SID, or a"
+        " provider's message id."
     )
-    sid_paths: dict[str, str] = {}
-    to = "to"
-    recipient_key = "recipient_key"
-    accounts = "account__in"
+    #: The attribute of `search.Found` that is about these rows.
+    found = "verifications"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Any]:
+        """Return the list's class."""
+        return RecordList
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return every field that is shown."""
@@ -78,59 +103,52 @@ class RecordAdmin(LookOnly, ClosedAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Find by SID or by recipient: a whole one, or its beginning for those who may see it."""
-        term = plain(search_term)
-        if not term:
+        """Find by what a person has: see `verifications.search`."""
+        found = self._search(request, search_term)
+        if found is None:
             return queryset, False
-        return queryset.filter(self.of_sid(term) or self.about(request, term)), False
+        if not found.is_whole and _completes(request):
+            last = queryset.order_by("-pk").values_list("pk", flat=True)[REACH - 1 : REACH].first()
+            queryset = queryset.filter(pk__gte=last) if last else queryset
+        return queryset.filter(getattr(found, self.found)), False
 
     def is_indexed(self, request: HttpRequest, term: str) -> bool:
-        """Whether the term is whole; of a beginning each row is looked at."""
-        return bool(self.of_sid(plain(term)) or _of_recipient(self, plain(term)))
+        """Whether the term is whole; of a part of a recipient each row is looked at."""
+        found = self._search(request, term)
+        return found is None or found.is_whole
 
-    def of_sid(self, term: str) -> Q | None:
-        """Return the condition for a SID; None for what is none."""
-        sid = term[:2].upper() + term[2:]
-        for prefix, path in self.sid_paths.items():
-            if sids.is_sid(prefix, sid):
-                return Q(**{path: sids.canonical(sid)})
-        return None
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Show the list; a SID of anything else leads to its own page."""
+        page = pages.of_sid(self.admin_site, request, request.GET.get(SEARCH_VAR, ""))
+        return (
+            HttpResponseRedirect(page) if page else super().changelist_view(request, extra_context)
+        )
 
-    @admin.display(description=_("created"), ordering="pk")
+    def _search(self, request: HttpRequest, term: str) -> search.Found | None:
+        """Return the condition; several places of one request ask for the same."""
+        known: dict[str, search.Found | None] = vars(request).setdefault("_verify_searches", {})
+        if term not in known:
+            may_see = sees_recipients(request)
+            known[term] = search.find(term, may_see=may_see, regions=_regions(request))
+        return known[term]
+
+    @admin.display(description=_("asked"), ordering="pk")
     def created(self, obj: Any) -> Any:
         """When the record was made, which is the order of the keys."""
-        return obj.date_created
-
-    def about(self, request: HttpRequest, term: str) -> Q:
-        """Return the condition for a term that is no SID."""
-        if whole := _of_recipient(self, term):
-            return whole
-        if sees_recipients(request):
-            return Q(**{f"{self.to}__istartswith": _spelled(term)})
-        return Q(pk__in=())
+        return words.ago(obj.date_created, timezone.now())
 
 
-def _of_recipient(view: RecordAdmin, term: str) -> Q | None:
-    """Return the condition for a whole number or mailbox, in whatever spelling."""
-    key = key_of(_spelled(term)) or key_of(term)
-    if not key:
-        return None
-    # The index on recipients begins with the account, so all accounts are named.
-    found = Q(**{view.accounts: Account.objects.values("pk"), view.recipient_key: key})
-    if "@" not in term or emails.is_mailbox(key):
-        return found
-    # The key of a mailbox leaves out its tag, which may be another person's.
-    return found & Q(**{f"{view.to}__iexact": typed_email(term)})
+def _completes(request: HttpRequest) -> bool:
+    """Whether a form's field asks for suggestions, which has no stretch of rows."""
+    match = request.resolver_match
+    return match is not None and match.url_name == "autocomplete"
 
 
-def _spelled(term: str) -> str:
-    """Return a phone number as it is stored, however it was typed."""
-    if "@" in term:
-        return typed_email(term)
-    number = joined(term)
-    if not (number.isascii() and number.isdigit()):
-        return number
-    return f"+{number.removeprefix('00')}"
+def _regions(request: HttpRequest) -> list[str]:
+    """Return the countries whose numbers this viewer may well write without their code."""
+    tags = parse_accept_lang_header(request.headers.get("Accept-Language", "").lower())
+    hints = [conf.phone_region(), *(tag.rpartition("-")[2] for tag, _ in tags if "-" in tag)]
+    return [region for hint in hints if (region := countries.region(hint))]
 
 
 class AttemptInline(LookOnly, TabularInline):
@@ -169,7 +187,6 @@ class VerificationAdmin(RecordAdmin):
         ("date_created", filters.AgeFilter),
     )
     list_select_related = ("service",)
-    sid_paths = {"VE": "pk", "VL": "attempts__pk"}
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns, with the recipient in full or masked."""

@@ -1,0 +1,60 @@
+"""What the admin's lists call things: countries, channels and times as people say them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.timesince import timesince
+from django.utils.translation import get_language, gettext
+
+from django_verify.admin.forms import label
+from django_verify.contact import countries
+
+_MINUTE = dt.timedelta(minutes=1)
+
+
+def country(region: str) -> str:
+    """Return a country's name in the viewer's language; a dash for none."""
+    return countries.name(region, get_language() or "en") if region else "-"
+
+
+def channel(name: str) -> Any:
+    """Return what people call a channel; a dash for none."""
+    return label(name) if name else "-"
+
+
+def relative(moment: dt.datetime, now: dt.datetime) -> str:
+    """Return how long ago a moment was, or how far ahead it is."""
+    if abs(now - moment) < _MINUTE:
+        return gettext("just now") if moment <= now else gettext("in a moment")
+    # The spaces within are none that break.
+    if moment < now:
+        return gettext("%(time)s ago") % {"time": timesince(moment, now, depth=1)}
+    return gettext("in %(time)s") % {"time": timesince(now, moment, depth=1)}
+
+
+def absolute(moment: dt.datetime) -> str:
+    """Return a moment in the site's time and format, with its seconds."""
+    local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    return f"{date_format(local, 'DATE_FORMAT')}, {local:%H:%M:%S}"
+
+
+def ago(moment: dt.datetime | None, now: dt.datetime) -> str:
+    """Return an element that says how long ago a moment was, and on hovering when; a dash for none.
+
+    A moment without a zone, as a site without USE_TZ has it, is one of the site's.
+    """
+    if moment is None:
+        return "-"
+    if timezone.is_naive(now) != timezone.is_naive(moment):
+        moment = timezone.make_aware(moment)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.isoformat(timespec="seconds"),
+        absolute(moment),
+        relative(moment, now),
+    )
