@@ -78,6 +78,11 @@ class ClosedAdmin(ModelAdmin):
     change_list_template = "django_verify/admin/change_list.html"
     #: What the rows do, in one sentence, where that is not plain from their names.
     explanation: Any = ""
+    #: What would stand in the list, and how the first row is made, where there is none.
+    empty: Any = ""
+
+    class Media:
+        css = {"all": ("django_verify/admin/console.css",)}
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Any]:
         """Return the list's class: a list without end is shown in stretches."""
@@ -126,7 +131,11 @@ class ClosedAdmin(ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Return the list, with its buttons and what its rows do."""
-        context = {"explanation": self.explanation, "list_links": self.list_links(request)}
+        context = {
+            "explanation": self.explanation,
+            "empty": self.empty,
+            "list_links": self.list_links(request),
+        }
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def render_change_form(

@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_verify import sids
-from django_verify.admin.forms import label
 from django_verify.messages import channels
+from django_verify.messages.channels import label
 from django_verify.models import Verification, VerificationAttempt, VerifyService
 
 #: The confirmation page names each verification, and a form has at most 1000 fields.

@@ -6,18 +6,19 @@ sorted by the recipient would reveal it digit by digit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import datetime as dt
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import LogEntry
 from django.contrib.admin.views.main import SEARCH_VAR
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.utils.html import format_html_join
-from django.utils.safestring import mark_safe
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation.trans_real import parse_accept_lang_header
@@ -35,7 +36,7 @@ from django_verify.models import (
     VerificationAttempt,
     VerifyService,
 )
-from django_verify.verifications import devices, search
+from django_verify.verifications import devices, search, story
 
 #: The confirmation page names each verification, and a form has at most 1000 fields.
 CANCEL_AT_ONCE = 500
@@ -151,10 +152,29 @@ def _regions(request: HttpRequest) -> list[str]:
     return [region for hint in hints if (region := countries.region(hint))]
 
 
+def _remarks(row: Verification) -> list[story.Step]:
+    """Return what operators have done with a verification and its messages, by the admin's log."""
+    messages_of = [pair["attempt_sid"] for pair in row.send_code_attempts]
+    of = ContentType.objects.get_for_models(Verification, VerificationAttempt)
+    entries = LogEntry.objects.select_related("user").filter(
+        Q(content_type=of[Verification], object_id=row.pk)
+        | Q(content_type=of[VerificationAttempt], object_id__in=messages_of)
+    )
+    return [
+        story.Step(
+            story.State.NOTE,
+            f"{entry.user.get_username()}: {entry.get_change_message()}",
+            entry.action_time,
+        )
+        for entry in entries.order_by("-action_time")[: story.MOST]
+    ]
+
+
 class AttemptInline(LookOnly, TabularInline):
-    """The messages of a verification."""
+    """The messages of a verification, folded below its story."""
 
     model = VerificationAttempt
+    classes = ("collapse",)
     fields = readonly_fields = (
         "channel",
         "message_status",
@@ -177,6 +197,7 @@ class VerificationAdmin(RecordAdmin):
     """Who was verified, when and how; the recipients are masked for most viewers."""
 
     actions = ("cancel_selected", "release_selected", "forget_selected")
+    change_form_template = "django_verify/admin/verification.html"
     inlines = (AttemptInline,)
     list_filter = (
         filters.StatusFilter,
@@ -211,7 +232,6 @@ class VerificationAdmin(RecordAdmin):
             "country",
             "service",
             "account",
-            "blocked",
             "is_test",
             *(("client", "recognized") if obj is None or obj.client else ()),
             "code_length",
@@ -224,6 +244,44 @@ class VerificationAdmin(RecordAdmin):
             "expires_at",
         )
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what stands below the story, folded."""
+        fields = self.get_fields(request, obj)
+        return [(_("Technical fields"), {"fields": fields, "classes": ("collapse",)})]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Render the page with the story of the verification."""
+        row, now = context["original"], timezone.now()
+        told = story.tell(row, now, _remarks(row))
+        context |= {
+            "story": told,
+            "person": row.to if sees_recipients(request) else channels.mask(row.to),
+            "steps": [(step, words.clock(step.moment, now)) for step in told.steps],
+            "others": [self._other(other, now) for other in told.others],
+            "decisions": self._decision_lines(told.decisions),
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _other(self, row: Verification, now: dt.datetime) -> tuple[str, Any, Any, str]:
+        """Return URL, channel, status and age of another verification of the same person."""
+        url = self.url_of("change", row.pk)
+        return (
+            url,
+            words.channel(row.channel),
+            self.status_now(row),
+            words.ago(row.date_created, now),
+        )
+
+    def _decision_lines(self, rows: Sequence[GuardDecision]) -> list[tuple[str, str]]:
+        """Return what the guard decided about the recipient, and when."""
+        now = timezone.now()
+        return [
+            (f"{row.get_outcome_display()}: {row.reason}", words.ago(row.date_created, now))
+            for row in rows
+        ]
+
     @admin.display(description=_("recipient"))
     def full_recipient(self, obj: Verification) -> str:
         """The recipient."""
@@ -233,15 +291,6 @@ class VerificationAdmin(RecordAdmin):
     def masked_recipient(self, obj: Verification) -> str:
         """The recipient, most of it hidden."""
         return channels.mask(obj.to)
-
-    @admin.display(description=_("blocked starts"))
-    def blocked(self, obj: Verification) -> str:
-        """What the guard has decided about the recipient in this account, newest first."""
-        rows = GuardDecision.objects.filter(
-            account_id=obj.account_id, recipient_key=obj.recipient_key
-        )
-        lines = [f"{row.get_outcome_display()}: {row.reason}" for row in rows[:5]]
-        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines)) or "-"
 
     @admin.display(description=_("amount"))
     def full_amount(self, obj: Verification) -> str:

@@ -11,8 +11,8 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 from django.utils.translation import get_language, gettext
 
-from django_verify.admin.forms import label
 from django_verify.contact import countries
+from django_verify.messages.channels import label
 
 _MINUTE = dt.timedelta(minutes=1)
 
@@ -39,8 +39,30 @@ def relative(moment: dt.datetime, now: dt.datetime) -> str:
 
 def absolute(moment: dt.datetime) -> str:
     """Return a moment in the site's time and format, with its seconds."""
-    local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    local = _local(moment)
     return f"{date_format(local, 'DATE_FORMAT')}, {local:%H:%M:%S}"
+
+
+def clock(moment: dt.datetime | None, now: dt.datetime) -> str:
+    """Return an element with the time of day of a moment and how long ago it was; empty for none.
+
+    One of another day than today has its date.
+    """
+    if moment is None:
+        return ""
+    local, today = _local(moment), _local(now)
+    day = "" if local.date() == today.date() else f"{date_format(local, 'SHORT_DATE_FORMAT')} "
+    return format_html(
+        '<time datetime="{}">{}{}</time> <span class="quiet">{}</span>',
+        local.isoformat(timespec="seconds"),
+        day,
+        f"{local:%H:%M:%S}",
+        relative(moment, now),
+    )
+
+
+def _local(moment: dt.datetime) -> dt.datetime:
+    return timezone.localtime(moment) if timezone.is_aware(moment) else moment
 
 
 def ago(moment: dt.datetime | None, now: dt.datetime) -> str:
