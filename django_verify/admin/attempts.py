@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -18,13 +19,14 @@ from django_verify.admin.filters import (
     ChannelFilter,
     MessageStatusFilter,
 )
-from django_verify.admin.verifications import RecordAdmin, sees_recipients
+from django_verify.admin.verifications import PersonAdmin, sees_recipients
 from django_verify.messages import channels
 from django_verify.models import VerificationAttempt
+from django_verify.verifications import story
 
 
 @admin.register(VerificationAttempt)
-class VerificationAttemptAdmin(RecordAdmin):
+class VerificationAttemptAdmin(PersonAdmin):
     """Each message: by which sender it went, and what became of it."""
 
     actions = ("requeue_selected",)
@@ -43,14 +45,11 @@ class VerificationAttemptAdmin(RecordAdmin):
         return (
             "full_recipient" if sees_recipients(request) else "masked_recipient",
             "message_status",
+            "created",
             "channel",
             "sender",
-            "messages",
-            "tries",
-            "due_at",
+            "problem",
             "service_name",
-            "error_message",
-            "created",
         )
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -89,6 +88,16 @@ class VerificationAttemptAdmin(RecordAdmin):
     def masked_recipient(self, obj: VerificationAttempt) -> str:
         """The recipient, most of it hidden."""
         return channels.mask(obj.verification.to)
+
+    @admin.display(description=_("what went wrong"))
+    def problem(self, obj: VerificationAttempt) -> str:
+        """The cause of a failure in a few words; all of them when one points at it."""
+        label, words_of_it = story.cause(obj)
+        if not label:
+            return "-"
+        return format_html(
+            '<span class="django-verify-clip" title="{}">{}</span>', words_of_it, label
+        )
 
     @admin.display(description=_("country"))
     def country(self, obj: VerificationAttempt) -> str:

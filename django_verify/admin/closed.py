@@ -20,6 +20,8 @@ from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from django_verify.admin import menu, sentences
+from django_verify.admin.lists import ReadableList
 from django_verify.admin.stretches import StretchList
 from django_verify.models import (
     AccessToken,
@@ -76,7 +78,7 @@ class ClosedAdmin(ModelAdmin):
     walk = ""
     change_form_template = "django_verify/admin/change_form.html"
     change_list_template = "django_verify/admin/change_list.html"
-    #: What the rows do, in one sentence, where that is not plain from their names.
+    #: What the rows do, in one sentence; by default that of `sentences`, as is the next.
     explanation: Any = ""
     #: What would stand in the list, and how the first row is made, where there is none.
     empty: Any = ""
@@ -84,9 +86,16 @@ class ClosedAdmin(ModelAdmin):
     class Media:
         css = {"all": ("django_verify/admin/console.css",)}
 
+    def __init__(self, model: type[Model], admin_site: admin.AdminSite) -> None:
+        super().__init__(model, admin_site)
+        menu.arrange(admin_site)
+        name = model.__name__
+        self.explanation = self.explanation or sentences.EXPLANATIONS.get(name, "")
+        self.empty = self.empty or sentences.EMPTY.get(name, "")
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Any]:
         """Return the list's class: a list without end is shown in stretches."""
-        return StretchList if self.walk else super().get_changelist(request, **kwargs)
+        return StretchList if self.walk else ReadableList
 
     def is_indexed(self, request: HttpRequest, term: str) -> bool:
         """Whether an index answers the search for a term, among all rows."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib.admin.filters import DateFieldListFilter
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
+
+from django_verify.admin.lists import ReadableList
 
 #: Rows of a stretch.
 REACH = 2000
@@ -20,7 +21,7 @@ REACH = 2000
 BEFORE = "before"
 
 
-class StretchList(ChangeList):
+class StretchList(ReadableList):
     """The newest rows, or those before a row that the link of the last stretch names.
 
     Dates and a search that an index answers choose the rows of which a stretch is cut; all other

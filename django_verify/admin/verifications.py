@@ -75,9 +75,8 @@ class RecordList(StretchList):
 
 
 class RecordAdmin(LookOnly, ClosedAdmin):
-    """Rows that the verbs alone write; `found` names the condition of a search for them."""
+    """Rows that the verbs alone write."""
 
-    walk = "pk"
     list_parameters = frozenset(
         {
             *("status", "message_status", "channel", "country", "service", "test"),
@@ -86,6 +85,16 @@ class RecordAdmin(LookOnly, ClosedAdmin):
     )
     # Django shows a search box only where this is not empty; `get_search_results` does the work.
     search_fields = ("sid",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return every field that is shown."""
+        return self.get_fields(request, obj)
+
+
+class PersonAdmin(RecordAdmin):
+    """Rows of a recipient; `found` names the condition of a search for them."""
+
+    walk = "pk"
     search_help_text = _(
         "A phone number as people write it, its last four digits, an e-mail address, a SID, or a"
         " provider's message id."
@@ -96,10 +105,6 @@ class RecordAdmin(LookOnly, ClosedAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Any]:
         """Return the list's class."""
         return RecordList
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return every field that is shown."""
-        return self.get_fields(request, obj)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -193,7 +198,7 @@ class AttemptInline(LookOnly, TabularInline):
 
 
 @admin.register(Verification)
-class VerificationAdmin(RecordAdmin):
+class VerificationAdmin(PersonAdmin):
     """Who was verified, when and how; the recipients are masked for most viewers."""
 
     actions = ("cancel_selected", "release_selected", "forget_selected")
@@ -214,11 +219,12 @@ class VerificationAdmin(RecordAdmin):
         return (
             "full_recipient" if sees_recipients(request) else "masked_recipient",
             "status_now",
+            "created",
             "channel",
+            "country",
             "service_name",
             "checks_used",
             "sends_used",
-            "created",
         )
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:

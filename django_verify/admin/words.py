@@ -13,12 +13,15 @@ from django.utils.translation import get_language, gettext
 
 from django_verify.contact import countries
 from django_verify.messages.channels import label
+from django_verify.models.fraud import ELSEWHERE
 
 _MINUTE = dt.timedelta(minutes=1)
 
 
 def country(region: str) -> str:
-    """Return a country's name in the viewer's language; a dash for none."""
+    """Return a country's name in the viewer's language; a dash for none, * for the others."""
+    if region == ELSEWHERE:
+        return gettext("All other countries")
     return countries.name(region, get_language() or "en") if region else "-"
 
 

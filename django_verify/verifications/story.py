@@ -393,6 +393,18 @@ def _why(attempt: VerificationAttempt) -> tuple[str, str, list[tuple[str, str]]]
     return "", "", facts
 
 
+def cause(attempt: VerificationAttempt) -> tuple[str, str]:
+    """Return in a few words why a message did not arrive, and in full; empty where it did."""
+    if attempt.message_status in {_Message.SENT, _Message.DELIVERED, _Message.READ}:
+        return "", ""
+    explain = getattr(delivery, "explain", None)
+    found = explain(attempt) if explain is not None else None
+    if found is not None:
+        return found.label, f"{found.sentence} {found.deed}".strip()
+    raw = " ".join(filter(None, (attempt.error_code, attempt.error_message)))
+    return raw, raw
+
+
 def _checks(row: Verification, now: dt.datetime) -> list[Step]:
     """Return how many wrong codes were entered; when, is not kept."""
     wrong = row.checks - row.confirmed

@@ -24,6 +24,7 @@ def row(outbox, clock, service):
     return verifications.start(service, PHONE)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_page_tells_the_story(boss, service, row, outbox):
     other = verifications.start(service, PHONE, "call")
     assert other.pk == row.pk

@@ -100,7 +100,7 @@ def test_a_row_reports_its_counts(boss, service, clock):
     row = verifications.start(service, PHONE)
     Verification.objects.update(checks=3)
     page = boss.get(ROWS).content.decode()
-    for text in (">3/5<", ">2/5<", ">pending<", ">US<", ">sms<", ">Acme<"):
+    for text in (">3/5<", ">2/5<", ">pending<", ">United States<", ">Text message (SMS)<", ">Acme<"):
         assert text in page
     clock.shift(600)
     assert ">expired<" in boss.get(ROWS).content.decode()
