@@ -170,7 +170,7 @@ class EntityAdmin(DeletableAdmin):
     """Who has factors."""
 
     inlines = (FactorInline,)
-    list_display = ("identity", "sid", "service", "date_created")
+    list_display = ("identity", "service", "date_created")
     list_filter = (ServiceFilter, ("date_created", admin.DateFieldListFilter))
     list_select_related = ("service",)
     fields = ("sid", "identity", "service", "account", "date_created", "date_updated")
@@ -193,15 +193,13 @@ class FactorAdmin(DeletableAdmin):
 
     actions = ("release_selected",)
     list_display = (
-        "sid",
         "identity",
         "factor_type",
         "status",
+        "date_created",
         "friendly_name",
         "service",
-        "failures_used",
         "guesses_used",
-        "date_created",
     )
     list_filter = (
         FactorTypeFilter,
@@ -319,13 +317,12 @@ class ChallengeAdmin(IdentityAdmin):
     """What was asked of factors, and what became of it."""
 
     list_display = (
-        "sid",
         "identity",
-        "factor_type",
         "status_now",
+        "date_created",
+        "factor_type",
         "service",
         "checks_used",
-        "date_created",
     )
     list_filter = (
         FactorTypeFilter,

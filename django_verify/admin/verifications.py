@@ -26,6 +26,7 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 from django_verify import conf, sids, verifications
 from django_verify.admin import filters, pages, words
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
+from django_verify.admin.ranges import RangeAdmin
 from django_verify.admin.stretches import REACH, StretchList
 from django_verify.contact import countries
 from django_verify.exceptions import NotFound
@@ -198,7 +199,7 @@ class AttemptInline(LookOnly, TabularInline):
 
 
 @admin.register(Verification)
-class VerificationAdmin(PersonAdmin):
+class VerificationAdmin(PersonAdmin, RangeAdmin):
     """Who was verified, when and how; the recipients are masked for most viewers."""
 
     actions = ("cancel_selected", "release_selected", "forget_selected")
@@ -224,7 +225,6 @@ class VerificationAdmin(PersonAdmin):
             "country",
             "service_name",
             "checks_used",
-            "sends_used",
         )
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -267,8 +267,39 @@ class VerificationAdmin(PersonAdmin):
             "steps": [(step, words.clock(step.moment, now)) for step in told.steps],
             "others": [self._other(other, now) for other in told.others],
             "decisions": self._decision_lines(told.decisions),
+            "deeds": self._deeds(request, row, now),
+            "checkbox_name": ACTION_CHECKBOX_NAME,
         }
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def number_of(self, obj: Verification) -> str:
+        """Return the recipient, where it is a number."""
+        return "" if "@" in obj.to else obj.to
+
+    def _deeds(
+        self, request: HttpRequest, row: Verification, now: dt.datetime
+    ) -> list[tuple[str, str, str, Any]]:
+        """Return URL, action, SID and label of what the viewer may do with a verification now.
+
+        The list asks before it does anything. It finds the row by its SID, however old it is.
+        """
+        locked = row.status == _Status.MAX_ATTEMPTS_REACHED and not row.is_over(now)
+        here = f"{self.url_of('changelist')}?q={row.pk}"
+        found: list[tuple[str, str, str, Any]] = []
+        if self.has_release_permission(request):
+            found.append((here, "release_selected", row.pk, _("Unlock the recipient")))
+        if self.has_cancel_permission(request) and (
+            locked or row.current_status(now) == _Status.PENDING
+        ):
+            found.append((here, "cancel_selected", row.pk, _("Cancel")))
+        last = row.attempts.order_by("-sid").first()
+        if last is not None and request.user.has_perm("django_verify.requeue_attempt"):
+            last.verification = row
+            url = pages.url(self.admin_site, "django_verify_verificationattempt_changelist")
+            if url and not story.why_not_again(last, now):
+                again = _("Send the message again")
+                found.append((f"{url}?q={last.pk}", "requeue_selected", last.pk, again))
+        return found
 
     def _other(self, row: Verification, now: dt.datetime) -> tuple[str, Any, Any, str]:
         """Return URL, channel, status and age of another verification of the same person."""
@@ -326,7 +357,7 @@ class VerificationAdmin(PersonAdmin):
     @admin.display(description=_("service"), ordering="service__friendly_name")
     def service_name(self, obj: Verification) -> str:
         """The service."""
-        return str(obj.service or "-")
+        return words.clip(str(obj.service or "-"))
 
     @admin.display(description=_("checks"), ordering="checks")
     def checks_used(self, obj: Verification) -> str:
@@ -379,30 +410,30 @@ class VerificationAdmin(PersonAdmin):
 
     @admin.action(
         permissions=["release"],
-        description=_("Release the recipients of the selected verifications"),
+        description=_("Unlock the recipients of the selected verifications"),
     )
     def release_selected(
         self, request: HttpRequest, queryset: QuerySet[Verification]
     ) -> HttpResponse | None:
-        """Ask, and then forgive the wrong guesses of each recipient."""
+        """Ask, and then forgive the wrong guesses of each recipient, and end what is locked."""
         if "confirmed" in request.POST:
             count = 0
             for row in self._ticked(request):
-                verifications.release(row)
-                self.log_change(request, row, gettext("Released the recipient."))
+                verifications.unlock(row)
+                self.log_change(request, row, gettext("Unlocked the recipient."))
                 count += 1
-            text = ngettext("%(count)d recipient was released.", "%(count)d were released.", count)
+            text = ngettext("%(count)d recipient was unlocked.", "%(count)d were unlocked.", count)
             self.message_user(request, text % {"count": count}, messages.SUCCESS)
             return None
         explanation = _(
-            "The wrong codes that were tried for these recipients no longer count, so that their"
-            " codes have the service's length again at once. Without this, time or an approval"
-            " does it. Do this only when the owner asks."
+            "The wrong codes that were tried for these recipients no longer count, and what is"
+            " locked is canceled: each can ask for a new code at once, of the service's length."
+            " Without this, time or an approval does it. Do this only when the owner asks."
         )
         words = {
-            "title": _("Release these recipients?"),
+            "title": _("Unlock these recipients?"),
             "explanation": explanation,
-            "yes": _("Yes, release them"),
+            "yes": _("Yes, unlock them"),
         }
         return self._confirm(request, queryset, "release_selected", words)
 

@@ -10,11 +10,13 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timesince import timesince
 from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
 
 from django_verify.contact import countries
 from django_verify.messages.channels import label
 from django_verify.models.fraud import ELSEWHERE
 
+_SHORT = {"sms": _("SMS"), "call": _("Call"), "rcs": _("RCS"), "sna": _("SNA")}
 _MINUTE = dt.timedelta(minutes=1)
 
 
@@ -26,8 +28,17 @@ def country(region: str) -> str:
 
 
 def channel(name: str) -> Any:
-    """Return what people call a channel; a dash for none."""
-    return label(name) if name else "-"
+    """Return what people call a channel, in one or two words; a dash for none."""
+    return _SHORT.get(name) or label(name) if name else "-"
+
+
+def clip(text: str, whole: str = "") -> str:
+    """Return an element that cuts a long text off, and shows the whole one when pointed at."""
+    return format_html(
+        '<span class="django-verify-clip django-verify-short" title="{}">{}</span>',
+        whole or text,
+        text,
+    )
 
 
 def relative(moment: dt.datetime, now: dt.datetime) -> str:
