@@ -13,10 +13,7 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
-from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
-
-from django_verify.admin import pages
 
 #: The apps whose models are put in order.
 APPS = ("django_verify", "django_verify_users")
@@ -24,32 +21,17 @@ _APP = APPS[0]
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A page that is no model's list: the name of its URL, its label, who may open it.
-
-    A site without the URL has no such entry.
-    """
-
-    url_name: str
-    label: Any
-    permission: str
-
-
-@dataclass(frozen=True, slots=True)
 class Group:
-    """What belongs to one task, in order: models by their names, and pages."""
+    """What belongs to one task: models by their names, in order."""
 
     label: Any
-    entries: tuple[str | Page, ...]
+    entries: tuple[str, ...]
 
 
 GROUPS = (
     Group(
         _("Overview"),
-        (
-            Page("django_verify_dashboard", _("Dashboard"), "django_verify.view_dashboard"),
-            *("Verification", "VerificationAttempt", "GuardDecision"),
-        ),
+        ("Dashboard", "Verification", "VerificationAttempt", "GuardDecision"),
     ),
     Group(
         _("Set-up"),
@@ -89,19 +71,19 @@ def arrange(site: AdminSite) -> None:
     @wraps(listed)
     def get_app_list(request: HttpRequest, app_label: str | None = None) -> list[Any]:
         found = listed(request, app_label)
-        return found if app_label == APPS[1] else grouped(site, request, found)
+        return found if app_label == APPS[1] else grouped(request, found)
 
     site.get_app_list = get_app_list  # type: ignore[method-assign]
 
 
-def grouped(site: AdminSite, request: HttpRequest, app_list: list[Any]) -> list[Any]:
+def grouped(request: HttpRequest, app_list: list[Any]) -> list[Any]:
     """Return a list of apps with ours in groups, which stand where our app stood."""
     ours = [app for app in app_list if app["app_label"] in APPS]
     place = next((app for app in ours if app["app_label"] == _APP), None)
     if place is None:
         return app_list
     known = {model["object_name"]: model for app in ours for model in app["models"]}
-    groups = [_group(site, request, place, group, known) for group in GROUPS]
+    groups = [_group(place, group, known) for group in GROUPS]
     # A model that no group names stands in the last one.
     rest = [model for name, model in known.items() if name not in _NAMED]
     groups[-1]["models"] += rest
@@ -115,20 +97,9 @@ def grouped(site: AdminSite, request: HttpRequest, app_list: list[Any]) -> list[
 _NAMED = {entry for group in GROUPS for entry in group.entries}
 
 
-def _group(
-    site: AdminSite,
-    request: HttpRequest,
-    app: Mapping[str, Any],
-    group: Group,
-    known: Mapping[str, Any],
-) -> dict[str, Any]:
+def _group(app: Mapping[str, Any], group: Group, known: Mapping[str, Any]) -> dict[str, Any]:
     """Return a group as the admin's templates take an app."""
-    models = []
-    for entry in group.entries:
-        if isinstance(entry, Page):
-            models += _entry(site, request, entry)
-        elif entry in known:
-            models.append(known[entry])
+    models = [known[name] for name in group.entries if name in known]
     return {**app, "name": f"{app['name']}: {group.label}", "models": models}
 
 
@@ -142,21 +113,3 @@ def _marked(app: Mapping[str, Any], path: str) -> Mapping[str, Any]:
         return app
     first = app["models"][0]["object_name"].lower()
     return {**app, "app_url": f"{app['app_url']}#{_APP}-{first}"}
-
-
-def _entry(site: AdminSite, request: HttpRequest, page: Page) -> list[dict[str, Any]]:
-    """Return a page as the templates take a model; nothing where there is none for the viewer."""
-    url = pages.url(site, page.url_name)
-    if not url or not request.user.has_perm(page.permission):
-        return []
-    return [
-        {
-            "model": None,
-            "name": capfirst(str(page.label)),
-            "object_name": page.url_name,
-            "perms": {"add": False, "change": False, "delete": False, "view": True},
-            "admin_url": url,
-            "add_url": None,
-            "view_only": True,
-        }
-    ]

@@ -1,4 +1,4 @@
-"""The pages of one admin site by what they are about: the page of any SID, the links of a menu."""
+"""The pages of one admin site by what they are about, such as the page of any SID."""
 
 from __future__ import annotations
 

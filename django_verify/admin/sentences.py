@@ -29,6 +29,10 @@ EXPLANATIONS: dict[str, Any] = {
         "A route is a list of senders, in order. It does nothing until a service names it for a"
         " country, under “SMS by country” on the service's page."
     ),
+    "TestNumber": _(
+        "A recipient with a fixed code of yours, for reviewers and tests: nothing is sent to it,"
+        " and its approval proves nothing."
+    ),
     "PushCredential": _(
         "What signs push notifications to Apple's and Google's phones. A service uses the one that"
         " it names."
