@@ -14,11 +14,12 @@ from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.forms import ModelChoiceField
+from django.forms import ModelChoiceField, SplitDateTimeField
 from django.forms.models import BaseInlineFormSet
 from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from django_verify.admin import menu, sentences
 from django_verify.admin.lists import ReadableList
@@ -111,6 +112,11 @@ class ClosedAdmin(ModelAdmin):
         These open a popup that closes itself on saving, and would take a new secret with it.
         """
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(field, SplitDateTimeField):
+            # One label stands before the two of them.
+            parts = zip(field.widget.widgets, (_("date"), _("time")), strict=True)
+            for widget, part in parts:
+                widget.attrs["aria-label"] = f"{field.label}, {part}"
         if isinstance(field, ModelChoiceField) and db_field.remote_field:
             widget = cast("RelatedFieldWidgetWrapper", field.widget)
             widget.can_add_related = widget.can_change_related = False
