@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
+import django
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -100,7 +101,10 @@ _NAMED = {entry for group in GROUPS for entry in group.entries}
 def _group(app: Mapping[str, Any], group: Group, known: Mapping[str, Any]) -> dict[str, Any]:
     """Return a group as the admin's templates take an app."""
     models = [known[name] for name in group.entries if name in known]
-    return {**app, "name": f"{app['name']}: {group.label}", "models": models}
+    # The index of the app has no other context of ours; see `ClosedAdmin.page`.
+    is_list = django.VERSION >= (6, 1)
+    name = f"{app['name']}: {group.label}"
+    return {**app, "name": name, "models": models, "breadcrumb_list": is_list}
 
 
 def _marked(app: Mapping[str, Any], path: str) -> Mapping[str, Any]:
