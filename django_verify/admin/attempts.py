@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_verify import delivery
+from django_verify.admin import words
 from django_verify.admin.filters import (
     AgeFilter,
     AttemptCountryFilter,
@@ -18,13 +24,17 @@ from django_verify.admin.filters import (
     ChannelFilter,
     MessageStatusFilter,
 )
-from django_verify.admin.verifications import RecordAdmin, sees_recipients
+from django_verify.admin.verifications import PersonAdmin, sees_recipients
 from django_verify.messages import channels
 from django_verify.models import VerificationAttempt
+from django_verify.verifications import story
+
+#: The confirmation page names each message, and a form has at most 1000 fields.
+REQUEUE_AT_ONCE = 500
 
 
 @admin.register(VerificationAttempt)
-class VerificationAttemptAdmin(RecordAdmin):
+class VerificationAttemptAdmin(PersonAdmin):
     """Each message: by which sender it went, and what became of it."""
 
     actions = ("requeue_selected",)
@@ -36,24 +46,18 @@ class VerificationAttemptAdmin(RecordAdmin):
         ("date_created", AgeFilter),
     )
     list_select_related = ("verification__service",)
-    sid_paths = {"VL": "pk", "VE": "verification"}
-    to = "verification__to"
-    recipient_key = "verification__recipient_key"
-    accounts = "verification__account__in"
+    found = "messages"
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns, with the recipient in full or masked."""
         return (
             "full_recipient" if sees_recipients(request) else "masked_recipient",
-            "message_status",
+            "status",
+            "created",
             "channel",
             "sender",
-            "messages",
-            "tries",
-            "due_at",
-            "service_name",
             "problem",
-            "created",
+            "service_name",
         )
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -94,6 +98,19 @@ class VerificationAttemptAdmin(RecordAdmin):
         """The recipient, most of it hidden."""
         return channels.mask(obj.verification.to)
 
+    @admin.display(description=_("status"), ordering="message_status")
+    def status(self, obj: VerificationAttempt) -> str:
+        """What became of it."""
+        return str(obj.get_message_status_display())
+
+    @admin.display(description=_("what went wrong"))
+    def problem(self, obj: VerificationAttempt) -> str:
+        """The cause of a failure in a few words; all of them when one points at it."""
+        label, whole = story.cause(obj)
+        if not label:
+            return "-"
+        return words.clip(label, whole)
+
     @admin.display(description=_("country"))
     def country(self, obj: VerificationAttempt) -> str:
         """The country of the recipient."""
@@ -102,13 +119,7 @@ class VerificationAttemptAdmin(RecordAdmin):
     @admin.display(description=_("service"), ordering="verification__service__friendly_name")
     def service_name(self, obj: VerificationAttempt) -> str:
         """The service."""
-        return str(obj.verification.service or "-")
-
-    @admin.display(description=_("problem"))
-    def problem(self, obj: VerificationAttempt) -> str:
-        """Why it was not accepted or did not arrive, in a few words."""
-        found = delivery.explain(obj)
-        return found.label if found else ""
+        return words.clip(str(obj.verification.service or "-"))
 
     @admin.display(description=_("problem"))
     def explanation_of_error(self, obj: VerificationAttempt) -> str:
@@ -131,21 +142,61 @@ class VerificationAttemptAdmin(RecordAdmin):
         """Whether the viewer may send failed messages again; a permission of its own."""
         return request.user.has_perm("django_verify.requeue_attempt")
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Show the list; refuse the action outright where Django would only overlook it."""
+        asked = request.POST.getlist("action")
+        if "requeue_selected" in asked and not self.has_requeue_permission(request):
+            raise PermissionDenied
+        return super().changelist_view(request, extra_context)
+
     @admin.action(permissions=["requeue"], description=_("Send the selected failed messages again"))
     def requeue_selected(
         self, request: HttpRequest, queryset: QuerySet[VerificationAttempt]
-    ) -> None:
-        """Make each due at once, where its code lives and it has a message left."""
-        sent = left = 0
-        for row in queryset:
+    ) -> HttpResponse | None:
+        """Ask, saying which cannot be sent and why; then make the others due at once."""
+        if "confirmed" in request.POST:
+            ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
+            chosen = self.get_queryset(request).filter(pk__in=ticked)
+            self._requeue(request, chosen.select_related("verification__service"))
+            return None
+        rows = list(queryset.select_related("verification__service")[: REQUEUE_AT_ONCE + 1])
+        if len(rows) > REQUEUE_AT_ONCE:
+            text = _("At most %(limit)d messages can be chosen at once.")
+            self.message_user(request, text % {"limit": REQUEUE_AT_ONCE}, messages.ERROR)
+            return None
+        recipient = self.full_recipient if sees_recipients(request) else self.masked_recipient
+        now, may = timezone.now(), _("will be sent again")
+        context = {
+            "title": _("Send these messages again?"),
+            "explanation": _(
+                "Those that have failed are sent at once, by the senders of today's settings, with"
+                " the same code. Each costs what a message costs. The others stay as they are."
+            ),
+            "yes": _("Yes, send them"),
+            "action": "requeue_selected",
+            "rows": [
+                (row.sid, recipient(row), story.why_not_again(row, now) or may) for row in rows
+            ],
+            "checkbox_name": ACTION_CHECKBOX_NAME,
+        }
+        return self.page(request, "confirm.html", None, context)
+
+    def _requeue(self, request: HttpRequest, rows: Iterable[VerificationAttempt]) -> None:
+        sent, left = 0, Counter[str]()
+        for row in rows:
+            reason = story.why_not_again(row, timezone.now())
             if delivery.requeue(row):
                 sent += 1
                 self.log_change(request, row, gettext("Queued again."))
             else:
-                left += 1
+                left[reason or gettext("It has changed in this moment.")] += 1
         done = ngettext("%(count)d message was queued.", "%(count)d were queued.", sent)
-        text = done % {"count": sent}
-        if left:
-            rest = ngettext("%(count)d cannot be.", "%(count)d cannot be.", left)
-            text = f"{text} {rest % {'count': left}}"
-        self.message_user(request, text, messages.SUCCESS if sent else messages.WARNING)
+        parts = [done % {"count": sent}]
+        for reason, count in left.items():
+            rest = ngettext(
+                "%(count)d cannot be sent again. %(reason)s",
+                "%(count)d cannot be sent again. %(reason)s",
+                count,
+            )
+            parts.append(rest % {"count": count, "reason": reason})
+        self.message_user(request, " ".join(parts), messages.SUCCESS if sent else messages.WARNING)

@@ -14,12 +14,15 @@ from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.forms import ModelChoiceField
+from django.forms import ModelChoiceField, SplitDateTimeField
 from django.forms.models import BaseInlineFormSet
 from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
+from django_verify.admin import menu, sentences
+from django_verify.admin.lists import ReadableList
 from django_verify.admin.stretches import StretchList
 from django_verify.models import (
     AccessToken,
@@ -78,12 +81,24 @@ class ClosedAdmin(ModelAdmin):
     walk = ""
     change_form_template = "django_verify/admin/change_form.html"
     change_list_template = "django_verify/admin/change_list.html"
-    #: What the rows do, in one sentence, where that is not plain from their names.
+    #: What the rows do, in one sentence; by default that of `sentences`, as is the next.
     explanation: Any = ""
+    #: What would stand in the list, and how the first row is made, where there is none.
+    empty: Any = ""
+
+    class Media:
+        css = {"all": ("django_verify/admin/console.css",)}
+
+    def __init__(self, model: type[Model], admin_site: admin.AdminSite) -> None:
+        super().__init__(model, admin_site)
+        menu.arrange(admin_site)
+        name = model.__name__
+        self.explanation = self.explanation or sentences.EXPLANATIONS.get(name, "")
+        self.empty = self.empty or sentences.EMPTY.get(name, "")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Any]:
         """Return the list's class: a list without end is shown in stretches."""
-        return StretchList if self.walk else super().get_changelist(request, **kwargs)
+        return StretchList if self.walk else ReadableList
 
     def is_indexed(self, request: HttpRequest, term: str) -> bool:
         """Whether an index answers the search for a term, among all rows."""
@@ -99,6 +114,11 @@ class ClosedAdmin(ModelAdmin):
         These open a popup that closes itself on saving, and would take a new secret with it.
         """
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(field, SplitDateTimeField):
+            # One label stands before the two of them.
+            parts = zip(field.widget.widgets, (_("date"), _("time")), strict=True)
+            for widget, part in parts:
+                widget.attrs["aria-label"] = f"{field.label}, {part}"
         if isinstance(field, ModelChoiceField) and db_field.remote_field:
             widget = cast("RelatedFieldWidgetWrapper", field.widget)
             widget.can_add_related = widget.can_change_related = False
@@ -128,7 +148,11 @@ class ClosedAdmin(ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Return the list, with its buttons and what its rows do."""
-        context = {"explanation": self.explanation, "list_links": self.list_links(request)}
+        context = {
+            "explanation": self.explanation,
+            "empty": self.empty,
+            "list_links": self.list_links(request),
+        }
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def render_change_form(

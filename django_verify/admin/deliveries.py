@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from django_verify.admin import words
 from django_verify.admin.closed import ClosedAdmin, LookOnly
 from django_verify.admin.filters import AgeFilter, ValueFilter
 from django_verify.events import outbox
@@ -24,6 +25,8 @@ from django_verify.models import WebhookDelivery
 REPLAY_AT_ONCE = 500
 
 _Status = WebhookDelivery.Status
+# What the names of all events of verifications begin with.
+_PREFIX = "com.twilio.accountsecurity.verify."
 _SID_PATHS = {"EV": "pk", "YW": "webhook__sid", "DG": "sink__sid"}
 
 
@@ -46,14 +49,13 @@ class WebhookDeliveryAdmin(LookOnly, ClosedAdmin):
     walk = "pk"
     ordering = ("-pk",)
     list_display = (
-        "event_type",
-        "receiver_name",
+        "event",
         "status",
-        "tries",
-        "response_status",
-        "error",
-        "due_at",
         "date_created",
+        "receiver_name",
+        "tries",
+        "problem",
+        "due_at",
     )
     list_filter = (DeliveryStatusFilter, ("date_created", AgeFilter))
     list_parameters = frozenset({"status", "date_created__gte", "date_created__lt"})
@@ -86,6 +88,18 @@ class WebhookDeliveryAdmin(LookOnly, ClosedAdmin):
         path = _SID_PATHS.get(term[:2].upper())
         found = queryset.filter(**{f"{path}__startswith": term}) if path else queryset.none()
         return found, False
+
+    @admin.display(description=_("event"), ordering="event_type")
+    def event(self, obj: WebhookDelivery) -> str:
+        """The kind of event; of a long name the end, which tells it from the others."""
+        return words.clip(obj.event_type.removeprefix(_PREFIX), obj.event_type)
+
+    @admin.display(description=_("what went wrong"))
+    def problem(self, obj: WebhookDelivery) -> str:
+        """The last answer that was no success, and the last error."""
+        said = " ".join(str(part) for part in (obj.response_status, obj.error) if part)
+        failed = obj.status != _Status.DELIVERED
+        return words.clip(said) if said and failed else "-"
 
     @admin.display(description=_("receiver"))
     def receiver_name(self, obj: WebhookDelivery) -> str:
@@ -131,13 +145,21 @@ class WebhookDeliveryAdmin(LookOnly, ClosedAdmin):
         return self.page(request, "confirm.html", None, context)
 
     def _replay(self, request: HttpRequest, ticked: list[str]) -> None:
-        count = 0
+        count = left = 0
         for row in self.get_queryset(request).filter(pk__in=ticked):
             if outbox.replay(WebhookDelivery.objects.filter(pk=row.pk)):
                 self.log_change(request, row, gettext("Made due again."))
                 count += 1
+            else:
+                left += 1
         text = ngettext(
             "%(count)d delivery is due again.", "%(count)d deliveries are due again.", count
-        )
-        level = messages.SUCCESS if count else messages.WARNING
-        self.message_user(request, text % {"count": count}, level)
+        ) % {"count": count}
+        if left:
+            rest = ngettext(
+                "%(count)d stays as it is: it was not given up.",
+                "%(count)d stay as they are: they were not given up.",
+                left,
+            )
+            text = f"{text} {rest % {'count': left}}"
+        self.message_user(request, text, messages.SUCCESS if count else messages.WARNING)

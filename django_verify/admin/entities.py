@@ -17,9 +17,11 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from django_verify import sids
 from django_verify.admin.closed import LookOnly, TabularInline
 from django_verify.admin.filters import ChoicesFilter, ExpiringAgeFilter, ServiceFilter, ValueFilter
 from django_verify.admin.verifications import RecordAdmin, sees_recipients
+from django_verify.contact.typed import plain
 from django_verify.exceptions import NotFound
 from django_verify.factors import challenges, entities
 from django_verify.models import Challenge, Entity, Factor, Notification, VerifyService
@@ -66,18 +68,35 @@ class ChallengeStatusFilter(ValueFilter):
 
 
 class IdentityAdmin(RecordAdmin):
-    """Records found by a SID or a whole identity; `entity_path` leads to the entity's columns."""
+    """Records found by a SID or a whole identity.
+
+    `sid_paths` are the columns of SIDs, by their prefixes; `entity_path` leads to the entity's.
+    """
 
     list_parameters = RecordAdmin.list_parameters | {"factor_type"}
     search_help_text = _("A SID, or a whole identity.")
     walk = "date_created"
+    sid_paths: dict[str, str] = {}
     entity_path = "entity__"
 
-    def is_indexed(self, request: HttpRequest, term: str) -> bool:
-        """Whether an index answers it, as it does all that is searched for here."""
-        return True
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by SID or by a whole identity."""
+        term = plain(search_term)
+        if not term:
+            return queryset, False
+        return queryset.filter(self.of_sid(term) or self.about(term)), False
 
-    def about(self, request: HttpRequest, term: str) -> Q:
+    def of_sid(self, term: str) -> Q | None:
+        """Return the condition for a SID; None for what is none."""
+        sid = term[:2].upper() + term[2:]
+        for prefix, path in self.sid_paths.items():
+            if sids.is_sid(prefix, sid):
+                return Q(**{path: sids.canonical(sid)})
+        return None
+
+    def about(self, term: str) -> Q:
         """Return the condition for an identity, whose case does not matter."""
         # The index on identities begins with the service, so all services are named.
         everyone = VerifyService.objects.values("pk")
@@ -151,7 +170,7 @@ class EntityAdmin(DeletableAdmin):
     """Who has factors."""
 
     inlines = (FactorInline,)
-    list_display = ("identity", "sid", "service", "date_created")
+    list_display = ("identity", "service", "date_created")
     list_filter = (ServiceFilter, ("date_created", admin.DateFieldListFilter))
     list_select_related = ("service",)
     fields = ("sid", "identity", "service", "account", "date_created", "date_updated")
@@ -174,15 +193,13 @@ class FactorAdmin(DeletableAdmin):
 
     actions = ("release_selected",)
     list_display = (
-        "sid",
         "identity",
         "factor_type",
         "status",
+        "date_created",
         "friendly_name",
         "service",
-        "failures_used",
         "guesses_used",
-        "date_created",
     )
     list_filter = (
         FactorTypeFilter,
@@ -300,13 +317,12 @@ class ChallengeAdmin(IdentityAdmin):
     """What was asked of factors, and what became of it."""
 
     list_display = (
-        "sid",
         "identity",
-        "factor_type",
         "status_now",
+        "date_created",
+        "factor_type",
         "service",
         "checks_used",
-        "date_created",
     )
     list_filter = (
         FactorTypeFilter,

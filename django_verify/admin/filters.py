@@ -12,8 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_verify import sids
-from django_verify.admin.forms import label
+from django_verify.admin import words
 from django_verify.messages import channels
+from django_verify.messages.channels import label
 from django_verify.models import Verification, VerificationAttempt, VerifyService
 
 #: The confirmation page names each verification, and a form has at most 1000 fields.
@@ -111,8 +112,10 @@ class CountryFilter(ValueFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         """Return the countries of the latest verifications; the URL may name any other."""
         latest = Verification.objects.order_by("-pk").values_list("country", flat=True)
-        found = sorted(set(latest[:LATEST]))
-        return [(name or _NO_COUNTRY, name or _("none")) for name in found]
+        found = set(latest[:LATEST])
+        named = sorted((words.country(name), name) for name in found if name)
+        none = [(_NO_COUNTRY, _("none"))] if "" in found else []
+        return [*none, *((name, text) for text, name in named)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the rows of the country, or of none."""

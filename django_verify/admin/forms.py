@@ -18,7 +18,7 @@ from django_verify.contact.phones import NumberType
 from django_verify.contact.typed import plain
 from django_verify.exceptions import InvalidParameter
 from django_verify.messages import channels
-from django_verify.messages.channels import CHANNELS, is_offered
+from django_verify.messages.channels import CHANNELS, is_offered, label
 from django_verify.models import Template, VerifyService
 from django_verify.senders import Sender
 
@@ -34,17 +34,6 @@ Routing = dict[str, tuple[bool, list[str]]]
 
 SENDERS_SHOWN = 3
 
-_LABELS = {
-    "sms": _("Text message (SMS)"),
-    "call": _("Phone call"),
-    "whatsapp": _("WhatsApp"),
-    "telegram": _("Telegram"),
-    "rcs": _("RCS message"),
-    "email": _("E-mail"),
-    "sna": _("Silent network (SNA)"),
-}
-
-
 _NUMBER_TYPES = {
     NumberType.LANDLINE: _("Landlines, by text message"),
     NumberType.TOLL_FREE: _("Toll-free numbers, by text message"),
@@ -57,11 +46,6 @@ _NUMBER_TYPES = {
     NumberType.SATELLITE: _("Satellite phones"),
     NumberType.INTERNATIONAL: _("International numbers of no country, such as +800"),
 }
-
-
-def label(channel: str) -> Any:
-    """Return what people call a channel."""
-    return _LABELS.get(channel, channel)
 
 
 def destination(typed: str) -> str:

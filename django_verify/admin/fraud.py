@@ -20,11 +20,11 @@ from django.utils.translation import gettext_lazy as _
 
 from django_verify.admin.csv_files import CsvAdmin
 from django_verify.admin.filters import ChoicesFilter, ServiceFilter, ValueFilter
-from django_verify.admin.forms import label
 from django_verify.contact import countries, phones
 from django_verify.contact.typed import plain
 from django_verify.db import savepoints
 from django_verify.fraud import high_risk
+from django_verify.messages.channels import label
 from django_verify.models import Account, GeoPermission, PrefixRule, VerifyService
 from django_verify.models.fraud import CHANNELS, ELSEWHERE, EVERY_CHANNEL
 

@@ -19,6 +19,7 @@ from django_verify.admin.closed import ClosedAdmin, LookOnly
 from django_verify.admin.csv_files import CsvAdmin
 from django_verify.admin.filters import ChoicesFilter, ServiceFilter, ValueFilter
 from django_verify.admin.forms import key_of
+from django_verify.admin.ranges import RangeAdmin
 from django_verify.admin.verifications import sees_recipients
 from django_verify.contact import phones
 from django_verify.contact.typed import plain
@@ -69,7 +70,7 @@ class CauseFilter(ValueFilter):
 
 
 @admin.register(GuardDecision)
-class GuardDecisionAdmin(LookOnly, CsvAdmin):
+class GuardDecisionAdmin(LookOnly, RangeAdmin, CsvAdmin):
     """Starts that were refused, or would have been, with the reason."""
 
     explanation = _(
@@ -158,6 +159,10 @@ class GuardDecisionAdmin(LookOnly, CsvAdmin):
             reason = cells["reason"]
             shown = reason if sees_recipients(request) else phones.mask_within(reason)
             yield {**cells, "reason": shown}
+
+    def number_of(self, obj: GuardDecision) -> str:
+        """Return the recipient, where it is a number."""
+        return "" if "@" in obj.recipient_key else obj.recipient_key
 
     def csv_row(self, obj: GuardDecision) -> Mapping[str, str]:
         """Return a decision's cells; no recipient is among them."""

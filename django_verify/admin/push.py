@@ -81,7 +81,7 @@ class PushCredentialAdmin(ClosedAdmin):
     """What services name as their APN or FCM credential."""
 
     form = PushCredentialForm
-    list_display = ("friendly_name", "sid", "account", "type", "sandbox", "date_created")
+    list_display = ("friendly_name", "type", "account", "sandbox", "date_created")
     list_filter = ("type",)
     list_parameters = frozenset({"type__exact"})
     list_select_related = ("account",)

@@ -17,10 +17,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from django_verify.admin import testmessages
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
-from django_verify.admin.forms import ServiceForm, TestMessageForm, label, routing_of
+from django_verify.admin.forms import ServiceForm, TestMessageForm, routing_of
 from django_verify.admin.messaging import MessagingConfigurationInline
 from django_verify.admin.testnumbers import TestNumberInline
 from django_verify.db.autocommit import outside_atomic_requests
+from django_verify.messages.channels import label
 from django_verify.models import RateLimit, VerifyService
 
 #: Seconds; OWASP ASVS 6.5.5 lets a code that was sent live no longer.

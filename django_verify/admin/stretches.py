@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib.admin.filters import DateFieldListFilter
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
+
+from django_verify.admin.lists import ReadableList
 
 #: Rows of a stretch.
 REACH = 2000
@@ -20,7 +21,7 @@ REACH = 2000
 BEFORE = "before"
 
 
-class StretchList(ChangeList):
+class StretchList(ReadableList):
     """The newest rows, or those before a row that the link of the last stretch names.
 
     Dates and a search that an index answers choose the rows of which a stretch is cut; all other
@@ -56,6 +57,10 @@ class StretchList(ChangeList):
         """The query string of the newest stretch; empty where this is it."""
         return self.get_query_string(remove=[BEFORE]) if BEFORE in self.params else ""
 
+    def reach(self) -> int:
+        """Return how many rows a stretch has."""
+        return REACH
+
     def _found(self, request: HttpRequest) -> dict[str, Any]:
         """Return the look-ups that bound the stretch, which end it at its last row."""
         walk = self.model_admin.walk
@@ -63,7 +68,8 @@ class StretchList(ChangeList):
         rows = self._ground(request).filter(**bounds).order_by(f"-{walk}")
         # The same column twice is one column to some versions of Django.
         columns = dict.fromkeys((walk, "pk"))
-        last = rows.values_list(*columns)[REACH - 1 : REACH].first()
+        reach = self.reach()
+        last = rows.values_list(*columns)[reach - 1 : reach].first()
         if last:
             bounds[f"{walk}__gte"], self.edge = last[0], last[-1]
         return bounds

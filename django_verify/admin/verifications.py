@@ -6,40 +6,44 @@ sorted by the recipient would reveal it digit by digit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.views.main import SEARCH_VAR
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.utils.html import format_html_join
-from django.utils.safestring import mark_safe
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation.trans_real import parse_accept_lang_header
 
-from django_verify import sids, verifications
-from django_verify.admin import filters
+from django_verify import conf, sids, verifications
+from django_verify.admin import filters, pages, words
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
-from django_verify.admin.forms import key_of
-from django_verify.contact import emails, phones
-from django_verify.contact.typed import email as typed_email
-from django_verify.contact.typed import joined, plain
+from django_verify.admin.ranges import RangeAdmin
+from django_verify.admin.stretches import REACH, StretchList
+from django_verify.contact import countries, phones
 from django_verify.exceptions import NotFound
 from django_verify.messages import channels
 from django_verify.models import (
-    Account,
     GuardDecision,
     Verification,
     VerificationAttempt,
     VerifyService,
 )
-from django_verify.verifications import devices
+from django_verify.verifications import devices, search, story
 
 #: The confirmation page names each verification, and a form has at most 1000 fields.
 CANCEL_AT_ONCE = 500
+#: Rows that a search looks through where no index answers it.
+SEARCHED = 20_000
 
 _NO_COUNTRY = "-"
 _Status = Verification.Status
@@ -50,14 +54,37 @@ def sees_recipients(request: HttpRequest) -> bool:
     return request.user.has_perm("django_verify.see_full_recipients")
 
 
-def _listed(lines: Iterable[str]) -> str:
-    return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines)) or "-"
+def _masked(step: story.Step) -> story.Step:
+    """Return a step without the number block that its words may name, nor a number in a fact."""
+    facts = [(name, phones.mask_within(value)) for name, value in step.facts]
+    return replace(step, text=phones.mask_within(step.text), facts=facts)
+
+
+class RecordList(StretchList):
+    """A list of records; a search that no index answers looks through more rows than a stretch."""
+
+    @property
+    def is_partial_search(self) -> bool:
+        """Whether each row is compared with what was typed, and so not all rows are."""
+        return bool(self.query) and not self.model_admin.is_indexed(self.request, self.query)
+
+    @property
+    def searched_since(self) -> Any:
+        """When the oldest row was made that was looked at; None where that is all rows."""
+        return sids.moment_of(self.edge) if self.edge else None
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        self.request = request
+        super().__init__(request, *args, **kwargs)
+
+    def reach(self) -> int:
+        """Return how many rows are looked at."""
+        return SEARCHED if self.is_partial_search else super().reach()
 
 
 class RecordAdmin(LookOnly, ClosedAdmin):
-    """Rows that the verbs alone write; `sid_paths` and what follows are columns to search by."""
+    """Rows that the verbs alone write."""
 
-    walk = "pk"
     list_parameters = frozenset(
         {
             *("status", "message_status", "channel", "country", "service", "test"),
@@ -66,81 +93,101 @@ class RecordAdmin(LookOnly, ClosedAdmin):
     )
     # Django shows a search box only where this is not empty; `get_search_results` does the work.
     search_fields = ("sid",)
-    search_help_text = _(
-        "A SID, or a whole phone number or e-mail address. Viewers of full recipients may also"
-        " search the rows below by how a recipient begins."
-    )
-    sid_paths: dict[str, str] = {}
-    to = "to"
-    recipient_key = "recipient_key"
-    accounts = "account__in"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return every field that is shown."""
         return self.get_fields(request, obj)
 
+
+class PersonAdmin(RecordAdmin):
+    """Rows of a recipient; `found` names the condition of a search for them."""
+
+    walk = "pk"
+    search_help_text = _(
+        "A phone number as people write it, its last four digits, an e-mail address, a SID, or a"
+        " provider's message id."
+    )
+    #: The attribute of `search.Found` that is about these rows.
+    found = "verifications"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Any]:
+        """Return the list's class."""
+        return RecordList
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Find by SID or by recipient: a whole one, or its beginning for those who may see it."""
-        term = plain(search_term)
-        if not term:
+        """Find by what a person has: see `verifications.search`."""
+        found = self._search(request, search_term)
+        if found is None:
             return queryset, False
-        return queryset.filter(self.of_sid(term) or self.about(request, term)), False
+        if not found.is_whole and _completes(request):
+            last = queryset.order_by("-pk").values_list("pk", flat=True)[REACH - 1 : REACH].first()
+            queryset = queryset.filter(pk__gte=last) if last else queryset
+        return queryset.filter(getattr(found, self.found)), False
 
     def is_indexed(self, request: HttpRequest, term: str) -> bool:
-        """Whether the term is whole; of a beginning each row is looked at."""
-        return bool(self.of_sid(plain(term)) or _of_recipient(self, plain(term)))
+        """Whether the term is whole; of a part of a recipient each row is looked at."""
+        found = self._search(request, term)
+        return found is None or found.is_whole
 
-    def of_sid(self, term: str) -> Q | None:
-        """Return the condition for a SID; None for what is none."""
-        sid = term[:2].upper() + term[2:]
-        for prefix, path in self.sid_paths.items():
-            if sids.is_sid(prefix, sid):
-                return Q(**{path: sids.canonical(sid)})
-        return None
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Show the list; a SID of anything else leads to its own page."""
+        page = pages.of_sid(self.admin_site, request, request.GET.get(SEARCH_VAR, ""))
+        return (
+            HttpResponseRedirect(page) if page else super().changelist_view(request, extra_context)
+        )
 
-    @admin.display(description=_("created"), ordering="pk")
+    def _search(self, request: HttpRequest, term: str) -> search.Found | None:
+        """Return the condition; several places of one request ask for the same."""
+        known: dict[str, search.Found | None] = vars(request).setdefault("_verify_searches", {})
+        if term not in known:
+            may_see = sees_recipients(request)
+            known[term] = search.find(term, may_see=may_see, regions=_regions(request))
+        return known[term]
+
+    @admin.display(description=_("asked"), ordering="pk")
     def created(self, obj: Any) -> Any:
         """When the record was made, which is the order of the keys."""
-        return obj.date_created
-
-    def about(self, request: HttpRequest, term: str) -> Q:
-        """Return the condition for a term that is no SID."""
-        if whole := _of_recipient(self, term):
-            return whole
-        if sees_recipients(request):
-            return Q(**{f"{self.to}__istartswith": _spelled(term)})
-        return Q(pk__in=())
+        return words.ago(obj.date_created, timezone.now())
 
 
-def _of_recipient(view: RecordAdmin, term: str) -> Q | None:
-    """Return the condition for a whole number or mailbox, in whatever spelling."""
-    key = key_of(_spelled(term)) or key_of(term)
-    if not key:
-        return None
-    # The index on recipients begins with the account, so all accounts are named.
-    found = Q(**{view.accounts: Account.objects.values("pk"), view.recipient_key: key})
-    if "@" not in term or emails.is_mailbox(key):
-        return found
-    # The key of a mailbox leaves out its tag, which may be another person's.
-    return found & Q(**{f"{view.to}__iexact": typed_email(term)})
+def _completes(request: HttpRequest) -> bool:
+    """Whether a form's field asks for suggestions, which has no stretch of rows."""
+    match = request.resolver_match
+    return match is not None and match.url_name == "autocomplete"
 
 
-def _spelled(term: str) -> str:
-    """Return a phone number as it is stored, however it was typed."""
-    if "@" in term:
-        return typed_email(term)
-    number = joined(term)
-    if not (number.isascii() and number.isdigit()):
-        return number
-    return f"+{number.removeprefix('00')}"
+def _regions(request: HttpRequest) -> list[str]:
+    """Return the countries whose numbers this viewer may well write without their code."""
+    tags = parse_accept_lang_header(request.headers.get("Accept-Language", "").lower())
+    hints = [conf.phone_region(), *(tag.rpartition("-")[2] for tag, _ in tags if "-" in tag)]
+    return [region for hint in hints if (region := countries.region(hint))]
+
+
+def _remarks(row: Verification) -> list[story.Step]:
+    """Return what operators have done with a verification and its messages, by the admin's log."""
+    messages_of = [pair["attempt_sid"] for pair in row.send_code_attempts]
+    of = ContentType.objects.get_for_models(Verification, VerificationAttempt)
+    entries = LogEntry.objects.select_related("user").filter(
+        Q(content_type=of[Verification], object_id=row.pk)
+        | Q(content_type=of[VerificationAttempt], object_id__in=messages_of)
+    )
+    return [
+        story.Step(
+            story.State.NOTE,
+            f"{entry.user.get_username()}: {entry.get_change_message()}",
+            entry.action_time,
+        )
+        for entry in entries.order_by("-action_time")[: story.MOST]
+    ]
 
 
 class AttemptInline(LookOnly, TabularInline):
-    """The messages of a verification."""
+    """The messages of a verification, folded below its story."""
 
     model = VerificationAttempt
+    classes = ("collapse",)
     fields = readonly_fields = (
         "channel",
         "message_status",
@@ -159,10 +206,11 @@ class AttemptInline(LookOnly, TabularInline):
 
 
 @admin.register(Verification)
-class VerificationAdmin(RecordAdmin):
+class VerificationAdmin(PersonAdmin, RangeAdmin):
     """Who was verified, when and how; the recipients are masked for most viewers."""
 
     actions = ("cancel_selected", "release_selected", "forget_selected")
+    change_form_template = "django_verify/admin/verification.html"
     inlines = (AttemptInline,)
     list_filter = (
         filters.StatusFilter,
@@ -173,18 +221,17 @@ class VerificationAdmin(RecordAdmin):
         ("date_created", filters.AgeFilter),
     )
     list_select_related = ("service",)
-    sid_paths = {"VE": "pk", "VL": "attempts__pk"}
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns, with the recipient in full or masked."""
         return (
             "full_recipient" if sees_recipients(request) else "masked_recipient",
             "status_now",
+            "created",
             "channel",
+            "country",
             "service_name",
             "checks_used",
-            "sends_used",
-            "created",
         )
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -198,7 +245,6 @@ class VerificationAdmin(RecordAdmin):
             "country",
             "service",
             "account",
-            f"{shape}_blocked",
             "is_test",
             *(("client", "recognized") if obj is None or obj.client else ()),
             "code_length",
@@ -211,6 +257,81 @@ class VerificationAdmin(RecordAdmin):
             "expires_at",
         )
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what stands below the story, folded."""
+        fields = self.get_fields(request, obj)
+        return [(_("Technical fields"), {"fields": fields, "classes": ("collapse",)})]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Render the page with the story of the verification."""
+        row, now = context["original"], timezone.now()
+        told = story.tell(row, now, _remarks(row))
+        steps = told.steps if sees_recipients(request) else list(map(_masked, told.steps))
+        context |= {
+            "story": told,
+            "person": row.to if sees_recipients(request) else channels.mask(row.to),
+            "steps": [(step, words.clock(step.moment, now)) for step in steps],
+            "others": [self._other(other, now) for other in told.others],
+            "decisions": self._decision_lines(request, told.decisions),
+            "deeds": self._deeds(request, row, now),
+            "checkbox_name": ACTION_CHECKBOX_NAME,
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def number_of(self, obj: Verification) -> str:
+        """Return the recipient, where it is a number."""
+        return "" if "@" in obj.to else obj.to
+
+    def _deeds(
+        self, request: HttpRequest, row: Verification, now: dt.datetime
+    ) -> list[tuple[str, str, str, Any]]:
+        """Return URL, action, SID and label of what the viewer may do with a verification now.
+
+        The list asks before it does anything. It finds the row by its SID, however old it is.
+        """
+        locked = row.status == _Status.MAX_ATTEMPTS_REACHED and not row.is_over(now)
+        here = f"{self.url_of('changelist')}?q={row.pk}"
+        found: list[tuple[str, str, str, Any]] = []
+        if self.has_release_permission(request):
+            found.append((here, "release_selected", row.pk, _("Unlock the recipient")))
+        if self.has_cancel_permission(request) and (
+            locked or row.current_status(now) == _Status.PENDING
+        ):
+            found.append((here, "cancel_selected", row.pk, _("Cancel")))
+        last = row.attempts.order_by("-sid").first()
+        if last is not None and request.user.has_perm("django_verify.requeue_attempt"):
+            last.verification = row
+            url = pages.url(self.admin_site, "django_verify_verificationattempt_changelist")
+            if url and not story.why_not_again(last, now):
+                again = _("Send the message again")
+                found.append((f"{url}?q={last.pk}", "requeue_selected", last.pk, again))
+        return found
+
+    def _other(self, row: Verification, now: dt.datetime) -> tuple[str, Any, Any, str]:
+        """Return URL, channel, status and age of another verification of the same person."""
+        url = self.url_of("change", row.pk)
+        return (
+            url,
+            words.channel(row.channel),
+            self.status_now(row),
+            words.ago(row.date_created, now),
+        )
+
+    def _decision_lines(
+        self, request: HttpRequest, rows: Sequence[GuardDecision]
+    ) -> list[tuple[str, str]]:
+        """Return what the guard decided about the recipient, and when."""
+        now = timezone.now()
+        lines = []
+        for row in rows:
+            reason = row.reason if sees_recipients(request) else phones.mask_within(row.reason)
+            lines.append(
+                (f"{row.get_outcome_display()}: {reason}", words.ago(row.date_created, now))
+            )
+        return lines
+
     @admin.display(description=_("recipient"))
     def full_recipient(self, obj: Verification) -> str:
         """The recipient."""
@@ -220,22 +341,6 @@ class VerificationAdmin(RecordAdmin):
     def masked_recipient(self, obj: Verification) -> str:
         """The recipient, most of it hidden."""
         return channels.mask(obj.to)
-
-    @admin.display(description=_("blocked starts"))
-    def full_blocked(self, obj: Verification) -> str:
-        """What the guard has decided about the recipient in this account, newest first."""
-        return _listed(self._decisions(obj))
-
-    @admin.display(description=_("blocked starts"))
-    def masked_blocked(self, obj: Verification) -> str:
-        """The same, without the block that would complete the masked recipient."""
-        return _listed(map(phones.mask_within, self._decisions(obj)))
-
-    def _decisions(self, obj: Verification) -> list[str]:
-        rows = GuardDecision.objects.filter(
-            account_id=obj.account_id, recipient_key=obj.recipient_key
-        )
-        return [f"{row.get_outcome_display()}: {row.reason}" for row in rows[:5]]
 
     @admin.display(description=_("amount"))
     def full_amount(self, obj: Verification) -> str:
@@ -265,7 +370,7 @@ class VerificationAdmin(RecordAdmin):
     @admin.display(description=_("service"), ordering="service__friendly_name")
     def service_name(self, obj: Verification) -> str:
         """The service."""
-        return str(obj.service or "-")
+        return words.clip(str(obj.service or "-"))
 
     @admin.display(description=_("checks"), ordering="checks")
     def checks_used(self, obj: Verification) -> str:
@@ -318,30 +423,30 @@ class VerificationAdmin(RecordAdmin):
 
     @admin.action(
         permissions=["release"],
-        description=_("Release the recipients of the selected verifications"),
+        description=_("Unlock the recipients of the selected verifications"),
     )
     def release_selected(
         self, request: HttpRequest, queryset: QuerySet[Verification]
     ) -> HttpResponse | None:
-        """Ask, and then forgive the wrong guesses of each recipient."""
+        """Ask, and then forgive the wrong guesses of each recipient, and end what is locked."""
         if "confirmed" in request.POST:
             count = 0
             for row in self._ticked(request):
-                verifications.release(row)
-                self.log_change(request, row, gettext("Released the recipient."))
+                verifications.unlock(row)
+                self.log_change(request, row, gettext("Unlocked the recipient."))
                 count += 1
-            text = ngettext("%(count)d recipient was released.", "%(count)d were released.", count)
+            text = ngettext("%(count)d recipient was unlocked.", "%(count)d were unlocked.", count)
             self.message_user(request, text % {"count": count}, messages.SUCCESS)
             return None
         explanation = _(
-            "The wrong codes that were tried for these recipients no longer count, so that their"
-            " codes have the service's length again at once. Without this, time or an approval"
-            " does it. Do this only when the owner asks."
+            "The wrong codes that were tried for these recipients no longer count, and what is"
+            " locked is canceled: each can ask for a new code at once, of the service's length."
+            " Without this, time or an approval does it. Do this only when the owner asks."
         )
         words = {
-            "title": _("Release these recipients?"),
+            "title": _("Unlock these recipients?"),
             "explanation": explanation,
-            "yes": _("Yes, release them"),
+            "yes": _("Yes, unlock them"),
         }
         return self._confirm(request, queryset, "release_selected", words)
 

@@ -95,11 +95,10 @@ class WebhookAdmin(ReceiverAdmin):
     fixed_fields = ("service",)
     list_display = (
         "friendly_name",
-        "sid",
-        "service",
-        "events",
         "status",
         "health",
+        "service",
+        "events",
         "date_created",
     )
     list_select_related = ("service",)
@@ -119,11 +118,10 @@ class EventSinkAdmin(ReceiverAdmin):
     fixed_fields = ("account", "service")
     list_display = (
         "friendly_name",
-        "sid",
-        "account",
-        "service",
         "status",
         "health",
+        "account",
+        "service",
         "date_created",
     )
     list_select_related = ("account", "service")

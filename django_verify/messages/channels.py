@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from django_verify import conf, senders
 from django_verify.contact import emails, phones, typed
 from django_verify.exceptions import (
@@ -153,6 +155,11 @@ def get(name: str) -> Channel:
     if channel is None or not (channel.is_offered is None or channel.is_offered()):
         raise InvalidParameter("channel", "not an available channel")
     return channel
+
+
+def label(name: str) -> Any:
+    """Return what people call a channel."""
+    return _LABELS.get(name, name)
 
 
 def is_offered(name: str) -> bool:
@@ -404,6 +411,16 @@ def _email(to: str) -> Recipient:
         raise InvalidParameter("to", str(error)) from None
     return Recipient(email.address, email.key)
 
+
+_LABELS = {
+    "sms": _("Text message (SMS)"),
+    "call": _("Phone call"),
+    "whatsapp": _("WhatsApp"),
+    "telegram": _("Telegram"),
+    "rcs": _("RCS message"),
+    "email": _("E-mail"),
+    "sna": _("Silent network (SNA)"),
+}
 
 CHANNELS = {
     channel.name: channel

@@ -56,8 +56,8 @@ class MessagingService(models.Model):
     date_updated = models.DateTimeField(_("updated"), auto_now=True)
 
     class Meta:
-        verbose_name = _("messaging service")
-        verbose_name_plural = _("messaging services")
+        verbose_name = _("route")
+        verbose_name_plural = _("routes by country")
         ordering = ["-date_created", "-sid"]
 
     def __str__(self) -> str:

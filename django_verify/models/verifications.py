@@ -37,7 +37,7 @@ class Verification(models.Model):
         PENDING = "pending", _("pending")
         APPROVED = "approved", _("approved")
         CANCELED = "canceled", _("canceled")
-        MAX_ATTEMPTS_REACHED = "max_attempts_reached", _("max attempts reached")
+        MAX_ATTEMPTS_REACHED = "max_attempts_reached", _("locked: too many wrong codes")
         EXPIRED = "expired", _("expired")
 
     sid = SidField("VE", primary_key=True, default=sids.verification, editable=False)
@@ -279,8 +279,8 @@ class VerificationAttempt(models.Model):
     turned_down: bool = False
 
     class Meta:
-        verbose_name = _("verification attempt")
-        verbose_name_plural = _("verification attempts")
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
         default_permissions = ("view",)
         ordering = ["-sid"]
         # A message that is sent changes columns of both, and is in one of them at a time. MySQL

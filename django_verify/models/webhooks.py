@@ -265,8 +265,8 @@ class WebhookDelivery(models.Model):
     delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
 
     class Meta:
-        verbose_name = _("webhook delivery")
-        verbose_name_plural = _("webhook deliveries")
+        verbose_name = _("event")
+        verbose_name_plural = _("event log")
         default_permissions = ("view",)
         ordering = ["-date_created", "-sid"]
         constraints = [
@@ -276,7 +276,7 @@ class WebhookDelivery(models.Model):
             )
         ]
         indexes = [models.Index(fields=["status", "due_at"], name="verify_delivery_due")]
-        permissions = [("replay_webhook", _("Can replay webhook deliveries"))]
+        permissions = [("replay_webhook", _("Can replay events"))]
 
     def __str__(self) -> str:
         return self.sid

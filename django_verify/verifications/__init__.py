@@ -13,6 +13,7 @@ from django_verify.verifications.verbs import (
     fetch,
     release,
     start,
+    unlock,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "fetch",
     "release",
     "start",
+    "unlock",
 ]

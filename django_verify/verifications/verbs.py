@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Unpack
 
@@ -218,6 +219,26 @@ def release(row: Verification) -> int:
     # An expired row may still be stored as pending.
     live = Q(status=_Status.PENDING, expires_at__gt=timezone.now())
     return counted.exclude(live).update(forgiven=True)
+
+
+def unlock(row: Verification) -> int:
+    """Release a row's recipient and end what is locked, so that the next start makes a code.
+
+    For an operator whom the owner asks. Returns how many verifications were locked.
+    """
+    release(row)
+    locked = queries.verifications().filter(
+        account_id=row.account_id,
+        recipient_key=row.recipient_key,
+        status=_Status.MAX_ATTEMPTS_REACHED,
+        expires_at__gt=timezone.now(),
+    )
+    ended = 0
+    for each in locked:
+        with suppress(NotFound):
+            _end([each], _Status.CANCELED, (_Status.MAX_ATTEMPTS_REACHED,))
+            ended += 1
+    return ended
 
 
 def expire(limit: int = 1000, *, since: dt.datetime | None = None) -> int:

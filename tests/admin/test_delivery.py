@@ -31,12 +31,22 @@ def test_a_dead_letter_is_seen_and_queued_again_with_leave(clerk, dead, outbox):
     assert dead.sid in text
     assert "sms, old: unknown" in viewer.get(f"{ATTEMPTS}{dead.sid}/change/").content.decode()
     assert "requeue_selected" not in text
-    viewer.post(ATTEMPTS, data)
+    for confirmed in ({}, {"confirmed": "yes"}):
+        assert viewer.post(ATTEMPTS, data | confirmed).status_code == 403
     assert VerificationAttempt.objects.get().message_status == "failed"
     client = clerk("view_verificationattempt", "requeue_attempt")
+    question = client.post(ATTEMPTS, data).content.decode()
+    assert "Send these messages again?" in question
+    assert "will be sent again" in question
+    assert PHONE[1:] not in question
+    assert VerificationAttempt.objects.get().message_status == "failed"
+    data["confirmed"] = "yes"
     assert received(client.post(ATTEMPTS, data, follow=True)) == ["1 message was queued."]
     assert "Queued again" in LogEntry.objects.get().change_message
-    assert received(client.post(ATTEMPTS, data, follow=True)) == ["0 were queued. 1 cannot be."]
+    said = "0 were queued. 1 cannot be sent again. It is on its way already."
+    assert received(client.post(ATTEMPTS, data, follow=True)) == [said]
+    del data["confirmed"]
+    assert "It is on its way already." in client.post(ATTEMPTS, data).content.decode()
     assert delivery.deliver_due() == 1
     assert len(outbox) == 1
 

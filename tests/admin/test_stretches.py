@@ -6,6 +6,7 @@ import pytest
 
 from django_verify import verifications
 from django_verify.admin import stretches
+from django_verify.admin import verifications as verifications_admin
 from django_verify.models import DeviceKey, Verification
 from tests.conftest import PHONE
 
@@ -63,7 +64,21 @@ def test_filters_and_the_order_are_of_the_stretch(boss, rows):
 def test_a_whole_recipient_or_sid_is_found_among_all_rows(boss, rows):
     for term in (rows[0].to, rows[0].sid, rows[0].attempts.get().sid):
         assert shown(boss.get(LIST, {"q": term})) == ["0"]
-    assert shown(boss.get(LIST, {"q": PHONE[:-1]})) == ["6", "5", "4"]  # a beginning
+
+
+def test_a_part_of_a_recipient_is_found_among_the_latest_rows(boss, rows, monkeypatch):
+    monkeypatch.setattr(verifications_admin, "SEARCHED", 4)
+    for term in (PHONE[:-1], rows[4].to[-4:]):
+        answer = boss.get(LIST, {"q": term})
+        expected = ["6", "5", "4", "3"] if term == PHONE[:-1] else ["4"]
+        assert shown(answer) == expected
+        assert "among the latest rows alone, back to March 1, 2026" in answer.content.decode()
+        assert list(links(answer)) == ["Earlier"]
+    assert shown(boss.get(LIST, {"q": rows[0].to[-4:]})) == []
+    earlier = links(boss.get(LIST, {"q": rows[0].to[-4:]}))["Earlier"]
+    answer = boss.get(LIST + earlier)
+    assert shown(answer) == ["0"]
+    assert "among the latest rows" not in answer.content.decode()
 
 
 def test_a_time_is_cut_into_stretches_of_its_own(boss, rows):

@@ -100,8 +100,9 @@ def test_a_row_reports_its_counts(boss, service, clock):
     row = verifications.start(service, PHONE)
     Verification.objects.update(checks=3)
     page = boss.get(ROWS).content.decode()
-    for text in (">3/5<", ">2/5<", ">pending<", ">US<", ">sms<", ">Acme<"):
+    for text in (">3/5<", ">pending<", ">United States<", ">SMS<", ">just now<"):
         assert text in page
+    assert "2/5" in boss.get(page_of(row)).content.decode()
     clock.shift(600)
     assert ">expired<" in boss.get(ROWS).content.decode()
     assert "expired" in boss.get(page_of(row)).content.decode()
@@ -469,15 +470,15 @@ def test_a_recipient_is_released_after_a_question(clerk, viewer, service, row):
     assert viewer.post(ROWS, data | {"confirmed": "yes"}).status_code == 403
     client = clerk("view_verification", "release_recipient")
     question = client.post(ROWS, data).content.decode()
-    assert "Release these recipients?" in question
+    assert "Unlock these recipients?" in question
     assert PHONE not in question
     row.refresh_from_db()
     assert not row.forgiven
     answer = client.post(ROWS, data | {"confirmed": "yes"}, follow=True)
-    assert received(answer) == ["1 recipient was released."]
+    assert received(answer) == ["1 recipient was unlocked."]
     row.refresh_from_db()
     assert row.forgiven
-    assert "Released" in LogEntry.objects.get().change_message
+    assert "Unlocked" in LogEntry.objects.get().change_message
 
 
 def test_a_clients_own_verification_names_the_client(boss, service):

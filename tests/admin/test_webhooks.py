@@ -131,7 +131,7 @@ def test_what_was_given_up_is_replayed_after_a_question(boss, clerk, make_row):
     response = clerk("view_webhookdelivery", "replay_webhook").post(
         DELIVERIES, {**form, "confirmed": "yes"}, follow=True
     )
-    assert received(response) == ["1 delivery is due again."]
+    assert received(response) == ["1 delivery is due again. 1 stays as it is: it was not given up."]
     dead.refresh_from_db()
     done.refresh_from_db()
     assert (dead.status, dead.tries, done.status) == ("pending", 0, "delivered")
