@@ -11,6 +11,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_verify import delivery
+from django_verify.admin import figures
 from django_verify.admin.filters import (
     AgeFilter,
     AttemptCountryFilter,
@@ -34,7 +35,9 @@ class VerificationAttemptAdmin(RecordAdmin):
         AttemptCountryFilter,
         AttemptServiceFilter,
         ("date_created", AgeFilter),
+        *figures.FILTERS,
     )
+    list_parameters = RecordAdmin.list_parameters | figures.PARAMETERS
     list_select_related = ("verification__service",)
     sid_paths = {"VL": "pk", "VE": "verification"}
     to = "verification__to"

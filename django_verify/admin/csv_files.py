@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -32,11 +32,31 @@ _SHOWN = 20
 
 def write(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
     """Return a CSV file whose cells no spreadsheet takes for formulas."""
+    return "".join(lines(columns, rows))
+
+
+def lines(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Yield the lines of the same, so that a long file is never in memory as a whole."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(columns)
-    writer.writerows([_inert(row.get(name, "")) for name in columns] for row in rows)
-    return text.getvalue()
+    for row in rows:
+        yield _taken(text)
+        writer.writerow([_inert(row.get(name, "")) for name in columns])
+    yield _taken(text)
+
+
+def stream(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Yield the lines behind the mark by which alone spreadsheets read UTF-8."""
+    yield "\ufeff"
+    yield from lines(columns, rows)
+
+
+def _taken(text: io.StringIO) -> str:
+    found = text.getvalue()
+    text.seek(0)
+    text.truncate()
+    return found
 
 
 def read(
@@ -141,8 +161,7 @@ class CsvAdmin(ClosedAdmin):
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
         rows = map(self.csv_row, self.get_queryset(request))
-        # Spreadsheets read UTF-8 by its mark alone.
-        text = "\ufeff" + write(self.csv_columns, rows)
+        text = stream(self.csv_columns, rows)
         answer = HttpResponse(text, content_type="text/csv; charset=utf-8")
         name = f"{self.opts.verbose_name_plural}".replace(" ", "-")
         answer["Content-Disposition"] = f'attachment; filename="{name}.csv"'

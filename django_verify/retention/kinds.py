@@ -254,12 +254,12 @@ KINDS: Sequence[Kind] = (
         bound=lambda moment: (moment - _OUTCOMES).timestamp(),
     ),
     Kind(name="guard counts", model=GuardCount, key="ends_at", over=_is_unused),
-    *(
-        Kind(name=name, model=model, key="hour", setting="ROLLUP_RETENTION_DAYS", bound=hour_at)
-        for name, model in (
-            ("hourly figures", AttemptRollup),
-            ("hourly blocks", BlockRollup),
-            ("hours", RollupHour),
-        )
+    Kind(
+        name="hourly figures",
+        model=RollupHour,
+        key="hour",
+        setting="ROLLUP_RETENTION_DAYS",
+        bound=hour_at,
+        parts=((AttemptRollup, "hour"), (BlockRollup, "hour")),
     ),
 )

@@ -4,7 +4,7 @@ Nothing here writes an attempt. What is shown of the figures, and to whom, is de
 """
 
 from django_verify.rollups.keeping import advance, changing, rebuild
-from django_verify.rollups.reading import Figures, Filters, Period, Reading, blocks
+from django_verify.rollups.reading import Figures, Filters, Period, Reading, blocks, lines
 
 __all__ = [
     "Figures",
@@ -14,5 +14,6 @@ __all__ = [
     "advance",
     "blocks",
     "changing",
+    "lines",
     "rebuild",
 ]

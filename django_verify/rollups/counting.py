@@ -126,8 +126,8 @@ def _add(
     if is_test:
         return
     text = template or {}
-    key = (sids.hour_of(sid), account, service, country, channel, sender)
-    key += (text.get("locale") or locale, text.get("sid", ""))
+    spoken, named = text.get("locale") or locale, text.get("sid", "")
+    key = (sids.hour_of(sid), account, service, country, channel, sender, spoken, named)
     line = found.lines.get(key)
     if line is None:
         line = found.lines[key] = new()

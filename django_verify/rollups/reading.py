@@ -56,19 +56,25 @@ class Period:
     missing: int | None = None
 
     @classmethod
-    def of(cls, first: int, end: int, most: int | None = LIVE) -> Period:
-        """Look which hours are counted; at most so many are read from their rows."""
+    def of(cls, first: int, end: int, most: int | None = LIVE, *, purged: bool = True) -> Period:
+        """Look which hours are counted; at most so many are read from their rows.
+
+        Of hours from which a purge may have taken rows the lines are read, or what is left of the
+        rows where they are not to be there as `purged`.
+        """
         using = queries.database()
         state = RollupState.objects.using(using).first() or RollupState()
         until = min(end, state.counted_to or 0, keeping.open_from(timezone.now()))
-        since = max(first, state.counted_from or 0)
+        whole = state.attempts_from
+        since = max(first, state.counted_from or 0, 0 if purged else whole)
         hours = RollupHour.objects.using(using).filter(due_at__isnull=False)
         # Of what a purge has begun with, the lines alone are right.
-        due = hours.filter(hour__gte=max(since, state.attempts_from), hour__lt=until)
+        due = hours.filter(hour__gte=max(since, whole), hour__lt=until)
         again = set(due.values_list("hour", flat=True)) if since < until else set()
         counted = [hour for hour in range(since, until) if hour not in again]
         known = set(counted)
-        left = [h for h in range(max(first, state.attempts_from), end) if h not in known]
+        begin = max(first, whole) if purged else first
+        left = [hour for hour in range(begin, end) if hour not in known]
         missing = None
         if most is not None and len(left) > most:
             old = queries.attempts().filter(counting.in_hours("VL", (left[0], left[-most])))
@@ -123,7 +129,7 @@ class Figures:
         Read off the columns of times, evenly between their bounds: as exact as these. None without
         an approval.
         """
-        times = [getattr(self, name) for name in TIMES]
+        times: list[int] = [getattr(self, name) for name in TIMES]
         wanted, before, low = part * sum(times), 0, 0
         if not wanted:
             return None
@@ -156,27 +162,32 @@ class Reading:
         Figures that are not named are not read, and 0. One statement.
         """
         wanted, found = [name for name in COUNTS if name in names], dict[Key, Figures]()
-        for key, sums in self._summed((*(("hour",) if per_hour else ()), *columns), wanted):
+        asked = (*(("hour",) if per_hour else ()), *columns)
+        for key, sums in lines(self.period, self.filters, *asked, names=wanted):
             line = found.setdefault(key, Figures()).counts
             for name, count in zip(wanted, sums, strict=True):
-                line[_PLACES[name]] += int(count)
+                line[_PLACES[name]] += count
         places = [KEYS.index(name) + 1 for name in columns]
         for key, counts in self._live.items():
             shared = tuple(key[place] for place in ([0] if per_hour else []) + places)
             found.setdefault(shared, Figures()).add(counts)
         return found
 
-    def _summed(self, columns: Sequence[str], names: Sequence[str]) -> Iterator[tuple[Key, Key]]:
-        if not self.period.lines:
-            return
-        rows = _lines(AttemptRollup, self.period, self.filters)
-        sums = {f"sum_{name}": Sum(name) for name in names}
-        if not columns:
-            totals = rows.aggregate(**sums)
-            yield (), tuple(totals[name] or 0 for name in sums)
-            return
-        for row in rows.order_by().values_list(*columns).annotate(**sums):
-            yield tuple(row[: len(columns)]), tuple(row[len(columns) :])
+
+def lines(
+    period: Period, filters: Filters, *columns: str, names: Sequence[str]
+) -> Iterator[tuple[Key, tuple[int, ...]]]:
+    """Yield the sums of these figures by columns, of the hours that are read from lines alone."""
+    if not period.lines:
+        return
+    rows = _lines(AttemptRollup, period, filters)
+    sums = {f"sum_{name}": Sum(name) for name in names}
+    if not columns:
+        totals = rows.aggregate(**sums)
+        yield (), tuple(int(totals[name] or 0) for name in sums)
+        return
+    for row in rows.order_by().values_list(*columns).annotate(**sums):
+        yield tuple(row[: len(columns)]), tuple(map(int, row[len(columns) :]))
 
 
 def blocks(period: Period, filters: Filters) -> dict[tuple[str, str], tuple[int, int]]:

@@ -183,6 +183,20 @@ def test_a_purge_leaves_the_figures_as_they_were(service, clock):
     assert total().starts == 0  # it is longer ago than a hundred hours
 
 
+def test_figures_go_in_a_time_of_their_own(service, clock):
+    row = start(service)
+    decided(service, row)
+    clock.shift(2 * HOUR)
+    rollups.advance()
+    clock.shift(799 * DAY)
+    assert purged("hourly figures") == 0
+    assert AttemptRollup.objects.count() == BlockRollup.objects.count() == 1
+    clock.shift(2 * DAY)
+    assert purged("hourly figures") == 1
+    assert not AttemptRollup.objects.exists()
+    assert not BlockRollup.objects.exists()
+
+
 def test_a_dry_run_of_the_purge_freezes_nothing(service, clock):
     start(service)
     clock.shift(31 * DAY)
