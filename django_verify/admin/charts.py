@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-WIDTH, HEIGHT = 720, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 28
+#: Of a chart that is as wide as the page, and of one that is half as wide.
+WIDE, NARROW, HEIGHT = 960, 480, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 24, 12, 28
 _TICKS = 4
-#: Labels below a chart at most.
-_LABELS = 8
+#: Units between two labels below a chart at the least.
+_APART = 70
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,19 @@ class Chart:
     columns: Sequence[Tick]
     series: Sequence[Series] = ()
     bars: Sequence[Bar] = ()
+    width: int = WIDE
 
-    view_box = f"0 0 {WIDTH} {HEIGHT}"
-    left, right = str(_LEFT), str(WIDTH - _RIGHT)
-    label_x, label_y = str(_LEFT - 6), str(HEIGHT - 8)
-    ground = str(HEIGHT - _BOTTOM)
+    left, label_x, label_y = str(_LEFT), str(_LEFT - 6), str(HEIGHT - 8)
+
+    @property
+    def view_box(self) -> str:
+        """The part of the plane that is shown."""
+        return f"0 0 {self.width} {HEIGHT}"
+
+    @property
+    def right(self) -> str:
+        """Where the lines of the grid end."""
+        return str(self.width - _RIGHT)
 
 
 def lines(
@@ -74,7 +83,7 @@ def lines(
 ) -> Chart:
     """Return lines over the labels; a value that is None ends its line."""
     top = _ceiling(max((v or 0 for _, _, values in series for v in values), default=0))
-    step = _inner_width() / max(len(labels) - 1, 1)
+    step = (WIDE - _LEFT - _RIGHT) / max(len(labels) - 1, 1)
     drawn = []
     for kind, title_, values in series:
         places = [
@@ -91,7 +100,8 @@ def lines(
             for i, (x, y, value) in enumerate(places)
         ]
         drawn.append(Series(kind, title_, points, area, dots))
-    columns = [Tick(f"{_LEFT + step * i:.1f}", labels[i]) for i in _shown(len(labels))]
+    shown = _shown(len(labels), step)
+    columns = [Tick(f"{_LEFT + step * i:.1f}", labels[i]) for i in shown]
     return Chart(name, title, description, _rows(top), columns, drawn)
 
 
@@ -105,18 +115,15 @@ def bars(
 ) -> Chart:
     """Return a bar for each label, with the text that says its value."""
     top = _ceiling(max(values, default=0))
-    step = _inner_width() / max(len(labels), 1)
+    step = (NARROW - _LEFT - _RIGHT) / max(len(labels), 1)
     drawn = []
     for i, (value, text) in enumerate(zip(values, texts, strict=True)):
         y = _y(value, top)
         place, height = f"{_LEFT + step * (i + 0.1):.1f}", f"{_y(0, top) - y:.1f}"
         drawn.append(Bar(place, f"{y:.1f}", f"{step * 0.8:.1f}", height, f"{labels[i]}: {text}"))
-    columns = [Tick(f"{_LEFT + step * (i + 0.5):.1f}", labels[i]) for i in _shown(len(labels))]
-    return Chart(name, title, description, _rows(top), columns, bars=drawn)
-
-
-def _inner_width() -> float:
-    return WIDTH - _LEFT - _RIGHT
+    shown = _shown(len(labels), step)
+    columns = [Tick(f"{_LEFT + step * (i + 0.5):.1f}", labels[i]) for i in shown]
+    return Chart(name, title, description, _rows(top), columns, bars=drawn, width=NARROW)
 
 
 def _y(value: float, top: float) -> float:
@@ -137,6 +144,6 @@ def _rows(top: float) -> list[Tick]:
     return [Tick(f"{_y(value, top):.1f}", f"{value:.{digits}f}") for value in ticks]
 
 
-def _shown(count: int) -> range:
-    """Return the places of the labels that are shown."""
-    return range(0, count, max(1, -(-count // _LABELS)))
+def _shown(count: int, step: float) -> range:
+    """Return the places of the labels that are shown, which must not run into each other."""
+    return range(0, count, max(1, math.ceil(_APART / step)))

@@ -22,7 +22,7 @@ from django_verify.admin import alarms, charts, csv_files, periods
 from django_verify.admin.closed import ClosedAdmin, LookOnly
 from django_verify.admin.forms import label
 from django_verify.admin.guard import CAUSES
-from django_verify.admin.labels import country_name, money, percent, seconds
+from django_verify.admin.labels import country_name, money, percent, price, seconds
 from django_verify.admin.periods import NO_COUNTRY, Asked, DashboardForm, Span, place_of
 from django_verify.admin.verifications import sees_recipients
 from django_verify.db import queries
@@ -311,9 +311,9 @@ class _View:
             },
             {
                 "name": _("Per approval"),
-                "text": money(found.cost_per_approval),
+                "text": price(found.cost_per_approval),
                 "unit": conf.current().CURRENCY,
-                "note": self._was(money(before.cost_per_approval)),
+                "note": self._was(price(before.cost_per_approval)),
             },
         ]
         locked = self._locked(now)
@@ -372,17 +372,17 @@ class _View:
         for i, (span, line) in enumerate(zip(spans, now, strict=True)):
             cells = [
                 Cell(str(line.starts), self._rows_url("starts", span)),
-                Cell(str(line.sent), self._rows_url("sent", span)),
-                Cell(str(line.delivered), self._rows_url("delivered", span)),
                 Cell(str(line.converted), self._rows_url("approved", span)),
                 Cell(percent(line.conversion)),
+                Cell(str(line.sent), self._rows_url("sent", span)),
+                Cell(str(line.delivered), self._rows_url("delivered", span)),
                 Cell(str(before[i].starts) if i < len(before) else "–"),
                 Cell(money(line.cost)),
             ]
             rows.append((Cell(span.label), cells))
         heads = (
             _("Hour") if self.asked.by_hour else _("Day"),
-            *(_("Started"), _("Sent"), _("Delivered"), _("Approved"), _("Conversion")),
+            *(_("Started"), _("Approved"), _("Conversion"), _("Sent"), _("Delivered")),
             *(_("Started before"), _("Spend")),
         )
         over_time = Table("time", _("Over time"), heads, rows, self._export("time"))
@@ -396,7 +396,7 @@ class _View:
         described = gettext("%(spend)s %(currency)s in all, %(each)s for each approval.") % {
             "spend": money(self.total.cost),
             "currency": conf.current().CURRENCY,
-            "each": money(self.total.cost_per_approval),
+            "each": price(self.total.cost_per_approval),
         }
         costs = [line.cost for line in now]
         chart = charts.bars("spend", _("Spend"), described, labels, costs, list(map(money, costs)))
@@ -406,7 +406,7 @@ class _View:
                 [
                     Cell(money(line.cost)),
                     Cell(str(line.approved)),
-                    Cell(money(line.cost_per_approval)),
+                    Cell(price(line.cost_per_approval)),
                 ],
             )
             for name, line in zip(labels, now, strict=True)
@@ -454,8 +454,8 @@ class _View:
             rows = [self._line(name, *line) for line in lines[:SHOWN]]
             heads = (
                 title,
-                *(_("Started"), _("Sent"), _("Delivered"), _("Approved"), _("Conversion")),
-                *(_("Before"), _("Median"), _("95 % within"), _("Spend"), _("Per approval")),
+                *(_("Started"), _("Approved"), _("Conversion"), _("Before"), _("Sent")),
+                *(_("Delivered"), _("Median"), _("95 % within"), _("Spend"), _("Per approval")),
             )
             more = max(len(lines) - SHOWN, 0)
             found.append(Table(name, title, heads, rows, self._export(name), more))
@@ -465,7 +465,7 @@ class _View:
         self, dimension: str, value: Any, found: Figures, before: Figures
     ) -> tuple[Cell, list[Cell]]:
         only = self._only(dimension, value)
-        cells = [
+        starts, sent, delivered, approved = (
             Cell(str(count), self._rows_url(figure, only=only) if only else "")
             for count, figure in (
                 (found.starts, "starts"),
@@ -473,14 +473,19 @@ class _View:
                 (found.delivered, "delivered"),
                 (found.converted, "approved"),
             )
-        ]
-        cells += [
+        )
+        # What matters most comes first: on a phone the others are to be scrolled to.
+        cells = [
+            starts,
+            approved,
             Cell(percent(found.conversion)),
             Cell(percent(before.conversion)),
+            sent,
+            delivered,
             Cell(seconds(found.seconds(0.5))),
             Cell(seconds(found.seconds(0.95))),
             Cell(money(found.cost)),
-            Cell(money(found.cost_per_approval)),
+            Cell(price(found.cost_per_approval)),
         ]
         return Cell(self._named(dimension, value), self._narrower(dimension, value)), cells
 

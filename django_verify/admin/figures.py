@@ -80,7 +80,7 @@ class LocaleFilter(GivenFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the rows of the language: the template's, or the one that was asked for."""
         value = _storable(self.value())
-        asked = Q(locale=value) & (Q(template=None) | Q(template__locale__isnull=True))
+        asked = Q(locale=value) & (Q(template__isnull=True) | Q(template__locale__isnull=True))
         return queryset.filter(Q(template__locale=value) | asked)
 
 
@@ -93,7 +93,8 @@ class TemplateFilter(GivenFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the rows of the template."""
         value = _storable(self.value())
-        return queryset.filter(template__sid=value) if value else queryset.filter(template=None)
+        named = {"template__sid": value} if value else {"template__isnull": True}
+        return queryset.filter(**named)
 
 
 #: All of them, for a list of attempts.

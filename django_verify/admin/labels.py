@@ -19,15 +19,12 @@ def seconds(value: float | None) -> str:
     whole = round(value)
     if whole < 60:
         return gettext("%(seconds)d s") % {"seconds": whole}
-    if whole < 3600:
-        return gettext("%(minutes)d min %(seconds)d s") % {
-            "minutes": whole // 60,
-            "seconds": whole % 60,
-        }
-    return gettext("%(hours)d h %(minutes)d min") % {
-        "hours": whole // 3600,
-        "minutes": whole % 3600 // 60,
-    }
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    if hours:
+        text = gettext("%(hours)d h %(minutes)d min") if minutes else gettext("%(hours)d h")
+    else:
+        text = gettext("%(minutes)d min %(seconds)d s") if rest else gettext("%(minutes)d min")
+    return text % {"hours": hours, "minutes": minutes, "seconds": rest}
 
 
 def percent(part: float | None) -> str:
@@ -35,8 +32,11 @@ def percent(part: float | None) -> str:
     return "–" if part is None else f"{100 * part:.1f} %"
 
 
-def money(amount: float | None) -> str:
-    """Return an amount of the site's currency, without it; small ones with four digits."""
-    if amount is None:
-        return "–"
-    return f"{amount:.4f}" if 0 < amount < 1 else f"{amount:.2f}"
+def money(amount: float | None, digits: int = 2) -> str:
+    """Return an amount of the site's currency, without the currency."""
+    return "–" if amount is None else f"{amount:.{digits}f}"
+
+
+def price(amount: float | None) -> str:
+    """Return what one of many costs, which is often a fraction of a cent."""
+    return money(amount, 4)

@@ -173,7 +173,7 @@ def _by_day(first: dt.date, days: int) -> list[Span]:
     for number in range(days):
         day = first + dt.timedelta(days=number)
         ends = _midnight(day + dt.timedelta(days=1))
-        found.append(Span(_midnight(day), ends, date_format(day, "SHORT_DATE_FORMAT")))
+        found.append(Span(_midnight(day), ends, date_format(day, "j M")))
     return found
 
 
