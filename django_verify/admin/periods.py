@@ -13,6 +13,8 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -38,6 +40,22 @@ _DAYS = {"today": 1, "7d": 7, "30d": 30}
 _BY_HOUR = 2
 
 
+class LeanSelect(forms.Select):
+    """A select that is written in one go: Django renders a template for each of 250 countries."""
+
+    def render(
+        self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
+    ) -> SafeString:
+        """Return the element."""
+        chosen = str(value or "")
+        offered = (
+            (one, mark_safe(" selected") if one == chosen else "", text)
+            for one, text in self.choices
+        )
+        options = format_html_join("", '<option value="{}"{}>{}</option>', offered)
+        return format_html('<select name="{}" id="id_{}">{}</select>', name, name, options)
+
+
 class DashboardForm(forms.Form):
     """The filters; whatever is not valid is as if it were not given."""
 
@@ -52,9 +70,9 @@ class DashboardForm(forms.Form):
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
-    service = forms.ChoiceField(label=_("Service"), required=False)
-    country = forms.ChoiceField(label=_("Country"), required=False)
-    channel = forms.ChoiceField(label=_("Channel"), required=False)
+    service = forms.ChoiceField(label=_("Service"), required=False, widget=LeanSelect)
+    country = forms.ChoiceField(label=_("Country"), required=False, widget=LeanSelect)
+    channel = forms.ChoiceField(label=_("Channel"), required=False, widget=LeanSelect)
 
     def __init__(self, data: QueryDict) -> None:
         # Django reads a bound form's missing choice as empty, which none of the periods is.
