@@ -28,6 +28,8 @@ from django_verify.rollups import Filters
 #: The country of recipients that have none, in the URL.
 NO_COUNTRY = "-"
 LONGEST = 366
+# Longer ago there was nothing.
+_AT_ALL = dt.timedelta(days=20 * 366)
 _PERIODS = {
     "today": _("Today"),
     "24h": _("24 hours"),
@@ -160,7 +162,7 @@ def read(form: DashboardForm, now: dt.datetime) -> Asked:
     if name in _DAYS:
         first = today - dt.timedelta(days=_DAYS[name] - 1)
     elif name == "dates":
-        last = min(valid.get("until") or today, today)
+        last = max(min(valid.get("until") or today, today), today - _AT_ALL)
         first = min(valid.get("since") or last, last)
         first = max(first, last - dt.timedelta(days=LONGEST - 1))
     days = (last - first).days + 1

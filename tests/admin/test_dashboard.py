@@ -417,6 +417,11 @@ def test_a_country_whose_conversion_fell(boss, service, account, clock):
     assert numbers(boss.get(alarm.url))["Started"] == str(20 * 23)
 
 
+def test_the_longest_ago_that_can_be_asked(boss, clock):
+    assert numbers(page(boss, since="0001-01-01", until="0001-01-01"))["Started"] == "0"
+    assert numbers(page(boss, until="1969-12-31"))["Started"] == "0"
+
+
 @pytest.mark.parametrize(
     ("hours", "measure", "since"),
     [

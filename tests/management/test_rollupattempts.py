@@ -76,6 +76,15 @@ def test_the_worker_counts_between_its_messages(hours, monkeypatch):
     assert len(asked) == 1  # messages come first
 
 
+def test_what_cannot_be_counted_stops_no_message(hours, monkeypatch, caplog):
+    def fails(seconds):
+        raise ValueError("+14155552671")
+
+    monkeypatch.setattr(deliverattempts.rollups, "advance", fails)
+    assert run("deliverattempts") == "0 attempts claimed"
+    assert caplog.messages == ["hours were not counted: ValueError"]
+
+
 def test_a_purge_counts_what_goes(hours, clock):
     clock.shift(40 * 86_400)
     run("purgeverifications", "--dry-run")

@@ -9,9 +9,11 @@ from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
 
 from django_verify import delivery, health, rollups
 from django_verify.factors import notifications
+from django_verify.logs import logger
 from django_verify.management import loops
 
 NAME = "deliverattempts"
@@ -58,6 +60,17 @@ class Command(BaseCommand):
         is_full = claimed >= max(limit, 1)
         # Messages first: figures are right without it, and are only read sooner with it.
         is_time = time.monotonic() - self._counted_at >= _BETWEEN
-        if is_time and not is_full and not rollups.advance(_AT_MOST):
+        if is_time and not is_full and not _count():
             self._counted_at = time.monotonic()
         return is_full
+
+
+def _count() -> int:
+    """Count hours that are over; return how many. What is wrong with a row stops no message."""
+    try:
+        return rollups.advance(_AT_MOST)
+    except Error:
+        raise
+    except Exception as error:  # noqa: BLE001 - the text of an error may hold the row
+        logger.error("hours were not counted: %s", type(error).__name__)
+        return 0
