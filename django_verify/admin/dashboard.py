@@ -179,7 +179,7 @@ class DashboardAdmin(LookOnly, ClosedAdmin):
         form = DashboardForm(request.GET)
         asked = periods.read(form, now)
         sheet = Sheet.of(asked)
-        view = _View(request, sheet, self.admin_site.name)
+        view = _View(request, form, sheet, self.admin_site.name)
         context = {
             "title": _("Dashboard"),
             "form": form,
@@ -200,7 +200,8 @@ class DashboardAdmin(LookOnly, ClosedAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         request.current_app = self.admin_site.name
-        asked = periods.read(DashboardForm(request.GET), timezone.now())
+        form = DashboardForm(request.GET)
+        asked = periods.read(form, timezone.now())
         if table == "attempts":
             if not request.user.has_perm("django_verify.view_verificationattempt"):
                 raise PermissionDenied
@@ -209,7 +210,7 @@ class DashboardAdmin(LookOnly, ClosedAdmin):
                 rows, content_type="text/csv; charset=utf-8"
             )
         else:
-            view = _View(request, Sheet.of(asked), self.admin_site.name)
+            view = _View(request, form, Sheet.of(asked), self.admin_site.name)
             columns, lines = view.file(table)
             answer = HttpResponse(
                 csv_files.stream(columns, lines), content_type="text/csv; charset=utf-8"
@@ -222,8 +223,8 @@ class DashboardAdmin(LookOnly, ClosedAdmin):
 class _View:
     """What the template shows of a sheet, with the links that the viewer may follow."""
 
-    def __init__(self, request: HttpRequest, sheet: Sheet, site: str) -> None:
-        self.request, self.sheet, self.asked, self.site = request, sheet, sheet.asked, site
+    def __init__(self, request: HttpRequest, form: DashboardForm, sheet: Sheet, site: str) -> None:
+        self.form, self.sheet, self.asked, self.site = form, sheet, sheet.asked, site
         self.total, self.before = sheet.total(), sheet.total_before()
         self._lists = {
             model: f"/{model}/"
@@ -245,12 +246,8 @@ class _View:
 
     def query(self, **more: str) -> str:
         """Return the page's own filters as a query string, with these changes."""
-        kept = {name: self.request.GET.get(name, "") for name in self._fields()}
+        kept = {name: self.form.data.get(name, "") for name in DashboardForm.base_fields}
         return urlencode({name: value for name, value in {**kept, **more}.items() if value})
-
-    @staticmethod
-    def _fields() -> Sequence[str]:
-        return list(DashboardForm.base_fields)
 
     def _rows_url(
         self, figure: str, span: Span | None = None, only: Mapping[str, str] | None = None

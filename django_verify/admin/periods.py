@@ -77,9 +77,14 @@ class DashboardForm(forms.Form):
     channel = forms.ChoiceField(label=_("Channel"), required=False, widget=LeanSelect)
 
     def __init__(self, data: QueryDict) -> None:
+        given, has_dates = data.copy(), bool(data.get("since") or data.get("until"))
+        # Of a period and dates, what was changed last is meant: `was` is the period that was shown.
+        if has_dates and data.get("period") in {None, "", "dates", data.get("was")}:
+            given["period"] = "dates"
+        elif has_dates:
+            given["since"] = given["until"] = ""
         # Django reads a bound form's missing choice as empty, which none of the periods is.
-        given = data.copy()
-        given.setdefault("period", "dates" if data.get("since") or data.get("until") else "today")
+        given.setdefault("period", "today")
         super().__init__(given)
         rows = VerifyService.objects.order_by("friendly_name", "sid")
         names = rows.values_list("sid", "friendly_name", "account__friendly_name")

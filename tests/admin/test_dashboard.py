@@ -153,6 +153,28 @@ def test_filters_and_the_period_before(boss, service, account, clock):
 
 
 @pytest.mark.parametrize(
+    ("query", "period"),
+    [
+        ({}, "today"),
+        ({"was": "today", "period": "7d"}, "7d"),
+        ({"was": "7d", "period": "7d", "since": "2026-02-27"}, "dates"),
+        ({"was": "dates", "period": "dates", "since": "2026-02-27"}, "dates"),
+        ({"was": "dates", "period": "30d", "since": "2026-02-27"}, "30d"),
+        ({"period": "30d", "since": "2026-02-27"}, "30d"),
+        ({"until": "2026-02-27"}, "dates"),
+        ({"was": "dates", "period": "dates"}, "dates"),
+    ],
+)
+def test_of_a_period_and_dates_what_was_changed_last_is_meant(boss, clock, query, period):
+    response = page(boss, **query)
+    form = response.context["form"]
+    assert (form.cleaned_data["period"], form.errors) == (period, {})
+    assert f'name="was" value="{period}"' in response.content.decode()
+    assert f"period={period}" in response.context["attempts_export"]
+    assert ("since" in response.context["attempts_export"]) == bool(form.cleaned_data["since"])
+
+
+@pytest.mark.parametrize(
     "query",
     [
         {"period": "x"},
