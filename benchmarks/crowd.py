@@ -7,12 +7,18 @@ that a million take seconds. The quiet account's rows are the oldest: they lie b
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 DAYS = 29
 #: The first rows, all of them the quiet account's.
 QUIET = 100
+#: Of a site with many kinds, the ones with most verifications first.
+COUNTRIES = (
+    *("US", "ID", "IN", "BR", "DE", "GB", "MX", "FR", "ES", "PH", "NG", "TR"),
+    *("IT", "PL", "NL", "CA", "AU", "JP", "AR", "CO", "ZA", "KE", "VN", "TH"),
+)
 
 # Of row `i` of `count`: its time, spread over the days, and a key that begins with it.
 _MOMENT = f"%(now)s - ({DAYS} * (%(count)s - i)::float8 / %(count)s + 0.01) * interval '1 day'"
@@ -68,7 +74,36 @@ def _owners() -> Crowd:
     return Crowd(busy, quiet, service, quiet_service, hook, timezone.now())
 
 
-def _verifications(crowd: Crowd, count: int) -> None:
+def fill_of_many_kinds(count: int) -> Crowd:
+    """Write verifications and attempts alone, to many countries, by several channels and senders.
+
+    Few countries have most of them, as everywhere, and a sender or a language goes with a country.
+    """
+    crowd = _owners()
+    # A number between 0 and 1 for each row, in no order, and the place of its country.
+    place = "(24 * power(((i::bigint * 48271) %% 99991) / 99991.0, 3))::int"
+    channel = "(ARRAY['sms', 'sms', 'sms', 'sms', 'whatsapp', 'call'])[(i / 7) %% 6 + 1]"
+    names = ", ".join(f"'{name}'" for name in COUNTRIES)
+    country = f"(ARRAY[{names}])[{place} %% 24 + 1]"
+    locale = f"(ARRAY['en', 'es', 'pt-BR', 'de', 'fr', 'id'])[{place} %% 6 + 1]"
+    sender = f"(ARRAY['twilio', 'vonage', 'memory'])[{place} %% 3 + 1]"
+    waited = "m + interval '1 second' * (4 + (i::bigint * 7919) %% 90)"
+    _verifications(
+        crowd,
+        count,
+        of_start={"country": country, "channel": channel, "date_updated": waited},
+        of_attempt={"channel": channel, "locale": locale, "sender": sender},
+    )
+    _sql("ANALYZE")
+    return crowd
+
+
+def _verifications(
+    crowd: Crowd,
+    count: int,
+    of_start: Mapping[str, str] | None = None,
+    of_attempt: Mapping[str, str] | None = None,
+) -> None:
     from django_verify import verifications
     from django_verify.models import VerificationAttempt
 
@@ -77,35 +112,31 @@ def _verifications(crowd: Crowd, count: int) -> None:
     mine = f"CASE WHEN i <= {QUIET} THEN '%s'::uuid ELSE '%s'::uuid END"
     account = mine % (crowd.quiet.sid[2:], crowd.busy.sid[2:])
     times = {"date_created": "m", "date_updated": "m"}
-    _multiply(
-        crowd,
-        row,
-        count,
+    starts = {
         **times,
-        sid=_KEY,
-        account_id=account,
-        service_id=mine % (crowd.quiet_service.sid[2:], crowd.service.sid[2:]),
-        sent_at="m",
-        expires_at="m + interval '10 minutes'",
-        to=_PHONE,
-        recipient_key=_PHONE,
-        status="CASE WHEN i %% 4 = 0 THEN 'expired' ELSE 'approved' END",
-        country=f"CASE WHEN i <= {QUIET} THEN 'GB' ELSE 'US' END",
-        send_log=f"'sms VL' || {_DIGITS}",
-    )
+        "sid": _KEY,
+        "account_id": account,
+        "service_id": mine % (crowd.quiet_service.sid[2:], crowd.service.sid[2:]),
+        "sent_at": "m",
+        "expires_at": "m + interval '10 minutes'",
+        "to": _PHONE,
+        "recipient_key": _PHONE,
+        "status": "CASE WHEN i %% 4 = 0 THEN 'expired' ELSE 'approved' END",
+        "country": f"CASE WHEN i <= {QUIET} THEN 'GB' ELSE 'US' END",
+        "send_log": f"'sms VL' || {_DIGITS}",
+    }
+    _multiply(crowd, row, count, **starts | dict(of_start or {}))
     VerificationAttempt.objects.filter(pk=attempt.pk).update(due_at=None, message_status="sent")
     attempt.refresh_from_db()
-    _multiply(
-        crowd,
-        attempt,
-        count,
+    sent = {
         **times,
-        sid=_KEY,
-        account_id=account,
-        verification_id=_KEY,
-        message_status=f"CASE WHEN i <= {QUIET} THEN 'failed' ELSE 'delivered' END",
-        provider_sid="md5(i::text)",
-    )
+        "sid": _KEY,
+        "account_id": account,
+        "verification_id": _KEY,
+        "message_status": f"CASE WHEN i <= {QUIET} THEN 'failed' ELSE 'delivered' END",
+        "provider_sid": "md5(i::text)",
+    }
+    _multiply(crowd, attempt, count, **sent | dict(of_attempt or {}))
 
 
 def _factors(crowd: Crowd, count: int) -> None:

@@ -16,6 +16,7 @@ from django.utils import timezone
 LENGTH = 34
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_HOUR = 3_600_000
 _HEX = re.compile(r"[0-9a-fA-F]{32}\Z")
 
 
@@ -43,6 +44,16 @@ def moment_of(sid: str) -> dt.datetime:
 def seconds_of(sid: str) -> float:
     """Return the same in seconds since 1970."""
     return int(sid[2:14], 16) / 1000
+
+
+def hour_of(sid: str) -> int:
+    """Return the same in whole hours."""
+    return int(sid[2:14], 16) // _HOUR
+
+
+def first_of_hour(prefix: str, hour: int) -> str:
+    """Return what no SID sorts before that was minted in this hour since 1970 or later."""
+    return f"{prefix}{min(hour * _HOUR, (1 << 48) - 1):012x}{0:020x}"
 
 
 def is_timed(sid: str) -> bool:

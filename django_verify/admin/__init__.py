@@ -3,6 +3,7 @@
 from django_verify.admin import (
     accounts,
     attempts,
+    dashboard,
     deliveries,
     devices,
     entities,
@@ -23,6 +24,7 @@ from django_verify.admin import (
 __all__ = [
     "accounts",
     "attempts",
+    "dashboard",
     "deliveries",
     "devices",
     "entities",

@@ -16,7 +16,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_verify import delivery
-from django_verify.admin import words
+from django_verify.admin import figures, words
 from django_verify.admin.filters import (
     AgeFilter,
     AttemptCountryFilter,
@@ -44,7 +44,9 @@ class VerificationAttemptAdmin(PersonAdmin):
         AttemptCountryFilter,
         AttemptServiceFilter,
         ("date_created", AgeFilter),
+        *figures.FILTERS,
     )
+    list_parameters = PersonAdmin.list_parameters | figures.PARAMETERS
     list_select_related = ("verification__service",)
     found = "messages"
 

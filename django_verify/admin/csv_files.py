@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.core.validators import ProhibitNullCharactersValidator
 from django.db import router
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -32,11 +32,31 @@ _SHOWN = 20
 
 def write(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
     """Return a CSV file whose cells no spreadsheet takes for formulas."""
+    return "".join(lines(columns, rows))
+
+
+def lines(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Yield the lines of the same, so that a long file is never in memory as a whole."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(columns)
-    writer.writerows([_inert(row.get(name, "")) for name in columns] for row in rows)
-    return text.getvalue()
+    for row in rows:
+        yield _taken(text)
+        writer.writerow([_inert(row.get(name, "")) for name in columns])
+    yield _taken(text)
+
+
+def stream(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Yield the lines behind the mark by which alone spreadsheets read UTF-8."""
+    yield "\ufeff"
+    yield from lines(columns, rows)
+
+
+def _taken(text: io.StringIO) -> str:
+    found = text.getvalue()
+    text.seek(0)
+    text.truncate()
+    return found
 
 
 def read(
@@ -117,7 +137,7 @@ class CsvAdmin(ClosedAdmin):
 
     def csv_rows(self, request: HttpRequest) -> Iterable[Mapping[str, str]]:
         """Return the cells of all rows."""
-        return map(self.csv_row, self.get_queryset(request))
+        return map(self.csv_row, self.get_queryset(request).iterator(chunk_size=2000))
 
     def csv_object(self, line: Mapping[str, str]) -> Any:
         """Return the row that a line adds or replaces, unsaved. Raises ValidationError."""
@@ -140,13 +160,12 @@ class CsvAdmin(ClosedAdmin):
             links.append((self.url_of("import"), _("Import CSV")))
         return [*super().list_links(request), *links]
 
-    def export_view(self, request: HttpRequest) -> HttpResponse:
+    def export_view(self, request: HttpRequest) -> StreamingHttpResponse:
         """Return all rows as a file. Raises PermissionDenied."""
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
-        # Spreadsheets read UTF-8 by its mark alone.
-        text = "\ufeff" + write(self.csv_columns, self.csv_rows(request))
-        answer = HttpResponse(text, content_type="text/csv; charset=utf-8")
+        text = stream(self.csv_columns, self.csv_rows(request))
+        answer = StreamingHttpResponse(text, content_type="text/csv; charset=utf-8")
         name = f"{self.opts.verbose_name_plural}".replace(" ", "-")
         answer["Content-Disposition"] = f'attachment; filename="{name}.csv"'
         return answer

@@ -27,7 +27,8 @@ from django_verify.fraud import forget, trips
 from django_verify.messages import channels
 from django_verify.models import Currency, GuardDecision, GuardTrip, Price, SpendCap
 
-_CAUSES = {
+#: What a decision goes by, as operators call it.
+CAUSES = {
     "rule": _("a prefix rule"),
     "country": _("a closed country"),
     "number_type": _("the type of the number"),
@@ -66,7 +67,7 @@ class CauseFilter(ValueFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         """Return every cause."""
-        return list(_CAUSES.items())
+        return list(CAUSES.items())
 
 
 @admin.register(GuardDecision)
@@ -77,8 +78,15 @@ class GuardDecisionAdmin(LookOnly, RangeAdmin, CsvAdmin):
         "Why a code was not sent. “Recorded only” was sent all the same: it is what the guard's"
         " level would have refused."
     )
-    list_filter = (OutcomeFilter, CauseFilter, ServiceFilter)
-    list_parameters = frozenset({"outcome", "cause", "service"})
+    list_filter = (
+        OutcomeFilter,
+        CauseFilter,
+        ServiceFilter,
+        ("date_created", admin.DateFieldListFilter),
+    )
+    list_parameters = frozenset(
+        {"outcome", "cause", "service", "date_created__gte", "date_created__lt"}
+    )
     list_select_related = ("service", "account")
     show_full_result_count = False
     search_fields = ("attempt_sid",)
@@ -135,7 +143,7 @@ class GuardDecisionAdmin(LookOnly, RangeAdmin, CsvAdmin):
     @admin.display(description=_("cause"))
     def cause_named(self, obj: GuardDecision) -> Any:
         """What decided."""
-        return _CAUSES.get(obj.cause, obj.cause)
+        return CAUSES.get(obj.cause, obj.cause)
 
     @admin.display(description=_("recipient"))
     def full_recipient(self, obj: GuardDecision) -> str:
@@ -154,7 +162,7 @@ class GuardDecisionAdmin(LookOnly, RangeAdmin, CsvAdmin):
 
     def csv_rows(self, request: HttpRequest) -> Iterable[Mapping[str, str]]:
         """Return the cells of all rows, by the viewer's leave."""
-        for row in self.get_queryset(request):
+        for row in self.get_queryset(request).iterator(chunk_size=2000):
             cells = self.csv_row(row)
             reason = cells["reason"]
             shown = reason if sees_recipients(request) else phones.mask_within(reason)

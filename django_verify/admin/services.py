@@ -207,6 +207,11 @@ class VerifyServiceAdmin(ClosedAdmin):
     def object_links(self, request: HttpRequest, obj: Any) -> list[tuple[str, Any]]:
         """Return the buttons of the test message, a new rate limit and a new test number."""
         links: list[tuple[str, Any]] = []
+        if request.user.has_perm("django_verify.view_dashboard"):
+            url = reverse(
+                "admin:django_verify_dashboard_changelist", current_app=self.admin_site.name
+            )
+            links.append((f"{url}?service={obj.pk}", _("Dashboard")))
         if self.has_change_permission(request, obj):
             links.append((self.url_of("test", obj.pk), _("Send a test message")))
         for model, label_ in (

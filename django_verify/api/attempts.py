@@ -12,13 +12,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_verify import sids
+from django_verify import rollups, sids
 from django_verify.api import fields, wire
 from django_verify.api.resource import Fetch, List, PageParameters, Resource
 from django_verify.contact import emails
 from django_verify.exceptions import InvalidParameter
 from django_verify.messages import channels
 from django_verify.models import Verification, VerificationAttempt
+from django_verify.models.rollups import begin_of, hour_at
 from django_verify.rest import bodies
 from django_verify.rest.answers import Answer, Time, computed
 
@@ -32,6 +33,10 @@ CHANNELS = ("sms", "call", "email", "whatsapp", "rbm", "telegram")
 _LIFE, _MARGIN = dt.timedelta(days=1), dt.timedelta(hours=1)
 # Filters of the list that an index answers; what the others leave out is looked at.
 _INDEXED = ("date_created_after", "date_created_before", "verification_sid")
+
+_HOUR = dt.timedelta(hours=1)
+# Hours from which on it is quicker to look which of them are counted than to count their rows.
+_WORTH_IT = 3
 
 _PREFIX = re.compile(r"\+[0-9]{1,15}\Z")
 _CONVERTED = Q(verification__status=Verification.Status.APPROVED)
@@ -190,14 +195,16 @@ class AttemptsSummaryViewSet(AttemptResource):
         Test numbers stay out: nothing was sent, and nobody converted.
         """
         filters = wire.reader(SummaryFilters).read(bodies.query_values(request._request))  # noqa: SLF001
-        rows = self.get_queryset().filter(verification__is_test=False)
-        rows = rows.filter(**_lives(filters))
-        if prefix := filters.pop("destination_prefix", None):
-            rows = rows.filter(verification__to__startswith=prefix)
-        counts = rows.filter(**_columns(filters)).aggregate(
-            attempts=Count("pk"), converted=Count("pk", filter=_CONVERTED)
-        )
-        return Response(self.represent(Figures(**counts)))
+        prefix = filters.pop("destination_prefix", None)
+        after, before = (filters.pop(f"date_created_{end}", None) for end in ("after", "before"))
+        rows = self.get_queryset().filter(verification__is_test=False, **_columns(filters))
+        oldest = timezone.now() - WINDOW
+        time = max(after or oldest, oldest), before
+        if prefix:
+            found = _counted(rows.filter(verification__to__startswith=prefix), *time)
+        else:
+            found = _figures(rows, _lines_of(self.account.sid, filters), *time)
+        return Response(self.represent(found))
 
 
 def percentage(part: int, whole: int) -> str:
@@ -225,13 +232,71 @@ def _columns(filters: dict[str, Any]) -> dict[str, Any]:
     return columns
 
 
-def _lives(filters: dict[str, Any]) -> dict[str, str]:
-    """Return the keys between which the verifications are, so that no others are read."""
-    after = filters.get("date_created_after") or timezone.now() - WINDOW
-    found = {"verification__sid__gte": sids.first_at("VE", after - _LIFE - _MARGIN)}
-    if before := filters.get("date_created_before"):
-        found["verification__sid__lt"] = sids.first_at("VE", before + _MARGIN)
+def _figures(
+    rows: QuerySet[VerificationAttempt],
+    lines: rollups.Filters,
+    after: dt.datetime,
+    before: dt.datetime | None,
+) -> Figures:
+    """Return the figures of a time: of whole hours that are counted, and of rows for the rest."""
+    first = hour_at(after - dt.timedelta.resolution) + 1
+    end = hour_at(before or timezone.now() + _HOUR)
+    if end - first < _WORTH_IT:
+        return _counted(rows, after, before)
+    period = rollups.Period.of(first, end, None, purged=False)
+    names = ("starts", "converted")
+    by_channel = rollups.lines(period, lines, "channel", names=names)
+    found = [Figures(0, 0)]
+    found += [Figures(*counts) for (channel,), counts in by_channel if channel != "sna"]
+    # What is before the first hour, in hours that are not counted, and behind the last.
+    spans: list[tuple[dt.datetime, dt.datetime | None]] = [(after, begin_of(first))]
+    spans += [(begin_of(low), begin_of(high)) for low, high in period.rows]
+    spans.append((begin_of(end), before))
+    found += [_counted(rows, *span) for span in _joined(spans)]
+    attempts, converted = (sum(counts) for counts in zip(*found, strict=True))
+    return Figures(attempts, converted)
+
+
+def _joined(
+    spans: list[tuple[dt.datetime, dt.datetime | None]],
+) -> list[tuple[dt.datetime, dt.datetime | None]]:
+    """Return spans with those as one that meet, and without those that are empty."""
+    found: list[tuple[dt.datetime, dt.datetime | None]] = []
+    for begin, end in spans:
+        if found and found[-1][1] == begin:
+            found[-1] = found[-1][0], end
+        elif begin != end:
+            found.append((begin, end))
     return found
+
+
+def _counted(
+    rows: QuerySet[VerificationAttempt], after: dt.datetime, before: dt.datetime | None
+) -> Figures:
+    """Count the rows from one moment up to another."""
+    # Between these keys the verifications are, so that no others are read.
+    keys = {
+        "sid__gte": sids.first_at("VL", after),
+        "verification__sid__gte": sids.first_at("VE", after - _LIFE - _MARGIN),
+    }
+    if before is not None:
+        keys["sid__lt"] = sids.first_at("VL", before)
+        keys["verification__sid__lt"] = sids.first_at("VE", before + _MARGIN)
+    counts = rows.filter(**keys).aggregate(
+        attempts=Count("pk"), converted=Count("pk", filter=_CONVERTED)
+    )
+    return Figures(**counts)
+
+
+def _lines_of(account: str, filters: dict[str, Any]) -> rollups.Filters:
+    """Return the filters of the summary as lines have them."""
+    channel = filters.get("channel")
+    return rollups.Filters(
+        account=account,
+        service=filters.get("verify_service_sid"),
+        country=filters.get("country"),
+        channel=channel and channels.ALIASES.get(channel, channel),
+    )
 
 
 def _about(to: str) -> Q:

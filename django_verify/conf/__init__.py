@@ -112,6 +112,9 @@ class Settings:
     WEBHOOK_RETENTION_DAYS: int | None = 30
     # Days without use after which the key of an app's installation is deleted.
     DEVICE_KEY_RETENTION_DAYS: int | None = 400
+    # Days that the figures of each hour are kept, from which the dashboard and the summary of
+    # attempts are answered; no recipient is in them. At least 60.
+    ROLLUP_RETENTION_DAYS: int | None = 800
     # Seconds without a delivery report after which the next sender gets the message, where the
     # sender reports at all; None: only a report of failure moves it on.
     DELIVERY_REPORT_TIMEOUT: int | None = None
@@ -236,6 +239,10 @@ class Settings:
             if days is not None and days < 2:
                 msg = f"DJANGO_VERIFY['{name}_RETENTION_DAYS'] must be 2 or more, or None."
                 raise ImproperlyConfigured(msg)
+        # The summary shows the last month, whose hours must not be purged under it.
+        if self.ROLLUP_RETENTION_DAYS is not None and self.ROLLUP_RETENTION_DAYS < 60:
+            msg = "DJANGO_VERIFY['ROLLUP_RETENTION_DAYS'] must be 60 or more, or None."
+            raise ImproperlyConfigured(msg)
 
     def _refuse_small_budgets(self) -> None:
         for name in ("RECIPIENT_GUESSES_PER_DAY", "RECIPIENT_GUESSES_SINCE_APPROVAL"):

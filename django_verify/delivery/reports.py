@@ -12,10 +12,11 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from django_verify import conf, sids, signals
-from django_verify.db import queries
+from django_verify import conf, rollups, sids, signals
+from django_verify.db import queries, retry
 from django_verify.delivery import attempts, dispatch
 from django_verify.events import cloudevents
 from django_verify.logs import logger
@@ -71,10 +72,19 @@ def _record(alias: str, report: Report, attempt_sid: str) -> bool:
             messages=attempt.messages,
             message_status=attempt.message_status,
         )
-        if cloudevents.update_message(attempt, unchanged, changes):
+        if _write(attempt, unchanged, changes):
             _notify(attempt, changes)
             return True
     return False
+
+
+@retry.on_conflict
+def _write(
+    attempt: VerificationAttempt, rows: QuerySet[VerificationAttempt], changes: dict[str, Any]
+) -> int:
+    """Run the update; the figures of an hour that is over learn of it."""
+    with rollups.changing(attempt.sid, timezone.now()):
+        return cloudevents.update_message(attempt, rows, changes)
 
 
 def _find(alias: str, report: Report, attempt_sid: str) -> VerificationAttempt | None:

@@ -35,6 +35,7 @@ KIND = "cap"
 # A cap's row outlives its period, for a process whose clock is behind.
 _KEPT = dt.timedelta(days=1)
 _TEXT: Any = CharField()
+Receipt = tuple[str, str, int]
 # Sums of prices are binary fractions: one that comes out a trifle high still fits.
 _ROUNDING = 1e-9
 
@@ -97,6 +98,20 @@ def worth(amount: str | Decimal, currency: str, rates: Mapping[str, float]) -> f
     except (InvalidOperation, ValueError):
         return None
     return found if found is not None and math.isfinite(found) else None
+
+
+def cost(
+    prices: Prices, rates: Mapping[str, float], where: tuple[str, str, str], receipt: Receipt
+) -> float:
+    """Return what an attempt has cost: by its receipt, or by the price of country, channel, sender.
+
+    The receipt is the amount, its currency, and how many messages there were.
+    """
+    amount, currency, messages = receipt
+    if not messages:
+        return 0.0
+    known = worth(amount, currency, rates) if amount else None
+    return (prices.of(*where) if known is None else abs(known)) * messages
 
 
 def counts_of(caps: Iterable[Cap], price: float, now: dt.datetime) -> list[Count]:

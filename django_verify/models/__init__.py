@@ -16,6 +16,13 @@ from django_verify.models.entities import Challenge, Entity, Factor
 from django_verify.models.fraud import GeoPermission, PrefixRule
 from django_verify.models.messaging import MessagingConfiguration, MessagingService
 from django_verify.models.push import AccessToken, Notification, PushCredential
+from django_verify.models.rollups import (
+    AttemptRollup,
+    BlockRollup,
+    Dashboard,
+    RollupHour,
+    RollupState,
+)
 from django_verify.models.safelist import SafeListNumber
 from django_verify.models.senders import SenderState
 from django_verify.models.services import (
@@ -35,11 +42,14 @@ __all__ = [
     "AccessToken",
     "Account",
     "ApiKey",
+    "AttemptRollup",
+    "BlockRollup",
     "Bucket",
     "BucketCount",
     "Challenge",
     "ClientVerification",
     "Currency",
+    "Dashboard",
     "DeviceKey",
     "Entity",
     "EventSink",
@@ -55,6 +65,8 @@ __all__ = [
     "Price",
     "PushCredential",
     "RateLimit",
+    "RollupHour",
+    "RollupState",
     "SafeListNumber",
     "SendOutcome",
     "SenderState",

@@ -15,6 +15,8 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django_verify import conf, sids
 from django_verify.models import (
     AccessToken,
+    AttemptRollup,
+    BlockRollup,
     BucketCount,
     Challenge,
     ClientVerification,
@@ -23,6 +25,7 @@ from django_verify.models import (
     GuardDecision,
     GuardTrip,
     Notification,
+    RollupHour,
     SendOutcome,
     SpentToken,
     StatusReadCount,
@@ -30,6 +33,7 @@ from django_verify.models import (
     VerificationAttempt,
     WebhookDelivery,
 )
+from django_verify.models.rollups import hour_at
 from django_verify.retention import budgets
 
 # How long a row that carries its own end is kept after it, for machines whose clocks are behind.
@@ -59,7 +63,8 @@ class Kind:
 
     An old row that is `over` is deleted if it is `spare`, after its `parts`, which are pairs of a
     model and its reference; with `deletes` off, none is. One that is kept has its columns `wiped`
-    emptied, unless it is `blank`.
+    emptied, unless it is `blank`. Of rows that are counted by the hour, `counted` names the column
+    of `RollupState` that has the first hour with all of them.
     """
 
     name: str
@@ -74,6 +79,7 @@ class Kind:
     parts: Sequence[tuple[type[Model], str]] = ()
     wiped: Mapping[str, Any] = field(default_factory=dict)
     blank: Q = field(default_factory=Q)
+    counted: str = ""
 
     def cut(self, now: Moment) -> Moment | None:
         """Return the moment before which rows are old; None where they are kept for good."""
@@ -145,6 +151,7 @@ KINDS: Sequence[Kind] = (
         bound=_first_of("VL"),
         # One with a time is still some worker's.
         over=lambda cut: Q(due_at=None) & Q(_verification(expires_at__lte=cut)),
+        counted="attempts_from",
     ),
     Kind(
         name="clients",
@@ -232,6 +239,7 @@ KINDS: Sequence[Kind] = (
         model=GuardDecision,
         key="date_created",
         setting="GUARD_RETENTION_DAYS",
+        counted="decisions_from",
     ),
     Kind(
         name="guard trips",
@@ -246,4 +254,12 @@ KINDS: Sequence[Kind] = (
         bound=lambda moment: (moment - _OUTCOMES).timestamp(),
     ),
     Kind(name="guard counts", model=GuardCount, key="ends_at", over=_is_unused),
+    Kind(
+        name="hourly figures",
+        model=RollupHour,
+        key="hour",
+        setting="ROLLUP_RETENTION_DAYS",
+        bound=hour_at,
+        parts=((AttemptRollup, "hour"), (BlockRollup, "hour")),
+    ),
 )

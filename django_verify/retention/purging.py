@@ -18,6 +18,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from django_verify.db import retry, savepoints
+from django_verify.retention import hours
 from django_verify.retention.kinds import KINDS, Kind
 
 BATCH = 5000
@@ -85,6 +86,8 @@ def _batches(kind: Kind, size: int, *, dry_run: bool) -> Iterator[tuple[int, int
     if cut is None:
         return
     treat = _count if dry_run else _purge
+    if kind.counted and not dry_run:
+        hours.leave(kind.counted, cut)
     for among in kind.among:
         old = _rows(kind.model).filter(among, **{f"{kind.key}__lt": kind.bound(cut)})
         for page in _pages(kind, old, size):

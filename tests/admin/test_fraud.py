@@ -135,7 +135,7 @@ class TestCountries:
         )
         before = set(GeoPermission.objects.values_list("scope", "country", "channel", "action"))
         GeoPermission.objects.all().delete()
-        response = boss.post(f"{GEO}import/", file(exported.content), follow=True)
+        response = boss.post(f"{GEO}import/", file(exported.getvalue()), follow=True)
         assert received(response) == ["3 rows imported."]
         after = GeoPermission.objects.values_list("scope", "country", "channel", "action")
         assert set(after) == before
@@ -226,11 +226,11 @@ class TestRules:
             assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
         columns = ("prefix", "action", "channels", "account", "note", "ends_at")
         before = set(PrefixRule.objects.values_list(*columns))
-        response = boss.post(f"{RULES}import/", file(exported.content), follow=True)
+        response = boss.post(f"{RULES}import/", file(exported.getvalue()), follow=True)
         assert received(response) == ["2 rows imported."]
         assert set(PrefixRule.objects.values_list(*columns)) == before
         PrefixRule.objects.all().delete()
-        boss.post(f"{RULES}import/", file(exported.content))
+        boss.post(f"{RULES}import/", file(exported.getvalue()))
         assert set(PrefixRule.objects.values_list(*columns)) == before
 
     @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ def test_it_says_what_went(service, clock, settings):
         "guard trips that have run out: 0 deleted",
         "guard outcomes that have run out: 0 deleted",
         "guard counts that have run out: 0 deleted",
+        "hourly figures older than 800 days: 0 deleted",
     ]
     assert health.last_beat(NAME)
 

@@ -8,13 +8,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_verify import conf, health, retention
+from django_verify import conf, health, retention, rollups
 from django_verify.management import loops
 from django_verify.retention import Kind, Outcome, purging
 
 NAME = "purgeverifications"
 #: The exit status of a run that was stopped before it had seen everything.
 UNFINISHED = 3
+# Seconds for which hours are counted before their rows go, where no worker has done it.
+_COUNTING = 60.0
 
 
 class Command(BaseCommand):
@@ -51,6 +53,8 @@ class Command(BaseCommand):
             for kind in retention.KINDS
             if options["kind"] is None or kind.name in options["kind"]
         ]
+        if not options["dry_run"]:
+            rollups.advance(_COUNTING)  # of what goes nothing can be counted any more
         with loops.until_signal() as stop:
             outcomes = retention.purge(
                 chosen,

@@ -54,9 +54,8 @@ class Command(BaseCommand):
         for service, country, channel, sender, messages, value, currency in rows.values_list(
             *names
         ).iterator():
-            receipt = spend.worth(value, currency, rates) if value else None
-            price = prices.of(country, channel, sender) if receipt is None else abs(receipt)
             line = found[service or "-", country or "-", channel, sender or "-"]
             line[0] += messages
-            line[1] += price * messages
+            where, receipt = (country, channel, sender), (value, currency, messages)
+            line[1] += spend.cost(prices, rates, where, receipt)
         return found

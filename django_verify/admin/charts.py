@@ -1,0 +1,149 @@
+"""Charts as the numbers of an inline SVG: no script, no style, every coordinate a text.
+
+A template draws them, and the table beneath has every number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+#: Of a chart that is as wide as the page, and of one that is half as wide.
+WIDE, NARROW, HEIGHT = 960, 480, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 24, 12, 28
+_TICKS = 4
+#: Units between two labels below a chart at the least.
+_APART = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A line of the grid, or a label below: where, and its text."""
+
+    place: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar, or one point, with the text that says it."""
+
+    x: str
+    y: str
+    width: str
+    height: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A line: its class in the style sheet, name and points; `area` closes it to the ground."""
+
+    kind: str
+    name: Any
+    points: str
+    area: str
+    dots: Sequence[Bar]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What a template draws; `name` is unique in a page."""
+
+    name: str
+    title: Any
+    description: Any
+    rows: Sequence[Tick]
+    columns: Sequence[Tick]
+    series: Sequence[Series] = ()
+    bars: Sequence[Bar] = ()
+    width: int = WIDE
+
+    left, label_x, label_y = str(_LEFT), str(_LEFT - 6), str(HEIGHT - 8)
+
+    @property
+    def view_box(self) -> str:
+        """The part of the plane that is shown."""
+        return f"0 0 {self.width} {HEIGHT}"
+
+    @property
+    def right(self) -> str:
+        """Where the lines of the grid end."""
+        return str(self.width - _RIGHT)
+
+
+def lines(
+    name: str,
+    title: Any,
+    description: Any,
+    labels: Sequence[str],
+    series: Sequence[tuple[str, Any, Sequence[int | None]]],
+) -> Chart:
+    """Return lines over the labels; a value that is None ends its line."""
+    top = _ceiling(max((v or 0 for _, _, values in series for v in values), default=0))
+    step = (WIDE - _LEFT - _RIGHT) / max(len(labels) - 1, 1)
+    drawn = []
+    for kind, title_, values in series:
+        places = [
+            (_LEFT + step * i, _y(value, top), value)
+            for i, value in enumerate(values)
+            if value is not None
+        ]
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in places)
+        ends = [(places[0][0], _y(0, top)), (places[-1][0], _y(0, top))] if places else []
+        corners = [f"{x:.1f},{y:.1f}" for x, y in ends]
+        area = f"{corners[0]} {points} {corners[1]}" if corners else ""
+        dots = [
+            Bar(f"{x:.1f}", f"{y:.1f}", "", "", f"{labels[i]}: {value}")
+            for i, (x, y, value) in enumerate(places)
+        ]
+        drawn.append(Series(kind, title_, points, area, dots))
+    shown = _shown(len(labels), step)
+    columns = [Tick(f"{_LEFT + step * i:.1f}", labels[i]) for i in shown]
+    return Chart(name, title, description, _rows(top), columns, drawn)
+
+
+def bars(
+    name: str,
+    title: Any,
+    description: Any,
+    labels: Sequence[str],
+    values: Sequence[float],
+    texts: Sequence[str],
+) -> Chart:
+    """Return a bar for each label, with the text that says its value."""
+    top = _ceiling(max(values, default=0))
+    step = (NARROW - _LEFT - _RIGHT) / max(len(labels), 1)
+    drawn = []
+    for i, (value, text) in enumerate(zip(values, texts, strict=True)):
+        y = _y(value, top)
+        place, height = f"{_LEFT + step * (i + 0.1):.1f}", f"{_y(0, top) - y:.1f}"
+        drawn.append(Bar(place, f"{y:.1f}", f"{step * 0.8:.1f}", height, f"{labels[i]}: {text}"))
+    shown = _shown(len(labels), step)
+    columns = [Tick(f"{_LEFT + step * (i + 0.5):.1f}", labels[i]) for i in shown]
+    return Chart(name, title, description, _rows(top), columns, bars=drawn, width=NARROW)
+
+
+def _y(value: float, top: float) -> float:
+    return _TOP + (HEIGHT - _TOP - _BOTTOM) * (1 - value / top)
+
+
+def _ceiling(most: float) -> float:
+    """Return the end of a scale: 1, 2, 4, 6, 8 or 10 of a power of ten, so that ticks are round."""
+    if most <= 0:
+        return float(_TICKS)
+    power = 10.0 ** math.floor(math.log10(most))
+    return next(step * power for step in (1, 2, 4, 6, 8, 10, 20) if step * power >= most)
+
+
+def _rows(top: float) -> list[Tick]:
+    digits = max(0, 2 - math.floor(math.log10(top))) if top < _TICKS else 0
+    ticks = [top * i / _TICKS for i in range(_TICKS + 1)]
+    return [Tick(f"{_y(value, top):.1f}", f"{value:.{digits}f}") for value in ticks]
+
+
+def _shown(count: int, step: float) -> range:
+    """Return the places of the labels that are shown, which must not run into each other."""
+    return range(0, count, max(1, math.ceil(_APART / step)))
