@@ -20,13 +20,13 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import conf, sids
 from django_verify.admin import alarms, charts, csv_files, periods
 from django_verify.admin.closed import ClosedAdmin, LookOnly
-from django_verify.admin.forms import label
 from django_verify.admin.guard import CAUSES
 from django_verify.admin.labels import country_name, money, percent, price, seconds
 from django_verify.admin.periods import NO_COUNTRY, Asked, DashboardForm, Span, place_of
 from django_verify.admin.verifications import sees_recipients
 from django_verify.db import queries
 from django_verify.messages import channels
+from django_verify.messages.channels import label
 from django_verify.models import (
     Dashboard,
     GuardDecision,

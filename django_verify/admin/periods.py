@@ -18,9 +18,9 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from django_verify.admin.forms import label
 from django_verify.contact import countries
 from django_verify.messages import channels
+from django_verify.messages.channels import label
 from django_verify.models import VerifyService
 from django_verify.models.rollups import begin_of, hour_at
 from django_verify.rollups import Filters

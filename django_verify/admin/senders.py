@@ -22,13 +22,14 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django_verify import conf
 from django_verify.admin import testmessages
 from django_verify.admin.closed import ClosedAdmin, LookOnly
-from django_verify.admin.forms import SenderTestForm, label
+from django_verify.admin.forms import SenderTestForm
 from django_verify.admin.fraud import channel_name, country_name
 from django_verify.contact import countries
 from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.delivery import circuit_breakers, providers
 from django_verify.delivery.explanations import configured
 from django_verify.delivery.providers import Provider, State
+from django_verify.messages.channels import label
 from django_verify.models import Price, SenderState
 
 #: How many countries a page names before it counts the others.

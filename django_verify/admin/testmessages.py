@@ -16,10 +16,10 @@ from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
 from django_verify import conf, delivery, sids, verifications
-from django_verify.admin.forms import label
 from django_verify.db import queries
 from django_verify.delivery import Explanation
 from django_verify.exceptions import InvalidParameter, VerifyError
+from django_verify.messages.channels import label
 from django_verify.models import VerificationAttempt, VerifyService
 from django_verify.senders import Sender
 

@@ -39,7 +39,8 @@ def test_the_index_is_grouped_by_task_and_other_apps_stay(request_of):
     assert names(admin.site, request_of()) == ["Authentication and Authorization", *GROUPS]
     groups = {app["name"]: app["models"] for app in admin.site.get_app_list(request_of())}
     found = {name: [model["name"] for model in models] for name, models in groups.items()}
-    assert found["Verify: Overview"] == ["Verifications", "Messages", "Blocked starts"]
+    overview = ["Dashboard", "Verifications", "Messages", "Blocked starts"]
+    assert found["Verify: Overview"] == overview
     assert found["Verify: People"][0] == "Verified numbers"
     assert found["Verify: Developers"][-1] == "Event log"
     assert found["Authentication and Authorization"] == ["Groups", "Users"]
