@@ -160,8 +160,9 @@ def _compiled(using: str) -> _Compiled:
     connection = connections[using]
     # No row has this moment, and no source asks for it.
     mark = conf.stored(dt.datetime(1971, 2, 3, 4, 5, 6, 7, tzinfo=dt.UTC))
-    first, *others = (source.select(using, mark) for source in SOURCES)
-    compiler: Any = first.union(*others, all=True).query.get_compiler(using)
+    # A model's own order is none of a union, whose columns are others.
+    first, *others = (source.select(using, mark).order_by() for source in SOURCES)
+    compiler: Any = first.union(*others, all=True).order_by().query.get_compiler(using)
     sql, params = compiler.as_sql()
     converters = compiler.get_converters([column for column, *_ in compiler.select])
     ages = (dt.timedelta(0), trips.REMEMBERED)
