@@ -124,6 +124,17 @@ def test_a_sender_that_did_not_answer_is_followed_by_the_next(service, settings)
     assert told(row).outcome.state == State.WAITING
 
 
+def test_a_message_that_got_lost_is_followed_by_another(service):
+    row = verifications.start(service, PHONE)
+    lost = {"sender": "old", "channel": "whatsapp", "provider_sid": "W1", "status": "undelivered"}
+    VerificationAttempt.objects.update(trail=[lost], via_channel="sms")
+    found = told(row)
+    (step,) = [step for step in found.steps if step.text.startswith("old took it")]
+    assert step.text == "old took it, as WhatsApp, and it did not arrive."
+    assert ("Provider's id", "W1") in step.facts
+    assert found.outcome.state == State.WAITING
+
+
 def test_a_message_that_is_tried_again_later(service, settings, clock):
     use(settings, first="Failing")
     row = verifications.start(service, PHONE)
