@@ -43,7 +43,7 @@ from django_verify.verifications import devices, search, story
 #: The confirmation page names each verification, and a form has at most 1000 fields.
 CANCEL_AT_ONCE = 500
 #: Rows that a search looks through where no index answers it.
-SEARCHED = 20_000
+SEARCHED = 10_000
 
 _NO_COUNTRY = "-"
 _Status = Verification.Status
@@ -133,10 +133,12 @@ class PersonAdmin(RecordAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Show the list; a SID of anything else leads to its own page."""
-        page = pages.of_sid(self.admin_site, request, request.GET.get(SEARCH_VAR, ""))
-        return (
-            HttpResponseRedirect(page) if page else super().changelist_view(request, extra_context)
-        )
+        term = request.GET.get(SEARCH_VAR, "")
+        # A service and an account have pages too, and rows here.
+        page = "" if "\0" in term else pages.of_sid(self.admin_site, request, term)
+        if page and not self.is_indexed(request, term):
+            return HttpResponseRedirect(page)
+        return super().changelist_view(request, extra_context)
 
     def _search(self, request: HttpRequest, term: str) -> search.Found | None:
         """Return the condition; several places of one request ask for the same."""

@@ -5,7 +5,7 @@ import datetime as dt
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from django_verify import sids, verifications
+from django_verify import verifications
 from django_verify.factors import challenges, entities
 from django_verify.models import (
     Currency,
@@ -105,8 +105,3 @@ def one_of_each(account):
     user = User.objects.create_user("ann.with.a.longer.name@example.com")
     VerifiedPhone.objects.create(user=user, number=PHONE, channel="sms", is_primary=True)
     return row
-
-
-def sid_of_nothing(prefix):
-    """A SID of a kind that names no row."""
-    return sids.new(prefix)

@@ -118,6 +118,12 @@ def test_sids_of_what_a_verification_belongs_to(viewer, account, service, rows):
     assert found(viewer, sids.service(), rows) == []
 
 
+def test_a_service_that_has_a_page_of_its_own_lists_its_rows_all_the_same(boss, row):
+    for sid in (row.service_id, row.account_id):
+        assert len(found(boss, sid)) == 2
+    assert boss.get(f"{ROWS}?q=%00{'0' * 33}").status_code == 200
+
+
 def test_the_sid_of_anything_else_leads_to_its_page(viewer, clerk, boss, service):
     hook = Webhook.objects.create(
         service=service, friendly_name="Hook", event_types=["*"], webhook_url="https://example.com/"

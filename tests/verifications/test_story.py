@@ -1,6 +1,7 @@
 """The story of a verification: each thing that can happen to it is told, with what to do."""
 
 import datetime as dt
+from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
@@ -122,6 +123,17 @@ def test_a_sender_that_did_not_answer_is_followed_by_the_next(service, settings)
     )
     assert "Then handed to spare, as Text message (SMS)." in said
     assert told(row).outcome.state == State.WAITING
+
+
+def test_a_message_that_got_lost_is_followed_by_another(service):
+    row = verifications.start(service, PHONE)
+    lost = {"sender": "old", "channel": "whatsapp", "provider_sid": "W1", "status": "undelivered"}
+    VerificationAttempt.objects.update(trail=[lost], via_channel="sms")
+    found = told(row)
+    (step,) = [step for step in found.steps if step.text.startswith("old took it")]
+    assert step.text == "old took it, as WhatsApp, and it did not arrive."
+    assert ("Provider's id", "W1") in step.facts
+    assert found.outcome.state == State.WAITING
 
 
 def test_a_message_that_is_tried_again_later(service, settings, clock):
@@ -329,3 +341,16 @@ def test_how_long_something_took():
     assert story.duration(-1) == "0 seconds"
     assert story.duration(1.2) == "1 second"
     assert story.duration(3700) == "1\xa0hour, 1\xa0minute"
+
+
+def test_the_cause_is_told_in_the_words_of_the_delivery(service, settings, monkeypatch):
+    use(settings, carrier="Refusing")
+    why = SimpleNamespace(label="Dead", sentence="The number is dead.", deed="Ask for another.")
+    monkeypatch.setattr(delivery, "explain", lambda attempt: why, raising=False)
+    row = verifications.start(service, PHONE)
+    found = told(row)
+    assert found.outcome.text == "It was not sent. The number is dead."
+    assert found.outcome.deed == "Ask for another. Then send it again."
+    assert story.cause(last_attempt()) == ("Dead", "The number is dead. Ask for another.")
+    VerificationAttempt.objects.update(message_status="delivered")
+    assert story.cause(last_attempt()) == ("", "")

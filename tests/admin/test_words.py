@@ -1,0 +1,46 @@
+"""Times as people read them, near and far, behind and ahead."""
+
+import datetime as dt
+
+import pytest
+from django.utils import timezone
+
+from django_verify.admin import words
+
+NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "just now"),
+        (-59, "just now"),
+        (30, "in a moment"),
+        (-60, "1\xa0minute ago"),
+        (-7300, "2\xa0hours ago"),
+        (400, "in 6\xa0minutes"),
+    ],
+)
+def test_how_long_ago(seconds, text):
+    assert words.relative(NOW + dt.timedelta(seconds=seconds), NOW) == text
+
+
+def test_an_element_has_the_moment_itself():
+    assert words.ago(None, NOW) == "-"
+    assert words.ago(NOW - dt.timedelta(minutes=5), NOW) == (
+        '<time datetime="2026-03-01T11:55:00+00:00" title="March 1, 2026, 11:55:00">'
+        "5\xa0minutes ago</time>"
+    )
+    naive = timezone.make_naive(NOW)
+    assert "just now" in words.ago(naive, NOW)
+
+
+def test_names():
+    assert words.country("AT") == "Austria"
+    assert words.country("*") == "All other countries"
+    assert words.country("") == words.channel("") == "-"
+    assert [str(words.channel(name)) for name in ("sms", "whatsapp", "new")] == [
+        "SMS",
+        "WhatsApp",
+        "new",
+    ]
