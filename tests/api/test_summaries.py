@@ -69,16 +69,18 @@ def queries_of(service):
     for hours, seconds in ((1, 0), (49, -1), (300, 1800), (719.9, 0)):
         moment = now - dt.timedelta(hours=hours, seconds=seconds)
         times.append(moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    for after in times:
-        for before in times:
-            time = {"DateCreatedAfter": after, "DateCreatedBefore": before}
-            for query in (
-                {},
-                {"Channel": "rbm"},
-                {"VerifyServiceSid": service.sid, "Country": "DE"},
-            ):
-                found = {**time, **query}
-                yield {name: value for name, value in found.items() if value}
+    hour, day, days, month = times[1:]
+    for after, before in (
+        *((None, None), (hour, None), (days, None), (month, None), (None, day)),
+        *((month, hour), (days, day), (day, hour), (hour, days)),
+    ):
+        time = {"DateCreatedAfter": after, "DateCreatedBefore": before}
+        for query in (
+            {},
+            {"Channel": "rbm"},
+            {"VerifyServiceSid": service.sid, "Country": "DE"},
+        ):
+            yield {name: value for name, value in {**time, **query}.items() if value}
 
 
 def asked(api, service):
