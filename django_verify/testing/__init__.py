@@ -1,6 +1,6 @@
 """The test kit: messages, time, reports and faults of providers, for the tests of a site.
 
-`plugin` has pytest's fixtures, `VerifyTestCase` the same for unittest, and `for_tests` the settings.
+`plugin` has pytest's fixtures, `VerifyTestCase` the same for unittest, `for_tests` the settings.
 Nothing is imported before it is used, because pytest loads the plugin in every project. Verbs are
 not here: tests call those of the rooms, or the site's own views.
 """

@@ -83,8 +83,8 @@ class _Fault:
 class Failures:
     """Faults of a provider. Each verb names one, for the messages that it is about.
 
-    `to` is a recipient, `sender` an alias of `SENDERS`, `channel` a channel; left out, they are all.
-    `times` is for how many messages it holds; None: until `clear`. The first that fits counts.
+    `to` is a recipient, `sender` an alias of `SENDERS`, `channel` a channel; left out, it holds for
+    all. `times` is for how many messages; None: until `clear`. The first that fits counts.
     """
 
     def __init__(self) -> None:
@@ -137,9 +137,7 @@ class Failures:
     ) -> None:
         """Have the provider refuse the site's account, as for wrong credentials or no balance."""
         text = "the provider refused the account"
-        self._add(
-            lambda: TemporarySendError(text, fault="account"), to, sender, channel, times
-        )
+        self._add(lambda: TemporarySendError(text, fault="account"), to, sender, channel, times)
 
     def clear(self) -> None:
         """Have every provider work again."""

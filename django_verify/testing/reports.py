@@ -1,4 +1,4 @@
-"""Delivery reports of tests: what a provider reports, and when, of the messages that were recorded."""
+"""Delivery reports of tests: what a provider reports of the recorded messages, and when."""
 
 from __future__ import annotations
 

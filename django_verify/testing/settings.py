@@ -13,9 +13,9 @@ def for_tests(given: Mapping[str, Any] | None = None, /, **changes: Any) -> dict
     """Return a `DJANGO_VERIFY` for tests, made of the site's own.
 
     Each sender is replaced under its alias by one that records, so that `ROUTES` and the senders
-    of services lead where they did. A message is sent by the process that starts it. Bot protection,
-    look-ups of carriers and stores outside the database are left out. `changes` are keys that the
-    tests set otherwise. It reads no settings, so `settings.py` may call it.
+    of services lead where they did. A message is sent by the process that starts it. Left out are
+    bot protection, look-ups of carriers and stores outside the database. `changes` are keys that
+    the tests set otherwise. It reads no settings, so `settings.py` may call it.
     """
     site = dict(given or {})
     aliases = site.get("SENDERS") or {"outbox": None}

@@ -58,30 +58,30 @@ class SignUpTests(VerifyTestCase, TestCase):
     def test_sign_up(self):
         self.client.post("/sign-up/", {"phone": PHONE})
         answer = self.client.post("/sign-up/code/", {"code": self.verify_code(PHONE)})
-        self.assertEqual(answer.content, b"welcome")
-        self.assertIn("Shop", self.verify_outbox[0].body)
+        assert answer.content == b"welcome"
+        assert "Shop" in self.verify_outbox[0].body
 
     def test_a_provider_that_fails(self):
         self.verify_failures.refuse(PHONE)
         self.client.post("/sign-up/", {"phone": PHONE})
-        self.assertEqual(self.verify_outbox, [])
+        assert self.verify_outbox == []
 
     def test_a_message_that_does_not_arrive(self):
         self.client.post("/sign-up/", {"phone": PHONE})
-        self.assertTrue(self.verify_reports.undelivered(PHONE))
+        assert self.verify_reports.undelivered(PHONE)
 
     def test_time(self):
         self.client.post("/sign-up/", {"phone": PHONE})
         self.verify_clock.shift(minutes=11)
         answer = self.client.post("/sign-up/code/", {"code": self.verify_code(PHONE)})
-        self.assertEqual(answer.status_code, 400)
+        assert answer.status_code == 400
 
     def test_settings(self):
         self.verify_settings(RECIPIENT_STARTS_PER_DAY=1)
-        self.assertEqual(self.client.post("/sign-up/", {"phone": "nobody"}).status_code, 400)
+        assert self.client.post("/sign-up/", {"phone": "nobody"}).status_code == 400
 
     def test_the_client_needs_a_server(self):
-        with self.assertRaises(TypeError):
+        with pytest.raises(TypeError):
             self.twilio_client  # noqa: B018 - raises
 
 
