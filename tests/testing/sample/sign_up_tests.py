@@ -1,4 +1,4 @@
-"""The sample site's own tests: what a developer writes. `tests.testing.test_sample` runs them."""
+"""The sample site's own tests: what a developer writes. Run by `tests.testing.test_sample`."""
 
 import pytest
 from django.contrib.auth.models import User
