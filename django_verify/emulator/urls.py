@@ -16,6 +16,7 @@ steering = [
 ]
 urlpatterns = [
     path("", views.home),
+    path("favicon.ico", views.no_icon),
     path("v2/", include("django_verify.api.urls")),
     # As vercel-labs/emulate has it, where each product has a prefix.
     path("verify/v2/", include("django_verify.api.urls", namespace="prefixed")),

@@ -18,7 +18,6 @@ from django_verify.emulator.site import FOLDER
 from django_verify.messages import channels
 from django_verify.models import Verification
 from django_verify.net import times
-from django_verify.testing import recorder
 from django_verify.testing.clock import Clock
 from django_verify.testing.recorder import SentMessage, failures, outbox
 from django_verify.testing.reports import Reports
@@ -126,6 +125,12 @@ def inbox(request: HttpRequest) -> HttpResponse:
 def style(request: HttpRequest) -> HttpResponse:
     """Answer the page's stylesheet."""
     return HttpResponse((FOLDER / "pages/inbox.css").read_bytes(), content_type="text/css")
+
+
+@require_safe
+def no_icon(request: HttpRequest) -> HttpResponse:
+    """Answer what browsers ask for by themselves."""
+    return HttpResponse(status=204)
 
 
 @require_safe
@@ -254,11 +259,3 @@ def _code(row: Verification) -> str:
     """Return the code; one that the caller chose is wiped at the end, and in the message still."""
     sent = [each for each in outbox.to(row.to) if each.attempt_sid in row.send_log]
     return sent[-1].code if sent else codes.reveal(row)
-
-
-def forget() -> None:
-    """Begin anew: no message, no fault, the time as it is."""
-    recorder.outbox.clear()
-    recorder.failures.clear()
-    reports.never()
-    clock.reset()

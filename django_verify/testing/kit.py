@@ -115,7 +115,10 @@ class Kit:
         `site` is the server's URL without a path. Raises ImportError where the client is not
         installed, ImproperlyConfigured where the site's URLs do not have the API under `…v2/`.
         """
-        client = import_module("twilio.rest").Client(self.account.sid, vars(self.account)["token"])
+        # Without the environment, whose region the client would put into the server's name.
+        client = import_module("twilio.rest").Client(
+            self.account.sid, vars(self.account)["token"], environment={"TWILIO_REGION": ""}
+        )
         client.verify.base_url = site.rstrip("/") + "/" + api_prefix()
         return client
 

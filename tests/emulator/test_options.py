@@ -1,6 +1,8 @@
 """The options of the emulator, and seed files: what is read, and what is refused in one sentence."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -133,3 +135,19 @@ def test_a_faulty_seed_is_refused(name, text, reason, tmp_path):
     path.write_text(text)
     with pytest.raises(ValueError, match=reason):
         options.load(path)
+
+
+def test_the_page_of_the_emulator_names_every_option(capsys):
+    page = (Path(__file__).parents[2] / "docs/emulator.md").read_text()
+    with pytest.raises(SystemExit):
+        main(["emulator", "--help"])
+    for option in set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}:
+        assert f"`{option}" in page, option
+
+
+def test_the_seed_of_the_page_is_one(tmp_path):
+    page = (Path(__file__).parents[2] / "docs/emulator.md").read_text()
+    (sample,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    path = tmp_path / "seed.toml"
+    path.write_text(sample)
+    assert set(options.load(path)) == {"services", "accounts"}

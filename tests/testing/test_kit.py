@@ -104,6 +104,19 @@ def test_callbacks_of_the_site_stay_djangos(
     assert len(verify_outbox) == 1
 
 
+def test_a_callback_that_fails(verify_kit, caplog):
+    """As on a site: a robust one is logged, another raises."""
+
+    def fail():
+        raise ValueError
+
+    fail.__module__ = "django_verify.delivery"
+    transaction.on_commit(fail, robust=True)
+    assert "ValueError" in caplog.text
+    with pytest.raises(ValueError):
+        transaction.on_commit(fail)
+
+
 def test_nothing_is_patched_once_the_test_is_over():
     from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -318,7 +331,13 @@ def test_the_client_needs_the_api(verify_kit):
         verify_kit.twilio_client("http://127.0.0.1")
 
 
-def test_the_vendors_client(verify_service, twilio_client, verify_code):
+@pytest.fixture
+def region(monkeypatch):
+    """A region in the environment, which the client would put into any host."""
+    monkeypatch.setenv("TWILIO_REGION", "ie1")
+
+
+def test_the_vendors_client(region, verify_service, twilio_client, verify_code):
     scope = twilio_client.verify.v2.services(verify_service.sid)
     assert scope.verifications.create(to=PHONE, channel="sms").status == "pending"
     checked = scope.verification_checks.create(to=PHONE, code=verify_code(PHONE))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from django_verify.testing import plugin
 from tests.conftest import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +68,17 @@ def test_a_whole_sign_up_takes_less_than_ten_lines():
     text = SAMPLE.read_text()
     (body,) = re.findall(r"^def test_sign_up\(.*?(?=^\S)", text + "x", re.MULTILINE | re.DOTALL)[:1]
     assert len(body.strip().splitlines()) < 10
+
+
+def test_the_samples_of_the_page_compile_and_name_what_there_is():
+    page = (ROOT / "docs/testing.md").read_text()
+    samples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(samples) > 5
+    for sample in samples:
+        compile(sample, "docs/testing.md", "exec")
+    fixtures = {name for name in vars(plugin) if re.match(r"verify_|twilio_", name)}
+    rows = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert fixtures <= set(rows)
 
 
 UNUSED = """
