@@ -21,22 +21,27 @@ def run(options: Options) -> int:
     if find_spec("phonenumbers") is None:
         sys.stderr.write(f"{MISSING}\n")
         return 1
+    stop = threading.Event()
+    # From here on, so that the folder of a site that does not stay goes with it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
     site = import_module("django_verify.emulator.site")
     with ExitStack() as stack:
         if options.database:
             database = Path(options.database).absolute()
         else:
             database = Path(stack.enter_context(site.folder())) / "emulator.sqlite3"
-        site.configure(options, database)
         try:
-            return serve(options, stack)
-        except (OSError, ValueError) as error:
+            site.configure(options, database)
+            serve(options, stack, stop)
+        except (OSError, ValueError, import_module("django.db").Error) as error:
             sys.stderr.write(f"django-verify emulator: {error}\n")
             return 1
+    return 0
 
 
-def serve(options: Options, stack: ExitStack) -> int:
-    """Make the tables, start the server, print where it is, and wait for the end."""
+def serve(options: Options, stack: ExitStack, stop: threading.Event) -> None:
+    """Make the tables, start the server, print where it is, and wait until `stop` is set."""
     fixed = import_module("django_verify.emulator.contents").fill(options)
     import_module("django_verify.emulator.fixed_codes").install(options.code, fixed)
     admission = import_module("django_verify.emulator.admission")
@@ -49,9 +54,6 @@ def serve(options: Options, stack: ExitStack) -> int:
     servers = import_module("django_verify.emulator.server")
     server = servers.Server(options.host, options.port, options.certificate, options.key)
     worker = servers.Worker()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     worker.start()
     threading.Thread(target=server.serve_forever, name="server", daemon=True).start()
     announce(options, facts(options, server))
@@ -60,7 +62,6 @@ def serve(options: Options, stack: ExitStack) -> int:
     server.server_close()
     worker.stop()
     import_module("django.db").connections.close_all()
-    return 0
 
 
 def facts(options: Options, server: Any) -> dict[str, str]:

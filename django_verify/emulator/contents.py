@@ -14,6 +14,7 @@ from django.db.models.signals import pre_save
 from django_verify import sids
 from django_verify.crypto import codes
 from django_verify.emulator.options import Options
+from django_verify.exceptions import VerifyError
 from django_verify.factors import entities
 from django_verify.models import Account, ApiKey, Factor, PrefixRule, VerifyService
 
@@ -129,5 +130,8 @@ def _factor(owner: VerifyService, row: Mapping[str, Any]) -> None:
     if seeded.exists():
         return
     params = {"binding_secret": row["secret"]} if row.get("secret") else {}
-    made = entities.enrol(owner, row["identity"], "totp", name, params=params)
+    try:
+        made = entities.enrol(owner, row["identity"], "totp", name, params=params)
+    except VerifyError as error:
+        raise ValueError(f"--seed: factors: {error.message}") from None
     Factor.objects.filter(pk=made.pk).update(status="verified")

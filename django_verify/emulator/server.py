@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
-from django.db import Error, connections
+from django.db import connections
 
 from django_verify import delivery, verifications
 from django_verify.events import outbox
@@ -78,8 +78,8 @@ class Worker(threading.Thread):
                 delivery.deliver_due()
                 outbox.deliver_due(100, 4)
                 verifications.expire()
-            except Error as error:
-                logger.error("the worker's database failed: %s", type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - the next look may do
+                logger.error("the worker failed: %s", type(error).__name__)
                 connections.close_all()
         connections.close_all()
 

@@ -370,6 +370,7 @@ def certify(folder):
     return [str(path) for path in paths]
 
 
+@pytest.mark.once
 def test_what_is_printed_without_json():
     process = subprocess.Popen(
         [*command(), "--port", "0"], stdout=subprocess.PIPE, text=True, cwd=ROOT
@@ -384,6 +385,7 @@ def test_what_is_printed_without_json():
     assert process.returncode == 0
 
 
+@pytest.mark.once
 def test_a_port_in_use_is_one_sentence():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -394,15 +396,25 @@ def test_a_port_in_use_is_one_sentence():
     assert re.fullmatch(r"django-verify emulator: .*in use.*\n", done.stderr)
 
 
-def test_a_field_that_no_service_has_is_one_sentence(tmp_path):
-    seed = tmp_path / "seed.toml"
-    seed.write_text('[[services]]\nsid = "VA00000000000000000000000000000001"\nsize = 3\n')
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("seed", "database", "reason"),
+    [
+        ("size = 3", "", "'size'"),
+        ('factors = [{ identity = "user-0001", secret = "x" }]', "", "factors"),
+        ("", "no/such/folder/verify.sqlite3", "no/such/folder"),
+    ],
+)
+def test_what_cannot_be_made_is_one_sentence(seed, database, reason, tmp_path):
+    path = tmp_path / "seed.toml"
+    path.write_text(f'[[services]]\nsid = "VA00000000000000000000000000000001"\n{seed}\n')
+    keeping = ["--database", str(tmp_path / database)] if database else []
     done = subprocess.run(
-        [*command(), "--port", "0", "--seed", str(seed)],
+        [*command(), "--port", "0", "--seed", str(path), *keeping],
         capture_output=True,
         text=True,
         cwd=ROOT,
         timeout=PATIENCE,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert re.fullmatch(r"django-verify emulator: .*'size'\n", done.stderr)
+    assert re.fullmatch(rf"django-verify emulator: .*{reason}.*\n", done.stderr)
