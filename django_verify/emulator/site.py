@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import django
-from django.conf import settings as django_settings  # noqa: TID251 - a site configures itself
+from django.conf import settings as django_settings
 
 from django_verify.emulator.options import Options
 
