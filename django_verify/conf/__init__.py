@@ -329,13 +329,18 @@ def current() -> Settings:
 
     Raises ImproperlyConfigured for an unknown key, and suggests the one that was meant.
     """
-    given = getattr(django_settings, "DJANGO_VERIFY", {})
+    given = written()
     known = [f.name for f in fields(Settings)]
     for key in given:
         if key not in known:
             hint = did_you_mean(key, known)
             raise ImproperlyConfigured(f"DJANGO_VERIFY has no key {key!r}.{hint}")
     return Settings(**given)
+
+
+def written() -> dict[str, Any]:
+    """Return a copy of the site's `DJANGO_VERIFY` as it is written, without the defaults."""
+    return dict(getattr(django_settings, "DJANGO_VERIFY", {}))
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
