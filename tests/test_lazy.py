@@ -108,7 +108,7 @@ def test_the_api_s_urls_bring_the_framework_and_no_provider():
         "django_verify.factors.webauthn",
     }
     providers = {name for name in found if name.startswith("django_verify.senders.")}
-    assert providers <= {"django_verify.senders.base"}
+    assert providers <= {"django_verify.senders.base", "django_verify.senders.causes"}
 
 
 def test_the_checks_run_all_the_same():
