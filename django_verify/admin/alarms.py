@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext
 
-from django_verify import conf, health
+from django_verify import conf, delivery, health
 from django_verify.admin.labels import country_name, percent
 from django_verify.db import queries
 from django_verify.delivery import attempts
@@ -173,18 +173,20 @@ def _waiting(request: HttpRequest, now: dt.datetime) -> Iterator[Alarm]:
 
 
 def _senders(request: HttpRequest, now: dt.datetime) -> Iterator[Alarm]:
-    rows = SenderState.objects.using(queries.database()).filter(open_until__isnull=False)
+    """Yield the senders that are skipped, or that fail for what an operator mends."""
+    rows = SenderState.objects.using(queries.database()).filter(failures__gt=0)
     for row in rows.order_by("failing_since"):
-        text = gettext(
-            "The sender “%(sender)s” has failed since %(time)s and is skipped: %(error)s"
-        )
+        why = delivery.explain_error(row.alias, row.last_code, row.last_error)
+        if row.open_until is None and why.whose != "site":
+            continue
         values = {
-            "sender": row.alias,
+            "sentence": why.sentence,
             "time": said(row.failing_since or row.date_updated),
-            "error": row.last_error or gettext("unknown"),
+            "deed": why.deed,
         }
+        text = gettext("%(sentence)s Since %(time)s. %(deed)s") % values
         url = _page(request, "senderstate", "view_senderstate")
-        yield Alarm(text % values, url, gettext("Show"))
+        yield Alarm(text, url, gettext("Show"))
 
 
 def _budgets(request: HttpRequest, now: dt.datetime) -> Iterator[Alarm]:

@@ -389,11 +389,19 @@ def test_a_sender_that_is_skipped(boss, clock):
         failures=9,
         failing_since=timezone.now(),
         open_until=timezone.now(),
-        last_error="401 Authenticate",
+        last_code="401",
+        last_error="Authenticate",
     )
-    assert said(boss) == [
-        "The sender “carrier” has failed since noon and is skipped: 401 Authenticate"
-    ]
+    (sentence,) = said(boss)
+    assert sentence.startswith("carrier refuses our credentials. Since noon. ")
+
+
+def test_a_sender_that_fails_for_what_an_operator_mends(boss, clock):
+    kept = {"failures": 1, "failing_since": timezone.now()}
+    SenderState.objects.create(alias="keys", last_code="403", last_error="Forbidden", **kept)
+    SenderState.objects.create(alias="down", last_code="503", last_error="Busy", **kept)
+    (sentence,) = said(boss)
+    assert "keys" in sentence
 
 
 def test_a_budget_that_is_nearly_spent(boss, service, clock):
