@@ -47,6 +47,7 @@ _DAY = 24 * 3600.0
 # outage and no attack.
 _PEAK = 2.0
 # Failures of an hour in the same blocks, beyond those by chance, from which on a range is guarded.
+_AHEAD = 3.0
 _CLUSTERED = {"basic": 8, "standard": 4, "max": 2}
 # Unproved messages of an hour that a block may have where nobody lives, for one of the price above
 # and in any case; those until a country has converted as often; and how many each level has.
@@ -147,7 +148,10 @@ def is_suspect(ledger: Ledger, tally: Tally, country: str, level: str) -> bool:
     """
     if tally.kind not in WIDE:
         return False
-    expected = ledger.people_in_a_block(country) * ledger.rush(country)
+    # Conversions come later than those who ask: when many come at once, these tell the rush.
+    came = tally.wishes[0] / max(1, tally.wishes[1]) * ledger.span() / LONG
+    rush = max(ledger.rush(country), min(came, _AHEAD * ledger.rush(country)))
+    expected = ledger.people_in_a_block(country) * rush
     chance = min(1.0, expected) * tally.wishes[0] + _unknown(ledger, country) / 4
     if tally.clustered[0] >= _CLUSTERED[level] + 2 * chance:
         return True
