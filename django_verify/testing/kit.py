@@ -5,12 +5,15 @@ pytest's fixtures and `VerifyTestCase` are two ways to one `Kit`.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from importlib import import_module
 from typing import Any, Self
 
+from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
 from django.test import override_settings
 from django.urls import get_resolver
 
@@ -47,7 +50,7 @@ class Kit:
 
     def __enter__(self) -> Self:
         with ExitStack() as begun:
-            begun.enter_context(override_settings(DJANGO_VERIFY=for_tests(conf.written())))
+            begun.enter_context(_written(for_tests(conf.written())))
             self._forget()
             begun.callback(self._forget)
             begun.enter_context(commits.as_on_a_site())
@@ -62,8 +65,7 @@ class Kit:
 
     def settings(self, **changes: Any) -> None:
         """Change keys of `DJANGO_VERIFY` until the end of the test."""
-        values = conf.written() | changes
-        self._ending.enter_context(override_settings(DJANGO_VERIFY=values))
+        self._ending.enter_context(_written(conf.written() | changes))
 
     @property
     def notifications(self) -> list[PushMessage]:
@@ -140,6 +142,30 @@ class Kit:
         config_cache.forget()
         circuit_breakers.forget()
         fraud.forget()
+
+
+@contextmanager
+def _written(values: Mapping[str, Any]) -> Iterator[None]:
+    """Have `DJANGO_VERIFY` be these values in a block, which another override may outlive.
+
+    pytest-django's `settings` may begin before a kit and end after it, with overrides from between;
+    undoing those would bring the kit's back. So ours are emptied where they are not the last.
+    """
+    override = override_settings(DJANGO_VERIFY=values)
+    override.enable()
+    wrapper: Any = django_settings
+    ours = wrapper._wrapped  # noqa: SLF001 - as override_settings has it
+    try:
+        yield
+    finally:
+        if wrapper._wrapped is ours:  # noqa: SLF001
+            override.disable()
+        else:
+            vars(ours).pop("DJANGO_VERIFY", None)
+            vars(wrapper).pop("DJANGO_VERIFY", None)
+            setting_changed.send(
+                sender=type(ours), setting="DJANGO_VERIFY", value=conf.written(), enter=False
+            )
 
 
 def api_prefix() -> str:

@@ -13,7 +13,7 @@ from django_verify import conf, senders, signals, verifications
 from django_verify.exceptions import MaxChecksReached, NotFound
 from django_verify.factors import entities
 from django_verify.models import VerificationAttempt, VerifyService
-from django_verify.testing import for_tests
+from django_verify.testing import Kit, for_tests
 from django_verify.testing.clock import Clock
 from django_verify.testing.recorder import MOST, Outbox
 from tests.conftest import OTHER_PHONE, PHONE, wrong
@@ -271,6 +271,23 @@ def test_settings_of_a_test_end_with_it(verify_settings, settings):
     verify_settings(SHOW_FRAUD_BLOCKS=True)
     assert conf.current().SHOW_FRAUD_BLOCKS
     assert set(senders.configured()) == {"memory"}
+
+
+def test_settings_end_where_another_override_began_before_them_and_ends_later():
+    """As pytest-django's `settings` does in a test that names it before the kit's fixtures."""
+    site = conf.written()
+    with Kit() as kit:
+        between = override_settings(LANGUAGE_CODE="de")
+        between.enable()
+        kit.settings(SHOW_FRAUD_BLOCKS=True)
+        last = override_settings(TIME_ZONE="Asia/Tokyo")
+        last.enable()
+    assert conf.written() == site
+    assert not conf.current().SHOW_FRAUD_BLOCKS
+    for override in (last, between):
+        override.disable()
+        assert conf.written() == site
+        assert not conf.current().SHOW_FRAUD_BLOCKS
 
 
 def test_guesses_are_counted_as_ever(verify_service, verify_code):
