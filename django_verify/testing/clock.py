@@ -13,9 +13,22 @@ from typing import Any
 
 from django.utils import timezone
 
+#: Where a clock may be; beyond, what is to come or was before has no date.
+EARLIEST = dt.datetime(1970, 1, 2, tzinfo=dt.UTC)
+LATEST = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
+
 
 class _AnyDatetime(type):
-    """Has `isinstance(value, datetime)` mean what it did in Django's module."""
+    """Has the class mean in Django's module what `datetime` did there, but for `now`.
+
+    It is no subclass: freezegun's `datetime` has a metaclass of its own.
+    """
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> dt.datetime:
+        return dt.datetime(*args, **kwargs)  # noqa: DTZ001 - as the site calls it
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(dt.datetime, name)
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, dt.datetime)
@@ -37,11 +50,17 @@ class Clock:
         return dt.datetime.now(dt.UTC) + self.offset
 
     def shift(self, seconds: float = 0, **units: float) -> dt.datetime:
-        """Move on by seconds, and by `minutes`, `hours` or `days`; return the moment."""
+        """Move on by seconds, and by `minutes`, `hours` or `days`; return the moment.
+
+        Raises OverflowError for one that is out of reach.
+        """
         return self._move(self.offset + dt.timedelta(seconds=seconds, **units))
 
     def move_to(self, moment: dt.datetime) -> dt.datetime:
-        """Move to an aware moment, from which time goes on; return it. Raises ValueError."""
+        """Move to an aware moment, from which time goes on; return it.
+
+        Raises ValueError, and OverflowError for one that is out of reach.
+        """
         if moment.tzinfo is None:
             raise ValueError("the moment needs a time zone")
         return self._move(moment - dt.datetime.now(dt.UTC))
@@ -51,6 +70,8 @@ class Clock:
         return self._move(dt.timedelta(0))
 
     def _move(self, offset: dt.timedelta) -> dt.datetime:
+        if not EARLIEST <= dt.datetime.now(dt.UTC) + offset <= LATEST:
+            raise OverflowError(f"the moment is before {EARLIEST.year} or after {LATEST.year}")
         self.offset = offset
         for call in self.on_move:
             call()
@@ -61,7 +82,7 @@ class Clock:
         """Have Django go by this clock in a block."""
         clock = self
 
-        class Moved(dt.datetime, metaclass=_AnyDatetime):
+        class Moved(metaclass=_AnyDatetime):
             @classmethod
             def now(cls, tz: dt.tzinfo | None = None) -> Any:
                 return dt.datetime.now(tz) + clock.offset

@@ -178,6 +178,30 @@ def test_dates_are_dates_while_the_clock_is_moved():
         assert not isinstance("2026", timezone.datetime)
 
 
+def test_a_clock_beside_another_librarys_datetime(monkeypatch):
+    """freezegun's has a metaclass; a moment that a site makes is no class of the kit's."""
+
+    class Other(type):
+        pass
+
+    class Frozen(dt.datetime, metaclass=Other):
+        pass
+
+    monkeypatch.setattr("datetime.datetime", Frozen)
+    with Clock().running():
+        assert timezone.datetime.fromisoformat("2026-01-01") == Frozen(2026, 1, 1)
+        assert type(timezone.datetime(2026, 1, 1)) is Frozen
+        assert abs(timezone.now() - Frozen.now(dt.UTC)) < dt.timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("days", [3_000_000, -30_000, 1e9])
+def test_a_clock_stays_where_it_is_when_the_moment_is_out_of_reach(days, verify_clock):
+    verify_clock.shift(60)
+    with pytest.raises(OverflowError):
+        verify_clock.shift(days=days)
+    assert verify_clock.offset == dt.timedelta(seconds=60)
+
+
 def test_a_provider_that_refuses_a_recipient(verify_service, verify_outbox, verify_failures):
     verify_failures.refuse(PHONE, code="21614")
     refused = attempt_of(verifications.start(verify_service, PHONE))
