@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.dispatch import Signal
 
@@ -25,7 +25,13 @@ _PACKAGE = __name__.partition(".")[0]
 
 @contextmanager
 def as_on_a_site() -> Iterator[None]:
-    """Have them called in a block of a test."""
+    """Have them called in a block of a test.
+
+    What waited before stays Django's: `setUpTestData` is one for all tests of a class.
+    """
+    earlier = [
+        entry[1] for each in connections.all(initialized_only=True) for entry in each.run_on_commit
+    ]
     wrapper: Any = BaseDatabaseWrapper
     atomic: Any = transaction.Atomic
     real_on_commit, real_exit = wrapper.on_commit, atomic.__exit__
@@ -40,7 +46,7 @@ def as_on_a_site() -> Iterator[None]:
         ignored = real_exit(self, *error)
         connection: Any = transaction.get_connection(self.using)
         if not connection.needs_rollback and _is_in_testcase_alone(connection):
-            _call_waiting(connection)
+            _call_waiting(connection, earlier)
         return ignored
 
     wrapper.on_commit, atomic.__exit__ = on_commit, leave
@@ -56,9 +62,13 @@ def _is_in_testcase_alone(connection: Any) -> bool:
     return bool(blocks) and all(getattr(b, "_from_testcase", False) for b in blocks)
 
 
-def _call_waiting(connection: Any) -> None:
+def _call_waiting(connection: Any, earlier: list[Any]) -> None:
     """Call those that a block of the site has left, in their order."""
-    waiting = [entry for entry in connection.run_on_commit if _is_ours(entry[1])]
+    waiting = [
+        entry
+        for entry in connection.run_on_commit
+        if _is_ours(entry[1]) and not any(entry[1] is each for each in earlier)
+    ]
     for entry in waiting:
         connection.run_on_commit.remove(entry)
     for _, func, robust in waiting:

@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
+from django.db.transaction import get_connection
 from django.dispatch import Signal
 from django.test import override_settings
 from django.utils import timezone
@@ -73,6 +74,21 @@ def test_a_block_of_the_sites_own_is_committed_when_it_ends(verify_service, veri
         assert "verification_started" not in heard
     assert len(verify_outbox) == 1
     assert heard == ["verification_starting", "verification_started", "attempt_sent"]
+
+
+def test_what_waited_before_the_test_is_no_message_of_it():
+    """As that of `setUpTestData`, which the first test of a class would have alone."""
+    called = []
+
+    def send():
+        called.append("early")
+
+    send.__module__ = "django_verify.delivery"
+    get_connection().run_on_commit.append((set(), send, False))
+    with Kit() as kit:
+        verifications.start(kit.service(), PHONE)
+        assert len(kit.outbox) == 1
+    assert called == []
 
 
 def test_a_block_that_is_rolled_back_sends_nothing(verify_service, verify_outbox, heard):
