@@ -12,7 +12,8 @@ import re
 import threading
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from django_verify import sids
 from django_verify.api import auth
@@ -20,6 +21,8 @@ from django_verify.emulator import contents
 from django_verify.emulator.options import Options
 from django_verify.exceptions import VerifyError
 from django_verify.models import Account, VerifyService
+
+STRANGE_HOST = "call the emulator as localhost or 127.0.0.1, or start it with another --host"
 
 _API = re.compile(r"/(?:verify/)?v2/")
 _SERVICE = re.compile(r"/(?:verify/)?v2/Services/(VA[0-9a-fA-F]{32})(?:/|\Z)")
@@ -104,6 +107,10 @@ class Admission:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer a request."""
+        try:
+            request.get_host()
+        except DisallowedHost:
+            return JsonResponse({"error": STRANGE_HOST}, status=400)
         register = Running.register
         if register is not None and _API.match(request.path_info):
             header = request.META.get("HTTP_AUTHORIZATION", "")

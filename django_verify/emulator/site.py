@@ -33,7 +33,7 @@ def configure(options: Options, database: Path) -> None:
     django_settings.configure(
         SECRET_KEY=_secret_key(database) if stays else secrets.token_urlsafe(48),
         DEBUG=False,
-        ALLOWED_HOSTS=["*"],
+        ALLOWED_HOSTS=_hosts(options.host),
         INSTALLED_APPS=["django_verify"],
         MIDDLEWARE=["django_verify.emulator.admission.Admission"],
         ROOT_URLCONF="django_verify.emulator.urls",
@@ -70,6 +70,16 @@ def configure(options: Options, database: Path) -> None:
         DJANGO_VERIFY=_settings(options),
     )
     django.setup()
+
+
+def _hosts(host: str) -> list[str]:
+    """Return the names that callers may use; on loopback none that a website can make its own.
+
+    A browser lets a page read what answers under the page's own name, whose address may change.
+    """
+    if host in {"localhost", "::1"} or host.startswith("127."):
+        return ["localhost", ".localhost", "127.0.0.1", "[::1]", host, ".twilio.com"]
+    return ["*"]
 
 
 def _settings(options: Options) -> dict[str, Any]:

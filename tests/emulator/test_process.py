@@ -170,6 +170,17 @@ def test_time(emulator, number):
         assert answer.status_code == 400
 
 
+def test_a_website_that_gives_the_emulator_a_name_of_its_own_reads_nothing(emulator):
+    for host, status in (
+        ("evil.example", 400),
+        ("127.0.0.1.evil.example", 400),
+        ("localhost:8088", 200),
+        ("verify.twilio.com", 200),
+    ):
+        answer = emulator.call("GET", "/emulator/messages", headers={"Host": host})
+        assert answer.status_code == status, host
+
+
 def message_status(emulator, started):
     attempts = client_of(emulator).verify.v2.verification_attempts
     sid = started.send_code_attempts[-1]["attempt_sid"]
