@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,6 +25,8 @@ from django_verify.testing.reports import Reports
 
 #: Messages that the page shows.
 ON_A_PAGE = 100
+#: The largest number of a parameter; of seconds, a century and a half.
+MOST = 5 * 10**9
 FAULTS = ("refuse", "unavailable", "lose_answer", "misconfigured")
 
 clock = Clock()
@@ -43,7 +46,7 @@ def _parameters(request: HttpRequest) -> dict[str, Any]:
     if request.content_type == "application/json":
         try:
             body = json.loads(request.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise BadParameter("the body is no JSON") from None
         if not isinstance(body, dict):
             raise BadParameter("the body must be a JSON object")
@@ -56,9 +59,13 @@ def _number(values: Mapping[str, Any], name: str, default: float | None = None) 
     if value is None or value == "":
         return default
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
         raise BadParameter(f"{name} must be a number") from None
+    # Not for what is no number either.
+    if not abs(number) <= MOST:
+        raise BadParameter(f"{name} must be a number of at most {MOST}")
+    return number
 
 
 def _whole(values: Mapping[str, Any], name: str) -> int | None:
@@ -67,7 +74,17 @@ def _whole(values: Mapping[str, Any], name: str) -> int | None:
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:
-    return str(values.get(name) or "")
+    text = str(values.get(name) or "")
+    if not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text):
+        raise BadParameter(f"{name} is no text")
+    return text
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        return parse_datetime(text) if text else None
+    except ValueError:
+        return None
 
 
 def steering(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -148,7 +165,7 @@ def time(request: HttpRequest) -> HttpResponse:
     elif request.method == "POST":
         values = _parameters(request)
         shift, to = _number(values, "shift"), _text(values, "to")
-        moment = parse_datetime(to) if to else None
+        moment = _moment(to)
         if to and (moment is None or moment.tzinfo is None):
             raise BadParameter("to must be a moment such as 2026-07-01T12:00:00Z")
         if (shift is None) == (moment is None):
@@ -158,8 +175,8 @@ def time(request: HttpRequest) -> HttpResponse:
                 clock.move_to(moment)
             elif shift is not None:
                 clock.shift(shift)
-        except OverflowError:
-            raise BadParameter("the moment is out of reach") from None
+        except OverflowError as error:
+            raise BadParameter(str(error)) from None
     offset = round(clock.offset.total_seconds())
     return JsonResponse({"now": times.timestamp(clock.now), "offset": offset})
 

@@ -70,7 +70,8 @@ class Clock:
         return self._move(dt.timedelta(0))
 
     def _move(self, offset: dt.timedelta) -> dt.datetime:
-        if not EARLIEST <= dt.datetime.now(dt.UTC) + offset <= LATEST:
+        now = dt.datetime.now(dt.UTC)
+        if not EARLIEST - now <= offset <= LATEST - now:
             raise OverflowError(f"the moment is before {EARLIEST.year} or after {LATEST.year}")
         self.offset = offset
         for call in self.on_move:

@@ -170,6 +170,26 @@ def test_time(emulator, number):
         assert answer.status_code == 400
 
 
+def test_what_cannot_be_read_changes_nothing(emulator, number):
+    for path, wrong in (
+        ("clock", {"to": "2026-13-40T00:00:00Z"}),
+        ("clock", {"to": "9999-12-31T23:59:59Z"}),
+        ("clock", {"shift": -4e9}),
+        ("clock", {"shift": "nan"}),
+        ("reports", {"always": "delivered", "after": 1e300}),
+        ("reports", {"to": number, "status": "failed", "code": "\ud800"}),
+        ("failures", {"kind": "refuse", "times": "inf"}),
+        ("failures", {"kind": "unavailable", "retry_after": "nan"}),
+    ):
+        answer = emulator.call("POST", f"/emulator/{path}", json=wrong)
+        assert (answer.status_code, list(answer.json())) == (400, ["error"]), wrong
+    headers = {"Content-Type": "application/json"}
+    nested = emulator.call("POST", "/emulator/clock", data="[" * 100_000, headers=headers)
+    assert nested.status_code == 400
+    assert emulator.call("GET", "/emulator/clock").json()["offset"] == 0
+    assert scope_of(emulator).verifications.create(to=number, channel="sms").sid
+
+
 def test_a_website_that_gives_the_emulator_a_name_of_its_own_reads_nothing(emulator):
     for host, status in (
         ("evil.example", 400),
