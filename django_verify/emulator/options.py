@@ -129,7 +129,7 @@ def load(path: Path) -> Mapping[str, Any]:
         try:
             found = yaml.safe_load(text) or {}
         except yaml.YAMLError as error:
-            raise ValueError(f"--seed: {path}: {error}") from None
+            raise ValueError(f"--seed: {path}: {' '.join(str(error).split())}") from None
     else:
         try:
             found = tomllib.loads(text)
@@ -153,6 +153,8 @@ def _refuse_unknown(table: Mapping[str, Any], kind: str = "") -> None:
     """Raise ValueError for a key that a table cannot have; a service has those of its model."""
     known = _KEYS.get(kind)
     for name, value in table.items():
+        if not isinstance(name, str):
+            raise ValueError(f"--seed: {kind or 'the file'} has no {name!r}")  # noqa: TRY004
         if known is not None and name not in known:
             where = kind or "the file"
             raise ValueError(f"--seed: {where} has no {name!r}, but {', '.join(known)}")
@@ -172,5 +174,6 @@ def _refuse_sid(table: Mapping[str, Any], kind: str) -> None:
     if required and not (isinstance(table.get(required), str) and table[required]):
         raise ValueError(f"--seed: {kind}: {required} is missing")
     code = table.get("code") if kind == "services" else None
-    if code is not None and not _CODE.match(str(code)):
+    # YAML reads 0471 as a number, and one of base eight at that.
+    if code is not None and not (isinstance(code, str) and _CODE.match(code)):
         raise ValueError("--seed: services: code must be 4–10 digits, in quotes")

@@ -127,14 +127,17 @@ def without(name, *path):
             json.dumps({"services": [{"sid": "VA" + 32 * "1", "code": 12}]}),
             "code must be",
         ),
+        ("seed.yaml", f"services:\n- sid: VA{32 * '1'}\n  code: 012345\n", "code must be"),
+        ("seed.yaml", f"services:\n- sid: VA{32 * '1'}\n  1: x\n", "services has no 1"),
     ],
 )
 def test_a_faulty_seed_is_refused(name, text, reason, tmp_path):
     pytest.importorskip("yaml")
     path = tmp_path / name
     path.write_text(text)
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(ValueError, match=reason) as caught:
         options.load(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_page_of_the_emulator_names_every_option(capsys):

@@ -432,6 +432,9 @@ def test_a_port_in_use_is_one_sentence():
     ("seed", "database", "reason"),
     [
         ("size = 3", "", "'size'"),
+        ("code_length = 99", "", "code_length"),
+        ("code_length = []", "", "code_length"),
+        ('account = "AC00000000000000000000000000000000"', "", "'account'"),
         ('factors = [{ identity = "user-0001", secret = "x" }]', "", "factors"),
         ("", "no/such/folder/verify.sqlite3", "no/such/folder"),
     ],
