@@ -7,7 +7,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.db.models.expressions import RawSQL
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -241,7 +242,8 @@ def latest_code(request: HttpRequest) -> HttpResponse:
 
     The path, the parameters and the members are those of vercel-labs/emulate.
     """
-    rows = Verification.objects.order_by("-sid")
+    # By the order in which they were made: SIDs follow a clock that may have been moved back.
+    rows = Verification.objects.order_by(RawSQL("rowid", ()).desc())
     sid, to = request.GET.get("VerificationSid", ""), request.GET.get("To", "").strip()
     if service := request.GET.get("ServiceSid", ""):
         rows = rows.filter(service_id=service)
@@ -254,7 +256,7 @@ def latest_code(request: HttpRequest) -> HttpResponse:
         raise BadParameter("VerificationSid or To is required")
     row = rows.first()
     if row is None:
-        raise Http404
+        raise LookupError("there is no such verification")
     return JsonResponse(
         {
             "account_sid": row.account_id,

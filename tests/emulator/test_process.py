@@ -133,8 +133,22 @@ def test_what_moves_over_from_another_emulator(emulator):
         assert found["verification_sid"] == started.sid
     assert scope.verification_checks.create(to="+15550005555", code="123456").valid
     assert emulator.call("GET", path + "?To=+15550005555").json()["status"] == "approved"
-    assert emulator.call("GET", path + "?To=+15550005556").status_code == 404
+    unknown = emulator.call("GET", path + "?To=+15550005556")
+    assert (unknown.status_code, list(unknown.json())) == (404, ["error"])
     assert emulator.call("GET", path).status_code == 400
+
+
+def test_the_latest_code_once_the_clock_was_moved_back(emulator, number):
+    scope = scope_of(emulator)
+    emulator.call("POST", "/emulator/clock", json={"shift": 3600})
+    scope.verifications.create(to=number, channel="sms")
+    assert scope.verification_checks.create(to=number, code="123456").valid
+    emulator.call("DELETE", "/emulator/clock")
+    latest = scope.verifications.create(to=number, channel="sms")
+    found = emulator.call(
+        "GET", "/_twilio/simulate/verification-code", params={"To": number}
+    ).json()
+    assert (found["verification_sid"], found["status"]) == (latest.sid, "pending")
 
 
 def test_anyone_is_let_in_and_services_are_made_on_first_use(emulator, number):
