@@ -17,14 +17,17 @@ from django_verify.emulator.options import RANDOM, RECIPIENT, Options
 
 
 def run(options: Options) -> int:
-    """Serve until SIGTERM or SIGINT, and return the exit status."""
+    """Serve until SIGTERM, SIGINT or the end of the terminal, and return the exit status."""
     if find_spec("phonenumbers") is None:
         sys.stderr.write(f"{MISSING}\n")
         return 1
     stop = threading.Event()
     # From here on, so that the folder of a site that does not stay goes with it.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # Windows has no SIGHUP, and `nohup` has it ignored.
+        if number and (name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN):
+            signal.signal(number, lambda *_: stop.set())
     site = import_module("django_verify.emulator.site")
     with ExitStack() as stack:
         if options.database:

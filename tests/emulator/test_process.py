@@ -3,10 +3,13 @@
 import datetime as dt
 import itertools
 import re
+import signal
 import socket
 import subprocess
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pyotp
 import pytest
@@ -428,6 +431,22 @@ def test_what_is_printed_without_json():
     assert re.match(r"The Verify v2 API answers at http://127\.0\.0\.1:\d+/v2\n", lines[0])
     assert f"TWILIO_VERIFY_SERVICE_SID={SERVICE_SID}\n" in lines
     assert process.returncode == 0
+
+
+def folders():
+    """The folders of emulators that run."""
+    places = ("/dev/shm", tempfile.gettempdir())
+    return {path for place in places for path in Path(place).glob("django-verify-*")}
+
+
+@pytest.mark.once
+def test_a_terminal_that_is_closed_ends_it_and_its_folder():
+    before = folders()
+    with running() as emulator:
+        mine = folders() - before
+        emulator.process.send_signal(signal.SIGHUP)
+        assert emulator.process.wait(PATIENCE) == 0
+        assert mine - folders()
 
 
 @pytest.mark.once
