@@ -104,9 +104,17 @@ def _settings(options: Options) -> dict[str, Any]:
 
 
 def _secret_key(database: Path) -> str:
-    """Return the key that belongs to a database which stays; it lies beside it."""
+    """Return the key that belongs to a database which stays; it lies beside it.
+
+    Raises ValueError for a database that has none: it may be a site's, where everybody would be
+    let in from now on.
+    """
     path = database.with_name(database.name + ".key")
     if not path.exists():
+        if database.exists() and (database.is_dir() or database.stat().st_size):
+            raise ValueError(
+                f"--database: {database} is no emulator's, for there is no {path.name}"
+            )
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(secrets.token_urlsafe(48))

@@ -5,10 +5,12 @@ import itertools
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pyotp
@@ -458,6 +460,26 @@ def test_a_port_in_use_is_one_sentence():
         )
     assert done.returncode == 1
     assert re.fullmatch(r"django-verify emulator: .*in use.*\n", done.stderr)
+
+
+@pytest.mark.once
+def test_the_database_of_a_site_is_left_alone(tmp_path):
+    """Otherwise a well-known token would open the site from then on."""
+    database = tmp_path / "db.sqlite3"
+    with closing(sqlite3.connect(database)) as site:
+        site.execute("CREATE TABLE a_site (id INTEGER)")
+    before = database.read_bytes()
+    done = subprocess.run(
+        [*command(), "--port", "0", "--database", str(database)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"django-verify emulator: --database: .* no emulator's.*\n", done.stderr)
+    assert database.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [database]
 
 
 @pytest.mark.once
