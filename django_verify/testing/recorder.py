@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -174,8 +176,9 @@ failures = Failures()
 class RecordingSender(Sender):
     """Appends to `outbox`, or fails as `failures` has it.
 
-    With `stands_for`, the dotted path of a sender's class, it serves that one's channels and
-    reports where that one does; a class that cannot be imported or has none is taken to serve all.
+    With `stands_for`, the dotted path of a sender's class, it serves the channels that one has with
+    these options, or without them where they are incomplete, and reports where that one does; a
+    class that cannot be imported or has none is taken to serve all.
     """
 
     channels = frozenset(
@@ -184,14 +187,20 @@ class RecordingSender(Sender):
     development = True
     reporting = True
 
-    def __init__(self, alias: str, *, stands_for: str = "") -> None:
+    def __init__(
+        self, alias: str, *, stands_for: str = "", options: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(alias)
         try:
             real = import_string(stands_for) if stands_for else None
         except ImportError:
             real = None
         if real is not None:
-            self.channels = getattr(real, "channels", None) or self.channels
+            made = real
+            # Whatever a sender raises for what tests do not have, such as credentials.
+            with suppress(Exception):
+                made = real(alias, **(options or {}))
+            self.channels = getattr(made, "channels", None) or self.channels
             # Some set `reporting` by their options, which are not here.
             self.reporting = getattr(real, "reports", None) is not Sender.reports
 

@@ -18,7 +18,8 @@ def for_tests(given: Mapping[str, Any] | None = None, /, **changes: Any) -> dict
     the tests set otherwise. It reads no settings, so `settings.py` may call it.
     """
     site = dict(given or {})
-    aliases = site.get("SENDERS") or {"outbox": None}
+    # A site that names no sender has the console, and may route to it.
+    aliases = site.get("SENDERS") or {"console": None}
     site["SENDERS"] = {alias: _recorder(entry) for alias, entry in aliases.items()}
     site["PUSH_SENDERS"] = {"apn": {"BACKEND": _PUSH}, "fcm": {"BACKEND": _PUSH}}
     site |= {
@@ -32,7 +33,9 @@ def for_tests(given: Mapping[str, Any] | None = None, /, **changes: Any) -> dict
 
 def _recorder(entry: Any) -> dict[str, Any]:
     """Return the entry of a recorder that stands for a site's sender."""
-    path = entry.get("BACKEND", "") if isinstance(entry, Mapping) else entry
+    written = entry if isinstance(entry, Mapping) else {"BACKEND": entry or ""}
+    path = written.get("BACKEND", "")
     if path == RECORDER:
-        return dict(entry) if isinstance(entry, Mapping) else {"BACKEND": RECORDER}
-    return {"BACKEND": RECORDER, "OPTIONS": {"stands_for": path or ""}}
+        return dict(written)
+    options = {"stands_for": path, "options": written.get("OPTIONS") or {}}
+    return {"BACKEND": RECORDER, "OPTIONS": options}

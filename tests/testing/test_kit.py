@@ -371,7 +371,26 @@ def test_settings_for_tests_keep_the_routes():
         assert "sms" in senders.get("gone").channels
     assert site["DISPATCH"] == "celery"
     with override_settings(DJANGO_VERIFY=for_tests()):
-        assert list(senders.configured()) == ["outbox"]
+        assert list(senders.configured()) == ["console"]
+
+
+def test_a_sender_that_is_replaced_serves_what_its_options_have_it_serve(verify_kit):
+    of_calls = {"url": "https://sms.example.com/", "fields": {"to": "{to}"}, "channels": ["call"]}
+    site = {
+        "SENDERS": {
+            "calls": {"BACKEND": "django_verify.senders.http.HttpSender", "OPTIONS": of_calls},
+            "texts": "django_verify.senders.aliyun.AliyunSender",
+        }
+    }
+    with override_settings(DJANGO_VERIFY=for_tests(site)):
+        assert senders.route("call") == ["calls"]
+        assert senders.route("sms") == ["texts"]
+
+
+def test_a_site_that_routes_to_the_console_and_names_no_sender():
+    with override_settings(DJANGO_VERIFY={"ROUTES": {"sms": ["console"]}}), Kit() as kit:
+        verifications.start(kit.service(), PHONE)
+        assert kit.code(PHONE)
 
 
 def test_a_name_that_the_kit_does_not_have():
