@@ -55,7 +55,7 @@ EXPLANATIONS: dict[str, Any] = {
         " for another."
     ),
     "Account": _(
-        "Whoever calls the API, with a user name and a secret. Switching one off refuses its calls"
+        "A caller of the API, with a user name and a secret. Switching one off refuses its calls"
         " at once."
     ),
     "ApiKey": _("A further secret of an account, which can be revoked without the others."),

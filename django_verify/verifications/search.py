@@ -39,8 +39,8 @@ _NOTHING = Q(pk__in=())
 class Found:
     """The condition of a search, for verifications and for their messages.
 
-    `is_whole` says that an index answers it. Otherwise each row is compared, so that whoever
-    applies it bounds the rows first.
+    `is_whole` says that an index answers it. Otherwise each row is compared, so that the
+    caller bounds the rows first.
     """
 
     verifications: Q
@@ -107,7 +107,7 @@ def _of_recipient(term: str, regions: Iterable[str]) -> Found | None:
     found = Found(
         Q(**where), Q(**{f"verification__{name}": value for name, value in where.items()})
     )
-    # Few digits are a whole number somewhere, and the end of one to whoever types them.
+    # Few digits are a whole number somewhere, and the end of one to the person who types them.
     is_certain = "@" in term or term.startswith("+") or bool(_key(_international(term)))
     if is_certain or Verification.objects.filter(found.verifications).exists():
         return found

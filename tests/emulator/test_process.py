@@ -27,7 +27,7 @@ NUMBERS = (f"+1415555{number:04d}" for number in itertools.count(1000))
 
 
 def client_of(emulator, *credentials, prefix=""):
-    # The environment of whoever runs the tests may name a region, which the SDK puts into any host.
+    # The environment of the tests may name a region, which the SDK puts into any host.
     client = Client(
         *(credentials or (emulator.account_sid, emulator.auth_token)),
         environment={"TWILIO_REGION": ""},

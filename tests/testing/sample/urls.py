@@ -26,7 +26,7 @@ def ask(request):
 
 @transaction.non_atomic_requests
 def enter(request):
-    """Make a user of whoever has the code."""
+    """Make a user of the person who has the code."""
     phone = request.session["phone"]
     try:
         found = verifications.check(VerifyService.objects.get(), request.POST["code"], to=phone)
