@@ -7,7 +7,6 @@ it, before its message leaves; what a receipt says afterwards corrects the count
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -36,6 +35,8 @@ KIND = "cap"
 _KEPT = dt.timedelta(days=1)
 _TEXT: Any = CharField()
 Receipt = tuple[str, str, int]
+# Of one message, in the site's currency: no provider charges more, and a sum of many fits a column.
+_MOST = 1e9
 # Sums of prices are binary fractions: one that comes out a trifle high still fits.
 _ROUNDING = 1e-9
 
@@ -89,15 +90,15 @@ class Cap:
 def worth(amount: str | Decimal, currency: str, rates: Mapping[str, float]) -> float | None:
     """Return an amount in the site's currency; None where its currency has no rate.
 
-    None also for what is no amount: a provider may answer anything, and a count that is infinite
-    would be full for the rest of its period.
+    None also for what is no amount, or that of no message: a provider may answer anything, and a
+    count that is infinite would be full for the rest of its period.
     """
     rate = 1.0 if currency == conf.current().CURRENCY else rates.get(currency)
     try:
         found = None if rate is None else float(Decimal(amount)) * rate
     except (InvalidOperation, ValueError):
         return None
-    return found if found is not None and math.isfinite(found) else None
+    return found if found is not None and abs(found) <= _MOST else None
 
 
 def cost(
