@@ -24,7 +24,12 @@ from django_verify.admin.filters import (
     ChannelFilter,
     MessageStatusFilter,
 )
-from django_verify.admin.verifications import PersonAdmin, sees_recipients
+from django_verify.admin.verifications import (
+    PersonAdmin,
+    ToldColumns,
+    sees_recipients,
+    told_fields,
+)
 from django_verify.messages import channels
 from django_verify.models import VerificationAttempt
 from django_verify.verifications import story
@@ -34,7 +39,7 @@ REQUEUE_AT_ONCE = 500
 
 
 @admin.register(VerificationAttempt)
-class VerificationAttemptAdmin(PersonAdmin):
+class VerificationAttemptAdmin(ToldColumns, PersonAdmin):
     """Each message: by which sender it went, and what became of it."""
 
     actions = ("requeue_selected",)
@@ -65,6 +70,7 @@ class VerificationAttemptAdmin(PersonAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what the page shows; the caller's tags and digits to dial may name a person."""
         full = sees_recipients(request)
+        provider_sid, *errors = told_fields(request)
         return (
             "sid",
             "full_recipient" if full else "masked_recipient",
@@ -76,11 +82,10 @@ class VerificationAttemptAdmin(PersonAdmin):
             "custom_friendly_name",
             *(("send_digits", "tags") if full else ()),
             "sender",
-            "provider_sid",
+            provider_sid,
             "price",
             "explanation_of_error",
-            "error_code",
-            "error_message",
+            *errors,
             "via_channel",
             "messages",
             "earlier_messages",

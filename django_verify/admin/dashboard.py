@@ -17,13 +17,14 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import conf, sids
+from django_verify import conf, logs, sids
 from django_verify.admin import alarms, charts, csv_files, periods
 from django_verify.admin.closed import ClosedAdmin, LookOnly
 from django_verify.admin.guard import CAUSES
 from django_verify.admin.labels import country_name, money, percent, price, seconds
 from django_verify.admin.periods import NO_COUNTRY, Asked, DashboardForm, Span, place_of
 from django_verify.admin.verifications import sees_recipients
+from django_verify.contact import phones
 from django_verify.db import queries
 from django_verify.messages import channels
 from django_verify.messages.channels import label
@@ -625,9 +626,9 @@ def _attempt(row: VerificationAttempt, full: bool) -> dict[str, str]:
         "template": row.template.get("sid", ""),
         "message status": row.message_status,
         "sender": row.sender,
-        "provider message id": row.provider_sid,
+        "provider message id": row.provider_sid if full else phones.mask_within(row.provider_sid),
         "error code": row.error_code,
-        "error": row.error_message,
+        "error": row.error_message if full else logs.without_numbers(row.error_message),
         "messages": str(row.messages),
         "price": row.price_value,
         "currency": row.price_currency,

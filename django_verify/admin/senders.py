@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -24,6 +25,7 @@ from django_verify.admin import testmessages
 from django_verify.admin.closed import ClosedAdmin, LookOnly
 from django_verify.admin.forms import SenderTestForm
 from django_verify.admin.fraud import channel_name, country_name
+from django_verify.admin.verifications import error_text
 from django_verify.contact import countries
 from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.delivery import circuit_breakers, providers
@@ -112,7 +114,7 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
         context = {
             "title": _("Providers"),
             "explanation": self.explanation,
-            "providers": [self._summary(one) for one in providers.providers()],
+            "providers": [self._summary(request, one) for one in providers.providers()],
             "sample": providers.SAMPLE,
             "is_list": True,
         }
@@ -129,7 +131,7 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
         context = {
             "title": row.alias,
             "provider": provider,
-            **self._summary(provider),
+            **self._summary(request, provider),
             "explanation": _EXPLANATIONS[provider.state],
             "countries": [
                 (label(channel), _named(found)) for channel, found in provider.countries.items()
@@ -233,9 +235,9 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
         }
         return self.page(request, "test_message.html", row, context)
 
-    def _summary(self, provider: Provider) -> dict[str, Any]:
+    def _summary(self, request: HttpRequest, provider: Provider) -> dict[str, Any]:
         """Return what both pages show of a sender."""
-        row = provider.row
+        row, problem = provider.row, provider.problem
         return {
             "provider": provider,
             "url": self.url_of("change", quote(provider.alias)),
@@ -243,7 +245,7 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
             "state": provider.state.label,
             "until": row.paused_until if provider.state == State.PAUSED else None,
             "since": provider.since,
-            "problem": provider.problem,
+            "problem": problem and replace(problem, text=error_text(request, problem.text)),
         }
 
     def _links(self, request: HttpRequest, provider: Provider) -> list[tuple[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
 from django_verify import conf, delivery, sids, verifications
+from django_verify.admin.verifications import error_text
 from django_verify.db import queries
 from django_verify.delivery import Explanation
 from django_verify.exceptions import InvalidParameter, VerifyError
@@ -87,7 +88,10 @@ def context(site: AdminSite, request: HttpRequest, **of: object) -> dict[str, An
         page = "admin:django_verify_verificationattempt_change"
         details = reverse(page, args=[attempt.sid], current_app=site.name)
     again = request.get_full_path() if _is_open(attempt) else ""
-    return {"outcome": _outcome(attempt), "details": details, "again": again}
+    outcome = _outcome(attempt)
+    if problem := outcome.problem:
+        outcome = replace(outcome, problem=replace(problem, text=error_text(request, problem.text)))
+    return {"outcome": outcome, "details": details, "again": again}
 
 
 def _settled(rows: QuerySet[VerificationAttempt]) -> VerificationAttempt | None:

@@ -24,7 +24,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation.trans_real import parse_accept_lang_header
 
-from django_verify import conf, sids, verifications
+from django_verify import conf, logs, sids, verifications
 from django_verify.admin import filters, pages, words
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.ranges import RangeAdmin
@@ -54,9 +54,18 @@ def sees_recipients(request: HttpRequest) -> bool:
     return request.user.has_perm("django_verify.see_full_recipients")
 
 
+def error_text(request: HttpRequest, text: str) -> str:
+    """Return what a provider said; for viewers of masked recipients without what may be one."""
+    return text if sees_recipients(request) else logs.without_numbers(text)
+
+
 def _masked(step: story.Step) -> story.Step:
     """Return a step without the number block that its words may name, nor a number in a fact."""
-    facts = [(name, phones.mask_within(value)) for name, value in step.facts]
+    said = gettext("Provider's words")
+    facts = [
+        (name, logs.without_numbers(value) if name == said else phones.mask_within(value))
+        for name, value in step.facts
+    ]
     return replace(step, text=phones.mask_within(step.text), facts=facts)
 
 
@@ -185,26 +194,45 @@ def _remarks(row: Verification) -> list[story.Step]:
     ]
 
 
-class AttemptInline(LookOnly, TabularInline):
+def told_fields(request: HttpRequest) -> tuple[str, ...]:
+    """Return the fields of what the provider said of a message, in full or masked."""
+    shape = "" if sees_recipients(request) else "masked_"
+    return (f"{shape}provider_sid", "error_code", f"{shape}error_message")
+
+
+class ToldColumns:
+    """What a provider said of a message, for viewers who see no recipients."""
+
+    @admin.display(description=_("provider's message id"))
+    def masked_provider_sid(self, obj: VerificationAttempt) -> str:
+        """The id, without the number that stands in some."""
+        return phones.mask_within(obj.provider_sid) or "-"
+
+    @admin.display(description=_("error"))
+    def masked_error_message(self, obj: VerificationAttempt) -> str:
+        """The text, without what may be a recipient."""
+        return logs.without_numbers(obj.error_message) or "-"
+
+
+class AttemptInline(ToldColumns, LookOnly, TabularInline):
     """The messages of a verification, folded below its story."""
 
     model = VerificationAttempt
     classes = ("collapse",)
-    fields = readonly_fields = (
-        "channel",
-        "message_status",
-        "sender",
-        "provider_sid",
-        "error_code",
-        "error_message",
-        "tries",
-        "messages",
-        "due_at",
-        "date_created",
-    )
     ordering = ("sid",)
     extra = 0
     show_change_link = True
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what is shown."""
+        return (
+            *("channel", "message_status", "sender", *told_fields(request)),
+            *("tries", "messages", "due_at", "date_created"),
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return all of them."""
+        return self.get_fields(request, obj)
 
 
 @admin.register(Verification)

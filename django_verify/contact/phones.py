@@ -33,6 +33,8 @@ _LONGEST = 64
 _NINE, _BEFORE_NINE = dt.date(2025, 3, 6), dt.date(2025, 3, 5)
 _VERSION = re.compile(r"(?:9\.0\.([0-9]{1,3})|[0-8]\.[0-9.]+)\Z", re.ASCII)
 _WRITTEN = re.compile(r"(\+[0-9]{3})([0-9]+)", re.ASCII)
+# A message id of WhatsApp, which begins with the recipient's number in base64, and its own end.
+_WHATSAPP_ID = re.compile(r"(wamid\.)([A-Za-z0-9+/_-]+?)([A-Za-z0-9+/_-]{6}=*)(?![A-Za-z0-9+/_=-])")
 # What numbers go on with of which the beginning alone is known, and how many digits behind the
 # calling code tell countries apart that share it.
 _REST, _TELLING = "2345678901234", 3
@@ -315,7 +317,11 @@ def mask(number: str) -> str:
 
 
 def mask_within(text: str) -> str:
-    """Hide all but the first three digits of the numbers, and their beginnings, in a text."""
+    """Hide all but the first three digits of the numbers, and their beginnings, in a text.
+
+    Those that stand in WhatsApp's message ids are hidden too.
+    """
+    text = _WHATSAPP_ID.sub(lambda found: found[1] + "*" * len(found[2]) + found[3], text)
     return _WRITTEN.sub(lambda found: found[1] + "*" * len(found[2]), text)
 
 
