@@ -15,6 +15,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext
 
 from django_verify import conf, delivery, health
+from django_verify.admin import words
 from django_verify.admin.labels import country_name, percent
 from django_verify.db import queries
 from django_verify.delivery import attempts
@@ -68,8 +69,8 @@ def find(
 
 def said(moment: dt.datetime) -> str:
     """Return a moment of today by its time, and any other with its day."""
-    local = timezone.localtime(moment)
-    is_today = local.date() == timezone.localdate()
+    local = words.local(moment)
+    is_today = local.date() == words.local(timezone.now()).date()
     return date_format(local, "TIME_FORMAT" if is_today else "SHORT_DATETIME_FORMAT")
 
 

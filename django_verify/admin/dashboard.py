@@ -266,8 +266,8 @@ class _View:
             "country": NO_COUNTRY if filters.country == "" else filters.country,
             "service": filters.service,
             "channel": filters.channel,
-            "date_created__gte": f"{begin_of(first):%Y-%m-%d %H:%M:%S}+00:00",
-            "date_created__lt": f"{begin_of(end):%Y-%m-%d %H:%M:%S}+00:00",
+            "date_created__gte": _bound(first),
+            "date_created__lt": _bound(end),
             **(only or {}),
         }
         return f"{base}?{urlencode({name: v for name, v in query.items() if v is not None})}"
@@ -526,8 +526,8 @@ class _View:
             query = {"cause": cause, "outcome": outcome}
             if self.asked.filters.service:
                 query["service"] = self.asked.filters.service
-            query["date_created__gte"] = f"{begin_of(self.asked.first):%Y-%m-%d %H:%M:%S}+00:00"
-            query["date_created__lt"] = f"{begin_of(self.asked.end):%Y-%m-%d %H:%M:%S}+00:00"
+            query["date_created__gte"] = _bound(self.asked.first)
+            query["date_created__lt"] = _bound(self.asked.end)
             url = base and f"{base}?{urlencode(query)}"
             named = Cell(str(CAUSES.get(cause, cause)))
             outcome_said = str(dict(GuardDecision.Outcome.choices).get(outcome, outcome))
@@ -577,6 +577,11 @@ class _View:
             begin = timezone.localtime(begin_of(span.first)).isoformat(timespec="minutes")
             approved = {"verifications approved": str(found.approved)}
             yield {"begin": begin, **_texts(found), **approved}
+
+
+def _bound(hour: int) -> str:
+    """Return the begin of an hour as the lists take it in their URLs."""
+    return conf.stored(begin_of(hour)).isoformat(sep=" ", timespec="seconds")
 
 
 def _texts(found: Figures) -> dict[str, str]:

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_verify.admin.closed import ClosedAdmin
+from django_verify.admin.filters import MomentFilter
 from django_verify.models import DeviceKey
 
 
@@ -18,7 +19,7 @@ class DeviceKeyAdmin(ClosedAdmin):
 
     list_display = ("__str__", "counter", "date_created", "used_at")
     fields = readonly_fields = ("key", "counter", "date_created", "used_at")
-    list_filter = (("date_created", admin.DateFieldListFilter),)
+    list_filter = (("date_created", MomentFilter),)
     list_parameters = frozenset({"date_created__gte", "date_created__lt"})
     walk = "date_created"
     ordering = ("-date_created", "-pk")

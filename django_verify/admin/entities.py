@@ -19,7 +19,13 @@ from django.utils.translation import gettext_lazy as _
 
 from django_verify import sids
 from django_verify.admin.closed import LookOnly, TabularInline
-from django_verify.admin.filters import ChoicesFilter, ExpiringAgeFilter, ServiceFilter, ValueFilter
+from django_verify.admin.filters import (
+    ChoicesFilter,
+    ExpiringAgeFilter,
+    MomentFilter,
+    ServiceFilter,
+    ValueFilter,
+)
 from django_verify.admin.verifications import RecordAdmin, sees_recipients
 from django_verify.contact.typed import plain
 from django_verify.exceptions import NotFound
@@ -171,7 +177,7 @@ class EntityAdmin(DeletableAdmin):
 
     inlines = (FactorInline,)
     list_display = ("identity", "service", "date_created")
-    list_filter = (ServiceFilter, ("date_created", admin.DateFieldListFilter))
+    list_filter = (ServiceFilter, ("date_created", MomentFilter))
     list_select_related = ("service",)
     fields = ("sid", "identity", "service", "account", "date_created", "date_updated")
     sid_paths = {"YE": "pk", "YF": "factors__pk"}
@@ -205,7 +211,7 @@ class FactorAdmin(DeletableAdmin):
         FactorTypeFilter,
         FactorStatusFilter,
         ServiceFilter,
-        ("date_created", admin.DateFieldListFilter),
+        ("date_created", MomentFilter),
     )
     list_select_related = ("entity", "service")
     sid_paths = {"YF": "pk", "YE": "entity"}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import ValidationError
 from django.db.models import Choices, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -131,13 +134,31 @@ class AttemptCountryFilter(CountryFilter):
     column = "verification__country"
 
 
-class AgeFilter(admin.DateFieldListFilter):
+class MomentFilter(admin.DateFieldListFilter):
+    """By a time; one that no calendar or column has is an incorrect parameter, as any text is."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep the rows of the time. Raises IncorrectLookupParameters."""
+        asked: dict[str, Any] = self.used_parameters
+        try:
+            for values in asked.values():
+                moment = self.field.to_python(values[-1])
+                moment.astimezone(dt.UTC)
+                if timezone.is_aware(moment) and timezone.is_naive(timezone.now()):
+                    raise ValueError("a site without USE_TZ has times without a zone")
+        except (OverflowError, ValueError, ValidationError) as error:
+            raise IncorrectLookupParameters(error) from error
+        found: QuerySet[Any] = super().queryset(request, queryset)  # type: ignore[assignment]
+        return found
+
+
+class AgeFilter(MomentFilter):
     """By when a record was made; ordered by the key, because the column has no index."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the rows of the time, as the database finds them by their keys."""
         prefix = queryset.model._meta.pk.prefix  # noqa: SLF001 - a documented API
-        found: QuerySet[Any] = super().queryset(request, queryset)  # type: ignore[assignment]
+        found = super().queryset(request, queryset)
         asked: dict[str, Any] = self.used_parameters
         for parameter, values in asked.items():
             lookup = parameter.removeprefix(f"{self.field.name}__")
@@ -146,12 +167,12 @@ class AgeFilter(admin.DateFieldListFilter):
         return found
 
 
-class ExpiringAgeFilter(admin.DateFieldListFilter):
+class ExpiringAgeFilter(MomentFilter):
     """By when a record was made that ends later; the end alone has an index."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the rows of the time, as the database finds them by their end."""
-        found: QuerySet[Any] = super().queryset(request, queryset)  # type: ignore[assignment]
+        found = super().queryset(request, queryset)
         asked: dict[str, Any] = self.used_parameters
         since = asked.get(f"{self.field_path}__gte")
         return (

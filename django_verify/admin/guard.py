@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import sids
 from django_verify.admin.closed import ClosedAdmin, LookOnly
 from django_verify.admin.csv_files import CsvAdmin
-from django_verify.admin.filters import ChoicesFilter, ServiceFilter, ValueFilter
+from django_verify.admin.filters import ChoicesFilter, MomentFilter, ServiceFilter, ValueFilter
 from django_verify.admin.forms import key_of
 from django_verify.admin.ranges import RangeAdmin
 from django_verify.admin.verifications import sees_recipients
@@ -82,7 +82,7 @@ class GuardDecisionAdmin(LookOnly, RangeAdmin, CsvAdmin):
         OutcomeFilter,
         CauseFilter,
         ServiceFilter,
-        ("date_created", admin.DateFieldListFilter),
+        ("date_created", MomentFilter),
     )
     list_parameters = frozenset(
         {"outcome", "cause", "service", "date_created__gte", "date_created__lt"}

@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from django_verify.admin import words
 from django_verify.contact import countries
 from django_verify.messages import channels
 from django_verify.messages.channels import label
@@ -162,7 +163,7 @@ def read(form: DashboardForm, now: dt.datetime) -> Asked:
         end = hour_at(now) + 1
         spans, before = _hours(end - 24, end), _hours(end - 48, end - 24)
         return Asked(name, spans, before, filters, by_hour=True)
-    today = timezone.localtime(now).date()
+    today = words.local(now).date()
     first, last = today, today
     if name in _DAYS:
         first = today - dt.timedelta(days=_DAYS[name] - 1)

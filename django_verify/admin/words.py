@@ -53,8 +53,8 @@ def relative(moment: dt.datetime, now: dt.datetime) -> str:
 
 def absolute(moment: dt.datetime) -> str:
     """Return a moment in the site's time and format, with its seconds."""
-    local = _local(moment)
-    return f"{date_format(local, 'DATE_FORMAT')}, {local:%H:%M:%S}"
+    here = local(moment)
+    return f"{date_format(here, 'DATE_FORMAT')}, {here:%H:%M:%S}"
 
 
 def clock(moment: dt.datetime | None, now: dt.datetime) -> str:
@@ -64,18 +64,19 @@ def clock(moment: dt.datetime | None, now: dt.datetime) -> str:
     """
     if moment is None:
         return ""
-    local, today = _local(moment), _local(now)
-    day = "" if local.date() == today.date() else f"{date_format(local, 'SHORT_DATE_FORMAT')} "
+    here, today = local(moment), local(now)
+    day = "" if here.date() == today.date() else f"{date_format(here, 'SHORT_DATE_FORMAT')} "
     return format_html(
         '<time datetime="{}">{}{}</time> <span class="quiet">{}</span>',
-        local.isoformat(timespec="seconds"),
+        here.isoformat(timespec="seconds"),
         day,
-        f"{local:%H:%M:%S}",
+        f"{here:%H:%M:%S}",
         relative(moment, now),
     )
 
 
-def _local(moment: dt.datetime) -> dt.datetime:
+def local(moment: dt.datetime) -> dt.datetime:
+    """Return a moment in the viewer's time; one without a zone, without USE_TZ, is in it."""
     return timezone.localtime(moment) if timezone.is_aware(moment) else moment
 
 
