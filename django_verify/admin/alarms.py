@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Min
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext
@@ -218,8 +218,11 @@ def cap_key(cap: SpendCap, now: dt.datetime) -> str:
 
 
 def _page(request: HttpRequest, model: str, permission: str = "") -> str:
-    """Return the URL of a model's list, for viewers that may see it."""
+    """Return the URL of a model's list, for viewers that may see it, where the site has it."""
     if permission and not request.user.has_perm(f"django_verify.{permission}"):
         return ""
     site = getattr(request, "current_app", None)
-    return reverse(f"admin:django_verify_{model}_changelist", current_app=site)
+    try:
+        return reverse(f"admin:django_verify_{model}_changelist", current_app=site)
+    except NoReverseMatch:
+        return ""

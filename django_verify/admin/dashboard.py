@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext
@@ -228,16 +228,20 @@ class _View:
         self.form, self.sheet, self.asked, self.site = form, sheet, sheet.asked, site
         self.total, self.before = sheet.total(), sheet.total_before()
         self._lists = {
-            model: f"/{model}/"
+            model: url
             for model in ("verificationattempt", "verification", "guarddecision")
             if request.user.has_perm(f"django_verify.view_{model}")
+            and (url := self._url(f"{model}_changelist"))
         }
-        self._lists = {model: self._url(f"{model}_changelist") for model in self._lists}
         self._services: dict[str, str] | None = None
         self._templates: dict[str, str] | None = None
 
     def _url(self, page: str, *args: str) -> str:
-        return reverse(f"admin:django_verify_{page}", args=args, current_app=self.site)
+        # A host's site may have some of the pages alone.
+        try:
+            return reverse(f"admin:django_verify_{page}", args=args, current_app=self.site)
+        except NoReverseMatch:
+            return ""
 
     def period_said(self) -> str:
         """Return the period in words."""

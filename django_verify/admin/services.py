@@ -9,13 +9,13 @@ from django.contrib import admin, messages
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import IntegerField
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from django_verify.admin import testmessages
+from django_verify.admin import pages, testmessages
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.forms import ServiceForm, TestMessageForm, routing_of
 from django_verify.admin.messaging import MessagingConfigurationInline
@@ -207,20 +207,17 @@ class VerifyServiceAdmin(ClosedAdmin):
     def object_links(self, request: HttpRequest, obj: Any) -> list[tuple[str, Any]]:
         """Return the buttons of the test message, a new rate limit and a new test number."""
         links: list[tuple[str, Any]] = []
-        if request.user.has_perm("django_verify.view_dashboard"):
-            url = reverse(
-                "admin:django_verify_dashboard_changelist", current_app=self.admin_site.name
-            )
-            links.append((f"{url}?service={obj.pk}", _("Dashboard")))
+        dashboard = pages.url(self.admin_site, "django_verify_dashboard_changelist")
+        if dashboard and request.user.has_perm("django_verify.view_dashboard"):
+            links.append((f"{dashboard}?service={obj.pk}", _("Dashboard")))
         if self.has_change_permission(request, obj):
             links.append((self.url_of("test", obj.pk), _("Send a test message")))
         for model, label_ in (
             ("ratelimit", _("Add a rate limit")),
             ("testnumber", _("Add a test number")),
         ):
-            if request.user.has_perm(f"django_verify.add_{model}"):
-                page = f"admin:django_verify_{model}_add"
-                url = reverse(page, current_app=self.admin_site.name)
+            url = pages.url(self.admin_site, f"django_verify_{model}_add")
+            if url and request.user.has_perm(f"django_verify.add_{model}"):
                 links.append((f"{url}?service={obj.pk}", label_))
         return links
 

@@ -12,10 +12,10 @@ from django import forms
 from django.contrib.admin import AdminSite
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
 from django_verify import conf, delivery, sids, verifications
+from django_verify.admin import pages
 from django_verify.admin.verifications import error_text
 from django_verify.db import queries
 from django_verify.delivery import Explanation
@@ -85,8 +85,7 @@ def context(site: AdminSite, request: HttpRequest, **of: object) -> dict[str, An
         return {}
     details = ""
     if request.user.has_perm("django_verify.view_verificationattempt"):
-        page = "admin:django_verify_verificationattempt_change"
-        details = reverse(page, args=[attempt.sid], current_app=site.name)
+        details = pages.of_object(site, attempt)
     again = request.get_full_path() if _is_open(attempt) else ""
     outcome = _outcome(attempt)
     if problem := outcome.problem:
