@@ -264,17 +264,14 @@ class _View:
         first, end = self.asked.first, self.asked.end
         if span:
             first, end = span.first, span.end
-        filters = self.asked.filters
         query = {
             "figure": figure,
-            "country": NO_COUNTRY if filters.country == "" else filters.country,
-            "service": filters.service,
-            "channel": filters.channel,
+            **self._given(),
             "date_created__gte": _bound(first),
             "date_created__lt": _bound(end),
             **(only or {}),
         }
-        return f"{base}?{urlencode({name: v for name, v in query.items() if v is not None})}"
+        return f"{base}?{urlencode(query)}"
 
     def numbers(self, now: dt.datetime) -> list[dict[str, Any]]:
         """Return the numbers on top: what they are, what they were, and the page behind."""
@@ -324,7 +321,7 @@ class _View:
             {
                 "name": _("Locked now"),
                 "text": str(locked),
-                "url": base and f"{base}?status=max_attempts_reached",
+                "url": base and f"{base}?{urlencode({'locked': 'now', **self._given()})}",
                 "note": gettext("too many wrong codes"),
             }
         )
@@ -334,10 +331,20 @@ class _View:
     def _was(text: str) -> str:
         return gettext("before: %(text)s") % {"text": text}
 
+    def _given(self) -> dict[str, str]:
+        """Return the filters of the page as the lists take them."""
+        filters = self.asked.filters
+        given = {
+            "country": NO_COUNTRY if filters.country == "" else filters.country,
+            "service": filters.service,
+            "channel": filters.channel,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
     def _locked(self, now: dt.datetime) -> int:
         """Return how many verifications are used up by wrong codes at this moment."""
         rows = queries.verifications().filter(
-            expires_at__gt=now, status=Verification.Status.MAX_ATTEMPTS_REACHED
+            expires_at__gt=now, status=Verification.Status.MAX_ATTEMPTS_REACHED, is_test=False
         )
         named = {"service_id": self.asked.filters.service, "country": self.asked.filters.country}
         named |= {"channel": self.asked.filters.channel}
@@ -527,9 +534,7 @@ class _View:
         base = self._lists.get("guarddecision", "")
         rows = []
         for (cause, outcome), (starts, saved) in sorted(found.items(), key=lambda row: -row[1][0]):
-            query = {"cause": cause, "outcome": outcome}
-            if self.asked.filters.service:
-                query["service"] = self.asked.filters.service
+            query = {"cause": cause, "outcome": outcome, **self._given()}
             query["date_created__gte"] = _bound(self.asked.first)
             query["date_created__lt"] = _bound(self.asked.end)
             url = base and f"{base}?{urlencode(query)}"

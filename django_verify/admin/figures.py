@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_verify.models import Verification, VerificationAttempt
@@ -58,6 +59,24 @@ class FigureFilter(GivenFilter):
         if value not in _FIGURES:
             return queryset
         return queryset.filter(_FIGURES[value][1], verification__is_test=False)
+
+
+class LockedFilter(GivenFilter):
+    """By whether a verification is used up by wrong codes, and not over yet."""
+
+    title = _("locked")
+    parameter_name = "locked"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        """Return the one choice."""
+        return [("now", _("locked now"))] if self.value() == "now" else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep the rows that the dashboard counts."""
+        if self.value() != "now":
+            return queryset
+        status = Verification.Status.MAX_ATTEMPTS_REACHED
+        return queryset.filter(status=status, is_test=False, expires_at__gt=timezone.now())
 
 
 class SenderFilter(GivenFilter):

@@ -17,7 +17,14 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import sids
 from django_verify.admin.closed import ClosedAdmin, LookOnly
 from django_verify.admin.csv_files import CsvAdmin
-from django_verify.admin.filters import ChoicesFilter, MomentFilter, ServiceFilter, ValueFilter
+from django_verify.admin.filters import (
+    ChoicesFilter,
+    CountryFilter,
+    MomentFilter,
+    ServiceFilter,
+    ValueFilter,
+)
+from django_verify.admin.figures import GivenFilter
 from django_verify.admin.forms import key_of
 from django_verify.admin.ranges import RangeAdmin
 from django_verify.admin.verifications import sees_recipients
@@ -70,6 +77,22 @@ class CauseFilter(ValueFilter):
         return list(CAUSES.items())
 
 
+class GivenChannelFilter(GivenFilter):
+    """By channel, where the dashboard was narrowed to one."""
+
+    title = _("channel")
+    parameter_name = "channel"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep the rows of the channel."""
+        value = self.value()
+        return queryset.filter(channel=value) if value in channels.CHANNELS else queryset
+
+
+class GivenCountryFilter(GivenFilter, CountryFilter):
+    """By country, where the dashboard was narrowed to one."""
+
+
 @admin.register(GuardDecision)
 class GuardDecisionAdmin(LookOnly, RangeAdmin, CsvAdmin):
     """Starts that were refused, or would have been, with the reason."""
@@ -83,9 +106,14 @@ class GuardDecisionAdmin(LookOnly, RangeAdmin, CsvAdmin):
         CauseFilter,
         ServiceFilter,
         ("date_created", MomentFilter),
+        GivenChannelFilter,
+        GivenCountryFilter,
     )
     list_parameters = frozenset(
-        {"outcome", "cause", "service", "date_created__gte", "date_created__lt"}
+        {
+            *("outcome", "cause", "service", "channel", "country"),
+            *("date_created__gte", "date_created__lt"),
+        }
     )
     list_select_related = ("service", "account")
     show_full_result_count = False

@@ -25,7 +25,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation.trans_real import parse_accept_lang_header
 
 from django_verify import conf, logs, sids, verifications
-from django_verify.admin import filters, pages, words
+from django_verify.admin import figures, filters, pages, words
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.ranges import RangeAdmin
 from django_verify.admin.stretches import REACH, StretchList
@@ -249,7 +249,9 @@ class VerificationAdmin(PersonAdmin, RangeAdmin):
         filters.ServiceFilter,
         filters.TestFilter,
         ("date_created", filters.AgeFilter),
+        figures.LockedFilter,
     )
+    list_parameters = PersonAdmin.list_parameters | {"locked"}
     list_select_related = ("service",)
 
     def get_list_display(self, request: HttpRequest) -> Any:

@@ -233,7 +233,7 @@ def test_locked_numbers(boss, service, clock):
     response = page(boss)
     assert numbers(response)["Locked now"] == "1"
     (number,) = [
-        n for n in response.context["numbers"] if n["text"] == "1" and "status" in n["url"]
+        n for n in response.context["numbers"] if n["text"] == "1" and "locked" in n.get("url", "")
     ]
     assert rows_of(boss, number["url"]) == 1
     assert numbers(page(boss, country="DE"))["Locked now"] == "0"
