@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
@@ -174,12 +174,18 @@ def read(form: DashboardForm, now: dt.datetime) -> Asked:
     days = (last - first).days + 1
     by_hour = days <= _BY_HOUR
     make = _by_hour if by_hour else _by_day
-    spans = make(first, days)
+    spans, before = make(first, days), make(first - dt.timedelta(days=days), days)
     if last == today:
-        # What is still to come is no part of it.
+        # What is still to come is no part of it, nor what came in the same time before.
         ends = hour_at(now) + 1
         spans = [span for span in spans if span.first < ends]
-    return Asked(name, spans, make(first - dt.timedelta(days=days), days), filters, by_hour)
+        before = _up_to(before, before[0].first + ends - spans[0].first)
+    return Asked(name, spans, before, filters, by_hour)
+
+
+def _up_to(spans: Sequence[Span], end: int) -> list[Span]:
+    """Return the spans as far as they are before an hour."""
+    return [replace(span, end=min(span.end, end)) for span in spans if span.first < end]
 
 
 def _valid_part(form: DashboardForm) -> dict[str, Any]:

@@ -52,3 +52,21 @@ def test_what_was_blocked_in_a_country_by_a_channel(boss, service):
         assert listed(boss, starts.url) == count
     url = "/admin/django_verify/guarddecision/?channel=x&country=xx"
     assert listed(boss, url) == 3
+
+
+@pytest.mark.parametrize("period", ["today", "7d"])
+def test_a_day_that_is_not_over_is_compared_with_as_much_of_the_one_before(
+    boss, service, clock, period
+):
+    days = 1 if period == "today" else 7
+    clock.shift(-2 * 3600)
+    now = timezone.now()
+    for hours, number in ((-3, 1), (+3, 2)):
+        clock.shift(-days * 86_400 + hours * 3600)
+        start(service, number)
+        clock.shift(days * 86_400 - hours * 3600)
+    assert timezone.now() == now
+    start(service, 3)
+    found = {str(n["name"]): n for n in page(boss, period=period).context["numbers"]}
+    # One start costs as much as the other; that of three hours later does not count yet.
+    assert found["Spend"]["note"] == f"before: {found['Spend']['text']}"
