@@ -65,8 +65,7 @@ def changing(attempt_sid: str, now: dt.datetime) -> Iterator[None]:
     with savepoints.atomic(using):
         # Before the change, so that a count waits for it or comes before it. What belongs to the
         # change may follow in a moment, so the hour is not due at once.
-        rows = RollupHour.objects.using(using).filter(hour=hour)
-        rows.update(due_at=now + MARGIN)
+        _mark(hour, now + MARGIN)
         yield
 
 
@@ -220,12 +219,16 @@ def _audit(state: RollupState, now: dt.datetime) -> None:
 
 
 def _mark(hour: int, now: dt.datetime) -> None:
-    """Let an hour be due, whether or not it has a row."""
+    """Let an hour be due, whether or not it has a row.
+
+    In a transaction the row is locked from here on, and so another process's first count waits.
+    """
     using = queries.database()
     rows = RollupHour.objects.using(using)
     if not rows.filter(hour=hour).update(due_at=now):
         first = partial(rows.create, hour=hour, due_at=now)
-        savepoints.tolerate(first, using=using, ignore=IntegrityError)
+        if savepoints.tolerate(first, using=using, ignore=IntegrityError):
+            rows.filter(hour=hour).update(due_at=now)
 
 
 def _count(hour: int) -> None:

@@ -168,6 +168,21 @@ def test_a_report_that_changes_its_row_as_the_hour_is_counted_is_not_lost(
     assert answered() == by_rows()
 
 
+def test_a_report_on_an_hour_that_was_never_counted_makes_its_first_count_wait(service, clock):
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        row = verifications.start(service, PHONE, "sms")
+    attempt, now = row.attempts.get(), timezone.now()
+    with rollups.changing(attempt.sid, now):
+        assert not RollupHour.objects.exists()
+    clock.shift(HOUR)
+    with rollups.changing(attempt.sid, timezone.now()):
+        # Whoever counts writes this row first, and so not before the end of this block.
+        assert RollupHour.objects.get().due_at > timezone.now()
+    clock.shift(HOUR)
+    rollups.advance()
+    assert RollupHour.objects.get().due_at is None
+
+
 def test_a_purge_leaves_the_figures_as_they_were(service, clock):
     approve(service, start(service))
     clock.shift(2 * HOUR)
