@@ -42,6 +42,7 @@ _LOST = (_Status.SENT, _Status.UNDELIVERED, _Status.FAILED)
 _NOT_REPEATED = (senders.REQUEST, senders.UNSUITED)
 
 LONGEST_WAIT = 300
+_SHORTEST_WAIT = dt.timedelta(seconds=5)
 LEASES = leases.Leases(
     model=VerificationAttempt,
     seconds=lambda: conf.current().DELIVERY_LEASE,
@@ -110,6 +111,7 @@ class _Tries:
     refused: set[str] = field(default_factory=set)
     wait: int = 0
     over: bool = False
+    paused: bool = False
 
     def may_go_on(self, channel: str) -> bool:
         """Whether a further message, by this channel, is allowed and makes sense."""
@@ -267,6 +269,7 @@ def _await_senders(attempt: VerificationAttempt, tries: _Tries) -> list[Step]:
         if any(circuit_breakers.is_paused(alias, service) for alias in aliases):
             tries.error = {"error_message": "every sender of this channel is paused"}
             tries.temporary.add(name)
+            tries.paused = True
     return []
 
 
@@ -475,9 +478,17 @@ def _not_sent(attempt: VerificationAttempt, tries: _Tries) -> bool:
     again = not _service(attempt).only_sender and tries.may_go_on("")
     if again and tries.temporary - tries.refused:
         later = LEASES.later(attempt.tries, tries.wait)
+        if tries.paused:
+            later = min(later, _before_the_end(attempt))
         if later < attempt.verification.expires_at:
             return _finish(attempt, _Status.QUEUED, tries.used, tries.trail, tries.error, later)
     return _fail(attempt, tries, tries.error)
+
+
+def _before_the_end(attempt: VerificationAttempt) -> dt.datetime:
+    """Return when to look again whether a sender was resumed: halfway to the end of the code."""
+    now = timezone.now()
+    return now + max((attempt.verification.expires_at - now) / 2, _SHORTEST_WAIT)
 
 
 def _fail(attempt: VerificationAttempt, tries: _Tries, outcome: dict[str, str]) -> bool:

@@ -216,6 +216,22 @@ def test_a_message_waits_for_its_paused_senders(service, senders, clock):
     assert (attempt.message_status, attempt.sender, attempt.error_message) == ("sent", "b", "")
 
 
+def test_a_message_waits_for_its_paused_senders_as_long_as_its_code_lives(service, senders, clock):
+    for alias in "ab":
+        circuit_breakers.pause(alias)
+    attempt = verifications.start(service, PHONE).attempts.get()
+    for _ in range(service.lifetime // 5 - 6):
+        clock.shift(5)
+        delivery.deliver_due()
+    attempt.refresh_from_db()
+    assert (attempt.message_status, attempt.messages) == ("queued", 0)
+    circuit_breakers.resume("b")
+    clock.shift(20)
+    assert delivery.deliver_due() == 1
+    attempt.refresh_from_db()
+    assert (attempt.message_status, attempt.sender) == ("sent", "b")
+
+
 def test_a_message_that_waited_too_long_is_dropped(service, senders, clock):
     for alias in "ab":
         circuit_breakers.pause(alias)
