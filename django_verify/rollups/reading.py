@@ -77,9 +77,12 @@ class Period:
         left = [hour for hour in range(begin, end) if hour not in known]
         missing = None
         if most is not None and len(left) > most:
-            old = queries.attempts().filter(counting.in_hours("VL", (left[0], left[-most])))
-            left = left[-most:]
-            missing = left[0] if old.exists() else None
+            passed, left = left[:-most], left[-most:]
+            # A line that may have changed since is nearer to the truth than nothing.
+            counted = sorted(known | again.intersection(passed))
+            nowhere = [hour for hour in passed if hour not in again]
+            if any(_has_attempts(span) for span in _spans(nowhere)):
+                missing = nowhere[-1] + 1
         return cls(first, end, _spans(counted), _spans(left), missing)
 
 
@@ -216,6 +219,10 @@ def _lines(model: Any, period: Period, filters: Filters) -> QuerySet[Any]:
     for (_, low), (high, _) in pairwise(period.lines):
         rows = rows.exclude(hour__gte=low, hour__lt=high)
     return rows
+
+
+def _has_attempts(span: Span) -> bool:
+    return queries.attempts().filter(counting.in_hours("VL", span)).exists()
 
 
 def _spans(hours: Sequence[int]) -> list[Span]:

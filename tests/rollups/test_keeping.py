@@ -183,6 +183,27 @@ def test_a_report_on_an_hour_that_was_never_counted_makes_its_first_count_wait(s
     assert RollupHour.objects.get().due_at is None
 
 
+def test_hours_that_are_due_again_are_never_left_out(service, clock):
+    for number in range(60):
+        start(service, f"+1415555{2000 + number}")
+        Verification.objects.update(status="canceled")
+        clock.shift(HOUR)
+    clock.shift(30 * HOUR)
+    rollups.advance()
+    # Late reports for more hours than are read from rows, and no worker.
+    RollupHour.objects.update(due_at=timezone.now())
+    now = hour_at(timezone.now())
+    period = Period.of(now - 24 * 30, now + 1)
+    assert period.missing is None
+    assert Reading(period).total().starts == 60
+    # Nor are those counted twice.
+    assert len(period.rows) > 0
+    RollupState.objects.update(counted_from=now - 40)
+    period = Period.of(now - 24 * 30, now + 1)
+    assert period.missing == period.rows[0][0]
+    assert Reading(period).total().starts < 60
+
+
 def test_a_purge_leaves_the_figures_as_they_were(service, clock):
     approve(service, start(service))
     clock.shift(2 * HOUR)
