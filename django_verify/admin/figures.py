@@ -64,12 +64,12 @@ class FigureFilter(GivenFilter):
 class LockedFilter(GivenFilter):
     """By whether a verification is used up by wrong codes, and not over yet."""
 
-    title = _("locked")
+    title = _("Locked now")
     parameter_name = "locked"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         """Return the one choice."""
-        return [("now", _("locked now"))] if self.value() == "now" else []
+        return [("now", _("yes"))] if self.value() == "now" else []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the rows that the dashboard counts."""

@@ -141,13 +141,13 @@ class MomentFilter(admin.DateFieldListFilter):
         """Keep the rows of the time. Raises IncorrectLookupParameters."""
         asked: dict[str, Any] = self.used_parameters
         try:
-            for values in asked.values():
-                moment = self.field.to_python(values[-1])
+            moments = [self.field.to_python(values[-1]) for values in asked.values()]
+            for moment in moments:
                 moment.astimezone(dt.UTC)
-                if timezone.is_aware(moment) and timezone.is_naive(timezone.now()):
-                    raise ValueError("a site without USE_TZ has times without a zone")
         except (OverflowError, ValueError, ValidationError) as error:
             raise IncorrectLookupParameters(error) from error
+        if timezone.is_naive(timezone.now()) and any(map(timezone.is_aware, moments)):
+            raise IncorrectLookupParameters("a site without USE_TZ has times without a zone")
         found: QuerySet[Any] = super().queryset(request, queryset)  # type: ignore[assignment]
         return found
 

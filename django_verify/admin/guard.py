@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import sids
 from django_verify.admin.closed import ClosedAdmin, LookOnly
 from django_verify.admin.csv_files import CsvAdmin
+from django_verify.admin.figures import GivenFilter
 from django_verify.admin.filters import (
     ChoicesFilter,
     CountryFilter,
@@ -24,7 +25,6 @@ from django_verify.admin.filters import (
     ServiceFilter,
     ValueFilter,
 )
-from django_verify.admin.figures import GivenFilter
 from django_verify.admin.forms import key_of
 from django_verify.admin.ranges import RangeAdmin
 from django_verify.admin.verifications import sees_recipients
