@@ -373,7 +373,8 @@ def _failed(attempt: VerificationAttempt, text: str, now: dt.datetime) -> Step:
     if attempt.due_at is not None:
         deed = gettext("Nothing: another sender is tried.")
     elif not why_not_again(attempt, now):
-        deed = f"{deed} {gettext('Then send it again.')}".strip()
+        again = gettext("Then send it again.")
+        deed = f"{deed} {again}".strip()
     return Step(State.FAILED, f"{text} {sentence}".strip(), attempt.date_updated, deed, facts)
 
 
