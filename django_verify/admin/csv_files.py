@@ -30,13 +30,12 @@ _ENCODINGS = ("utf-8-sig", "utf-16", "cp1252")
 _SHOWN = 20
 
 
-def write(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
-    """Return a CSV file whose cells no spreadsheet takes for formulas."""
-    return "".join(lines(columns, rows))
+def stream(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Yield a CSV file, line by line, whose cells no spreadsheet takes for formulas.
 
-
-def lines(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
-    """Yield the lines of the same, so that a long file is never in memory as a whole."""
+    It begins with the mark by which alone spreadsheets read UTF-8.
+    """
+    yield "\ufeff"
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(columns)
@@ -44,12 +43,6 @@ def lines(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> Iterator
         yield _taken(text)
         writer.writerow([_inert(row.get(name, "")) for name in columns])
     yield _taken(text)
-
-
-def stream(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
-    """Yield the lines behind the mark by which alone spreadsheets read UTF-8."""
-    yield "\ufeff"
-    yield from lines(columns, rows)
 
 
 def _taken(text: io.StringIO) -> str:

@@ -15,7 +15,7 @@ import heapq
 import math
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -523,8 +523,3 @@ class Ledger:
 def country_key(country: str) -> str:
     """Return the key of a country as a whole."""
     return f"country {country}"
-
-
-def normal_delays() -> Mapping[float, float]:
-    """Return what share of the conversions has come by each of AGES where nothing is known."""
-    return dict(zip(AGES, _BY_THEN, strict=True))

@@ -13,7 +13,7 @@ from tests.conftest import make_account, make_service
 pytestmark = pytest.mark.django_db
 
 NUMBER = "14155552600"
-# As Meta makes them: the number stands in it, and is read by whoever decodes it.
+# As Meta makes them: the number stands in it, and anyone can decode it.
 WHATSAPP = "wamid." + base64.b64encode(
     b"\x1c\x18\x0b" + NUMBER.encode() + b"\x15\x02\x00\x11\x18\x129A3CA5B3D4CD6E67E7\x00"
 ).decode("ascii")

@@ -176,7 +176,7 @@ def test_a_report_on_an_hour_that_was_never_counted_makes_its_first_count_wait(s
         assert not RollupHour.objects.exists()
     clock.shift(HOUR)
     with rollups.changing(attempt.sid, timezone.now()):
-        # Whoever counts writes this row first, and so not before the end of this block.
+        # A process that counts writes this row first, and so not before the end of this block.
         assert RollupHour.objects.get().due_at > timezone.now()
     clock.shift(HOUR)
     rollups.advance()
