@@ -214,7 +214,7 @@ def _audit(state: RollupState, now: dt.datetime) -> None:
     for hour in range(first, end):
         rows = queries.attempts().filter(counting.in_hours("VL", (hour, hour + 1))).count()
         if rows != counted.get(hour, 0):
-            _mark(hour, now)
+            _mark_alone(hour, now)
     _rows().update(audited_at=now)
 
 
@@ -231,12 +231,16 @@ def _mark(hour: int, now: dt.datetime) -> None:
             rows.filter(hour=hour).update(due_at=now)
 
 
+# Where it is no part of a transaction: MySQL may end one of several that insert the same row.
+_mark_alone = retry.on_conflict(_mark)
+
+
 def _count(hour: int) -> None:
     """Count an hour, as far as its rows are there."""
     using = queries.database()
     # Its row is there before the count: a change meanwhile waits for it, and marks it then.
     if not RollupHour.objects.using(using).filter(hour=hour).exists():
-        _mark(hour, timezone.now())
+        _mark_alone(hour, timezone.now())
     _write(hour)
 
 
