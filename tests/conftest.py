@@ -34,19 +34,21 @@ OTHER_PHONE = "+15017122661"
 # Of the aligned tests: as many as a PostgreSQL server has connections for by default.
 THREADS = 50
 # Rounds of the aligned tests. SQLite has one writer at a time, whatever the moment.
-ROUNDS = 1 if connection.vendor == "sqlite" else 4
+ROUNDS = 1 if connection.vendor == "sqlite" else 3
 # For how many seconds a test waits for what is sure to come, however busy the machine is.
 PATIENCE = 300
 # Fixtures that give a test the database.
 DATABASE = {"db", "transactional_db", "live_server"}
 # All files of tests, in an order of their own.
 FILES = sorted(Path(__file__).parent.rglob("test_*.py"))
+# Markers of tests whose cases are all run, whatever `--cases` says.
+EVERY_CASE = ("races", "every_case")
 # Markers of tests that take seconds each.
 SLOW = ("browser", "once", "postgres")
 
 
 def pytest_addoption(parser):
-    text = "run N cases of each test, to see whether the code fits another version"
+    text = "run N cases of each test, to see whether the code fits a server or version"
     parser.addoption("--cases", type=int, metavar="N", help=text)
     text = "run part K of N: every Nth file of tests, from the Kth on"
     parser.addoption("--part", metavar="K/N", help=text)
@@ -74,8 +76,14 @@ def pytest_ignore_collect(collection_path, config):
 @pytest.hookimpl(specname="pytest_collection_modifyitems", trylast=True)
 def pytest_some_cases_of_the_tests(config, items):
     if most := config.getoption("cases"):
+        every = {test_of(item) for item in items if any(map(item.get_closest_marker, EVERY_CASE))}
         seen = Counter()
-        keep(config, items, lambda test: not seen.update([test]) and seen[test] <= most)
+
+        def wanted(test):
+            seen.update([test])
+            return test in every or seen[test] <= most
+
+        keep(config, items, wanted)
 
 
 def test_of(item):

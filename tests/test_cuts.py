@@ -48,6 +48,7 @@ from tests.scripted import Scripted, configured
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
+    pytest.mark.every_case,
     pytest.mark.skipif(connection.vendor == "sqlite", reason="a file has no socket to cut"),
 ]
 

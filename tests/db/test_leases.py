@@ -21,7 +21,7 @@ from tests.factors.test_notifications import ask, make_push
 from tests.receivers import make_webhook, notify
 from tests.scripted import configured
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.every_case]
 cut_off = pytest.mark.skipif(connection.vendor == "sqlite", reason="a file has no socket to cut")
 
 NOBODY = "tests.delivery.test_attempts.nobody"

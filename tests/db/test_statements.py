@@ -19,7 +19,7 @@ from django_verify.db.statements import Rows, Select
 from django_verify.models import BucketCount, SendOutcome, Verification, VerificationAttempt
 from tests.conftest import PHONE, make_service
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.every_case]
 
 ACCOUNT, SID = "AC" + "0" * 31 + "1", "VE" + "0" * 31 + "2"
 NOW = dt.datetime(2026, 3, 4, 5, 6, 7, 891000, tzinfo=dt.UTC)

@@ -10,7 +10,7 @@ from django.db import connection
 from django_verify.models import Account, ApiKey, VerifyService
 from tests.conftest import make_account, make_key, make_service
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.every_case]
 
 
 def rows():

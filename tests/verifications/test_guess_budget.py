@@ -112,7 +112,7 @@ def test_any_order_of_starts_and_guesses_keeps_the_bounds(seed):
 @pytest.mark.parametrize("used_up_by", [(STRANGER,), (DEVICE,), (STRANGER, DEVICE)], ids=str)
 def test_clients_never_shrink_a_backend_s_guesses_below_three(digits, used_up_by):
     rows = []
-    while len(rows) < 120:
+    while len(rows) < 50:
         origin = used_up_by[len(rows) % len(used_up_by)]
         try:
             row, offer = reserve(rows, origin, digits)
@@ -138,7 +138,7 @@ def test_nor_those_that_its_own_callers_have_left(digits, used_up_by, before):
             return 0
 
     had = left()
-    for number in range(100):
+    for number in range(30):
         try:
             row, offer = reserve(rows, used_up_by[number % len(used_up_by)], digits)
         except TooManyRequests:
