@@ -66,7 +66,7 @@ class Recipient:
 
     def is_there(self) -> bool:
         """Whether the account exists already."""
-        return _rows(Account).filter(sid=self.sid).exists()
+        return bool(_rows(Account).filter(sid=self.sid).exists())
 
     def account(self) -> Account:
         """Return the account, made if need be."""
@@ -156,7 +156,8 @@ def _carry_what_belongs_to(service: VerifyService, reading: Reading, outcome: Ou
     if reading.webhooks:
         outcome.left.append(
             "the signing secret of its webhooks: the vendor signs with the account's auth token,"
-            " this site with a secret of each webhook (manage.py rotatewebhooksecret YW…)"
+            " this site with a secret of each webhook. To keep receivers as they are, run manage.py"
+            ' rotatewebhooksecret YW… --secret "$TWILIO_AUTH_TOKEN" for each'
         )
 
 
