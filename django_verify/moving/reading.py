@@ -10,7 +10,7 @@ from typing import Any
 from django_verify import sids
 from django_verify.models.messaging import canonical_country
 from django_verify.models.templates import TEMPLATE_CHANNELS
-from django_verify.moving.source import NotThere, Source, SourceError
+from django_verify.moving.source import NotShown, NotThere, Source, SourceError
 
 #: Columns of a service, by their place in its answer.
 SERVICE = {
@@ -99,23 +99,37 @@ def read_service(
             f"its default template {wanted} is not on the source's list: write it in the admin"
             " (Templates) and choose it there; until then the channel's own text is sent"
         )
-    under = ("Services", sid)
-    limits = source.every("rate_limits", *under, "RateLimits")
-    routes = source.every("messaging_configurations", *under, "MessagingConfigurations")
+
+    def listed(key: str, name: str) -> list[dict[str, Any]]:
+        try:
+            return list(source.every(key, "Services", sid, name))
+        except NotShown as error:
+            unread.append(f"its {key.replace('_', ' ')} ({error})")
+            return []
+
+    limits = listed("rate_limits", "RateLimits")
     return Reading(
         service=Row(sid, values, _moment(answer)),
         account_sid=str(answer.get("account_sid") or ""),
         rate_limits=tuple(_limit(source, sid, limit) for limit in limits),
-        messaging_configurations=tuple(map(_configuration, routes)),
-        webhooks=tuple(map(_webhook, source.every("webhooks", *under, "Webhooks"))),
+        messaging_configurations=tuple(
+            map(_configuration, listed("messaging_configurations", "MessagingConfigurations"))
+        ),
+        webhooks=tuple(map(_webhook, listed("webhooks", "Webhooks"))),
         templates=(template,) if template else (),
         unread=tuple(unread),
     )
 
 
 def read_templates(source: Source) -> dict[str, Row]:
-    """Return the templates that the account may use, by SID. Raises SourceError."""
-    rows = map(_template, source.every("templates", "Templates"))
+    """Return the templates that the account may use, by SID; none where it may not list them.
+
+    Raises SourceError.
+    """
+    try:
+        rows = [_template(answer) for answer in source.every("templates", "Templates")]
+    except NotShown:
+        return {}
     return {row.sid: row for row in rows}
 
 
@@ -207,8 +221,8 @@ def _entities(source: Source, sid: str) -> list[str]:
     """Return a sentence where the service has entities: no API shows what their factors hold."""
     try:
         answer = source.fetch("Services", sid, "Entities", PageSize=str(ENTITIES))
-    except SourceError as error:
-        return [f"its entities could not be counted ({error})"]
+    except NotShown as error:
+        return [f"its entities, which could not be counted ({error})"]
     found = answer.get("entities")
     count = len(found) if isinstance(found, list) else 0
     if not count:

@@ -30,6 +30,8 @@ _REFUSALS = {
     404: "there is no such thing in this account",
     429: "too many requests, also after waiting; try again later",
 }
+# Not shown: it may hold a password.
+_NO_URL = f"the base URL is none such as {TWILIO}"
 
 pause = time.sleep
 
@@ -38,8 +40,15 @@ class SourceError(Exception):
     """The source cannot be read; the text says why and holds no secret."""
 
 
-class NotThere(SourceError):
+class NotShown(SourceError):
+    """The source answered 403 or 404: the rest of it may well be readable."""
+
+
+class NotThere(NotShown):
     """The source answered 404."""
+
+
+_KINDS = {403: NotShown, 404: NotThere}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +73,21 @@ class Source:
             parts = urlsplit(url)
             host, _port = parts.hostname or "", parts.port
         except ValueError:
-            raise SourceError(f"{self.base_url} is no URL") from None
+            raise SourceError(_NO_URL) from None
         if parts.scheme not in {"http", "https"} or not host or parts.query or "@" in parts.netloc:
-            raise SourceError(f"{self.base_url} is no URL such as {TWILIO}")
+            raise SourceError(_NO_URL)
         if parts.scheme == "http" and host not in _LOOPBACK:
             raise SourceError("credentials are sent over https alone, but for this machine")
         object.__setattr__(self, "base_url", url)
 
     def fetch(self, *path: str, **query: str) -> dict[str, Any]:
-        """Return one object, by the segments of its path. Raises SourceError, NotThere."""
-        return self._get(self._url(path, query), "/".join(path))
+        """Return one object, by the segments of its path. Raises SourceError, NotShown."""
+        # A number of the safe list stands in no error.
+        named = path[:2] if path[0] == "SafeList" else path
+        return self._get(self._url(path, query), "/".join(named))
 
     def every(self, key: str, *path: str) -> Iterator[dict[str, Any]]:
-        """Yield the objects of a list, page by page. Raises SourceError, NotThere."""
+        """Yield the objects of a list, page by page. Raises SourceError, NotShown."""
         name, seen = "/".join(path), set[str]()
         url = self._url(path, {"PageSize": str(PAGE_SIZE)})
         while url not in seen:
@@ -117,8 +128,7 @@ class Source:
                     return _object(answer, name)
                 reason, header = _reason(answer), answer.headers.get("retry-after")
                 if answer.status != 429 and answer.status < 500:
-                    kind = NotThere if answer.status == 404 else SourceError
-                    raise kind(f"{name}: {reason}")
+                    raise _KINDS.get(answer.status, SourceError)(f"{name}: {reason}")
             if wait:
                 asked = read_retry_after(header, LONGEST_WAIT)
                 pause(wait if asked is None else asked)

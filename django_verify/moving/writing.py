@@ -68,6 +68,11 @@ class Recipient:
         """Whether the account exists already."""
         return bool(_rows(Account).filter(sid=self.sid).exists())
 
+    def key_is_there(self) -> bool:
+        """Whether a key with the SID of `key` exists already, which keeps its secret."""
+        key = self.key
+        return key is not None and bool(_rows(ApiKey).filter(sid=sids.canonical(key.name)).exists())
+
     def account(self) -> Account:
         """Return the account, made if need be."""
         account: Account | None = _rows(Account).filter(sid=self.sid).first()
@@ -76,7 +81,7 @@ class Recipient:
             account.set_auth_token(self.token)
             account.save(using=_using(), force_insert=True)
         key = self.key
-        if key and not _rows(ApiKey).filter(sid=sids.canonical(key.name)).exists():
+        if key and not self.key_is_there():
             row = ApiKey(sid=sids.canonical(key.name), account=account, friendly_name="Moved here")
             row.secret_hash = codes.hash_secret(key.secret)
             row.save(using=_using(), force_insert=True)

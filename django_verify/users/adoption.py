@@ -53,7 +53,7 @@ class Adopted:
 def from_two_factor(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> Adopted:
     """Adopt the confirmed phone devices of django-two-factor-auth; the default one is primary."""
     alias = schema_editor.connection.alias
-    devices = _rows(apps.get_model("phonenumber", "PhoneDevice"), alias).filter(confirmed=True)
+    devices = _rows(_model(apps, "phonenumber.PhoneDevice"), alias).filter(confirmed=True)
     found = (
         Found(row.user_id, number, channel=row.method, is_primary=row.name == "default")
         for row, number in _with_numbers(devices, "number")
@@ -95,12 +95,12 @@ def from_phone_verify(
     the package has verified is verified, as of the last time; any other is pending.
     """
     alias = schema_editor.connection.alias
-    checked = _rows(apps.get_model("phone_verify", "SMSVerification"), alias)
+    checked = _rows(_model(apps, "phone_verify.SMSVerification"), alias)
     verified: dict[str, dt.datetime] = {}
     for row, text in _with_numbers(checked.filter(is_verified=True), "phone_number"):
         key = _key(text)
         verified[key] = max(verified.get(key, row.modified_at), row.modified_at)
-    owners = apps.get_model(model) if model else _user_model(apps)
+    owners = _model(apps, model) if model else _user_model(apps)
     found = (
         Found(
             getattr(row, user),
@@ -121,7 +121,7 @@ def adopt(apps: Apps, alias: str, found: Iterable[Found]) -> Adopted:
     users claim as verified, because which of them has it now nobody knows, and what exceeds
     USERS_PHONES. `apps` is the registry of a migration or Django's own.
     """
-    model: Any = apps.get_model("django_verify_users", "VerifiedPhone")
+    model = _model(apps, "django_verify_users.VerifiedPhone")
     if not router.allow_migrate_model(alias, model):
         return Adopted()
     done, mine, holders = Adopted(), defaultdict(list), defaultdict(set)
@@ -163,7 +163,7 @@ def _adopt(
         here: dict[Any, dict[str, Any]] = defaultdict(dict)
         for row in rows.filter(user_id__in=batch):
             here[row.user_id][row.key] = row
-        written = []
+        written: list[Any] = []
         for user_id, numbers in batch.items():
             written += _of_user(model, user_id, numbers, here[user_id], claimed | contested)
         old = [row for row in written if row.pk is not None]
@@ -221,5 +221,10 @@ def _rows(model: Any, alias: str) -> Any:
 
 def _user_model(apps: Apps) -> Any:
     """Return the user model as the migration has it."""
-    field = apps.get_model("django_verify_users", "VerifiedPhone")._meta.get_field("user")  # noqa: SLF001
-    return field.related_model
+    model = _model(apps, "django_verify_users.VerifiedPhone")
+    return model._meta.get_field("user").related_model  # noqa: SLF001 - a documented API
+
+
+def _model(apps: Any, name: str) -> Any:
+    """Return a model of a registry by its label and name."""
+    return apps.get_model(name)

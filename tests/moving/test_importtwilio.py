@@ -246,8 +246,8 @@ def test_an_api_key_reads_and_may_stay(vendor, run, environment):
     environment.setenv("TWILIO_API_KEY", key)
     environment.setenv("TWILIO_API_SECRET", secret)
     vendor.add(service())
-    run("--keep-credentials")
-    run("--keep-credentials")
+    assert f"API key {key}: opens it too" in run("--keep-credentials")
+    assert f"API key {key}: is here, and keeps its secret" in run("--keep-credentials")
     assert {(name, given) for name, given, *_ in vendor.seen} == {(key, secret)}
     assert VerifyService.objects.get().account_id == ACCOUNT
     assert Api(key, secret).get(f"Services/{sid('VA')}").status == 200
@@ -419,7 +419,7 @@ def test_all_templates(vendor, run):
 
 
 def test_ready_made_templates_of_another_site_are_here_already(vendor, run):
-    ready = Template.objects.filter(account=None).first()
+    ready = Template.objects.create(account=None, friendly_name="Ready-made")
     vendor.lists["Templates"][1].append(template(en="{{code}}") | {"sid": ready.sid})
     vendor.add(service(default_template_sid=ready.sid))
     assert "template" not in run().partition("What the API")[0]
@@ -451,6 +451,33 @@ def test_entries_of_the_safe_list_that_cannot_be_made(vendor, run, tmp_path):
     assert "this is no number" in printed
     assert "this SID is taken" in printed
     assert SafeListNumber.objects.count() == 1
+
+
+def test_an_error_names_no_number_of_the_safe_list(vendor, run, tmp_path):
+    numbers = tmp_path / "numbers"
+    numbers.write_text(PHONE)
+    vendor.objects[f"SafeList/Numbers/{PHONE}"] = {}
+    with pytest.raises(CommandError, match="SafeList/Numbers: ") as caught:
+        run("--safe-list", str(numbers))
+    assert PHONE not in str(caught.value)
+
+
+def test_lists_that_may_not_be_read_are_named(vendor, run):
+    vendor.add(service(default_template_sid=HJ), webhooks=[webhook()])
+    vendor.refused = {
+        f"Services/{sid('VA')}/Webhooks": error(403, 60204),
+        f"Services/{sid('VA')}/RateLimits": error(404, 20404),
+        "Templates": error(403, 20403),
+    }
+    printed = run()
+    assert VerifyService.objects.exists()
+    for sentence in (
+        "its webhooks (Services/",
+        "error 60204",
+        "its rate limits (",
+        "default template",
+    ):
+        assert sentence in printed
 
 
 @pytest.mark.parametrize(
@@ -528,7 +555,7 @@ def test_pages_that_go_round_in_a_circle_end(vendor, run):
 def test_entities_that_may_not_be_counted(vendor, run):
     vendor.add(service())
     del vendor.lists[f"Services/{sid('VA')}/Entities"]
-    assert "its entities could not be counted" in run()
+    assert "its entities, which could not be counted" in run()
     vendor.lists[f"Services/{sid('VA')}/Entities"] = ("entities", [{}] * 60)
     assert "50 or more" in run()
 
@@ -538,8 +565,9 @@ def test_entities_that_may_not_be_counted(vendor, run):
     ["verify.twilio.com", "ftp://x.example", "http://x.example", "https://x:y", "https://a@b.c"],
 )
 def test_urls_that_are_not_called(run, url):
-    with pytest.raises(CommandError, match=r"no URL|https alone"):
+    with pytest.raises(CommandError, match=r"base URL is none|https alone") as caught:
         run(base_url=url)
+    assert "tok" not in str(caught.value)
 
 
 def test_a_base_url_may_end_in_v2(vendor, run):

@@ -123,7 +123,8 @@ def template(number=1, **texts):
 
 
 class Vendor:
-    """Lists and objects by path below `/v2`; `refusals` are answered first, one a request."""
+    """Lists and objects by path below `/v2`; `refusals` are answered first, one a request,
+    and `refused` by path."""
 
     def __init__(self):
         outer = self
@@ -131,7 +132,7 @@ class Vendor:
             {"Services": ("services", []), "Templates": ("templates", [])},
             {},
         )
-        self.refusals, self.seen, self.page_size = [], [], 50
+        self.refusals, self.refused, self.seen, self.page_size = [], {}, [], 50
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
@@ -182,6 +183,8 @@ class Vendor:
     def answer(self, path, query):
         if self.refusals:
             return self.refusals.pop(0)
+        if path in self.refused:
+            return self.refused[path]
         if path in self.objects:
             return 200, {}, self.objects[path]
         if path in self.lists:

@@ -125,6 +125,9 @@ class Command(BaseCommand):
             shown = "as at the source" if kept and not is_key else token
             known = "a new one" if self.dry_run else shown
             self._head(f"Account {sid}: made; its auth token, shown this once: {known}")
+        if recipient.key:
+            does = "is here, and keeps its secret" if recipient.key_is_there() else "opens it too"
+            self._head(f"API key {recipient.key.name}: {does}")
         return recipient
 
     def _report(self, outcome: Outcome) -> None:
