@@ -117,7 +117,8 @@ def carry_safe_list(rows: Iterable[Row], recipient: Recipient, *, dry_run: bool 
 
 @retry.on_conflict
 def _carry(reading: Reading, recipient: Recipient, dry_run: bool) -> Outcome:
-    outcome = Outcome(f"{reading.service.sid} {reading.service.values['friendly_name']}")
+    name = reading.service.values["friendly_name"] or ""
+    outcome = Outcome(f"{reading.service.sid} {name}".strip())
     outcome.left += reading.unread
     with savepoints.atomic(_using()):
         account = recipient.account()
@@ -280,14 +281,14 @@ class _Writer:
         for name, value in values.items():
             default = obj._meta.get_field(name).get_default()  # noqa: SLF001 - a documented API
             setattr(obj, name, default if value is None else value)
-        for name, reason in _faults(obj).items():
-            if name not in values:
-                continue
+        refused = {name: why for name, why in _faults(obj).items() if name in values}
+        for name in refused:
             setattr(obj, name, before[name])
-            self._leave(label, f"{name} is refused here ({reason}); it is {_shown(name, obj)}")
-        if faults := [name for name in _faults(obj) if name in values]:
-            self._leave(label, f"it was not made: {', '.join(faults)} cannot be left out")
-        return not faults
+        needed = _faults(obj).keys() & refused.keys() if refused else set()
+        for name, why in refused.items():
+            end = "so it was not made" if name in needed else f"it is {_shown(name, obj)}"
+            self._leave(label, f"{name} is refused here ({why}); {end}")
+        return not needed
 
     def _save(
         self, obj: Any, changed: list[str], before: Mapping[str, Any], label: str, *, is_new: bool

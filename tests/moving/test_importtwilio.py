@@ -300,11 +300,28 @@ def test_what_our_rules_refuse_is_left_out_and_said(vendor, run):
     assert not MessagingConfiguration.objects.exists()
     assert not Webhook.objects.exists()
     for sentence in (
-        "code_length is refused here", "it is 6", "mailer_sid", "setting email.from", "unique_name cannot be left out",
-        "interval cannot be left out", "country cannot be left out", "webhook_url cannot be left out",
+        "code_length is refused here", "it is 6", "mailer_sid", "setting email.from", "unique_name is refused here",
+        "interval is refused here", "country is refused here", "webhook_url is refused here",
     ):  # fmt: skip
         assert sentence in printed
     assert "10.0.0.1" not in printed
+    assert printed.count("so it was not made") == 4
+
+
+def test_members_that_are_missing_or_of_another_kind(vendor, run):
+    shown = {"sid": sid("VA"), "friendly_name": "Shop", "date_created": "yesterday", "totp": [1]}
+    vendor.add(shown | {"lookup_enabled": "perhaps", "dtmf_input_required": None})
+    printed = run("--account", ACCOUNT)
+    row = VerifyService.objects.get()
+    assert (row.code_length, row.totp_skew, row.lookup_enabled, row.dtmf_input_required) == (
+        6,
+        1,
+        False,
+        True,
+    )
+    assert row.date_created.year > 2020
+    assert "lookup_enabled is refused here" in printed
+    assert "its setting totp has no counterpart" in printed
 
 
 def test_a_service_whose_name_is_refused_is_not_made(vendor, run):
