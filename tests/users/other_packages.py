@@ -27,10 +27,10 @@ settings.configure(
 )  # fmt: skip
 django.setup()
 
-from django.apps import apps  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
+from django.db.migrations.loader import MigrationLoader  # noqa: E402
 from drfpasswordless.settings import DEFAULTS  # noqa: E402
 from phone_verify.models import SMSVerification  # noqa: E402
 from two_factor.plugins.phonenumber.models import PhoneDevice  # noqa: E402
@@ -38,6 +38,8 @@ from two_factor.plugins.phonenumber.models import PhoneDevice  # noqa: E402
 from django_verify.users import adoption, verified_phones  # noqa: E402
 
 call_command("migrate", verbosity=0)
+# The models as a migration of the site has them.
+apps = MigrationLoader(connection).project_state().apps
 editor = SimpleNamespace(connection=connection)
 ann, bob, cid = (User.objects.create_user(name) for name in ("ann", "bob", "cid"))
 
