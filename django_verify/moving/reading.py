@@ -1,0 +1,263 @@
+"""What is read from a source, in the columns of our models; nothing is written here."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django_verify import sids
+from django_verify.models.messaging import canonical_country
+from django_verify.models.templates import TEMPLATE_CHANNELS
+from django_verify.moving.source import NotShown, NotThere, Source, SourceError
+
+#: Columns of a service, by their place in its answer.
+SERVICE = {
+    "friendly_name": "friendly_name",
+    "code_length": "code_length",
+    "lookup_enabled": "lookup_enabled",
+    "psd2_enabled": "psd2_enabled",
+    "skip_sms_to_landlines": "skip_sms_to_landlines",
+    "dtmf_input_required": "dtmf_input_required",
+    "tts_name": "tts_name",
+    "do_not_share_warning_enabled": "do_not_share_warning_enabled",
+    "custom_code_enabled": "custom_code_enabled",
+    "verify_event_subscription_enabled": "verify_event_subscription_enabled",
+    "default_template_sid": "default_template_sid",
+    "push.include_date": "push_include_date",
+    "push.apn_credential_sid": "push_apn_credential_sid",
+    "push.fcm_credential_sid": "push_fcm_credential_sid",
+    "totp.issuer": "totp_issuer",
+    "totp.time_step": "totp_time_step",
+    "totp.code_length": "totp_code_length",
+    "totp.skew": "totp_skew",
+    "whatsapp.msg_service_sid": "whatsapp_msg_service_sid",
+    "whatsapp.from": "whatsapp_from",
+    "passkeys.relying_party.id": "passkeys_relying_party_id",
+    "passkeys.relying_party.name": "passkeys_relying_party_name",
+    "passkeys.relying_party.origins": "passkeys_relying_party_origins",
+    "passkeys.authenticator_attachment": "passkeys_authenticator_attachment",
+    "passkeys.discoverable_credentials": "passkeys_discoverable_credentials",
+    "passkeys.user_verification": "passkeys_user_verification",
+}
+_NO_SETTINGS = {"sid", "account_sid", "date_created", "date_updated", "url", "links"}
+#: Entities that are counted; whether there are more does not matter.
+ENTITIES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One object: its SID, its columns, when it was made, and what belongs to it.
+
+    A column that is None has nothing at the source, and gets our default.
+    """
+
+    sid: str
+    values: Mapping[str, Any]
+    created: dt.datetime | None = None
+    below: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A service with all that belongs to it, and sentences on what could not be read."""
+
+    service: Row
+    account_sid: str = ""
+    rate_limits: tuple[Row, ...] = ()
+    messaging_configurations: tuple[Row, ...] = ()
+    webhooks: tuple[Row, ...] = ()
+    templates: tuple[Row, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    def with_templates(self, templates: Mapping[str, Row]) -> Reading:
+        """Return the same with all of these templates, not only the service's default one."""
+        return replace(self, templates=tuple(templates.values()))
+
+
+def read_service(
+    source: Source, answer: Mapping[str, Any], templates: Mapping[str, Row]
+) -> Reading:
+    """Return what belongs to the service that the source has answered. Raises SourceError.
+
+    `templates` are those that may be used, by their SIDs; of them the default one is taken along.
+    """
+    sid = _sid("VA", answer)
+    values = {column: _at(answer, path) for path, column in SERVICE.items()}
+    if values["totp_issuer"] == values["friendly_name"]:
+        values["totp_issuer"] = None  # the friendly name, also when that changes
+    origins = values["passkeys_relying_party_origins"]
+    if isinstance(origins, list):
+        values["passkeys_relying_party_origins"] = ",".join(map(str, origins)) or None
+    unread = [*_unknown(answer), *_credentials(values), *_entities(source, sid)]
+    wanted = str(values["default_template_sid"] or "")
+    template = templates.get(sids.canonical(wanted))
+    if wanted and template is None:
+        del values["default_template_sid"]  # whichever is chosen here stays
+        unread.append(
+            f"its default template {wanted} is not on the source's list: write it in the admin"
+            " (Templates) and choose it there; until then the channel's own text is sent"
+        )
+
+    def listed(key: str, name: str) -> list[dict[str, Any]]:
+        try:
+            return list(source.every(key, "Services", sid, name))
+        except NotShown as error:
+            unread.append(f"its {key.replace('_', ' ')} ({error})")
+            return []
+
+    limits = listed("rate_limits", "RateLimits")
+    return Reading(
+        service=Row(sid, values, _moment(answer)),
+        account_sid=str(answer.get("account_sid") or ""),
+        rate_limits=tuple(_limit(source, sid, limit) for limit in limits),
+        messaging_configurations=tuple(
+            map(_configuration, listed("messaging_configurations", "MessagingConfigurations"))
+        ),
+        webhooks=tuple(map(_webhook, listed("webhooks", "Webhooks"))),
+        templates=(template,) if template else (),
+        unread=tuple(unread),
+    )
+
+
+def read_templates(source: Source) -> dict[str, Row]:
+    """Return the templates that the account may use, by SID; none where it may not list them.
+
+    Raises SourceError.
+    """
+    try:
+        rows = [_template(answer) for answer in source.every("templates", "Templates")]
+    except NotShown:
+        return {}
+    return {row.sid: row for row in rows}
+
+
+def safe_listed(source: Source, numbers: Iterable[str]) -> list[Row]:
+    """Return those of the numbers that are on the source's safe list. Raises SourceError."""
+    found = []
+    for number in numbers:
+        try:
+            answer = source.fetch("SafeList", "Numbers", number)
+        except NotThere:
+            continue
+        found.append(Row(_sid("GN", answer), {"phone_number": answer.get("phone_number")}))
+    return found
+
+
+def _limit(source: Source, service_sid: str, answer: Mapping[str, Any]) -> Row:
+    sid = _sid("RK", answer)
+    buckets = source.every("buckets", "Services", service_sid, "RateLimits", sid, "Buckets")
+    return Row(
+        sid,
+        _columns(answer, "unique_name", "description"),
+        _moment(answer),
+        tuple(Row(_sid("BL", b), _columns(b, "max", "interval"), _moment(b)) for b in buckets),
+    )
+
+
+def _configuration(answer: Mapping[str, Any]) -> Row:
+    """Return a configuration; it has no SID, its country is its key."""
+    country = canonical_country(str(answer.get("country") or ""))
+    sid = sids.canonical(str(answer.get("messaging_service_sid") or ""))
+    values = {"country": country, "messaging_service_sid": sid}
+    return Row("", values, _moment(answer))
+
+
+def _webhook(answer: Mapping[str, Any]) -> Row:
+    names = ("friendly_name", "event_types", "webhook_url", "status", "version")
+    return Row(_sid("YW", answer), _columns(answer, *names), _moment(answer))
+
+
+def _template(answer: Mapping[str, Any]) -> Row:
+    channels = answer.get("channels")
+    known = [name for name in TEMPLATE_CHANNELS if isinstance(channels, list) and name in channels]
+    texts = answer.get("translations")
+    translations = texts.values() if isinstance(texts, dict) else ()
+    return Row(
+        _sid("HJ", answer),
+        {"friendly_name": answer.get("friendly_name"), "channels": known or None},
+        below=tuple(_translation(each) for each in translations if isinstance(each, dict)),
+    )
+
+
+def _translation(answer: Mapping[str, Any]) -> Row:
+    status = answer.get("status")
+    values = _columns(answer, "locale", "text") | {
+        "is_default": answer.get("is_default_translation"),
+        # Only an approved text is sent, so whatever else it is called there, it waits here.
+        "status": status if status in {"approved", "rejected"} else "pending",
+    }
+    return Row("", values, _moment(answer))
+
+
+def _unknown(answer: Mapping[str, Any]) -> list[str]:
+    """Return sentences on the settings of a service that we do not have."""
+    known = {*SERVICE, *_NO_SETTINGS}
+    found = [name for name, value in _flat(answer) if name not in known and value]
+    return [f"its setting {name} has no counterpart here" for name in found]
+
+
+def _flat(answer: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
+    for name, value in answer.items():
+        path = f"{before}{name}"
+        if isinstance(value, dict) and path not in _NO_SETTINGS:
+            yield from _flat(value, f"{path}.")
+        else:
+            yield path, value
+
+
+def _credentials(values: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each push credential: its secret is shown by no API."""
+    return [
+        f"the secret of its {kind} credential {values[column]}: add a push credential in the admin"
+        " and choose it for this service"
+        for kind, column in (("APN", "push_apn_credential_sid"), ("FCM", "push_fcm_credential_sid"))
+        if values[column]
+    ]
+
+
+def _entities(source: Source, sid: str) -> list[str]:
+    """Return a sentence where the service has entities: no API shows what their factors hold."""
+    try:
+        answer = source.fetch("Services", sid, "Entities", PageSize=str(ENTITIES))
+    except NotShown as error:
+        return [f"its entities, which could not be counted ({error})"]
+    found = answer.get("entities")
+    count = len(found) if isinstance(found, list) else 0
+    if not count:
+        return []
+    text = f"{count} or more" if count >= ENTITIES else str(count)
+    sentence = (
+        f"the factors of its entities ({text}): no API shows their seeds and keys, so people enrol"
+        " anew here; send challenges of the old factors to the old base URL until they have"
+    )
+    return [sentence]
+
+
+def _columns(answer: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: answer.get(name) for name in names}
+
+
+def _at(answer: Mapping[str, Any], path: str) -> Any:
+    """Return what stands at a path; None where any part of it is not there."""
+    value: Any = answer
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return None if value == "" else value
+
+
+def _sid(prefix: str, answer: Mapping[str, Any]) -> str:
+    sid = str(answer.get("sid") or "")
+    if not sids.is_sid(prefix, sid):
+        raise SourceError(f"an answer has no SID {prefix}…; is this the URL of a Verify API?")
+    return sids.canonical(sid)
+
+
+def _moment(answer: Mapping[str, Any]) -> dt.datetime | None:
+    """Return when an object was made, in UTC; None where that cannot be read."""
+    try:
+        moment = dt.datetime.fromisoformat(str(answer.get("date_created")))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)

@@ -1,0 +1,350 @@
+"""What was read becomes rows: a service in one transaction, and again what has changed since.
+
+What our own rules refuse is left out, and said so; what is here and not at the source stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, router
+from django.db.models import Model
+
+from django_verify import sids
+from django_verify.contact import phones
+from django_verify.crypto import codes
+from django_verify.db import retry, savepoints
+from django_verify.models import (
+    Account,
+    ApiKey,
+    Bucket,
+    MessagingConfiguration,
+    MessagingService,
+    PushCredential,
+    RateLimit,
+    SafeListNumber,
+    Template,
+    TemplateTranslation,
+    VerifyService,
+    Webhook,
+)
+from django_verify.moving.reading import Reading, Row
+from django_verify.moving.source import Credentials
+
+#: Columns whose values are not shown when they change: long, or with a secret in them.
+_NOT_SHOWN = {"text", "webhook_url"}
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a service or a list: `changes` made, and what was `left`, one sentence each.
+
+    Without changes everything was as it is at the source. `is_refused` where there is no row.
+    """
+
+    name: str
+    changes: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    is_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """The account here that receives, by its SID; it is made where it is not there.
+
+    `token` is its auth token then. With `key`, that API key opens the account too, where no key
+    has its SID yet.
+    """
+
+    sid: str
+    token: str = field(repr=False)
+    friendly_name: str = "Moved here"
+    key: Credentials | None = None
+
+    def is_there(self) -> bool:
+        """Whether the account exists already."""
+        return bool(_rows(Account).filter(sid=self.sid).exists())
+
+    def key_is_there(self) -> bool:
+        """Whether a key with the SID of `key` exists already, which keeps its secret."""
+        key = self.key
+        return key is not None and bool(_rows(ApiKey).filter(sid=sids.canonical(key.name)).exists())
+
+    def account(self) -> Account:
+        """Return the account, made if need be."""
+        account: Account | None = _rows(Account).filter(sid=self.sid).first()
+        if account is None:
+            account = Account(sid=self.sid, friendly_name=self.friendly_name)
+            account.set_auth_token(self.token)
+            account.save(using=_using(), force_insert=True)
+        key = self.key
+        if key and not self.key_is_there():
+            row = ApiKey(sid=sids.canonical(key.name), account=account, friendly_name="Moved here")
+            row.secret_hash = codes.hash_secret(key.secret)
+            row.save(using=_using(), force_insert=True)
+        return account
+
+
+class _DryRunError(Exception):
+    """Rolls the transaction back; what would have been done is in `outcome`."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+
+def carry(reading: Reading, recipient: Recipient, *, dry_run: bool = False) -> Outcome:
+    """Make or update a service and what belongs to it, in one transaction; return what was done.
+
+    With `dry_run` the transaction is rolled back at its end.
+    """
+    try:
+        return _carry(reading, recipient, dry_run)
+    except _DryRunError as end:
+        return end.outcome
+
+
+def carry_safe_list(rows: Iterable[Row], recipient: Recipient, *, dry_run: bool = False) -> Outcome:
+    """Put numbers on the account's safe list, in one transaction; return what was done."""
+    try:
+        return _carry_safe_list(list(rows), recipient, dry_run)
+    except _DryRunError as end:
+        return end.outcome
+
+
+@retry.on_conflict
+def _carry(reading: Reading, recipient: Recipient, dry_run: bool) -> Outcome:
+    name = reading.service.values["friendly_name"] or ""
+    outcome = Outcome(f"{reading.service.sid} {name}".strip())
+    outcome.left += reading.unread
+    with savepoints.atomic(_using()):
+        account = recipient.account()
+        for template in reading.templates:
+            _carry_template(template, account, outcome)
+        writer = _Writer(VerifyService, {"account": account}, outcome)
+        service = writer.write(_service_row(reading.service))
+        if service is None:
+            outcome.is_refused = True
+        else:
+            _carry_what_belongs_to(service, reading, outcome)
+        if dry_run:
+            raise _DryRunError(outcome)
+    return outcome
+
+
+def _service_row(row: Row) -> Row:
+    """Return a service without the push credentials that have been replaced by some of ours."""
+    values = dict(row.values)
+    present = _rows(VerifyService).filter(sid=row.sid).first()
+    for column in ("push_apn_credential_sid", "push_fcm_credential_sid"):
+        chosen = getattr(present, column, "")
+        if chosen and _rows(PushCredential).filter(sid=sids.canonical(chosen)).exists():
+            del values[column]
+    return Row(row.sid, values, row.created)
+
+
+def _carry_what_belongs_to(service: VerifyService, reading: Reading, outcome: Outcome) -> None:
+    limits = _Writer(RateLimit, {"service": service}, outcome, "unique_name")
+    for row in reading.rate_limits:
+        limit = limits.write(row)
+        if limit is not None:
+            buckets = _Writer(Bucket, {"rate_limit": limit}, outcome, "interval")
+            buckets.write_all(row.below)
+    limits.note_others(reading.rate_limits)
+    configurations = _Writer(MessagingConfiguration, {"service": service}, outcome, "country")
+    configurations.write_all(reading.messaging_configurations)
+    _note_routes(service, reading, outcome)
+    webhooks = _Writer(Webhook, {"service": service}, outcome, "friendly_name")
+    webhooks.write_all(reading.webhooks)
+    if reading.webhooks:
+        outcome.left.append(
+            "the signing secret of its webhooks: the vendor signs with the account's auth token,"
+            " this site with a secret of each webhook. To keep receivers as they are, run manage.py"
+            ' rotatewebhooksecret YW… --secret "$TWILIO_AUTH_TOKEN" for each'
+        )
+
+
+def _note_routes(service: VerifyService, reading: Reading, outcome: Outcome) -> None:
+    """Say which messaging services are named and have no senders here."""
+    named = {str(row.values["messaging_service_sid"]) for row in reading.messaging_configurations}
+    named.add(sids.canonical(service.whatsapp_msg_service_sid))
+    named = {sid for sid in named if sids.is_sid("MG", sid)}
+    known = set(_rows(MessagingService).filter(sid__in=named).values_list("sid", flat=True))
+    outcome.left += [
+        f"the senders of {sid}: add a route with this SID in the admin (Routes by country) and"
+        " choose senders; until then the service's own are used"
+        for sid in sorted(named - known)
+    ]
+
+
+def _carry_template(row: Row, account: Account, outcome: Outcome) -> None:
+    if _rows(Template).filter(sid=row.sid, account=None).exists():
+        return  # a ready-made one, as another site of this package shows it
+    template = _Writer(Template, {"account": account}, outcome, "friendly_name").write(row)
+    if template is not None:
+        translations = _Writer(TemplateTranslation, {"template": template}, outcome, "locale")
+        translations.write_all(row.below)
+
+
+@retry.on_conflict
+def _carry_safe_list(rows: list[Row], recipient: Recipient, dry_run: bool) -> Outcome:
+    outcome = Outcome("Safe list")
+    with savepoints.atomic(_using()):
+        account = recipient.account()
+        listed = _rows(SafeListNumber).filter(account_id=account.sid)
+        for row in rows:
+            number = str(row.values["phone_number"])
+            try:
+                phone = phones.listed(number)
+            except ValueError:
+                outcome.left.append(f"{row.sid}: this is no number in E.164")
+                continue
+            if listed.filter(key=phone.key).exists():
+                continue
+            if _rows(SafeListNumber).filter(sid=row.sid).exists():
+                outcome.left.append(f"{row.sid}: this SID is taken here")
+                continue
+            entry = SafeListNumber(sid=row.sid, account=account, phone_number=phone.number)
+            entry.save(using=_using(), force_insert=True)
+            outcome.changes.append(f"{row.sid} {phones.mask(phone.number)}: made")
+        if dry_run:
+            raise _DryRunError(outcome)
+    return outcome
+
+
+class _Writer:
+    """Writes rows of one model below one parent.
+
+    A row is found by its SID, or by `name`, the column that is unique below the parent, where the
+    source has no SIDs. `name` also says in the report which row is meant.
+    """
+
+    def __init__(
+        self, model: type[Any], parent: Mapping[str, Model], outcome: Outcome, name: str = ""
+    ) -> None:
+        self.model, self.parent, self.outcome, self.name = model, parent, outcome, name
+
+    def write_all(self, rows: Iterable[Row]) -> None:
+        """Write several rows, and name those here that are none of them."""
+        rows = list(rows)
+        for row in rows:
+            self.write(row)
+        self.note_others(rows)
+
+    def write(self, row: Row) -> Any:
+        """Make or update a row; return it, or None where it was refused."""
+        # The service itself is named by the outcome already.
+        label = f"{row.sid} {row.values.get(self.name, '')}".strip() if self.name else ""
+        found = self._found(row)
+        if found is not None and not self._is_ours(found):
+            self._leave(label, "this SID is another account's or another parent's here")
+            return None
+        obj = found or self.model(**self.parent, **({"pk": row.sid} if row.sid else {}))
+        if found is None and row.created is not None:
+            obj.date_created = row.created
+        before = {name: getattr(obj, name) for name in row.values}
+        if not self._set(obj, row.values, before, label):
+            return None
+        changed = [name for name in row.values if getattr(obj, name) != before[name]]
+        if found is not None and not changed:
+            return obj
+        return self._save(obj, changed, before, label, is_new=found is None)
+
+    def note_others(self, rows: Iterable[Row]) -> None:
+        """Say which rows are here and not at the source."""
+        here = _rows(self.model).filter(**self.parent)
+        if self.name in {"country", "locale"}:
+            there = {row.values[self.name] for row in rows}
+            others = sorted(set(here.values_list(self.name, flat=True)) - there)
+        else:
+            others = sorted(set(here.values_list("pk", flat=True)) - {row.sid for row in rows})
+        kind = self.model._meta.verbose_name  # noqa: SLF001 - a documented API
+        for other in others:
+            self.outcome.left.append(f"the {kind} {other} is here and not at the source: it stays")
+
+    def _found(self, row: Row) -> Any:
+        rows = _rows(self.model)
+        if row.sid:
+            return rows.filter(pk=row.sid).first()
+        return rows.filter(**self.parent, **{self.name: row.values[self.name]}).first()
+
+    def _is_ours(self, obj: Any) -> bool:
+        return all(getattr(obj, f"{name}_id") == parent.pk for name, parent in self.parent.items())
+
+    def _set(
+        self, obj: Any, values: Mapping[str, Any], before: Mapping[str, Any], label: str
+    ) -> bool:
+        """Set what our rules allow; return whether the row is valid with it."""
+        for name, value in values.items():
+            default = obj._meta.get_field(name).get_default()  # noqa: SLF001 - a documented API
+            setattr(obj, name, default if value is None else value)
+        refused = {name: why for name, why in _faults(obj).items() if name in values}
+        for name in refused:
+            setattr(obj, name, before[name])
+        needed = _faults(obj).keys() & refused.keys() if refused else set()
+        for name, why in refused.items():
+            end = "so it was not made" if name in needed else f"it is {_shown(name, obj)}"
+            self._leave(label, f"{name} is refused here ({why}); {end}")
+        return not needed
+
+    def _save(
+        self, obj: Any, changed: list[str], before: Mapping[str, Any], label: str, *, is_new: bool
+    ) -> Any:
+        def save() -> None:
+            if is_new:
+                obj.save(using=_using(), force_insert=True)
+            else:
+                obj.save(using=_using(), update_fields=[*changed, "date_updated"])
+
+        if isinstance(obj, Webhook) and "status" in changed:
+            # As over the API: who enables a webhook again gives it a fresh start.
+            obj.disabled_reason, obj.failing_since = "", None
+            changed = [*changed, "disabled_reason", "failing_since"]
+        if savepoints.tolerate(save, using=_using(), ignore=IntegrityError):
+            self._leave(label, "another row here has its name: delete or rename that one")
+            return None
+        kind = self.model._meta.verbose_name  # noqa: SLF001 - a documented API
+        begin = f"{kind} {label}: " if label else ""
+        if is_new:
+            self.outcome.changes.append(f"{begin}made")
+        else:
+            self.outcome.changes += [
+                begin + _change(name, before[name], getattr(obj, name))
+                for name in changed
+                if name in before
+            ]
+        return obj
+
+    def _leave(self, label: str, sentence: str) -> None:
+        kind = self.model._meta.verbose_name  # noqa: SLF001 - a documented API
+        self.outcome.left.append(f"{kind} {label}: {sentence}" if label else sentence)
+
+
+def _faults(obj: Any) -> dict[str, str]:
+    """Return the fields that the model's validators refuse, each with one reason."""
+    fields = obj._meta.fields  # noqa: SLF001 - a documented API
+    try:
+        obj.clean_fields(exclude=[each.name for each in fields if each.is_relation])
+    except ValidationError as error:
+        return {name: reasons[0].messages[0] for name, reasons in error.error_dict.items()}
+    return {}
+
+
+def _change(name: str, before: Any, after: Any) -> str:
+    return f"{name} changed" if name in _NOT_SHOWN else f"{name}: {before!r} → {after!r}"
+
+
+def _shown(name: str, obj: Any) -> str:
+    return "left as it is" if name in _NOT_SHOWN else repr(getattr(obj, name))
+
+
+def _rows(model: type[Any]) -> Any:
+    """Return all rows of the database that is written."""
+    return model._default_manager.using(_using())  # noqa: SLF001
+
+
+def _using() -> str:
+    return router.db_for_write(VerifyService)
