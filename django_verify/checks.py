@@ -101,14 +101,14 @@ def _routing(
 ) -> Iterable[CheckMessage]:
     found = [message for sender in configured.values() for message in sender.check()]
     found += _long_callbacks(settings, configured)
-    for channel, aliases in (settings.ROUTES or {}).items():
+    for channel, listed in (settings.ROUTES or {}).items():
         if channel not in channels.CHANNELS:
             message = f"DJANGO_VERIFY['ROUTES'] names an unknown channel {channel!r}."
             found.append(Error(message, id="django_verify.E002"))
             continue
-        by_country = aliases if isinstance(aliases, Mapping) else {conf.ELSEWHERE: aliases}
+        by_country = conf.chains(listed)
         found += _countries(channel, by_country)
-        for alias in (alias for order in by_country.values() for alias in order):
+        for alias in (alias for chain in by_country.values() for alias in chain):
             if alias not in configured or channel not in configured[alias].channels:
                 message = f"DJANGO_VERIFY['ROUTES'][{channel!r}]: no sender {alias!r} serves it."
                 found.append(Error(message, id="django_verify.E003"))

@@ -124,6 +124,39 @@ def test_e003_a_route_through_a_sender_that_does_not_serve(routes, alias, settin
     assert f"no sender {alias!r} serves it" in error.msg
 
 
+def test_e003_and_e005_look_at_weights(settings):
+    use(settings, ROUTES={"email": {"mail": 9, "post": 1}})
+    (error,) = checks.check_settings()
+    assert (ids([error]), "no sender 'post' serves it" in error.msg) == (["E003"], True)
+    use(settings, ROUTES={"email": {"US": {"mail": 9}, "us": {"mail": 1}}})
+    assert ids(checks.check_settings()) == ["E005"]
+    use(settings, ROUTES={"email": {"US": {"mail": 9}, "*": ["mail"]}})
+    assert checks.check_settings() == []
+
+
+@pytest.mark.parametrize(
+    ("routes", "sentence"),
+    [
+        (["mail"], "['ROUTES'] must map channels to senders."),
+        ({"email": "mail"}, "['ROUTES']['email'] must be a list of aliases, or map each alias"),
+        ({"email": {"US": "mail"}}, "['ROUTES']['email']['US'] must be a list of aliases, or"),
+        ({"email": None}, "['ROUTES']['email'] must be a list of aliases, or map each alias"),
+        ({"email": {"mail": 0}}, "['ROUTES']['email']: the weight of 'mail' must be a whole"),
+        ({"email": {"mail": -1}}, "the weight of 'mail' must be a whole number above zero."),
+        ({"email": {"mail": 0.9}}, "the weight of 'mail' must be a whole number above zero."),
+        ({"email": {"mail": True}}, "the weight of 'mail' must be a whole number above zero."),
+        ({"email": {"mail": 9, "US": ["mail"]}}, "the weight of 'US' must be a whole number"),
+        ({"email": {"US": {"mail": 0}}}, "['ROUTES']['email']['US']: the weight of 'mail' must"),
+    ],
+    ids=str,
+)
+def test_e001_routes_that_cannot_be_read(routes, sentence, settings):
+    use(settings, ROUTES=routes)
+    (error,) = checks.check_settings()
+    assert ids([error]) == ["E001"]
+    assert sentence in error.msg
+
+
 def test_every_fault_of_the_routes_is_reported(settings):
     use(settings, ROUTES={"pigeon": [], "sms": ["mail", "post"], "email": ["mail"]})
     assert ids(checks.check_settings()) == ["E002", "E003", "E003"]

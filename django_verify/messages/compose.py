@@ -43,6 +43,9 @@ def message(attempt: VerificationAttempt, channel: str, alias: str = "") -> send
             spaced=bool(verification.client),
         )
     )
+    if verification.amount is not None:
+        payment = {"amount": verification.amount, "payee": verification.payee or ""}
+        written = replace(written, **payment)
     url = _callback_url(attempt, alias) if alias else ""
     return replace(written, callback_url=url) if url else written
 
