@@ -8,6 +8,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django import urls
 from django.core.checks import WARNING, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
@@ -472,6 +473,23 @@ def test_w018_needs_the_redirect_and_the_urls(settings, harmless):
     for name, value in harmless.items():
         setattr(settings, name, value)
     assert checks.check_deployment() == []
+
+
+API, LOOKUPS = (
+    urls.path("v2/", urls.include("django_verify.api.urls")),
+    urls.path("", urls.include("django_verify.lookups.urls")),
+)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "found"),
+    [([LOOKUPS, API], []), ([API, LOOKUPS], ["W047"]), ([API], []), ([LOOKUPS], [])],
+    ids=["before", "behind", "api", "lookups"],
+)
+def test_w047_look_ups_behind_the_api(settings, patterns, found):
+    use(settings)
+    settings.ROOT_URLCONF = tuple(patterns)
+    assert ids(checks.check_deployment()) == found
 
 
 def test_every_check_is_documented():

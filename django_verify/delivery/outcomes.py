@@ -60,8 +60,9 @@ def settle(attempt: VerificationAttempt) -> bool:
         sender.report_outcome(attempt.provider_sid, str(outcome))
     except Exception as error:  # noqa: BLE001 - a provider's bug must not stop the others
         # The text of a foreign error may hold anything.
-        known = isinstance(error, senders.SendError)
-        cause = f"{error} ({error.code})" if known else type(error).__name__
+        cause = type(error).__name__
+        if isinstance(error, senders.SendError):
+            cause = f"{error} ({error.code})" if error.code else str(error)
         logger.warning("%s: %r took no outcome: %s", attempt.sid, attempt.sender, cause)
         temporary = isinstance(error, senders.TemporarySendError) and not error.fault
         if temporary and again < attempt.verification.expires_at:

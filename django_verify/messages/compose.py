@@ -44,8 +44,8 @@ def message(attempt: VerificationAttempt, channel: str, alias: str = "") -> send
         )
     )
     if verification.amount is not None:
-        payment = {"amount": verification.amount, "payee": verification.payee or ""}
-        written = replace(written, **payment)
+        amount, payee = verification.amount, verification.payee or ""
+        written = replace(written, amount=amount, payee=payee)
     url = _callback_url(attempt, alias) if alias else ""
     return replace(written, callback_url=url) if url else written
 
