@@ -7,10 +7,12 @@ import pytest
 from django.db import transaction
 
 from django_verify import delivery, senders, verifications
+from django_verify.delivery import outcomes
 from django_verify.models import Verification, VerificationAttempt
 from django_verify.senders import ACCOUNT, REQUEST, UNSUITED, Receipt, SendError, TemporarySendError
 from django_verify.senders.twilio_verify import TwilioVerifySender
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_account, make_service
+from tests.operations import VERIFICATION_PARAMETERS
 from tests.senders.fakes import CODE, TwilioVerify, basic, fake  # noqa: F401 - a fixture
 from tests.senders.test_senders_over_http import message
 
@@ -79,6 +81,16 @@ def test_an_e_mail_brings_what_its_caller_has_chosen():
         "template_id": "d-1",
         "substitutions": {"a": "b"},
     }
+
+
+def test_every_parameter_is_one_of_the_contract():
+    everything = message(
+        "call", send_digits="1", amount="€5", payee="Shop", body="<#> Code\n904716\nFA+9qCX9VSu"
+    )
+    mail = message("email", to="jane@example.com", template_id="d-1")
+    names = {"AppHash", *asked(everything, friendly_name="Acme", **TEMPLATE), *asked(mail)}
+    assert len(names) == 12
+    assert names <= set(VERIFICATION_PARAMETERS.split())
 
 
 @pytest.mark.parametrize(
@@ -224,6 +236,21 @@ def test_a_report_that_fails_is_made_again_while_the_code_would_live(
     assert reported(server) == ["approved", "approved"]
     assert due() is None
     assert Verification.objects.get(sid=row.sid).status == "approved"
+
+
+@whole_way
+@pytest.mark.portable
+def test_of_two_processes_one_reports(server, service, clock):
+    verifications.start(service, PHONE)
+    server.fault = TwilioVerify.error(503, 20503)
+    verifications.check(service, carried_code(server), to=PHONE)
+    server.fault = None
+    clock.shift(25)
+    rows = VerificationAttempt.objects.select_related("verification__service")
+    one, other = rows.get(), rows.get()
+    assert outcomes.settle(one)
+    assert not outcomes.settle(other)
+    assert reported(server) == ["approved", "approved"]
 
 
 @whole_way
