@@ -35,11 +35,9 @@ def conclude(row: Verification, aliases: Collection[str]) -> None:
         newest.setdefault((attempt.sender, attempt.provider_sid), attempt)
     for attempt in newest.values():
         attempt.verification = row
-        if not _move(attempt, timezone.now()):
-            continue
         if conf.current().DISPATCH == dispatch.INLINE:
             settle(attempt)
-        else:
+        elif _move(attempt, timezone.now()):
             dispatch.wake(attempt.sid)
 
 

@@ -4,7 +4,8 @@ import datetime as dt
 import json
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from django_verify import delivery, senders, verifications
 from django_verify.delivery import outcomes
@@ -13,7 +14,7 @@ from django_verify.senders import ACCOUNT, REQUEST, UNSUITED, Receipt, SendError
 from django_verify.senders.twilio_verify import TwilioVerifySender
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_account, make_service
 from tests.operations import VERIFICATION_PARAMETERS
-from tests.senders.fakes import CODE, TwilioVerify, basic, fake  # noqa: F401 - a fixture
+from tests.senders.fakes import CODE, TwilioVerify, basic, fake, reset  # noqa: F401 - a fixture
 from tests.senders.test_senders_over_http import message
 
 BACKEND = "django_verify.senders.twilio_verify.TwilioVerifySender"
@@ -240,6 +241,20 @@ def test_a_report_that_fails_is_made_again_while_the_code_would_live(
 
 @whole_way
 @pytest.mark.portable
+def test_it_costs_three_statements(server, service, settings):
+    def approve(number):
+        sid = verifications.start(service, number).sid
+        with CaptureQueriesContext(connection) as captured:
+            verifications.approve(service, sid)
+        return len(captured)
+
+    reporting = approve(PHONE)
+    settings.DJANGO_VERIFY = {"SENDERS": {"memory": MEMORY}}
+    assert reporting - approve(OTHER_PHONE) == 3
+
+
+@whole_way
+@pytest.mark.portable
 def test_of_two_processes_one_reports(server, service, clock):
     verifications.start(service, PHONE)
     server.fault = TwilioVerify.error(503, 20503)
@@ -262,9 +277,10 @@ def test_of_two_processes_one_reports(server, service, clock):
         (TwilioVerify.error(401, 20003), False),
         (TwilioVerify.error(400, 60200), False),
         (TwilioVerify.error(429, 20429), True),
+        (reset, True),
         ((200, b"<h1>"), False),
     ],
-    ids=["gone", "credentials", "refused", "busy", "unreadable"],
+    ids=["gone", "credentials", "refused", "busy", "reset", "unreadable"],
 )
 def test_what_is_not_reported_again(server, service, fault, again):
     verifications.start(service, PHONE)
