@@ -13,7 +13,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, router
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -101,14 +101,14 @@ def _routing(
 ) -> Iterable[CheckMessage]:
     found = [message for sender in configured.values() for message in sender.check()]
     found += _long_callbacks(settings, configured)
-    for channel, aliases in (settings.ROUTES or {}).items():
+    for channel, listed in (settings.ROUTES or {}).items():
         if channel not in channels.CHANNELS:
             message = f"DJANGO_VERIFY['ROUTES'] names an unknown channel {channel!r}."
             found.append(Error(message, id="django_verify.E002"))
             continue
-        by_country = aliases if isinstance(aliases, Mapping) else {conf.ELSEWHERE: aliases}
+        by_country = conf.chains(listed)
         found += _countries(channel, by_country)
-        for alias in (alias for order in by_country.values() for alias in order):
+        for alias in (alias for chain in by_country.values() for alias in chain):
             if alias not in configured or channel not in configured[alias].channels:
                 message = f"DJANGO_VERIFY['ROUTES'][{channel!r}]: no sender {alias!r} serves it."
                 found.append(Error(message, id="django_verify.E003"))
@@ -249,7 +249,10 @@ def check_test_numbers(
 
 
 def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E010, E011, E031, E043, W011–W018, W020, W022, W041: what is fine in development only."""
+    """What is fine in development only.
+
+    E010, E011, E031, E043, W011–W018, W020, W022, W041, W047.
+    """
     try:
         settings = conf.current()
         configured = senders.configured()
@@ -267,6 +270,7 @@ def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
         *_unheard_reports(settings, configured),
         *_hidden_callers(settings),
         *_redirected_health(),
+        *_hidden_lookups(),
         *_old_metadata(),
     ]
 
@@ -327,6 +331,21 @@ def _redirected_health() -> Iterable[CheckMessage]:
             " by plain HTTP takes the redirect for health, or for its absence.",
             hint=f"Add {exempt} to SECURE_REDIRECT_EXEMPT, or have it ask by HTTPS.",
             id="django_verify.W018",
+        )
+
+
+def _hidden_lookups() -> Iterable[CheckMessage]:
+    """W047: the API takes every path below its own for one of its resources."""
+    try:
+        path = reverse("verify_lookups:v2", args=["+14155552671"])
+        hidden = "verify_lookups" not in resolve(path).app_names
+    except (NoReverseMatch, Resolver404):
+        return
+    if hidden:
+        yield checks.Warning(
+            "The URLs of the API come before those of the look-ups, and answer 404 in their place.",
+            hint="Include django_verify.lookups.urls before django_verify.api.urls.",
+            id="django_verify.W047",
         )
 
 

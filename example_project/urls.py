@@ -16,6 +16,7 @@ urlpatterns = [
     path("sign-in/", authenticator.sign_in, name="sign-in"),
     path("sign-in/passkey/", passkey.challenge, name="passkey-challenge"),
     path("sign-in/passkey/approve/", passkey.approve, name="passkey-approve"),
+    path("", include("django_verify.lookups.urls")),
     path("v2/", include("django_verify.api.urls")),
     path("mobile/", include("django_verify.mobile.urls")),
     path("verify/", include("django_verify.urls")),

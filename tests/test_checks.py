@@ -8,6 +8,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django import urls
 from django.core.checks import WARNING, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
@@ -122,6 +123,39 @@ def test_e003_a_route_through_a_sender_that_does_not_serve(routes, alias, settin
     (error,) = checks.check_settings()
     assert ids([error]) == ["E003"]
     assert f"no sender {alias!r} serves it" in error.msg
+
+
+def test_e003_and_e005_look_at_weights(settings):
+    use(settings, ROUTES={"email": {"mail": 9, "post": 1}})
+    (error,) = checks.check_settings()
+    assert (ids([error]), "no sender 'post' serves it" in error.msg) == (["E003"], True)
+    use(settings, ROUTES={"email": {"US": {"mail": 9}, "us": {"mail": 1}}})
+    assert ids(checks.check_settings()) == ["E005"]
+    use(settings, ROUTES={"email": {"US": {"mail": 9}, "*": ["mail"]}})
+    assert checks.check_settings() == []
+
+
+@pytest.mark.parametrize(
+    ("routes", "sentence"),
+    [
+        (["mail"], "['ROUTES'] must map channels to senders."),
+        ({"email": "mail"}, "['ROUTES']['email'] must be a list of aliases, or map each alias"),
+        ({"email": {"US": "mail"}}, "['ROUTES']['email']['US'] must be a list of aliases, or"),
+        ({"email": None}, "['ROUTES']['email'] must be a list of aliases, or map each alias"),
+        ({"email": {"mail": 0}}, "['ROUTES']['email']: the weight of 'mail' must be a whole"),
+        ({"email": {"mail": -1}}, "the weight of 'mail' must be a whole number above zero."),
+        ({"email": {"mail": 0.9}}, "the weight of 'mail' must be a whole number above zero."),
+        ({"email": {"mail": True}}, "the weight of 'mail' must be a whole number above zero."),
+        ({"email": {"mail": 9, "US": ["mail"]}}, "the weight of 'US' must be a whole number"),
+        ({"email": {"US": {"mail": 0}}}, "['ROUTES']['email']['US']: the weight of 'mail' must"),
+    ],
+    ids=str,
+)
+def test_e001_routes_that_cannot_be_read(routes, sentence, settings):
+    use(settings, ROUTES=routes)
+    (error,) = checks.check_settings()
+    assert ids([error]) == ["E001"]
+    assert sentence in error.msg
 
 
 def test_every_fault_of_the_routes_is_reported(settings):
@@ -439,6 +473,23 @@ def test_w018_needs_the_redirect_and_the_urls(settings, harmless):
     for name, value in harmless.items():
         setattr(settings, name, value)
     assert checks.check_deployment() == []
+
+
+API, LOOKUPS = (
+    urls.path("v2/", urls.include("django_verify.api.urls")),
+    urls.path("", urls.include("django_verify.lookups.urls")),
+)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "found"),
+    [([LOOKUPS, API], []), ([API, LOOKUPS], ["W047"]), ([API], []), ([LOOKUPS], [])],
+    ids=["before", "behind", "api", "lookups"],
+)
+def test_w047_look_ups_behind_the_api(settings, patterns, found):
+    use(settings)
+    settings.ROOT_URLCONF = tuple(patterns)
+    assert ids(checks.check_deployment()) == found
 
 
 def test_every_check_is_documented():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -134,7 +134,8 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
             **self._summary(request, provider),
             "explanation": _EXPLANATIONS[provider.state],
             "countries": [
-                (label(channel), _named(found)) for channel, found in provider.countries.items()
+                (label(channel), _named(found, provider.shares[channel]))
+                for channel, found in provider.countries.items()
             ],
             "prices": [
                 f"{amount:.4f} {currency}".strip() for currency, amount in provider.prices.items()
@@ -295,16 +296,25 @@ def _priced(rows: list[Price]) -> list[str]:
     ]
 
 
-def _named(found: list[str] | None) -> str:
-    """Return the countries of a channel as people call them."""
+def _named(found: list[str] | None, shares: Mapping[str, int]) -> str:
+    """Return the countries of a channel as people call them, with the shares of a sender."""
     if found is None:
-        return gettext("every country")
+        return _shared(gettext("every country"), shares.get(conf.ELSEWHERE))
     if not found:
         return gettext("none by the settings' routes; a service may name it")
     language = get_language() or "en"
-    names = sorted(countries.name(code, language) for code in found if code != conf.ELSEWHERE)
-    names += [gettext("all other countries")] * (conf.ELSEWHERE in found)
+    names = sorted(
+        _shared(countries.name(code, language), shares.get(code))
+        for code in found
+        if code != conf.ELSEWHERE
+    )
+    if conf.ELSEWHERE in found:
+        names.append(_shared(gettext("all other countries"), shares.get(conf.ELSEWHERE)))
     shown = ", ".join(names[:COUNTRIES_SHOWN])
     if (left := len(names) - COUNTRIES_SHOWN) > 0:
         return gettext("%(shown)s and %(left)d more") % {"shown": shown, "left": left}
     return shown
+
+
+def _shared(name: str, share: int | None) -> str:
+    return name if share is None else f"{name} ({share} %)"

@@ -12,8 +12,8 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import lru_cache
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, TypeAlias
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
@@ -39,6 +39,8 @@ CLIENT_LIMITS: Mapping[str, Sequence[Sequence[int]]] = {
     "prefix": [[10, 600]],
     "checks": [[60, 3600]],
 }
+#: Where a route leads: aliases in the order in which they are tried, or each with its weight.
+Chain: TypeAlias = Sequence[str] | Mapping[str, int]
 CONSOLE = {"console": {"BACKEND": "django_verify.senders.console.ConsoleSender"}}
 
 
@@ -56,8 +58,9 @@ class Settings:
     SENDERS: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: CONSOLE, repr=False)
     # Channel to the aliases tried in order, for services that name none, or to country ("US", or
     # "*" for the others) to aliases; None: every sender that serves the channel, in the order of
-    # SENDERS.
-    ROUTES: Mapping[str, Sequence[str] | Mapping[str, Sequence[str]]] | None = None
+    # SENDERS. {"twilio": 90, "vonage": 10} in place of a list of aliases divides the verifications
+    # among them by weight.
+    ROUTES: Mapping[str, Chain | Mapping[str, Chain]] | None = None
     # Who sends a message: "inline", the process that started it, after its commit; "tasks",
     # Django's Tasks; "celery"; or the dotted path of a function that is called with an attempt's
     # SID and has some worker call `delivery.take` with it.
@@ -231,6 +234,30 @@ class Settings:
         self._check_proofs()
         self._refuse_small_budgets()
         self._refuse_short_retention()
+        self._refuse_routes()
+
+    @cached_property
+    def has_weights(self) -> bool:
+        """Whether any route divides verifications among its senders by weight."""
+        return any(
+            isinstance(chain, Mapping)
+            for listed in (self.ROUTES or {}).values()
+            for chain in chains(listed).values()
+        )
+
+    def _refuse_routes(self) -> None:
+        routes: Any = self.ROUTES
+        if not isinstance(routes, Mapping | None):
+            raise ImproperlyConfigured("DJANGO_VERIFY['ROUTES'] must map channels to senders.")
+        for channel, listed in (routes or {}).items():
+            for country, chain in chains(listed).items():
+                where = f"DJANGO_VERIFY['ROUTES'][{channel!r}]"
+                where += f"[{country!r}]" if chain is not listed else ""
+                if isinstance(chain, Mapping):
+                    _refuse_weights(where, chain)
+                elif isinstance(chain, str) or not isinstance(chain, Sequence):
+                    msg = f"{where} must be a list of aliases, or map each alias to its weight."
+                    raise ImproperlyConfigured(msg)
 
     def _refuse_short_retention(self) -> None:
         # Budgets and limits of a day are read from these rows.
@@ -376,6 +403,24 @@ def _is_host_or_network(entry: object) -> bool:
     except ValueError:
         return isinstance(entry, str) and bool(_HOST.match(entry))
     return isinstance(entry, str)
+
+
+def chains(listed: Any) -> Mapping[str, Chain]:
+    """Return the chains of a channel in ROUTES by country; one for all countries is ELSEWHERE's."""
+    by_country = isinstance(listed, Mapping) and not _has_numbers(listed)
+    found: Mapping[str, Chain] = listed if by_country else {ELSEWHERE: listed}
+    return found
+
+
+def _has_numbers(listed: Mapping[str, Any]) -> bool:
+    return any(isinstance(value, int | float) for value in listed.values())
+
+
+def _refuse_weights(where: str, weights: Mapping[Any, Any]) -> None:
+    for alias, weight in weights.items():
+        if type(weight) is not int or weight < 1:
+            msg = f"{where}: the weight of {alias!r} must be a whole number above zero."
+            raise ImproperlyConfigured(msg)
 
 
 def _are_positive(numbers: Any) -> bool:

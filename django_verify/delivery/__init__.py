@@ -13,10 +13,12 @@ from django_verify.delivery.attempts import (
     take,
 )
 from django_verify.delivery.explanations import Explanation, configured, explain, explain_error
+from django_verify.delivery.outcomes import conclude
 
 __all__ = [
     "Explanation",
     "after_commit",
+    "conclude",
     "configured",
     "deliver",
     "deliver_due",

@@ -23,7 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf, logs, senders, signals
 from django_verify.db import leases, queries, reconnect
-from django_verify.delivery import circuit_breakers, dispatch
+from django_verify.delivery import circuit_breakers, dispatch, outcomes
 from django_verify.delivery.circuit_breakers import Step
 from django_verify.events import cloudevents
 from django_verify.logs import logger
@@ -57,12 +57,15 @@ LEASES = leases.Leases(
 )
 
 
-def route(service: VerifyService, channel: str, country: str = "") -> list[str]:
+def route(
+    service: VerifyService, channel: str, country: str = "", verification_sid: str = ""
+) -> list[str]:
     """Return the sender aliases that a service's message to a country would try, in order.
 
     The country's messaging service comes first, then the one for all, then the service's own
     senders, then the site's. A SID that names no messaging service stands for the service's own,
-    and so does a messaging service none of whose senders is configured any longer.
+    and so does a messaging service none of whose senders is configured any longer. By its SID a
+    verification always takes the same sender first of those that the site's route weighs.
     """
     if service.only_sender:
         return senders.route(channel, [service.only_sender])
@@ -72,7 +75,7 @@ def route(service: VerifyService, channel: str, country: str = "") -> list[str]:
         if usable := senders.route(channel, chosen):
             return usable
         logger.warning("%s: no sender of its messaging service is configured", service.sid)
-    return senders.route(channel, service.senders.get(channel, ()), country)
+    return senders.route(channel, service.senders.get(channel, ()), country, verification_sid)
 
 
 def prepare(attempt: VerificationAttempt, now: dt.datetime) -> None:
@@ -245,7 +248,11 @@ def _plan(
     names = [name for name in (attempt.channel, attempt.fallback_channel) if name]
     steps, earlier = attempt.steps, attempt.trail if trail is None else trail
     if steps is None:
-        steps = [(name, alias) for name in names for alias in route(service, name, attempt.country)]
+        steps = _steps(attempt, names)
+    elif conf.current().has_weights:
+        # A start resolves them before it knows its verification. What the guard has left out stays
+        # out.
+        steps = [step for step in _steps(attempt, names) if step in steps]
     elif not (earlier or getattr(service, "senders_fail", True)):
         return [] if attempt.withheld else list(steps)
     lost = {(row["channel"], row["sender"]) for row in earlier if row["status"] != "unknown"}
@@ -259,6 +266,12 @@ def _plan(
         ordered += circuit_breakers.in_order(own, service, probe=probe and not ordered)
     # What is withheld has asked the database no less than what is sent.
     return [] if attempt.withheld else ordered
+
+
+def _steps(attempt: VerificationAttempt, names: list[str]) -> list[Step]:
+    """Return channel and sender of each message that the routes allow, in order."""
+    service, country, key = _service(attempt), attempt.country, attempt.verification_id
+    return [(name, alias) for name in names for alias in route(service, name, country, key)]
 
 
 def _await_senders(attempt: VerificationAttempt, tries: _Tries) -> list[Step]:
@@ -404,10 +417,10 @@ def _obsolete(attempt: VerificationAttempt, now: dt.datetime) -> str:
 
 def _drop(attempt: VerificationAttempt, reason: str, now: dt.datetime) -> bool:
     """End an attempt that is not to be sent; what a provider has reported of it stays."""
+    if attempt.message_status in _LOST:
+        return outcomes.settle(attempt)
     # A report may have settled the row since it was read, and what it has written stays.
     unchanged = LEASES.unchanged(attempt)
-    if attempt.message_status in _LOST:
-        return unchanged.update(due_at=None) > 0
     changes = {
         "message_status": _Status.FAILED,
         "error_code": "",

@@ -100,7 +100,8 @@ class Provider:
     """One configured sender. Shares are per cent, latencies seconds, moments aware.
 
     `countries` has for each channel the countries that the settings route to it: None for all,
-    an empty list for none. `since` is the first failure after the last success, of one that fails.
+    an empty list for none; `shares` the per cent that it gets first there, where a route has
+    weights. `since` is the first failure after the last success, of one that fails.
     `prices` are the means of what the provider has reported, by currency;
     `listed_prices` the rows of the list of prices that name the sender. `reported` is whether one
     of the newest messages has a report.
@@ -110,6 +111,7 @@ class Provider:
     kind: str
     channels: list[str]
     countries: dict[str, list[str] | None]
+    shares: dict[str, dict[str, int]]
     is_development: bool
     reports: bool
     row: SenderState
@@ -166,6 +168,7 @@ def _provider(sender: Sender, row: SenderState | None) -> Provider:
         countries={
             channel: _countries(sender.alias, channel) for channel in sorted(sender.channels)
         },
+        shares={channel: _shares(sender.alias, channel) for channel in sorted(sender.channels)},
         is_development=sender.development,
         reports=sender.reporting,
         row=row or SenderState(alias=sender.alias),
@@ -191,14 +194,29 @@ def report_url(sender: Sender) -> str:
 
 def _countries(alias: str, channel: str) -> list[str] | None:
     """Return the countries that ROUTES sends to a sender; None for all, [] for none."""
-    routes = conf.current().ROUTES
-    listed = None if routes is None else routes.get(channel, ())
-    if listed is None:
+    by_country = _chains(channel)
+    if by_country is None:
         return None
-    if isinstance(listed, Mapping):
-        named = sorted(country for country, route in listed.items() if alias in route)
-        return None if named == [conf.ELSEWHERE] and len(listed) == 1 else named
-    return None if alias in listed else []
+    named = sorted(country for country, chain in by_country.items() if alias in chain)
+    return None if named == [conf.ELSEWHERE] and len(by_country) == 1 else named
+
+
+def _shares(alias: str, channel: str) -> dict[str, int]:
+    """Return the per cent of verifications that ROUTES gives a sender first, by country.
+
+    Only where the route has weights.
+    """
+    return {
+        country: round(100 * chain[alias] / sum(chain.values()))
+        for country, chain in (_chains(channel) or {}).items()
+        if isinstance(chain, Mapping) and alias in chain
+    }
+
+
+def _chains(channel: str) -> Mapping[str, conf.Chain] | None:
+    """Return the chains of a channel by country; None where the settings have no routes."""
+    routes = conf.current().ROUTES
+    return None if routes is None else conf.chains(routes.get(channel, ()))
 
 
 def _count(found: Mapping[str, Provider], now: dt.datetime) -> None:

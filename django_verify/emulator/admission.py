@@ -24,7 +24,7 @@ from django_verify.models import Account, VerifyService
 
 STRANGE_HOST = "call the emulator as localhost or 127.0.0.1, or start it with another --host"
 
-_API = re.compile(r"/(?:verify/)?v2/")
+_API = re.compile(r"/(?:verify/)?v2/|/v1/PhoneNumbers/")
 _SERVICE = re.compile(r"/(?:verify/)?v2/Services/(VA[0-9a-fA-F]{32})(?:/|\Z)")
 
 

@@ -1,4 +1,4 @@
-"""The emulator's URLs: the API under both prefixes, the inbox, and what steers it."""
+"""The emulator's URLs: the API under both prefixes, look-ups, the inbox, and what steers it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ steering = [
 urlpatterns = [
     path("", views.home),
     path("favicon.ico", views.no_icon),
+    path("", include("django_verify.lookups.urls")),
     path("v2/", include("django_verify.api.urls")),
     # As vercel-labs/emulate has it, where each product has a prefix.
     path("verify/v2/", include("django_verify.api.urls", namespace="prefixed")),

@@ -43,6 +43,9 @@ def message(attempt: VerificationAttempt, channel: str, alias: str = "") -> send
             spaced=bool(verification.client),
         )
     )
+    if verification.amount is not None:
+        amount, payee = verification.amount, verification.payee or ""
+        written = replace(written, amount=amount, payee=payee)
     url = _callback_url(attempt, alias) if alias else ""
     return replace(written, callback_url=url) if url else written
 

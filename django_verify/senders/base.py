@@ -28,7 +28,8 @@ class Message:
     own template wants the code alone. `subject`, `from_email`, `from_name`, `template_id` and
     `substitutions` are for e-mail; empty ones leave the choice to the sender.
     `prompt` is spoken first on a call, which goes on after any key was pressed; `send_digits`
-    are dialled after the call is answered (`w` waits half a second). `callback_url` is where the
+    are dialled after the call is answered (`w` waits half a second). `amount` and `payee` are those
+    of a payment (PSD2), which the text names. `callback_url` is where the
     provider may report what became of the message; empty when the site takes no reports.
     """
 
@@ -46,6 +47,8 @@ class Message:
     prompt: str = field(default="", repr=False)
     send_digits: str = ""
     tts_name: str = ""
+    amount: str = field(default="", repr=False)
+    payee: str = field(default="", repr=False)
     callback_url: str = ""
 
 
@@ -152,6 +155,8 @@ class Sender:
     reports_to_console = False
     #: The longest `callback_url` that the provider takes; None: it has no such limit.
     callback_max_length: int | None = None
+    #: Whether the provider wants to know what became of the verification whose code it carried.
+    takes_outcomes = False
     #: What a report is answered; most providers want nothing but the status 200.
     report_answer = ""
     #: The provider's codes, and what they mean: of its answers, and those that only reports have.
@@ -174,6 +179,13 @@ class Sender:
     def reports_on(self, channel: str) -> bool:
         """Whether the provider reports on messages by this channel."""
         return self.reporting
+
+    def report_outcome(self, provider_sid: str, outcome: str) -> None:
+        """Report to the provider that a verification is `approved` or `canceled`.
+
+        It is named by the id of the receipt. Called for senders that set `takes_outcomes`, with no
+        transaction open. Raises TemporarySendError where it may succeed later.
+        """
 
     def handshake(self, callback: Callback) -> str | None:
         """Return the text that answers a callback which is no report; None where it may be one.

@@ -254,6 +254,7 @@ _TEXTS: tuple[tuple[str, Cause], ...] = (
     ("the text is too long to be spoken", Cause.UNSUITED),
     ("the template carries nothing but a code", Cause.UNSUITED),
     ("the code is longer than the provider takes", Cause.UNSUITED),
+    ("the provider does not carry such a code", Cause.UNSUITED),
     ("Telegram carries codes of 4 to 8 digits alone", Cause.UNSUITED),
     # Of mail, files and libraries.
     ("the template is not configured", Cause.CONFIGURATION),

@@ -65,7 +65,7 @@ def _as_if_sent(
     row: Verification, service: VerifyService, now: dt.datetime, known: Mapping[str, State]
 ) -> str:
     """Return what a message would be by now that nobody has withheld."""
-    aliases = delivery.route(service, row.channel, row.country)
+    aliases = delivery.route(service, row.channel, row.country, row.sid)
     if not aliases:
         return FAILED
     working = [one for one in aliases if one not in known or known[one].is_in_use(now)]

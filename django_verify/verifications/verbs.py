@@ -18,7 +18,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import delivery, exceptions, fraud, sids, signals
+from django_verify import delivery, exceptions, fraud, senders, sids, signals
 from django_verify.crypto import codes
 from django_verify.db import queries
 from django_verify.db.autocommit import require_autocommit
@@ -158,6 +158,7 @@ def _compare(row: Verification, code: str, payment: tuple[str, str]) -> Verifica
         # Another check was right first, or the site has canceled it: a code counts once.
         raise _why_not(_again(row), timezone.now())
     signals.verification_approved.send_robust(sender=Verification, verification=row)
+    _conclude(row)
     return row
 
 
@@ -446,7 +447,15 @@ def _end(located: list[Verification], status: str, from_statuses: tuple[str, ...
         partial(signal.send_robust, sender=Verification, verification=row),
         using=queries.database(),
     )
+    _conclude(row)
     return row
+
+
+def _conclude(row: Verification) -> None:
+    """Have the outcome reported, once it is committed, where a sender wants to know it."""
+    if aliases := senders.taking_outcomes():
+        report = partial(delivery.conclude, row, aliases)
+        transaction.on_commit(report, using=queries.database(), robust=True)
 
 
 def _move(

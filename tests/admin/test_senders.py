@@ -253,6 +253,16 @@ def test_the_countries_are_those_of_the_routes(settings, clerk, routes, countrie
     assert f"Text message (SMS): {expected}" in shown.replace("&#x27;", "'")
 
 
+def test_the_share_of_a_sender_is_shown_where_a_route_has_weights(settings, clerk):
+    viewer = clerk("view_senderstate")
+    settings.DJANGO_VERIFY |= {"ROUTES": {"sms": {"telco": 2, "backup": 1}}}
+    assert "Text message (SMS): every country (67 %)" in text_of(viewer.get(page("telco")))
+    routes = {"DE": {"telco": 1, "backup": 9}, "FR": ["telco"], "*": {"telco": 90, "backup": 10}}
+    settings.DJANGO_VERIFY |= {"ROUTES": {"sms": routes}}
+    shown = text_of(viewer.get(page("telco")))
+    assert "(SMS): France, Germany (10 %), all other countries (90 %)" in shown
+
+
 ACTIONS = [
     ("pause", "pause_sender"),
     ("resume", "pause_sender"),

@@ -623,3 +623,33 @@ def test_fifty_passers_send_one_message(service, senders, outbox, settings, alig
         assert len(outbox) == 1
         outbox.clear()
         verifications.cancel(service, PHONE)
+
+
+def test_weights_send_a_verification_the_same_way_each_time(service, senders, settings):
+    """Of either sender some, whatever process sends, and a resend as the first message."""
+    settings.DJANGO_VERIFY = configured(aliases=("a", "b"), ROUTES={"sms": {"a": 1, "b": 1}})
+    numbers = [f"+1415555{number}" for number in range(2600, 2612)]
+    rows = [verifications.start(service, number) for number in numbers]
+    first = list(senders.asked)
+    assert set(first) == {"a", "b"}
+    senders.asked.clear()
+    # A worker reads the row anew, and has no route from the start.
+    settings.DJANGO_VERIFY |= {"DISPATCH": "tests.delivery.test_attempts.ignore"}
+    for row in rows:
+        verifications.start(service, row.to)
+    assert delivery.deliver_due() == len(rows)
+    assert sorted(senders.asked) == sorted(first)
+    for row in rows:
+        assert len(set(row.attempts.values_list("sender", flat=True))) == 1
+
+
+def ignore(sid):
+    """A queue engine whose jobs get lost."""
+
+
+def test_the_other_sender_of_weights_takes_over(service, senders, settings):
+    settings.DJANGO_VERIFY = configured(aliases=("a", "b"), ROUTES={"sms": {"a": 1, "b": 10**9}})
+    senders.script = {"b": BUSY}
+    verifications.start(service, PHONE)
+    assert senders.asked == ["b", "a"]
+    assert the_attempt().sender == "a"

@@ -75,6 +75,13 @@ def test_services_and_verifications(emulator, number):
     assert refused(scope.fetch) == 404
 
 
+def test_look_ups(emulator, number):
+    client = client_of(emulator, "AC" + "7" * 32, "any token")
+    client.lookups.base_url = emulator.base_url
+    assert client.lookups.v1.phone_numbers(number).fetch().country_code == "US"
+    assert client.lookups.v2.phone_numbers(number).fetch().valid is True
+
+
 def test_authenticator_apps(emulator):
     entity = scope_of(emulator).entities("user-0001")
     made = entity.new_factors.create(friendly_name="Phone", factor_type="totp")

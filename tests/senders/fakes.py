@@ -220,6 +220,37 @@ class Twilio(Fake):
         return base64.b64encode(mac.digest()).decode()
 
 
+class TwilioVerify(Fake):
+    """Verifications of verify.twilio.com/v2, with custom codes enabled."""
+
+    account, token, service = "AC" + "1" * 32, SECRET, "VA" + "5" * 32
+    options = {
+        "service_sid": service,
+        "account_sid": account,
+        "auth_token": token,
+        "channels": ["sms", "call", "whatsapp", "email"],
+    }
+    sid = "VE" + "6" * 32
+
+    def answer(self, asked):
+        if asked.authorization != basic(self.account, self.token):
+            return self.error(401, 20003)
+        form, root = asked.form, f"/v2/Services/{self.service}/Verifications"
+        made = {"sid": self.sid, "service_sid": self.service, "account_sid": self.account}
+        made |= {"status": "pending", "valid": False, "lookup": {}, "amount": None, "payee": None}
+        if asked.path == root:
+            if not {"To", "Channel", "CustomCode"} <= set(form):
+                return self.error(400, 60200, "Invalid parameter `CustomCode`")
+            return 201, made | {"to": form["To"], "channel": form["Channel"]}
+        if asked.path == f"{root}/{self.sid}" and form.get("Status") in {"approved", "canceled"}:
+            return 200, made | {"status": form["Status"], "valid": form["Status"] == "approved"}
+        return self.error(404, 20404)
+
+    @staticmethod
+    def error(status, code, text=f"{PHONE}: {CODE}"):
+        return status, {"code": code, "message": text, "status": status}
+
+
 class WhatsApp(Fake):
     """The messages of a number on graph.facebook.com."""
 

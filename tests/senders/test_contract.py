@@ -176,6 +176,12 @@ def served(kind, permanent, busy, *, options=lambda url: {"base_url": url}, **mo
 
 CASES |= {
     "twilio": served(fakes.Twilio, fakes.Twilio.error(400, 21211), fakes.Twilio.error(400, 21611)),
+    "twilio_verify": served(
+        fakes.TwilioVerify,
+        fakes.TwilioVerify.error(400, 60200, f"Invalid parameter `To`: {PHONE}"),
+        fakes.TwilioVerify.error(429, 60203),
+        waits=False,
+    ),
     "whatsapp": served(
         fakes.WhatsApp, fakes.WhatsApp.error(400, 131026), fakes.WhatsApp.error(400, 130429)
     ),

@@ -97,3 +97,45 @@ def test_an_override_is_seen_at_once(settings):
     assert senders.route("sms") == ["only"]
     settings.DJANGO_VERIFY = {"SENDERS": {}}
     assert senders.route("sms") == []
+
+
+def test_weights_draw_the_first_sender_by_a_key_and_always_the_same(settings):
+    use_routes(settings, sms={"first": 9, "second": 1})
+    keys = [f"VE{number:032x}" for number in range(2000)]
+    drawn = [tuple(senders.route("sms", key=key)) for key in keys]
+    assert set(drawn) == {("first", "second"), ("second", "first")}
+    # 200 of them, give or take five times the deviation of such a draw.
+    assert 130 < drawn.count(("second", "first")) < 270
+    assert drawn == [tuple(senders.route("sms", key=key)) for key in keys]
+
+
+def test_the_others_follow_by_weight_and_all_of_them_do_without_a_key(settings):
+    three = {"one": MEMORY, "two": MEMORY, "three": MEMORY}
+    settings.DJANGO_VERIFY = {"SENDERS": three, "ROUTES": {"sms": {"one": 1, "two": 2, "three": 3}}}
+    assert senders.route("sms") == ["three", "two", "one"]
+    drawn = {tuple(senders.route("sms", key=str(number))) for number in range(100)}
+    assert drawn == {
+        ("three", "two", "one"),
+        ("two", "three", "one"),
+        ("one", "three", "two"),
+    }
+
+
+def test_weights_may_stand_for_a_country(settings):
+    use_routes(settings, sms={"DE": {"first": 1, "second": 3}, "*": ["first"]})
+    assert senders.route("sms", country="DE") == ["second", "first"]
+    assert senders.route("sms", country="US", key="x") == ["first"]
+
+
+def test_the_share_of_a_sender_that_cannot_be_used_is_the_others(settings):
+    use_routes(settings, sms={"mail": 98, "gone": 1, "second": 1})
+    assert {tuple(senders.route("sms", key=str(n))) for n in range(20)} == {("second",)}
+    use_routes(settings, sms={"mail": 98})
+    assert senders.route("sms", key="x") == []
+
+
+def test_a_service_that_names_its_senders_is_under_no_weights(settings):
+    use_routes(settings, sms={"first": 1, "second": 99})
+    service = VerifyService(senders={"sms": ["first"]})
+    assert delivery.route(service, "sms", verification_sid="VE1") == ["first"]
+    assert delivery.route(VerifyService(), "sms", verification_sid="") == ["second", "first"]
