@@ -195,8 +195,8 @@ class Settings:
     # What webhooks may be posted to besides public hosts: names, domains (".internal"), IPs and
     # networks, by http too and on any port. Who may register a webhook can then reach them.
     WEBHOOK_ALLOWED_HOSTS: Sequence[str] = ()
-    # SID of the service that allauth, two-factor-auth and django-otp send through; empty: the site's
-    # only service.
+    # SID of the service that allauth, two-factor-auth and django-otp send through; empty: the
+    # site's only service.
     INTEGRATIONS_SERVICE: str = ""
     # The bearer token, of at least 16 characters, by which Prometheus reads `metrics`; empty: that
     # URL answers 404.
@@ -236,7 +236,7 @@ class Settings:
             raise ImproperlyConfigured(msg)
         token: Any = self.METRICS_TOKEN
         if token and not (isinstance(token, str) and _TOKEN.match(token)):
-            msg = "DJANGO_VERIFY['METRICS_TOKEN'] must be empty or 16 or more of A–Z, a–z, 0–9, -._~+/=."
+            msg = "DJANGO_VERIFY['METRICS_TOKEN'] must be empty or 16 or more of A-Z, a-z, 0-9 and ._~+/=-"
             raise ImproperlyConfigured(msg)
         self._check_policy()
         self._refuse_client_limits()
