@@ -236,7 +236,7 @@ class Settings:
             raise ImproperlyConfigured(msg)
         token: Any = self.METRICS_TOKEN
         if token and not (isinstance(token, str) and _TOKEN.match(token)):
-            msg = "DJANGO_VERIFY['METRICS_TOKEN'] must be empty or 16 or more of A-Z, a-z, 0-9 and ._~+/=-"
+            msg = "DJANGO_VERIFY['METRICS_TOKEN'] must be 16 or more of A-Z a-z 0-9 . _ ~ + / = -."
             raise ImproperlyConfigured(msg)
         self._check_policy()
         self._refuse_client_limits()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 
+from django.contrib.auth.decorators import login_not_required
 from django.db import Error
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
@@ -29,6 +30,7 @@ Labels = Mapping[str, str]
 Samples = Iterable[tuple[Labels, int]]
 
 
+@login_not_required
 @never_cache
 @outside_atomic_requests
 @require_safe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.decorators import login_not_required
 from django.urls import path
 
 from django_verify.users import sign_in
@@ -9,8 +10,8 @@ from django_verify.web import views
 
 app_name = "verify_sign_in"
 urlpatterns = [
-    path("", sign_in.SignInView.as_view(), name="start"),
-    path("code/", sign_in.SignInCheckView.as_view(), name="check"),
-    path("resend/", views.ResendView.as_view(), name="resend"),
-    path("done/", views.DoneView.as_view(), name="done"),
+    path("", login_not_required(sign_in.SignInView.as_view()), name="start"),
+    path("code/", login_not_required(sign_in.SignInCheckView.as_view()), name="check"),
+    path("resend/", login_not_required(views.ResendView.as_view()), name="resend"),
+    path("done/", login_not_required(views.DoneView.as_view()), name="done"),
 ]

@@ -8,8 +8,10 @@ from django.conf import settings
 from django.contrib import admin
 from django.db import connection
 from django.test import override_settings
+from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import make_service
+from tests.example_project.conftest import chromium  # noqa: F401
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +49,27 @@ def installed(django_db_setup, django_db_blocker):
 @pytest.fixture
 def service(account):
     return make_service(account, custom_code_enabled=True)
+
+
+@pytest.fixture
+def walk(site, chromium):  # noqa: F811
+    """`walk(steps)` calls a function with a page, at the size of a phone, and the site's address.
+
+    The site is served by a server of its own, whose middleware is that of these settings.
+    """
+    server = LiveServer("127.0.0.1")
+
+    def walk(steps):
+        def run(browser):
+            context = browser.new_context(viewport={"width": 390, "height": 844})
+            try:
+                page = context.new_page()
+                page.set_default_timeout(15_000)
+                steps(page, server.url)
+            finally:
+                context.close()
+
+        chromium(run)
+
+    yield walk
+    server.stop()

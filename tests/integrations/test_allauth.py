@@ -178,3 +178,42 @@ def test_a_number_that_another_user_verified_meanwhile(rf, service, monkeypatch)
         allauth.VerifyAccountAdapter().set_phone_verified(bob, PHONE)
     assert caught.value.response.status_code == 409
     assert verified_phones.primary(bob) is None
+
+
+@pytest.mark.browser
+def test_in_a_browser(walk, service, outbox):
+    """Sign-up with a wrong code first, log-out, log-in by code, change of number."""
+
+    def steps(page, url):
+        def submit(**values):
+            for name, value in values.items():
+                page.fill(f"[name={name}]", value)
+            page.locator("form", has=page.locator(f"[name={next(iter(values))}]")).locator(
+                "button"
+            ).first.click()
+
+        page.goto(f"{url}/accounts/signup/")
+        submit(phone=PHONE, password1="a long phrase 9")
+        page.wait_for_url("**/phone/verify/**")
+        submit(code=wrong(code_in(outbox[-1])))
+        assert page.url.endswith("/phone/verify/")
+        submit(code=code_in(outbox[-1]))
+        page.wait_for_url("**/home/")
+        page.goto(f"{url}/accounts/logout/")
+        page.locator("main button, body button").first.click()
+        page.goto(f"{url}/accounts/login/code/")
+        submit(phone=PHONE)
+        page.wait_for_url("**/login/code/confirm/**")
+        submit(code=code_in(outbox[-1]))
+        page.wait_for_url("**/home/")
+        page.goto(f"{url}/accounts/phone/change/")
+        submit(phone=OTHER_PHONE)
+        page.wait_for_url("**/phone/verify/**")
+        submit(code=code_in(outbox[-1]))
+        page.wait_for_function("!location.pathname.includes('verify')")
+
+    walk(steps)
+    assert [row.e164 for row in verified_phones.verified(get_user_model().objects.get())] == [
+        OTHER_PHONE
+    ]
+    assert [row.status for row in Verification.objects.all()] == ["approved"] * 3

@@ -310,3 +310,39 @@ def test_the_gateway_raises_where_it_is_caught(service):
     service.save()
     with pytest.raises(exceptions.FeatureDisabled):
         PhoneDevice(number=PHONE, method="sms").generate_challenge()
+
+
+@pytest.mark.browser
+@pytest.mark.once
+def test_in_a_browser(walk, user, service, outbox):
+    """Log-in, set-up by text message, log-out, and log-in with both factors."""
+
+    def steps(page, url):
+        def submit(**values):
+            for name, value in values.items():
+                page.fill(f"[name={name}]", value)
+            page.locator("button[type=submit].btn-primary").click()
+
+        password = {"auth-username": "ann", "auth-password": PASSWORD}
+        page.goto(f"{url}/account/login/")
+        submit(**password)
+        page.wait_for_url("**/home/")
+        page.goto(f"{url}/account/two_factor/setup/")
+        submit()
+        page.check("[name=method-method][value=sms]")
+        submit()
+        submit(**{"sms-number": PHONE})
+        page.wait_for_selector("[name=validation-token]")
+        submit(**{"validation-token": code_in(outbox[-1])})
+        page.wait_for_url("**/setup/complete/")
+        page.context.clear_cookies()
+        page.goto(f"{url}/account/login/")
+        submit(**password)
+        page.wait_for_selector("[name=token-otp_token]")
+        assert len(outbox) == 2
+        submit(**{"token-otp_token": code_in(outbox[-1])})
+        page.wait_for_url("**/home/")
+        assert page.content().count("verified: True") == 1
+
+    walk(steps)
+    assert [row.status for row in Verification.objects.all()] == ["approved"] * 2

@@ -130,3 +130,12 @@ def test_a_test_number_signs_nobody_in(service, user, settings):
     state = clients.check(state.sid, state.secret, "482913", caller=clients.Caller(ip="192.0.2.1"))
     assert state.valid
     assert authenticate(None, verification=state) is None
+
+
+def test_a_site_that_wants_a_log_in_everywhere_has_it_here(service, user, settings, outbox):
+    name = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, name]
+    visitor = Visitor("/sign-in/")
+    visitor.start()
+    assert visitor.resend().heading == "Enter the code"
+    assert visitor.check(code_in(outbox[-1])).html == "<p>home of ann</p>"
