@@ -33,6 +33,10 @@ class SignInView(views.StartView):
             return HttpResponseRedirect(target or _landing(self.success_url))
         return super().get(request, *args, **kwargs)
 
+    def offered_channels(self) -> list[str]:
+        """Return those that reach a number: an e-mail address is no user's verified number."""
+        return [name for name in super().offered_channels() if name != "email"]
+
 
 class SignInCheckView(views.CheckView):
     """Asks for the code, and signs in; then to `next`, `success_url` or LOGIN_REDIRECT_URL.

@@ -56,6 +56,7 @@ def signed_in(visitor):
 def test_the_right_code_signs_in(service, user, visitor, outbox):
     page = visitor.get()
     assert page.heading == "Sign in by phone"
+    assert not page.all("input", name="email")
     visitor.start()
     before = visitor.client.session.session_key
     page = visitor.check(code_in(outbox[-1]))
