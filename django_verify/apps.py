@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -37,6 +38,10 @@ class DjangoVerifyConfig(AppConfig):
         register(partial(_check, "check_test_numbers"), Tags.database, deploy=True)
         register(partial(_check, "check_countries"), Tags.database, deploy=True)
         register(partial(_check, "check_deployment"), Tags.security, deploy=True)
+        # `opentelemetry-instrument` has loaded it before Django was set up; else it costs nothing.
+        instrumentor = sys.modules.get("django_verify.integrations.opentelemetry_instrumentor")
+        if instrumentor is not None:
+            instrumentor.begin_waiting()
 
 
 def _check(name: str, **kwargs: Any) -> list[CheckMessage]:

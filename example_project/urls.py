@@ -14,6 +14,7 @@ urlpatterns = [
     path("app/", mobile_app.page, name="app"),
     path("sign-up/", mobile_app.SignUp.as_view(), name="sign-up"),
     path("sign-in/", authenticator.sign_in, name="sign-in"),
+    path("sign-in/phone/", include("django_verify.users.sign_in_urls")),
     path("sign-in/passkey/", passkey.challenge, name="passkey-challenge"),
     path("sign-in/passkey/approve/", passkey.approve, name="passkey-approve"),
     path("", include("django_verify.lookups.urls")),

@@ -25,6 +25,8 @@ _PROOF_KEY_ID = re.compile(r"[0-9A-Za-z._-]{1,64}\Z")
 _ORIGIN = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?\Z")
 # A name, a domain such as `.internal`, or what may be an IP or a network; no scheme, port or mark.
 _HOST = re.compile(r"\.?[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*\Z")
+# What a header may carry as it is.
+_TOKEN = re.compile(r"[0-9A-Za-z._~+/=-]{16,}\Z")
 _REDIS = ("redis://", "rediss://")
 #: The country in ROUTES that holds where no other does.
 ELSEWHERE = "*"
@@ -196,6 +198,12 @@ class Settings:
     # What webhooks may be posted to besides public hosts: names, domains (".internal"), IPs and
     # networks, by http too and on any port. Who may register a webhook can then reach them.
     WEBHOOK_ALLOWED_HOSTS: Sequence[str] = ()
+    # SID of the service that allauth, two-factor-auth and django-otp send through; empty: the
+    # site's only service.
+    INTEGRATIONS_SERVICE: str = ""
+    # The bearer token, of at least 16 characters, by which Prometheus reads `metrics`; empty: that
+    # URL answers 404.
+    METRICS_TOKEN: str = field(default="", repr=False)
     # Largest request body of the API, in bytes.
     MAX_BODY: int = 256 * 1024
 
@@ -228,6 +236,10 @@ class Settings:
             raise ImproperlyConfigured(msg)
         if self.RATE_LIMIT_STORE and not str(self.RATE_LIMIT_STORE).startswith(_REDIS):
             msg = "DJANGO_VERIFY['RATE_LIMIT_STORE'] must be empty or begin with redis:// or rediss://."
+            raise ImproperlyConfigured(msg)
+        token: Any = self.METRICS_TOKEN
+        if token and not (isinstance(token, str) and _TOKEN.match(token)):
+            msg = "DJANGO_VERIFY['METRICS_TOKEN'] must be 16 or more of A-Z a-z 0-9 . _ ~ + / = -."
             raise ImproperlyConfigured(msg)
         self._check_policy()
         self._refuse_client_limits()
@@ -436,6 +448,11 @@ def client_limits() -> Mapping[str, Sequence[Sequence[int]]]:
 def site_language() -> str:
     """Return the language of the host's site."""
     return str(django_settings.LANGUAGE_CODE)
+
+
+def login_redirect_url() -> str:
+    """Return where the host's own log-in leads: a URL or the name of one."""
+    return str(django_settings.LOGIN_REDIRECT_URL)
 
 
 def phone_region() -> str:

@@ -5,15 +5,18 @@ Nothing here writes an attempt. What is shown of the figures, and to whom, is de
 
 from django_verify.rollups.keeping import advance, changing, rebuild
 from django_verify.rollups.reading import Figures, Filters, Period, Reading, blocks, lines
+from django_verify.rollups.recent import Recent, since
 
 __all__ = [
     "Figures",
     "Filters",
     "Period",
     "Reading",
+    "Recent",
     "advance",
     "blocks",
     "changing",
     "lines",
     "rebuild",
+    "since",
 ]

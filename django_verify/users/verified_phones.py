@@ -68,6 +68,21 @@ def primary(user: AbstractBaseUser) -> VerifiedPhone | None:
     return _rows().filter(user_id=user.pk, is_primary=True).first()
 
 
+def pending(user: AbstractBaseUser) -> VerifiedPhone | None:
+    """Return the number that a user claimed last and has not verified."""
+    mine = _rows().filter(user_id=user.pk, claim__isnull=True)
+    return mine.order_by("-date_created", "-pk").first()
+
+
+def holder(number: str) -> VerifiedPhone | None:
+    """Return the row of the user who has verified a number; None for no number as well."""
+    try:
+        key = phones.read(number).key
+    except ValueError:
+        return None
+    return _rows().filter(claim=key).first()
+
+
 def has_verified(user: Any, *, within: dt.timedelta | None = None) -> bool:
     """Whether a user has a verified number, verified no longer ago than `within`."""
     if not getattr(user, "is_authenticated", False):

@@ -1,9 +1,10 @@
 """Verifications: start, check, fetch, approve, cancel, expire and release one.
 
-The verbs are in `verbs`; the other modules are what they are made of. How a message is
-written is in `messages`, how it is sent in `delivery`.
+The verbs are in `verbs`, and for asynchronous code in `asynchronous`; the other modules are what
+they are made of. How a message is written is in `messages`, how it is sent in `delivery`.
 """
 
+from django_verify.verifications.asynchronous import aapprove, acancel, acheck, afetch, astart
 from django_verify.verifications.request import StartRequest
 from django_verify.verifications.verbs import (
     approve,
@@ -18,7 +19,12 @@ from django_verify.verifications.verbs import (
 
 __all__ = [
     "StartRequest",
+    "aapprove",
+    "acancel",
+    "acheck",
+    "afetch",
     "approve",
+    "astart",
     "cancel",
     "check",
     "expire",

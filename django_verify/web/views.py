@@ -198,14 +198,17 @@ class StartView(Page):
 
     def form(self, data: Any = None) -> StartForm:
         """Return the form for the channels on offer."""
-        service = self.get_service()
-        offered = clients.channels_on_offer(service)
+        offered = self.offered_channels()
         return self.form_class(
             data,
             channels=offered,
             country=self.country or self._country(),
-            regions=clients.regions_on_offer(service, offered),
+            regions=clients.regions_on_offer(self.get_service(), offered),
         )
+
+    def offered_channels(self) -> list[str]:
+        """Return the channels to choose from, the preferred one first."""
+        return clients.channels_on_offer(self.get_service())
 
     def show(self, form: StartForm) -> HttpResponse:
         """Show the form, with what is wrong about it."""

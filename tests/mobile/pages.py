@@ -22,7 +22,7 @@ def recipients():
     exec(compile(blocks("python", DOCS / "proofs.md")[0], "proofs.md", "exec"), host.__dict__)
     host.urlpatterns = [
         path("mobile/", include("django_verify.mobile.urls")),
-        path("sign-up/", host.sign_up),
+        path("sign-up/", host.SignUpView.as_view()),
     ]
     return host
 

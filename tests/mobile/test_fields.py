@@ -339,7 +339,7 @@ def site(settings):
     source = blocks()[0]
     host = ModuleType("host")
     exec(compile(source, str(PAGE), "exec"), host.__dict__)
-    host.urlpatterns = [path("sign-up/", host.sign_up)]
+    host.urlpatterns = [path("sign-up/", host.SignUpView.as_view())]
     settings.ROOT_URLCONF = host
     client = Client(raise_request_exception=False)
 

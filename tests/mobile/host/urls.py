@@ -1,6 +1,6 @@
-"""The site's URLs: ours, and its own, which have names that ours could have as well."""
+"""The site's URLs: ours, the sign-up of the docs, and its own, which have names that ours could have as well."""
 
-from django.urls import include, path
+from django.urls import path
 from rest_framework import serializers, viewsets
 from rest_framework.generics import CreateAPIView
 from rest_framework.permissions import AllowAny
@@ -8,9 +8,10 @@ from rest_framework.routers import SimpleRouter
 
 from django_verify.mobile.fields import VerifiedEmailField, VerifiedPhoneField
 from django_verify.mobile.permissions import HasProof
+from tests.mobile.pages import recipients
 
 
-class SignUp(serializers.Serializer):
+class Subscription(serializers.Serializer):
     username = serializers.CharField()
     proof = VerifiedPhoneField(purpose="sign-up")
     mail = VerifiedEmailField(purpose="sign-up", required=False)
@@ -29,9 +30,9 @@ class Refusal(serializers.Serializer):
     status = serializers.ChoiceField(["refused", "withdrawn"])
 
 
-class SignUpView(CreateAPIView):
+class SubscriptionView(CreateAPIView):
     permission_classes = [AllowAny]
-    serializer_class = SignUp
+    serializer_class = Subscription
 
 
 class TransferView(CreateAPIView):
@@ -56,8 +57,8 @@ router = SimpleRouter()
 router.register("verification", VerificationViewSet, "verification")
 router.register("orders", OrderViewSet, "order")
 urlpatterns = [
-    path("mobile/", include("django_verify.mobile.urls")),
-    path("sign-up/", SignUpView.as_view()),
+    path("subscriptions/", SubscriptionView.as_view()),
+    *recipients().urlpatterns,
     path("transfer/", TransferView.as_view()),
     *router.urls,
 ]
