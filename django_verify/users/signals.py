@@ -5,7 +5,7 @@ from django.dispatch import Signal
 #: A user has a verified number, new or verified once more: `phone`.
 phone_verified = Signal()
 
-#: A number is no longer a user's: `user, number, reason`, one of removed, replaced, transferred.
+#: A number is no longer a user's: `user, number, reason`, one of removed, replaced, transferred, erased.
 phone_released = Signal()
 
 #: A number went from one user to another, who should be notified: `phone, from_user`.
