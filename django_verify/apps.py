@@ -36,6 +36,9 @@ class DjangoVerifyConfig(AppConfig):
         register(partial(_check, "check_passkeys"), Tags.database)
         register(partial(_check, "check_test_numbers"), Tags.database, deploy=True)
         register(partial(_check, "check_countries"), Tags.database, deploy=True)
+        register(partial(_check, "check_aliases"), Tags.database, deploy=True)
+        register(partial(_check, "check_workers"), Tags.database, deploy=True)
+        register(partial(_check, "check_slow_sending"), Tags.database, deploy=True)
         register(partial(_check, "check_deployment"), Tags.security, deploy=True)
 
 

@@ -414,6 +414,15 @@ def settings_of_a_proxy() -> list[str]:
     return [name for name in names if getattr(django_settings, name)]
 
 
+def session_cache_of_one_process() -> str:
+    """Return the class of the cache that alone has the sessions, where processes share none."""
+    if django_settings.SESSION_ENGINE != "django.contrib.sessions.backends.cache":
+        return ""
+    cache = django_settings.CACHES.get(django_settings.SESSION_CACHE_ALIAS, {})
+    name = str(cache.get("BACKEND", "")).rpartition(".")[2]
+    return name if name in {"LocMemCache", "DummyCache"} else ""
+
+
 def is_redirected_to_https(path: str) -> bool:
     """Return whether Django answers a plain request of a path by a redirect."""
     if not django_settings.SECURE_SSL_REDIRECT or _REDIRECTING not in django_settings.MIDDLEWARE:
