@@ -637,3 +637,29 @@ def test_the_checks_of_tables_wait_for_the_first_migration(settings, monkeypatch
     monkeypatch.setattr(checks.stored.queries, "attempts", absent)
     for check in (checks.check_aliases, checks.check_workers, checks.check_slow_sending):
         assert check(databases=["default"]) == []
+
+
+@pytest.mark.urls("tests.browsable")
+def test_w031_a_browsable_api_without_its_templates(settings):
+    (warning,) = checks.check_browsable_api()
+    assert ids([warning]) == ["W031"]
+    assert warning.msg.count("orders") == 1
+    assert "django_verify" not in warning.msg
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "rest_framework"]
+    assert checks.check_browsable_api() == []
+
+
+@pytest.mark.parametrize("urls", ["example_project.urls", "nowhere.urls"])
+def test_w031_is_about_views_of_the_site_alone(settings, urls):
+    settings.ROOT_URLCONF = urls
+    assert checks.check_browsable_api() == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path", ["/v2/Services", "/v2/nothing", "/mobile/verifications", "/v2/v2/x"]
+)
+def test_browsers_get_json_without_rest_framework_among_the_apps(client, path):
+    answer = client.get(path, headers={"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"})
+    assert answer.status_code in {401, 404, 503}
+    assert answer["Content-Type"].startswith("application/json")

@@ -3,7 +3,11 @@
 Each has a stable id, which `docs/checks.md` explains. Nothing is changed, and nobody called, here.
 """
 
-from django_verify.checks.configuration import check_phone_library, check_settings
+from django_verify.checks.configuration import (
+    check_browsable_api,
+    check_phone_library,
+    check_settings,
+)
 from django_verify.checks.deployment import check_deployment
 from django_verify.checks.stored import (
     check_aliases,
@@ -17,6 +21,7 @@ from django_verify.checks.stored import (
 
 __all__ = [
     "check_aliases",
+    "check_browsable_api",
     "check_countries",
     "check_deployment",
     "check_passkeys",

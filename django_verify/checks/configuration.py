@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from django.apps import apps
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_resolver, reverse
 from django.utils.module_loading import import_string
 
 from django_verify import conf, gates, push_senders, senders
@@ -157,3 +158,43 @@ def _is_installed(package: str) -> bool:
     except PackageNotFoundError:
         return False
     return True
+
+
+def check_browsable_api(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """W031: a site's own views by REST framework, whose pages for browsers have no templates."""
+    if apps.is_installed("rest_framework"):
+        return []
+    try:
+        found = [view for view in _views(get_resolver()) if _answers_browsers(view)]
+    except Exception:  # noqa: BLE001 - a URLconf that cannot be read is reported by Django
+        return []
+    if not found:
+        return []
+    names = ", ".join(sorted({f"{view.__module__}.{view.__name__}" for view in found}))
+    return [
+        checks.Warning(
+            f"REST framework answers browsers by its browsable API for {names}, and"
+            " 'rest_framework' is not in INSTALLED_APPS: they get a status of 500.",
+            hint="Add 'rest_framework' to INSTALLED_APPS, or take BrowsableAPIRenderer out of"
+            " REST_FRAMEWORK['DEFAULT_RENDERER_CLASSES'].",
+            id="django_verify.W031",
+        )
+    ]
+
+
+def _views(resolver: Any) -> Iterable[Any]:
+    """Yield the classes of REST framework's views; it notes them on what Django calls."""
+    for pattern in resolver.url_patterns:
+        if hasattr(pattern, "url_patterns"):
+            yield from _views(pattern)
+        elif isinstance(view := getattr(pattern.callback, "cls", None), type):
+            yield view
+
+
+def _answers_browsers(view: Any) -> bool:
+    renderers = getattr(view, "renderer_classes", ())
+    return any(
+        one.__name__ == "BrowsableAPIRenderer"
+        for each in renderers
+        for one in getattr(each, "__mro__", ())
+    )
