@@ -128,7 +128,7 @@ def check(
     if not isinstance(service, VerifyService):
         raise misuse.not_a_service(service)
     if not as_written:
-        code = "" if code is None else arguments.text("code", code)
+        code = arguments.text("code", code)
         to = arguments.recipient(to) if to else ""
         verification_sid = arguments.text("verification_sid", verification_sid)
     if code and not as_written:
