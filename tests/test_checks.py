@@ -517,6 +517,46 @@ def test_w024_credentials_over_plain_http(url, found, settings):
     assert checks.check_settings() == []
 
 
+@pytest.mark.parametrize("end", ["/v2", "/v2/"])
+def test_w032_a_base_url_that_ends_in_v2(end, settings):
+    use(settings, BASE_URL=f"https://verify.example.com{end}")
+    assert ids(checks.check_settings()) == ["W032"]
+    assert checks.check_deployment() == []
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"SENDERS": []}, "['SENDERS'] must be a dictionary"),
+        ({"PUSH_SENDERS": ["fcm"]}, "['PUSH_SENDERS'] must be a dictionary"),
+        ({"KEYS": "secret"}, "['KEYS'] must be a dictionary"),
+        ({"CLIENT_LIMITS": []}, "['CLIENT_LIMITS'] must be a dictionary"),
+        ({"ROUTES": ["mail"]}, "['ROUTES'] must be a dictionary"),
+        ({"ROUTES": {"email": "mail"}}, "['ROUTES']['email'] must be a list of senders"),
+        ({"ROUTES": {"email": {"*": "mail"}}}, "['ROUTES']['email'] must be a list of senders"),
+        ({"ROUTES": {"email": None}}, "['ROUTES']['email'] must be a list of senders"),
+        ({"BASE_URL": None}, "['BASE_URL'] must be a text; '' is none"),
+        ({"DISPATCH": 5}, "['DISPATCH'] must be a text"),
+        ({"SNA": "nowhere"}, "['SNA']: nowhere doesn't look like a module path"),
+    ],
+    ids=str,
+)
+def test_e001_a_value_of_another_shape(values, sentence, settings):
+    use(settings, **values)
+    (error,) = checks.check_settings()
+    assert ids([error]) == ["E001"]
+    assert sentence in error.msg
+    assert checks.check_deployment() == []
+
+
+@pytest.mark.parametrize("value", [None, "x", ["SENDERS"], 5])
+def test_e001_settings_that_are_no_dictionary(value, settings):
+    settings.DJANGO_VERIFY = value
+    (error,) = checks.check_settings()
+    assert (error.id, error.msg) == ("django_verify.E001", "DJANGO_VERIFY must be a dictionary.")
+    assert checks.check_deployment() == []
+
+
 @pytest.mark.parametrize("backend", ["Immediate", "Dummy", "", "nowhere"])
 def test_w025_tasks_on_a_backend_without_workers(backend, settings):
     try:

@@ -126,6 +126,8 @@ def test_a_code_or_a_name_of_another_type(service):
     row = verifications.start(service, PHONE)
     with pytest.raises(TypeError, match="`code` as text is expected, not an int: a number in"):
         verifications.check(service, 123456, to=PHONE)
+    with pytest.raises(TypeError, match="`amount` as text is expected, not a float"):
+        verifications.check(service, "123456", to=PHONE, amount=12.5, payee="Shop")
     with pytest.raises(TypeError, match=r"`verification_sid` as text .*give its `sid`"):
         verifications.check(service, "123456", verification_sid=row)
     for verb in (verifications.fetch, verifications.approve, verifications.cancel):

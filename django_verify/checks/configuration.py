@@ -26,7 +26,7 @@ from django_verify.verifications import carrier_lookup, sna
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Whatever cannot work with these settings: the routes, an engine, a key, a gate.
 
-    E001–E005, E020, E030–E033, E040, E044; W019; W043 and W044 of the gates.
+    E001–E005, E020, E030–E033, E040, E044; W019, W032; W043 and W044 of the gates.
     """
     try:
         settings = conf.current()
@@ -40,8 +40,17 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
         dispatch.waker()
     except (ImproperlyConfigured, ImportError) as error:
         return [Error(str(error), id="django_verify.E001")]
-    found = [*_store(settings), *_routing(settings, configured), *_push()]
+    found = [*_store(settings), *_routing(settings, configured), *_push(), *_doubled(settings)]
     return [*found, *_proofs(), *_gate(gate)]
+
+
+def _doubled(settings: conf.Settings) -> Iterable[CheckMessage]:
+    if settings.BASE_URL.rstrip("/").endswith("/v2"):
+        yield checks.Warning(
+            "BASE_URL ends in /v2, which the paths behind it begin with: links have it twice.",
+            hint="Leave the scheme and the host, such as https://verify.example.com.",
+            id="django_verify.W032",
+        )
 
 
 def _paths(settings: conf.Settings) -> Iterable[str]:

@@ -33,6 +33,7 @@ def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
         settings = conf.current()
         configured = senders.configured()
         push_senders.configured()
+        sna.configured()
         gate = gates.configured()
     except ImproperlyConfigured:
         return []  # check_settings reports it

@@ -29,6 +29,7 @@ _REDIS = ("redis://", "rediss://")
 #: The country in ROUTES that holds where no other does.
 ELSEWHERE = "*"
 _REDIRECTING = "django.middleware.security.SecurityMiddleware"
+_ENTRY = "Mapping[str, Any] | None"
 _MAY_BE_ZERO = {"KNOWN_DEVICE_DAYS", "TRUSTED_PROXIES"}
 ENGINES = ("inline", "tasks", "celery")
 GUARD_LEVELS = ("off", "basic", "standard", "max")
@@ -197,6 +198,7 @@ class Settings:
     MAX_BODY: int = 256 * 1024
 
     def __post_init__(self) -> None:
+        self._refuse_shapes()
         keys: dict[Any, Any] = dict(self.KEYS)
         for key, secret in keys.items():
             if not (isinstance(key, str) and _KEY_ID.match(key)):
@@ -231,6 +233,25 @@ class Settings:
         self._check_proofs()
         self._refuse_small_budgets()
         self._refuse_short_retention()
+
+    def _refuse_shapes(self) -> None:
+        """Refuse a text in the place of a dictionary, and so on, by the annotations."""
+        for each in fields(self):
+            value, kind = getattr(self, each.name), str(each.type)
+            where = f"DJANGO_VERIFY[{each.name!r}]"
+            if kind == "str" and not isinstance(value, str):
+                raise ImproperlyConfigured(f"{where} must be a text; '' is none.")
+            # The entry of one backend may be its dotted path alone.
+            if not kind.startswith("Mapping") or kind == _ENTRY:
+                continue
+            if not (isinstance(value, Mapping) or (value is None and kind.endswith("None"))):
+                raise ImproperlyConfigured(f"{where} must be a dictionary.")
+        for channel, routes in (self.ROUTES or {}).items():
+            for aliases in routes.values() if isinstance(routes, Mapping) else [routes]:
+                if isinstance(aliases, str) or not isinstance(aliases, Sequence):
+                    where = f"DJANGO_VERIFY['ROUTES'][{channel!r}]"
+                    msg = f"{where} must be a list of senders, or one for each country."
+                    raise ImproperlyConfigured(msg)
 
     def _refuse_short_retention(self) -> None:
         # Budgets and limits of a day are read from these rows.
@@ -339,8 +360,14 @@ def current() -> Settings:
 
 
 def written() -> dict[str, Any]:
-    """Return a copy of the site's `DJANGO_VERIFY` as it is written, without the defaults."""
-    return dict(getattr(django_settings, "DJANGO_VERIFY", {}))
+    """Return a copy of the site's `DJANGO_VERIFY` as it is written, without the defaults.
+
+    Raises ImproperlyConfigured for what is no dictionary.
+    """
+    given = getattr(django_settings, "DJANGO_VERIFY", {})
+    if not isinstance(given, Mapping):
+        raise ImproperlyConfigured("DJANGO_VERIFY must be a dictionary.")
+    return dict(given)
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

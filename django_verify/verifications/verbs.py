@@ -131,6 +131,8 @@ def check(
         code = arguments.text("code", code)
         to = arguments.recipient(to) if to else ""
         verification_sid = arguments.text("verification_sid", verification_sid)
+        # Compared as text, so that an amount that is a number would cost a guess each time.
+        amount, payee = arguments.text("amount", amount), arguments.text("payee", payee)
     if code and not as_written:
         # Nothing but spaces is a malformed code, and not a check without one, which asks the
         # carrier.
