@@ -213,7 +213,7 @@ WITHOUT: Mapping[str, str] = {
     "AttemptRollup": "counts of an hour, of no recipient",
     "BlockRollup": "counts of an hour, of no recipient",
     "Bucket": "a limit's size",
-    "BucketCount": "keyed digests, for a day at most: what was sent stays counted",
+    "BucketCount": "keyed digests, until their window ends: what was sent stays counted",
     "Currency": "a rate of exchange",
     "DeviceKey": "a public key that an app has made; nothing says whose",
     "EventSink": "a URL of the operator",
