@@ -51,10 +51,6 @@ class Table:
     find: Finder
     secrets: Collection[str] = ()
 
-    @property
-    def name(self) -> str:
-        return str(self.model._meta.verbose_name_plural)  # noqa: SLF001 - a documented API
-
 
 def rows(model: type[Model]) -> QuerySet[Any]:
     """Return all rows of the database that is written, in no order."""
