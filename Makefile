@@ -16,7 +16,7 @@ $(shell test ! -d $(VENV) || $(PY) -c 'import pip' 2>/dev/null || rm -rf $(VENV)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo serve test test-all lint format bench clean
+.PHONY: help demo serve test test-all lint package format bench clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -44,6 +44,9 @@ lint: $(VENV)/.lint ## Check style, types, imports and migrations
 		echo "$$check"; \
 		env -u REDIS_URL DATABASE_URL=sqlite://:memory: $(BIN)/$$check || status=1; \
 	done; exit $$status
+
+package: $(VENV)/.dev ## Build sdist and wheel twice, look into them, and run each extra alone (ARGS=dist keeps them)
+	@$(PY) .ci/package.py $(ARGS)
 
 format: $(VENV)/.lint ## Rewrite the code in the house style
 	@$(BIN)/ruff check --fix-only --quiet .

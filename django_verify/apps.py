@@ -33,10 +33,14 @@ class DjangoVerifyConfig(AppConfig):
         """Register the checks, which look at every sender, gate and factor: imported when run."""
         register(partial(_check, "check_settings"), Tags.compatibility)
         register(partial(_check, "check_phone_library"), Tags.compatibility)
+        register(partial(_check, "check_browsable_api"), Tags.urls)
         register(partial(_check, "check_phone_columns"), Tags.database)
         register(partial(_check, "check_passkeys"), Tags.database)
         register(partial(_check, "check_test_numbers"), Tags.database, deploy=True)
         register(partial(_check, "check_countries"), Tags.database, deploy=True)
+        register(partial(_check, "check_aliases"), Tags.database, deploy=True)
+        register(partial(_check, "check_workers"), Tags.database, deploy=True)
+        register(partial(_check, "check_slow_sending"), Tags.database, deploy=True)
         register(partial(_check, "check_deployment"), Tags.security, deploy=True)
         # `opentelemetry-instrument` has loaded it before Django was set up; else it costs nothing.
         instrumentor = sys.modules.get("django_verify.integrations.opentelemetry_instrumentor")

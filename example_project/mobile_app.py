@@ -16,6 +16,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -54,6 +55,8 @@ class SignUp(APIView):
 
     authentication_classes: tuple[type[BaseAuthentication], ...] = ()
     permission_classes = ()
+    # By default REST framework has pages for browsers, whose templates come with its app.
+    renderer_classes = (JSONRenderer,)
     schema: Any = None
 
     @transaction.atomic

@@ -4,6 +4,7 @@ import ast
 import datetime as dt
 import inspect
 import re
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 
@@ -15,10 +16,16 @@ from django.core.management.base import SystemCheckError
 from django.db import DatabaseError
 from django.utils import timezone
 
-from django_verify import checks
+from django_verify import checks, health, verifications
 from django_verify.contact import phones
 from django_verify.factors import passkeys
-from django_verify.models import GeoPermission, TestNumber
+from django_verify.models import (
+    GeoPermission,
+    MessagingService,
+    TestNumber,
+    VerificationAttempt,
+    VerifyService,
+)
 from tests.conftest import PHONE, make_pair, make_service
 from tests.scripted import configured
 
@@ -138,7 +145,7 @@ def test_e003_and_e005_look_at_weights(settings):
 @pytest.mark.parametrize(
     ("routes", "sentence"),
     [
-        (["mail"], "['ROUTES'] must map channels to senders."),
+        (["mail"], "['ROUTES'] must be a dictionary."),
         ({"email": "mail"}, "['ROUTES']['email'] must be a list of aliases, or map each alias"),
         ({"email": {"US": "mail"}}, "['ROUTES']['email']['US'] must be a list of aliases, or"),
         ({"email": None}, "['ROUTES']['email'] must be a list of aliases, or map each alias"),
@@ -228,10 +235,10 @@ def test_e004_a_sender_reports_its_own_fault(settings, tmp_path):
 @pytest.mark.parametrize("missing", ["limits", "redis"])
 def test_e020_a_store_whose_library_is_missing(missing, settings, monkeypatch):
     use(settings, RATE_LIMIT_STORE="redis://127.0.0.1:6379/0")
-    monkeypatch.setattr(checks, "installed", lambda *names: missing not in names)
+    monkeypatch.setattr(checks.configuration, "installed", lambda *names: missing not in names)
     (error,) = checks.check_settings()
     assert ids([error]) == ["E020"]
-    monkeypatch.setattr(checks, "installed", lambda *names: True)
+    monkeypatch.setattr(checks.configuration, "installed", lambda *names: True)
     assert checks.check_settings() == []
 
 
@@ -483,7 +490,7 @@ API, LOOKUPS = (
 
 @pytest.mark.parametrize(
     ("patterns", "found"),
-    [([LOOKUPS, API], []), ([API, LOOKUPS], ["W047"]), ([API], []), ([LOOKUPS], [])],
+    [([LOOKUPS, API], []), ([API, LOOKUPS], ["W033"]), ([API], []), ([LOOKUPS], [])],
     ids=["before", "behind", "api", "lookups"],
 )
 def test_w047_look_ups_behind_the_api(settings, patterns, found):
@@ -493,7 +500,7 @@ def test_w047_look_ups_behind_the_api(settings, patterns, found):
 
 
 def test_every_check_is_documented():
-    package = Path(checks.__file__).parent
+    package = Path(checks.__file__).parents[1]
     text = (package.parent / "docs/checks.md").read_text()
     known = set()
     for path in package.rglob("*.py"):
@@ -504,7 +511,8 @@ def test_every_check_is_documented():
 
 
 def test_no_two_checks_have_one_id():
-    source = inspect.getsource(checks)
+    rooms = (checks.configuration, checks.deployment, checks.stored)
+    source = "".join(map(inspect.getsource, rooms))
     found = re.findall(r'id="(django_verify\.[EW][0-9]{3})"', source)
     assert len(found) > 20
     assert len(found) == len(set(found))
@@ -540,3 +548,206 @@ def test_countries_before_the_tables_are_there(monkeypatch):
 
     monkeypatch.setattr(GeoPermission.objects, "using", absent)
     assert checks.check_countries(databases=["default"]) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("http://verify.example.com", ["W024"]),
+        ("http://10.0.0.7:8000", ["W024"]),
+        ("http://localhost.example.com", ["W024"]),
+        ("http://localhost:8000", []),
+        ("http://127.0.0.1:8000", []),
+        ("http://[::1]:8000", []),
+        ("https://verify.example.com", []),
+    ],
+)
+def test_w024_credentials_over_plain_http(url, found, settings):
+    use(settings, BASE_URL=url)
+    assert ids(checks.check_deployment()) == found
+    assert checks.check_settings() == []
+
+
+@pytest.mark.parametrize("end", ["/v2", "/v2/"])
+def test_w032_a_base_url_that_ends_in_v2(end, settings):
+    use(settings, BASE_URL=f"https://verify.example.com{end}")
+    assert ids(checks.check_settings()) == ["W032"]
+    assert checks.check_deployment() == []
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"SENDERS": []}, "['SENDERS'] must be a dictionary"),
+        ({"PUSH_SENDERS": ["fcm"]}, "['PUSH_SENDERS'] must be a dictionary"),
+        ({"KEYS": "secret"}, "['KEYS'] must be a dictionary"),
+        ({"CLIENT_LIMITS": []}, "['CLIENT_LIMITS'] must be a dictionary"),
+        ({"ROUTES": ["mail"]}, "['ROUTES'] must be a dictionary"),
+        ({"BASE_URL": None}, "['BASE_URL'] must be a text; '' is none"),
+        ({"DISPATCH": 5}, "['DISPATCH'] must be a text"),
+        ({"SNA": "nowhere"}, "['SNA']: nowhere doesn't look like a module path"),
+    ],
+    ids=str,
+)
+def test_e001_a_value_of_another_shape(values, sentence, settings):
+    use(settings, **values)
+    (error,) = checks.check_settings()
+    assert ids([error]) == ["E001"]
+    assert sentence in error.msg
+    assert checks.check_deployment() == []
+
+
+@pytest.mark.parametrize("value", [None, "x", ["SENDERS"], 5])
+def test_e001_settings_that_are_no_dictionary(value, settings):
+    settings.DJANGO_VERIFY = value
+    (error,) = checks.check_settings()
+    assert (error.id, error.msg) == ("django_verify.E001", "DJANGO_VERIFY must be a dictionary.")
+    assert checks.check_deployment() == []
+
+
+@pytest.mark.parametrize("backend", ["Immediate", "Dummy", "", "nowhere"])
+def test_w025_tasks_on_a_backend_without_workers(backend, settings):
+    try:
+        from django.tasks import TaskResult
+    except ImportError:
+        TaskResult = pytest.importorskip("django_tasks").TaskResult
+    package = TaskResult.__module__.rpartition(".")[0]
+    import_module(f"{package}.backends.immediate")  # with it comes what follows the settings
+    paths = {"": "django_verify.nothing", "nowhere": "nowhere.Backend"}
+    path = f"{package}.backends.{backend.lower()}.{backend}Backend"
+    settings.TASKS = {"default": {"BACKEND": paths.get(backend, path)}}
+    use(settings, DISPATCH="tasks")
+    found = checks.check_deployment()
+    assert ids(found) == ["W025"] * (backend in {"Immediate", "Dummy"})
+    assert all(f"{backend}Backend" in message.msg for message in found)
+    use(settings)
+    assert checks.check_deployment() == []
+
+
+@pytest.mark.parametrize(
+    ("engine", "backend", "found"),
+    [
+        ("cache", "django.core.cache.backends.locmem.LocMemCache", ["W028"]),
+        ("cache", "django.core.cache.backends.dummy.DummyCache", ["W028"]),
+        ("cache", "django.core.cache.backends.redis.RedisCache", []),
+        ("cached_db", "django.core.cache.backends.locmem.LocMemCache", []),
+        ("db", "django.core.cache.backends.locmem.LocMemCache", []),
+    ],
+)
+def test_w028_sessions_that_one_process_has(engine, backend, found, settings):
+    use(settings)
+    settings.CACHES = {"default": {"BACKEND": backend}}
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    assert ids(checks.check_deployment()) == found
+    settings.ROOT_URLCONF = "tests.mobile.host.urls"  # without pages
+    assert checks.check_deployment() == []
+
+
+@pytest.mark.django_db
+def test_w029_w030_senders_that_nothing_leads_to(service, settings):
+    senders = {"mail": EMAIL, "spare": EMAIL, "third": EMAIL}
+    use(settings, SENDERS=senders, ROUTES={"email": {"US": ["mail"], "*": ["third"]}})
+    (warning,) = checks.check_aliases(databases=["default"])
+    assert (ids([warning]), "'spare'" in warning.msg) == (["W029"], True)
+    assert checks.check_aliases() == []
+    service.senders = {"email": ["spare", "gone"]}
+    service.save()
+    (warning,) = checks.check_aliases(databases=["default"])
+    assert ids([warning]) == ["W030"]
+    assert service.sid in warning.msg
+    assert "'gone'" in warning.msg
+    service.senders = {}
+    service.save()
+    route = MessagingService.objects.create(
+        account=service.account, friendly_name="x", senders=["spare", "spare", "lost"]
+    )
+    (warning,) = checks.check_aliases(databases=["default"])
+    assert ids([warning]) == ["W030"]
+    assert route.sid in warning.msg
+    use(settings, SENDERS=senders, ROUTES=None)
+    assert ids(checks.check_aliases(databases=["default"])) == ["W030"]
+    use(settings, SENDERS={"x": {"BACKEND": "nowhere.Sender"}})
+    assert checks.check_aliases(databases=["default"]) == []
+
+
+@pytest.mark.django_db
+def test_w027_workers_that_do_not_run(service, settings, clock):
+    use(settings)
+    assert checks.check_workers(databases=["default"]) == []
+    verifications.start(service, "someone@example.com", "email")
+    clock.shift(3 * 86_400)
+    found = checks.check_workers(databases=["default"])
+    assert ids(found) == ["W027", "W027"]
+    assert "manage.py deliverattempts --loop" in found[0].hint
+    assert "manage.py purgeverifications" in found[1].hint
+    for name in ("deliverattempts", "purgeverifications"):
+        health.beat(name)
+    (warning,) = checks.check_workers(databases=["default"])
+    assert "cannot keep up" in warning.msg
+    VerificationAttempt.objects.update(due_at=None)
+    assert checks.check_workers(databases=["default"]) == []
+    assert checks.check_workers() == []
+    assert "W027" not in ids(run_checks(databases=["default"]))
+
+
+def send(service, seconds, number, sender="slow"):
+    """Attempts that a sender took so many seconds for."""
+    row = verifications.start(service, f"+1415555{number:04}")
+    attempt = row.attempts.get()
+    ended = attempt.date_created + dt.timedelta(seconds=seconds)
+    row.attempts.update(sender=sender, message_status="sent", date_updated=ended)
+
+
+@pytest.mark.django_db
+def test_w026_requests_that_wait_for_a_provider(service, settings):
+    settings.DJANGO_VERIFY = {"SENDERS": {"memory": MEMORY}}
+    for number in range(20):
+        send(service, 2.5 if number % 3 else 0.1, 2600 + number)
+        send(service, 0.1 if number % 3 else 2.5, 2700 + number, "quick")
+        if number < 19:
+            assert number or checks.check_slow_sending(databases=["default"]) == []
+    (warning,) = checks.check_slow_sending(databases=["default"])
+    assert ids([warning]) == ["W026"]
+    assert "'slow' took 2.5 seconds" in warning.msg
+    assert checks.check_slow_sending() == []
+    settings.DJANGO_VERIFY = {"SENDERS": {"memory": MEMORY}, "DISPATCH": "tests.test_checks.send"}
+    assert checks.check_slow_sending(databases=["default"]) == []
+
+
+@pytest.mark.django_db
+def test_the_checks_of_tables_wait_for_the_first_migration(settings, monkeypatch):
+    use(settings)
+
+    def absent(*args, **kwargs):
+        raise DatabaseError
+
+    monkeypatch.setattr(VerifyService.objects, "using", absent)
+    monkeypatch.setattr(checks.stored.queries, "attempts", absent)
+    for check in (checks.check_aliases, checks.check_workers, checks.check_slow_sending):
+        assert check(databases=["default"]) == []
+
+
+@pytest.mark.urls("tests.browsable")
+def test_w031_a_browsable_api_without_its_templates(settings):
+    (warning,) = checks.check_browsable_api()
+    assert ids([warning]) == ["W031"]
+    assert warning.msg.count("orders") == 1
+    assert "django_verify" not in warning.msg
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "rest_framework"]
+    assert checks.check_browsable_api() == []
+
+
+@pytest.mark.parametrize("urls", ["example_project.urls", "nowhere.urls"])
+def test_w031_is_about_views_of_the_site_alone(settings, urls):
+    settings.ROOT_URLCONF = urls
+    assert checks.check_browsable_api() == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path", ["/v2/Services", "/v2/nothing", "/mobile/verifications", "/v2/v2/x"]
+)
+def test_browsers_get_json_without_rest_framework_among_the_apps(client, path):
+    answer = client.get(path, headers={"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"})
+    assert answer.status_code in {401, 404, 503}
+    assert answer["Content-Type"].startswith("application/json")

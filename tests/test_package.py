@@ -15,6 +15,7 @@ import pytest
 
 import django_verify
 from django_verify import contact
+from docs import licences
 
 PACKAGE = Path(django_verify.__file__).resolve().parent
 ROOT = PACKAGE.parent
@@ -118,6 +119,7 @@ def test_an_extra_called_all_has_every_optional_library(project):
     extras = project["project"]["optional-dependencies"]
     optional = set(extras) - {
         "all", "dev", "lint", "example", "oracles", "phonenumberslite", "emulator",
+        "mysql",  # what is compiled fails where there is no compiler
     }  # fmt: skip
     (line,) = extras["all"]
     assert set(re.search(r"\[(.*)\]", line)[1].split(",")) == optional
@@ -245,6 +247,86 @@ def test_the_hooks_before_a_commit_are_checks_of_make_lint():
     for hook in config["repos"][0]["hooks"]:
         check = hook["entry"].partition(".venv/bin/")[2].removesuffix(" --force-exclude")
         assert re.search(rf"'{check}( --check)?( \.)?'", makefile), hook["id"]
+
+
+def loaded(name):
+    """A script of `.ci`, as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f".ci/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_library_has_its_licence_on_the_page(project):
+    text = licences.PAGE.read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| ([a-z0-9-]+) \| ([^|]+) \|", text, re.MULTILINE))
+    names = {licences.canonical(re.split(r"[<>=~!\[ ]", line)[0]) for line in asked(project)}
+    assert names <= set(rows)
+    assert all(licence.strip() not in {"", "unknown"} for licence in rows.values())
+    assert text.startswith(licences.HEAD), "run python -m docs.licences"
+
+
+@pytest.mark.once
+def test_what_comes_along_is_on_the_page_as_well():
+    found = licences.closure("celery", "phonenumberslite")
+    assert {"sqlparse", "certifi", "cffi", "billiard", "phonenumberslite"} <= set(found)
+    assert found["django"].of == {"core"}
+    assert found["vine"].of == {"celery"}
+    assert found["certifi"].of == {"core"}
+    assert "sqlparse" in found["django"].needs
+    assert "boto3" not in found
+    page = licences.page()
+    assert all(f"| {name} | " in page for name in found)
+
+
+@pytest.mark.once
+def test_the_list_of_components(monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    sbom = loaded("sbom")
+    bill = sbom.bill("celery")
+    assert (bill["bomFormat"], bill["specVersion"], bill["version"]) == ("CycloneDX", "1.6", 1)
+    assert re.fullmatch(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", bill["serialNumber"])
+    assert bill["metadata"]["timestamp"] == "1970-01-02T00:00:00+00:00"
+    own = bill["metadata"]["component"]
+    assert own["purl"] == f"pkg:pypi/django-verify@{django_verify.__version__}"
+    refs = [one["bom-ref"] for one in bill["components"]]
+    assert len(refs) == len(set(refs)) == len(licences.closure("celery"))
+    assert all(one["version"] and one["licenses"] for one in bill["components"])
+    graph = {node["ref"]: node["dependsOn"] for node in bill["dependencies"]}
+    assert set(graph) == {own["bom-ref"], *refs}
+    assert {ref for needed in graph.values() for ref in needed} <= set(refs)
+    direct = {ref.partition("/")[2].partition("@")[0] for ref in graph[own["bom-ref"]]}
+    assert direct == CORE | {"celery", "kombu"}
+    assert bill == sbom.bill("celery")
+    ways = {name: sbom.component("x", "1", name) for name in ("MIT", "BSD", "MIT OR ISC")}
+    assert ways["MIT"]["licenses"] == [{"license": {"id": "MIT"}}]
+    assert ways["BSD"]["licenses"] == [{"license": {"name": "BSD"}}]
+    assert ways["MIT OR ISC"]["licenses"] == [{"expression": "MIT OR ISC"}]
+
+
+def test_a_list_of_components_leaves_none_out(monkeypatch):
+    sbom = loaded("sbom")
+    missing = {"celery": licences.Library("celery")}
+    monkeypatch.setattr(sbom.licences, "closure", lambda *extras: missing)
+    with pytest.raises(SystemExit, match="Not installed: celery"):
+        sbom.bill("celery")
+
+
+def test_the_package_is_built_and_tried_in_ci():
+    text = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert re.search(r"^    run \"Package\" .* package$", text, re.MULTILINE)
+    assert ".ci/package.py $(ARGS)" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_no_address_is_invented(project):
+    """A repository or a site of our own that does not exist."""
+    assert "urls" not in project["project"]
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*"), *(ROOT / ".ci").glob("*")]
+    for path in [*pages, *PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.html")]:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(
+            r"(github|gitlab)\.(com|io)/django-verify|django-verify\.\w+/", text
+        ), path
 
 
 @every_module

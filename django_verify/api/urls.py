@@ -9,6 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from django_verify.api import wire
 from django_verify.api.attempts import AttemptsSummaryViewSet, AttemptViewSet
 from django_verify.api.challenges import ChallengeViewSet
 from django_verify.api.entities import EntityViewSet, FactorViewSet
@@ -32,7 +33,7 @@ from django_verify.api.verifications import (
     VerificationViewSet,
 )
 from django_verify.api.webhooks import WebhookViewSet
-from django_verify.exceptions import NotFound
+from django_verify.exceptions import NotFound, VerifyError
 
 # The first are asked most, and Django looks along this list. `Attempts/Summary` stands before
 # `Attempts/<sid>`, which would take it for a SID.
@@ -71,9 +72,26 @@ class NoResource(Resource):
         super().initial(request, *args, **kwargs)
         raise NotFound
 
+    def refuse(self, error: VerifyError, cause: Exception) -> Response:
+        """Say where a `v2` is too many, which is how a client or a site was set up."""
+        if isinstance(error, NotFound) and (hint := _hint(self.request.path, self.kwargs["rest"])):
+            text = f"The requested resource /{self.own_path()} was not found: {hint}"
+            return wire.error_response(NotFound(text), self._reading)
+        return super().refuse(error, cause)
+
     def list(self, request: Request, **kwargs: str) -> Response:
         """Never reached."""
         raise NotFound
+
+
+def _hint(path: str, rest: str) -> str:
+    """Return what a path says about how a client was set up, where a `v2` is too many."""
+    if not rest.startswith("v2/"):
+        return ""
+    root = path.removesuffix(rest)
+    if root.endswith("/v2/"):
+        return "an SDK adds /v2 by itself, so its base URL must not end in /v2"
+    return "include django_verify.api.urls under a path that ends in v2/"
 
 
 app_name = "django_verify"

@@ -31,6 +31,7 @@ _REDIS = ("redis://", "rediss://")
 #: The country in ROUTES that holds where no other does.
 ELSEWHERE = "*"
 _REDIRECTING = "django.middleware.security.SecurityMiddleware"
+_ENTRY = "Mapping[str, Any] | None"
 _MAY_BE_ZERO = {"KNOWN_DEVICE_DAYS", "TRUSTED_PROXIES"}
 ENGINES = ("inline", "tasks", "celery")
 GUARD_LEVELS = ("off", "basic", "standard", "max")
@@ -208,6 +209,7 @@ class Settings:
     MAX_BODY: int = 256 * 1024
 
     def __post_init__(self) -> None:
+        self._refuse_shapes()
         keys: dict[Any, Any] = dict(self.KEYS)
         for key, secret in keys.items():
             if not (isinstance(key, str) and _KEY_ID.match(key)):
@@ -258,10 +260,7 @@ class Settings:
         )
 
     def _refuse_routes(self) -> None:
-        routes: Any = self.ROUTES
-        if not isinstance(routes, Mapping | None):
-            raise ImproperlyConfigured("DJANGO_VERIFY['ROUTES'] must map channels to senders.")
-        for channel, listed in (routes or {}).items():
+        for channel, listed in (self.ROUTES or {}).items():
             for country, chain in chains(listed).items():
                 where = f"DJANGO_VERIFY['ROUTES'][{channel!r}]"
                 where += f"[{country!r}]" if chain is not listed else ""
@@ -270,6 +269,19 @@ class Settings:
                 elif isinstance(chain, str) or not isinstance(chain, Sequence):
                     msg = f"{where} must be a list of aliases, or map each alias to its weight."
                     raise ImproperlyConfigured(msg)
+
+    def _refuse_shapes(self) -> None:
+        """Refuse a text in the place of a dictionary, and so on, by the annotations."""
+        for each in fields(self):
+            value, kind = getattr(self, each.name), str(each.type)
+            where = f"DJANGO_VERIFY[{each.name!r}]"
+            if kind == "str" and not isinstance(value, str):
+                raise ImproperlyConfigured(f"{where} must be a text; '' is none.")
+            # The entry of one backend may be its dotted path alone.
+            if not kind.startswith("Mapping") or kind == _ENTRY:
+                continue
+            if not (isinstance(value, Mapping) or (value is None and kind.endswith("None"))):
+                raise ImproperlyConfigured(f"{where} must be a dictionary.")
 
     def _refuse_short_retention(self) -> None:
         # Budgets and limits of a day are read from these rows.
@@ -378,8 +390,14 @@ def current() -> Settings:
 
 
 def written() -> dict[str, Any]:
-    """Return a copy of the site's `DJANGO_VERIFY` as it is written, without the defaults."""
-    return dict(getattr(django_settings, "DJANGO_VERIFY", {}))
+    """Return a copy of the site's `DJANGO_VERIFY` as it is written, without the defaults.
+
+    Raises ImproperlyConfigured for what is no dictionary.
+    """
+    given = getattr(django_settings, "DJANGO_VERIFY", {})
+    if not isinstance(given, Mapping):
+        raise ImproperlyConfigured("DJANGO_VERIFY must be a dictionary.")
+    return dict(given)
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
@@ -474,6 +492,15 @@ def settings_of_a_proxy() -> list[str]:
     """Return the names of Django's settings that are set by sites behind a proxy alone."""
     names = ("SECURE_PROXY_SSL_HEADER", "USE_X_FORWARDED_HOST", "USE_X_FORWARDED_PORT")
     return [name for name in names if getattr(django_settings, name)]
+
+
+def session_cache_of_one_process() -> str:
+    """Return the class of the cache that alone has the sessions, where processes share none."""
+    if django_settings.SESSION_ENGINE != "django.contrib.sessions.backends.cache":
+        return ""
+    cache = django_settings.CACHES.get(django_settings.SESSION_CACHE_ALIAS, {})
+    name = str(cache.get("BACKEND", "")).rpartition(".")[2]
+    return name if name in {"LocMemCache", "DummyCache"} else ""
 
 
 def is_redirected_to_https(path: str) -> bool:

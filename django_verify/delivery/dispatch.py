@@ -21,6 +21,8 @@ from django_verify.logs import logger
 INLINE = "inline"
 
 _ENGINES = {"tasks": "django_verify.delivery.django_tasks", "celery": "django_verify.tasks"}
+# Of Tasks, whether the framework's or the package's.
+_WITHOUT_WORKERS = ("tasks.backends.immediate", "tasks.backends.dummy")
 # An engine that fails after it kept a start waiting for so many seconds is left alone for a while:
 # no start of this process asks it meanwhile, and the worker sends.
 SLOW = 0.8
@@ -74,6 +76,19 @@ def waker() -> Callable[[str], Any]:
         raise ImproperlyConfigured(f"DJANGO_VERIFY['DISPATCH'] {engine!r} is no function.")
     wake_: Callable[[str], Any] = found
     return wake_
+
+
+def backend_without_workers() -> str:
+    """Return the class of the backend of Django's Tasks, where DISPATCH goes there and it has none.
+
+    Raises ImproperlyConfigured for one that cannot be used.
+    """
+    if conf.current().DISPATCH != "tasks":
+        return ""
+    waker()
+    backend = type(import_module(_ENGINES["tasks"]).deliver.get_backend())
+    module: str = backend.__module__
+    return backend.__name__ if module.endswith(_WITHOUT_WORKERS) else ""
 
 
 def _ignore(sid: str) -> None:

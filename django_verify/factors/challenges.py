@@ -16,7 +16,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import exceptions, factors, signals
+from django_verify import exceptions, factors, misuse, signals
 from django_verify.db import queries, retry, savepoints
 from django_verify.db.autocommit import require_autocommit
 from django_verify.events import outbox
@@ -79,6 +79,8 @@ def create(
     Raises FactorUnverified, TooManyChallenges, and InvalidFactorParameter for an expiration that
     has passed or lies more than an hour ahead, or for what this kind of factor cannot be asked.
     """
+    if not isinstance(factor, Factor):
+        raise misuse.expected("a Factor", factor, "entities.fetch_factor returns one by its SID")
     if auth_payload:
         require_autocommit("challenges.create")
     kind = factors.get(factor.factor_type)

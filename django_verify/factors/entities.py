@@ -18,7 +18,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import exceptions, factors, signals
+from django_verify import exceptions, factors, misuse, signals
 from django_verify.db import queries, retry, savepoints
 from django_verify.db.autocommit import require_autocommit
 from django_verify.events import outbox
@@ -249,6 +249,10 @@ def _new(service: VerifyService, identity: str) -> Entity:
 
 def _find(service: VerifyService, identity: str) -> Entity | None:
     """Return the entity; the account is looked at, so a service may be an unloaded pointer."""
+    if not isinstance(service, VerifyService):
+        raise misuse.not_a_service(service)
+    if not isinstance(identity, str):
+        raise misuse.not_a_text("identity", identity)
     return (
         entities()
         .filter(
@@ -261,6 +265,8 @@ def _find(service: VerifyService, identity: str) -> Entity | None:
 
 
 def _refuse_malformed(identity: str) -> None:
+    if not isinstance(identity, str):
+        raise misuse.not_a_text("identity", identity)
     if not _IDENTITY.match(identity):
         raise InvalidFactorParameter("identity", "it has 8–64 letters, digits and hyphens")
 

@@ -66,7 +66,7 @@ CALLING_CODE_LOCALES = {
 _STOPS = {"ja": "。", "zh": "。", "zh-HK": "。", "th": ""}
 _LONGEST_CALLING_CODE = max(map(len, CALLING_CODE_LOCALES))
 # The longest recipient that is looked at as a person typed it.
-_LONGEST_TYPED = 320
+LONGEST_TYPED = 320
 # Codes of this length are hard to read in one piece.
 LONG = 8
 # Longest text that Android's SMS Retriever looks at.
@@ -152,7 +152,10 @@ def get(name: str) -> Channel:
     Raises InvalidParameter for one that does not exist, or that needs a provider and has none.
     """
     channel = CHANNELS.get(ALIASES.get(name, name))
-    if channel is None or not (channel.is_offered is None or channel.is_offered()):
+    if channel is None:
+        hint = conf.did_you_mean(name, CHANNELS)
+        raise InvalidParameter("channel", f"not an available channel.{hint}".removesuffix("."))
+    if not (channel.is_offered is None or channel.is_offered()):
         raise InvalidParameter("channel", "not an available channel")
     return channel
 
@@ -181,7 +184,7 @@ def read_typed(to: str) -> str:
 
     What is none, or far too long to be looked at, stays as it is, and is refused there.
     """
-    if len(to) > _LONGEST_TYPED:
+    if len(to) > LONGEST_TYPED:
         return to
     try:
         return emails.read(to).address if "@" in typed.plain(to) else phones.read(to).number

@@ -25,3 +25,15 @@ class VerifyUsersConfig(AppConfig):
         from django_verify.users import rekeying  # noqa: PLC0415 - it has models
 
         return rekeying.numbers(batch)
+
+    def export_person(self, person: Any) -> list[dict[str, Any]]:
+        """Return the numbers of a person for `manage.py verifyexport`, with whose user each is."""
+        from django_verify.users import subjects  # noqa: PLC0415 - it has models
+
+        return subjects.export(person)
+
+    def erase_person(self, person: Any, *, dry_run: bool) -> int:
+        """Release the numbers of a person for `manage.py verifyerase`; return how many."""
+        from django_verify.users import subjects  # noqa: PLC0415 - it has models
+
+        return subjects.erase(person, dry_run=dry_run)

@@ -18,7 +18,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import delivery, exceptions, fraud, senders, sids, signals
+from django_verify import delivery, exceptions, fraud, misuse, senders, sids, signals
 from django_verify.crypto import codes
 from django_verify.db import queries
 from django_verify.db.autocommit import require_autocommit
@@ -30,7 +30,7 @@ from django_verify.logs import logger
 from django_verify.messages import channels
 from django_verify.models import Verification, VerificationAttempt, VerifyService
 from django_verify.net import times
-from django_verify.verifications import sna, store
+from django_verify.verifications import arguments, sna, store
 from django_verify.verifications.request import (
     Start,
     StartOptions,
@@ -66,11 +66,14 @@ def start(
     and nothing is sent. Nothing is sent for a test number either, whose verification states that
     `is_test`.
     The message leaves after the current transaction commits; whether the provider took it is
-    recorded in the attempt, not raised. Raises the family of `exceptions`.
+    recorded in the attempt, not raised. Raises the family of `exceptions`, and TypeError and
+    ValueError for arguments that no start can have.
     """
+    if not isinstance(service, VerifyService):
+        raise misuse.not_a_service(service)
     request = to
     if not isinstance(request, StartRequest):
-        request = StartRequest(to=read_typed(request), channel=channel, **options)
+        request = arguments.start_request(service, request, channel, options)
     accepted = accept(service, request)
     metered = [*request.meters]
     if request.rate_limits:
@@ -122,6 +125,14 @@ def check(
     inside a transaction, whose rollback could take the charge back.
     """
     require_autocommit("verifications.check")
+    if not isinstance(service, VerifyService):
+        raise misuse.not_a_service(service)
+    if not as_written:
+        code = arguments.text("code", code)
+        to = arguments.recipient(to) if to else ""
+        verification_sid = arguments.text("verification_sid", verification_sid)
+        # Compared as text, so that an amount that is a number would cost a guess each time.
+        amount, payee = arguments.text("amount", amount), arguments.text("payee", payee)
     if code and not as_written:
         # Nothing but spaces is a malformed code, and not a check without one, which asks the
         # carrier.
@@ -130,7 +141,6 @@ def check(
         raise InvalidParameter("code", "it has 4–10 characters")
     if not (to or verification_sid):
         raise exceptions.CheckTargetMissing
-    to = to if as_written else read_typed(to)
     row = _to_check(service, to, verification_sid, (amount, payee), known)
     if not code:
         return _check_sna(row, sna_client_token)
@@ -214,6 +224,8 @@ def release(row: Verification) -> int:
     A convenience for an operator whom the owner asks: codes are as short as the service's at once.
     What is live stays reserved.
     """
+    if not isinstance(row, Verification):
+        raise misuse.expected("a Verification", row)
     counted = queries.verifications().filter(
         account_id=row.account_id, recipient_key=row.recipient_key, forgiven=False
     )
@@ -398,6 +410,10 @@ def _is_right(row: Verification, code: str) -> bool:
 
 
 def _located(service: VerifyService, sid_or_to: str, as_written: bool) -> list[Verification]:
+    if not isinstance(service, VerifyService):
+        raise misuse.not_a_service(service)
+    if not isinstance(sid_or_to, str):
+        raise misuse.not_a_text("sid_or_to", sid_or_to)
     if sids.is_sid("VE", sid_or_to):
         return _by_sid(service, sid_or_to)
     to = sid_or_to if as_written else read_typed(sid_or_to)

@@ -96,5 +96,5 @@ def test_other_databases_are_not_looked_at():
 
 def test_two_owners_of_one_folder_are_reported(monkeypatch):
     assert checks.check_phone_library() == []
-    monkeypatch.setattr(checks, "version", lambda package: "9.0")
+    monkeypatch.setattr(checks.configuration, "version", lambda package: "9.0")
     assert [message.id for message in checks.check_phone_library()] == ["django_verify.W045"]
