@@ -1,6 +1,7 @@
 """django-otp's device and its forms, and two-factor-auth's pages, against the real packages."""
 
 import datetime as dt
+import json
 
 import pytest
 from django.contrib.auth import SESSION_KEY, get_user_model
@@ -346,3 +347,21 @@ def test_in_a_browser(walk, user, service, outbox):
 
     walk(steps)
     assert [row.status for row in Verification.objects.all()] == ["approved"] * 2
+
+
+def test_a_person_s_devices_are_given_out_and_erased(user, device, capsys):
+    from django_verify.integrations.otp.models import VerifyDevice
+
+    of = {"user": user, "channel": "email"}
+    VerifyDevice.objects.create(name="mail", recipient="ann+shop@example.com", **of)
+    other = VerifyDevice.objects.create(name="other", recipient="bob@example.com", **of)
+    person = [PHONE, "ann@example.com"]
+    call_command("verifyexport", *person)
+    exported = json.loads(capsys.readouterr().out)
+    assert PHONE in str(exported)
+    assert "ann+shop@example.com" in str(exported)
+    assert "bob@example.com" not in str(exported)
+    call_command("verifyerase", *person, "--dry-run")
+    assert VerifyDevice.objects.count() == 3
+    call_command("verifyerase", *person)
+    assert list(VerifyDevice.objects.all()) == [other]
