@@ -1,0 +1,60 @@
+"""Sphinx's settings of the documentation site: `make docs`."""
+
+import shutil
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from docs import host  # noqa: E402 - needs the path
+
+# The docstrings of models can be read only where a site is set up.
+host.set_up()
+
+from django_verify import __version__ as release  # noqa: E402 - needs the site
+from docs import site  # noqa: E402
+
+project = "django-verify"
+author = "the authors of django-verify"
+version = release
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+exclude_patterns = ["llms.txt"]
+
+html_theme = "furo"
+html_title = "django-verify"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sourcelink = False
+
+myst_enable_extensions = ["colon_fence"]
+# As deep as the pages have headings, with the anchors that a Git host gives them.
+myst_heading_anchors = 4
+
+# Our docstrings mark code by single backticks, as comments do.
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
+# Names in signatures that this site has no page about.
+nitpick_ignore_regex = [("py:.*", r".*")]
+
+
+def setup(app):
+    """Add what `docs.site` does to pages, and the pages' sources beside the site."""
+    app.connect("source-read", prepare)
+    app.connect("build-finished", copy_sources)
+
+
+def prepare(app, name, source):
+    """Turn links out of this folder into links of the site, and the index's lists into menus."""
+    source[0] = site.prepared(name, source[0])
+
+
+def copy_sources(app, exception):
+    """Put `llms.txt` and the pages that it names beside the site."""
+    if exception is None and app.builder.format == "html":
+        for page in [*HERE.glob("*.md"), HERE / "llms.txt"]:
+            shutil.copy(page, app.outdir)
