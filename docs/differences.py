@@ -12,7 +12,7 @@ EVERYWHERE = """
   with 400.
 - **Headers.** `Twilio-Request-Id` and the headers for CORS are not sent. Every answer has
   `Cache-Control: no-store`.
-- **Lists** begin with the newest, and `PageToken` is of our own form. SDKs follow `next_page_url` without looking
+- **Lists** begin with the newest (challenges with the oldest, unless `Order` is `desc`), and `PageToken` is of our own form. SDKs follow `next_page_url` without looking
   at it.
 - **Limits on requests** of an account do not exist, but for those that are named below.
 - **503** with `Retry-After` means that the database, or the Redis of the rate limits, is away; see
@@ -20,7 +20,7 @@ EVERYWHERE = """
 """
 
 #: Said of an operation where nothing is different.
-NONE = "None."
+NONE = "nothing."
 
 _ENTITY = "Services/{ServiceSid}/Entities"
 _FACTORS = f"{_ENTITY}/{{Identity}}/Factors"
