@@ -9,9 +9,9 @@ from docs import differences, host
 
 host.set_up()
 
-from django_verify.api import wire  # noqa: E402 - needs a site
-from django_verify.api.resource import Resource  # noqa: E402
-from django_verify.api.urls import RESOURCES  # noqa: E402
+from django_verify.api import wire
+from django_verify.api.resource import Resource
+from django_verify.api.urls import RESOURCES
 
 PAGE = Path(__file__).with_name("api.md")
 HEAD = """# The API
@@ -90,8 +90,7 @@ def _section(operation: Operation) -> str:
             names = [f"`{name}`" for name in fields]
         else:
             names = [
-                f"**`{name}`**" if field.required else f"`{name}`"
-                for name, field in fields.items()
+                f"**`{name}`**" if field.required else f"`{name}`" for name, field in fields.items()
             ]
         lines.append(f"Parameters: {', '.join(names)}.\n")
     lines.append(f"Answers {resource.status(action)}{_answer(resource, action)}.\n")

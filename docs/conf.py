@@ -7,13 +7,13 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from docs import host  # noqa: E402 - needs the path
+from docs import host
 
 # The docstrings of models can be read only where a site is set up.
 host.set_up()
 
-from django_verify import __version__ as release  # noqa: E402 - needs the site
-from docs import site  # noqa: E402
+from django_verify import __version__ as release
+from docs import site
 
 project = "django-verify"
 author = "the authors of django-verify"

@@ -56,10 +56,13 @@ DIFFERENCES = {
     ("GET", "Attempts"): _ATTEMPTS
     + " A page may be short, or empty, and yet have a [`next_page_url`](attempts.md#attempts).",
     ("GET", "Attempts/Summary"): "`Channel` may be `telegram` as well. Attempts of"
-    " [test numbers](verification.md#test-numbers) are not counted. Of no attempts the percentage is `\"0\"`.",
+    ' [test numbers](verification.md#test-numbers) are not counted. Of no attempts the percentage is `"0"`.',
     ("GET", "Attempts/{Sid}"): _ATTEMPTS,
     ("GET", "Forms/{FormType}"): "The schemas are complete JSON Schemas (draft 2020-12).",
-    ("POST", "SafeList/Numbers"): "A number on the list passes [prefix rules, countries and the type of the"
+    (
+        "POST",
+        "SafeList/Numbers",
+    ): "A number on the list passes [prefix rules, countries and the type of the"
     " number](fraud.md#the-safe-list), on every channel. Spellings of one subscriber are one entry; a second"
     " one is 409/60411.",
     ("GET", "SafeList/Numbers/{PhoneNumber}"): "Any spelling of the number finds it.",
@@ -69,9 +72,14 @@ DIFFERENCES = {
     ("POST", "Services/{Sid}"): _SERVICE,
     ("GET", "Services/{Sid}"): "`totp` has the numbers that hold, and never null.",
     ("DELETE", "Services/{Sid}"): "Everything below the service is deleted with it.",
-    ("POST", "Services/{ServiceSid}/AccessTokens"): "The token allows one factor, once. It needs the extra"
-    " `jose`.",
-    ("GET", "Services/{ServiceSid}/AccessTokens/{Sid}"): "The token is stored nowhere, so each answer has"
+    (
+        "POST",
+        "Services/{ServiceSid}/AccessTokens",
+    ): "The token allows one factor, once. It needs the extra `jose`.",
+    (
+        "GET",
+        "Services/{ServiceSid}/AccessTokens/{Sid}",
+    ): "The token is stored nowhere, so each answer has"
     " another spelling of it; all of them are good.",
     ("POST", _ENTITY): "An account makes at most 40 entities in a second; then 429/60328.",
     ("GET", _ENTITY): NONE,
@@ -80,16 +88,26 @@ DIFFERENCES = {
     ("POST", _CHALLENGES): "A wrong code answers 201 with `pending`. The"
     " [limits](factors.md#limits) of guesses and challenges are of our own, besides the vendor's.",
     ("GET", _CHALLENGES): NONE,
-    ("POST", f"{_CHALLENGES}/{{ChallengeSid}}/Notifications"): "Three may be asked for besides the first"
-    " one; then 429/60309.",
-    ("POST", f"{_CHALLENGES}/{{Sid}}"): "A wrong code answers 200 with `pending`. A code of an authenticator"
+    (
+        "POST",
+        f"{_CHALLENGES}/{{ChallengeSid}}/Notifications",
+    ): "Three may be asked for besides the first one; then 429/60309.",
+    (
+        "POST",
+        f"{_CHALLENGES}/{{Sid}}",
+    ): "A wrong code answers 200 with `pending`. A code of an authenticator"
     " app [counts once](factors.md#a-code-works-once).",
     ("GET", f"{_CHALLENGES}/{{Sid}}"): NONE,
-    ("POST", _FACTORS): "`FactorType=passkeys` is refused with 60369. `push` needs the extra `jose`. The"
+    (
+        "POST",
+        _FACTORS,
+    ): "`FactorType=passkeys` is refused with 60369. `push` needs the extra `jose`. The"
     " [limits](factors.md#limits) of factors are of our own.",
     ("GET", _FACTORS): NONE,
-    ("POST", f"{_FACTORS}/{{Sid}}"): "A wrong code answers 200 with `unverified`; a wrong signature of a device"
-    " is 403/60311.",
+    (
+        "POST",
+        f"{_FACTORS}/{{Sid}}",
+    ): "A wrong code answers 200 with `unverified`; a wrong signature of a device is 403/60311.",
     ("GET", f"{_FACTORS}/{{Sid}}"): NONE,
     ("DELETE", f"{_FACTORS}/{{Sid}}"): "Its challenges are deleted with it.",
     ("POST", _COUNTRIES): _COUNTRY,
@@ -100,13 +118,21 @@ DIFFERENCES = {
     ("POST", f"{_PASSKEYS}/ApproveChallenge"): f"{_NO_PASSKEYS} A challenge takes"
     " [one answer](passkeys.md#one-answer), right or wrong. Where it named nobody, the answer names the entity"
     " and the factor that approved it.",
-    ("POST", f"{_PASSKEYS}/Challenges"): f"{_NO_PASSKEYS} `options` are those of a sign-in, as browsers and the"
+    (
+        "POST",
+        f"{_PASSKEYS}/Challenges",
+    ): f"{_NO_PASSKEYS} `options` are those of a sign-in, as browsers and the"
     " device SDKs read them.",
-    ("POST", f"{_PASSKEYS}/Factors"): f"{_NO_PASSKEYS} `pubKeyCredParams` is a list, and allows RS256 besides"
-    " ES256.",
+    (
+        "POST",
+        f"{_PASSKEYS}/Factors",
+    ): f"{_NO_PASSKEYS} `pubKeyCredParams` is a list, and allows RS256 besides ES256.",
     ("POST", f"{_PASSKEYS}/VerifyFactor"): f"{_NO_PASSKEYS} A registration takes"
     " [one answer](passkeys.md#one-answer), right or wrong.",
-    ("POST", _LIMITS): "A service has 20 limits at most ([`RATE_LIMITS_PER_SERVICE`](settings.md)).",
+    (
+        "POST",
+        _LIMITS,
+    ): "A service has 20 limits at most ([`RATE_LIMITS_PER_SERVICE`](settings.md)).",
     ("GET", _LIMITS): NONE,
     ("POST", f"{_LIMITS}/{{Sid}}"): NONE,
     ("GET", f"{_LIMITS}/{{Sid}}"): NONE,
@@ -114,26 +140,44 @@ DIFFERENCES = {
     ("POST", _BUCKETS): "`Interval` may be up to 86400 seconds. A limit has 10 buckets at most"
     " ([`BUCKETS_PER_RATE_LIMIT`](settings.md)).",
     ("GET", _BUCKETS): NONE,
-    ("POST", f"{_BUCKETS}/{{Sid}}"): "`Interval` may be up to 86400 seconds. A changed interval begins a new count.",
+    (
+        "POST",
+        f"{_BUCKETS}/{{Sid}}",
+    ): "`Interval` may be up to 86400 seconds. A changed interval begins a new count.",
     ("GET", f"{_BUCKETS}/{{Sid}}"): NONE,
     ("DELETE", f"{_BUCKETS}/{{Sid}}"): NONE,
-    ("POST", "Services/{ServiceSid}/VerificationCheck"): "The status is always 200. Any spelling of the number"
+    (
+        "POST",
+        "Services/{ServiceSid}/VerificationCheck",
+    ): "The status is always 200. Any spelling of the number"
     " finds the verification. After five wrong codes it answers 429/60202 until the verification's lifetime ends"
     " or it is canceled. `sna_attempts_error_codes` is null where the last channel was not `sna`.",
-    ("POST", _VERIFICATIONS): "`Channel` may be [`telegram`](channels.md#telegram), and [`rbm`](channels.md#rcs) or"
+    (
+        "POST",
+        _VERIFICATIONS,
+    ): "`Channel` may be [`telegram`](channels.md#telegram), and [`rbm`](channels.md#rcs) or"
     " `rcs` where a sender serves it. `CustomMessage` is refused with 60243, `CustomFriendlyName` allowed to every"
     " account. An unknown `Locale` is 400/60200. The [guard](fraud.md) decides in place of Fraud Guard. The"
     " recipient has a [budget of guesses](lockout.md) beside the five of each verification: where it is used up, a"
     " start is 429/60203 with `Retry-After`.",
-    ("POST", f"{_VERIFICATIONS}/{{Sid}}"): "A verification whose guesses are used up can be canceled too; the"
+    (
+        "POST",
+        f"{_VERIFICATIONS}/{{Sid}}",
+    ): "A verification whose guesses are used up can be canceled too; the"
     " guesses stay counted. Any spelling of the recipient finds it.",
-    ("GET", f"{_VERIFICATIONS}/{{Sid}}"): "One that was canceled or used up can be read for a day after its"
+    (
+        "GET",
+        f"{_VERIFICATIONS}/{{Sid}}",
+    ): "One that was canceled or used up can be read for a day after its"
     " lifetime. Reads are not limited while `DEBUG` is on.",
     ("POST", _WEBHOOKS): _WEBHOOK,
     ("GET", _WEBHOOKS): NONE,
     ("POST", f"{_WEBHOOKS}/{{Sid}}"): _WEBHOOK,
     ("GET", f"{_WEBHOOKS}/{{Sid}}"): NONE,
     ("DELETE", f"{_WEBHOOKS}/{{Sid}}"): NONE,
-    ("GET", "Templates"): "Templates are written in the [admin](templates.md), and the four that come with the app"
+    (
+        "GET",
+        "Templates",
+    ): "Templates are written in the [admin](templates.md), and the four that come with the app"
     " are every account's.",
 }

@@ -9,7 +9,7 @@ def set_up() -> None:
     if settings.configured:
         return
     settings.configure(
-        SECRET_KEY="only-for-the-documentation",  # noqa: S106 - no site
+        SECRET_KEY="only-for-the-documentation",
         INSTALLED_APPS=[
             "django.contrib.auth",
             "django.contrib.contenttypes",

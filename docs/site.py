@@ -1,6 +1,7 @@
 """What the documentation site makes of the pages, which are written to be read in a repository too.
 
 Pages of other folders come into the site whole, and the lists of the index become its menus.
+`python -m docs.site` lists the links that lead elsewhere.
 """
 
 import os
@@ -44,6 +45,19 @@ def sections() -> dict[str, list[tuple[str, str, str]]]:
     return found
 
 
+def outside() -> dict[str, list[str]]:
+    """Return the addresses elsewhere that the pages lead to, each with the pages that do.
+
+    No test opens them: somebody looks them through before a release.
+    """
+    found: dict[str, list[str]] = {}
+    for page in [*ROOT.glob("*.md"), *HERE.glob("*.md")]:
+        for _, target in LINK.findall(page.read_text(encoding="utf-8")):
+            if "://" in target:
+                found.setdefault(target, []).append(page.name)
+    return dict(sorted(found.items()))
+
+
 def _menus() -> str:
     menus = [
         f"```{{toctree}}\n:hidden:\n:caption: {heading}\n\n"
@@ -65,3 +79,7 @@ def _within(link: re.Match[str], folder: Path) -> str:
     pages |= {page: page.name for page in HERE.glob("*.md") if page.stem not in ELSEWHERE}
     pages[ROOT / "README.md"] = "index.md"
     return f"[{text}]({pages[place]}{mark}{anchor})" if place in pages else text
+
+
+if __name__ == "__main__":
+    print(*(f"{url}  {' '.join(pages)}" for url, pages in outside().items()), sep="\n")

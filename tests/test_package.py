@@ -117,7 +117,7 @@ def test_the_dependencies_are_the_core(project):
 def test_an_extra_called_all_has_every_optional_library(project):
     extras = project["project"]["optional-dependencies"]
     optional = set(extras) - {
-        "all", "dev", "lint", "example", "oracles", "phonenumberslite", "emulator",
+        "all", "dev", "docs", "lint", "example", "oracles", "phonenumberslite", "emulator",
     }  # fmt: skip
     (line,) = extras["all"]
     assert set(re.search(r"\[(.*)\]", line)[1].split(",")) == optional

@@ -22,6 +22,7 @@ from docs import commands
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^( *)```([\w-]*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+DOTTED = re.compile(r"django_verify(\.\w+)+")
 SETTINGS = {field.name for field in fields(conf.Settings)}
 # Commands of others that our pages name.
 OTHERS = {
@@ -53,9 +54,12 @@ def parsed(text):
 def keys(tree):
     """Yield the names of our settings that a sample sets."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "DJANGO_VERIFY":
-            if isinstance(node.value, ast.Dict):
-                yield from (key.value for key in node.value.keys if key)
+        if (
+            isinstance(node, ast.Assign)
+            and ast.unparse(node.targets[0]) == "DJANGO_VERIFY"
+            and isinstance(node.value, ast.Dict)
+        ):
+            yield from (key.value for key in node.value.keys if key)
 
 
 @every_page
@@ -69,9 +73,8 @@ def test_what_a_sample_in_python_names_is_there(page):
                 for name in node.names:
                     there = hasattr(module, name.name)
                     assert there or importlib.import_module(f"{node.module}.{name.name}"), text
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                if re.fullmatch(r"django_verify(\.\w+)+", node.value):
-                    assert located(node.value), node.value
+            elif isinstance(node, ast.Constant) and DOTTED.fullmatch(str(node.value)):
+                assert located(node.value), node.value
 
 
 def located(path):
@@ -149,4 +152,3 @@ def test_the_answers_run(verify_kit, verify_service, monkeypatch):
     assert site["verification"].valid
     assert site["why"] is None
     assert "is your" in verify_kit.outbox[-1].body
-

@@ -47,9 +47,7 @@ class Reader:
         """Run the commands of one block, and return what they print."""
         lines = [text] if ' -c "' in text else text.strip().splitlines()
         return "".join(
-            self.call(self.command(line))
-            for line in lines
-            if not line.startswith(THERE_ALREADY)
+            self.call(self.command(line)) for line in lines if not line.startswith(THERE_ALREADY)
         )
 
     def call(self, command):
@@ -99,8 +97,7 @@ class Reader:
 
 def blocks():
     """Yield language and text of each block, in the page's order."""
-    for language, text in BLOCK.findall(PAGE.read_text()):
-        yield language, text
+    yield from BLOCK.findall(PAGE.read_text())
 
 
 def visit(site, url):
