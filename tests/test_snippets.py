@@ -17,6 +17,7 @@ from django.core.management import get_commands, load_command_class
 from django.test import override_settings
 
 from django_verify import conf
+from django_verify.models import Account, VerifyService
 from docs import commands
 
 ROOT = Path(__file__).parents[1]
@@ -128,6 +129,21 @@ def test_shells_can_read_the_commands():
     for text in scripts:
         done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True)
         assert done.returncode == 0, (text, done.stderr)
+
+
+@pytest.mark.django_db
+def test_scripts_of_the_shell_run():
+    scripts = [
+        found
+        for page in PAGES
+        for text in samples(page, "console")
+        for found in re.findall(r'shell -c "\n(.*?)\n"$', text, re.MULTILINE | re.DOTALL)
+    ]
+    assert len(scripts) == 2
+    Account.objects.create(friendly_name="Shop")
+    for script in scripts:
+        exec(compile(script, "shell", "exec"), {})
+    assert VerifyService.objects.filter(friendly_name="Shop", client_enabled=True).count() == 2
 
 
 # The answers, which run as they stand ------------------------------------------------------
