@@ -51,6 +51,8 @@ def setup(app):
 
 def prepare(app, name, source):
     """Turn links out of this folder into links of the site, and the index's lists into menus."""
+    if name in site.ELSEWHERE:
+        app.env.note_dependency(str(site.ROOT / site.ELSEWHERE[name]), docname=name)
     source[0] = site.prepared(name, source[0])
 
 
