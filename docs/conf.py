@@ -59,5 +59,9 @@ def prepare(app, name, source):
 def copy_sources(app, exception):
     """Put `llms.txt` and the pages that it names beside the site."""
     if exception is None and app.builder.format == "html":
-        for page in [*HERE.glob("*.md"), HERE / "llms.txt"]:
-            shutil.copy(page, app.outdir)
+        shutil.copy(HERE / "llms.txt", app.outdir)
+        for page in HERE.glob("*.md"):
+            text = page.read_text(encoding="utf-8")
+            if page.stem in site.ELSEWHERE:
+                text = site.prepared(page.stem, text)
+            (Path(app.outdir) / page.name).write_text(text, encoding="utf-8")
