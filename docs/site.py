@@ -48,7 +48,7 @@ def sections() -> dict[str, list[tuple[str, str, str]]]:
 def outside() -> dict[str, list[str]]:
     """Return the addresses elsewhere that the pages lead to, each with the pages that do.
 
-    No test opens them: somebody looks them through before a release.
+    No test opens them: look them through before a release.
     """
     found: dict[str, list[str]] = {}
     for page in [*ROOT.glob("*.md"), *HERE.glob("*.md")]:

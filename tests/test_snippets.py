@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import textwrap
 import tomllib
@@ -160,6 +161,20 @@ def test_scripts_of_the_shell_run():
     for script in scripts:
         exec(compile(script, "shell", "exec"), {})
     assert VerifyService.objects.filter(friendly_name="Shop", client_enabled=True).count() == 2
+
+
+@pytest.mark.once
+def test_node_can_read_the_samples_in_javascript(tmp_path):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("there is no node on the path")
+    scripts = [text for page in PAGES for text in samples(page, "js", "javascript")]
+    for number, text in enumerate(scripts):
+        (tmp_path / f"{number}.mjs").write_text(text)
+        done = subprocess.run(
+            [node, "--check", f"{number}.mjs"], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, (text, done.stderr)
 
 
 # Samples that run ---------------------------------------------------------------------------
