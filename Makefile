@@ -16,7 +16,7 @@ $(shell test ! -d $(VENV) || $(PY) -c 'import pip' 2>/dev/null || rm -rf $(VENV)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo serve test test-all lint package format bench clean
+.PHONY: help demo serve test test-all lint package docs format bench clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -47,6 +47,11 @@ lint: $(VENV)/.lint ## Check style, types, imports and migrations
 
 package: $(VENV)/.dev ## Build sdist and wheel twice, look into them, and run each extra alone (ARGS=dist keeps them)
 	@$(PY) .ci/package.py $(ARGS)
+
+docs: $(VENV)/.docs ## Build the documentation site into build/site; a warning is an error
+	@$(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going --jobs 2 \
+		--doctree-dir build/doctrees docs build/site
+	@echo "The site is build/site/index.html"
 
 format: $(VENV)/.lint ## Rewrite the code in the house style
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -88,3 +93,8 @@ $(VENV)/.lint: pyproject.toml $(PY)
 	@echo "Installing django-verify and what checks it"
 	@$(INSTALL) '.[lint]'
 	@touch $(VENV)/.example $(VENV)/.dev $@
+
+$(VENV)/.docs: pyproject.toml $(PY)
+	@echo "Installing django-verify and what builds its documentation"
+	@$(INSTALL) '.[docs]'
+	@touch $(VENV)/.example $@

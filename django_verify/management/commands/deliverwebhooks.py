@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Without `--loop`, one run tries at most `--limit` deliveries."""
-        parser.add_argument("--limit", type=int, default=1000)
+        parser.add_argument("--limit", type=int, default=1000, help="deliveries of one run")
         parser.add_argument(
             "--workers", type=int, default=outbox.WORKERS, help="receivers served at a time"
         )

@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """`--batch` bounds one statement."""
-        parser.add_argument("--batch", type=int, default=1000)
+        parser.add_argument("--batch", type=int, default=1000, help="rows of one statement")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Go on until a batch is not full."""

@@ -19,8 +19,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """`--batch` bounds what is read at once, `--after` goes on where a run was cut off."""
-        parser.add_argument("--batch", type=int, default=1000)
-        parser.add_argument("--after", default="", help="The last SID that a run has reported.")
+        parser.add_argument("--batch", type=int, default=1000, help="rows read at once")
+        parser.add_argument(
+            "--after", default="", help="go on behind the last SID that a run has printed"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Move what has another key; what has not is left alone."""

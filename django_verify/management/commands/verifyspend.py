@@ -26,8 +26,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """`--days` is how far back, `--account` whose."""
-        parser.add_argument("--days", type=int, default=1)
-        parser.add_argument("--account", default="")
+        parser.add_argument("--days", type=int, default=1, help="how many days back")
+        parser.add_argument("--account", default="", help="SID of the one account to look at")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print a line for each service, country, channel and sender, and the sum."""
