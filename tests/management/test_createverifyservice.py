@@ -36,6 +36,16 @@ def test_a_given_sid_answers_in_both_cases(account, api):
         assert api.get(f"Services/{sid}").data["code_length"] == 4
 
 
+def test_visitors_may_use_it_by_the_channels_that_are_named(account):
+    create("--client-channels", "sms", "email")
+    service = VerifyService.objects.get()
+    assert (service.client_enabled, service.client_channels) == (True, ["sms", "email"])
+    with pytest.raises(CommandError, match="fax"):
+        create("--client-channels", "fax")
+    create(name="Other")
+    assert VerifyService.objects.filter(client_enabled=True).count() == 1
+
+
 @pytest.mark.parametrize("again", [SID, sids.canonical(SID)])
 def test_a_sid_that_is_taken(account, again):
     create("--sid", SID)

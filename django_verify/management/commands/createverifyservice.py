@@ -12,6 +12,7 @@ from django.db import IntegrityError, router
 
 from django_verify import sids
 from django_verify.db import savepoints
+from django_verify.messages import channels
 from django_verify.models import Account, VerifyService
 
 
@@ -26,6 +27,14 @@ class Command(BaseCommand):
         parser.add_argument("--account", default="", help="AC…; may be left out where one exists")
         parser.add_argument("--sid", default="", help="VA and 32 hexadecimal digits")
         parser.add_argument("--code-length", type=int, default=6, help="4–10 digits")
+        parser.add_argument(
+            "--client-channels",
+            nargs="+",
+            choices=list(channels.CHANNELS),
+            default=[],
+            metavar="CHANNEL",
+            help="let visitors and apps use it without credentials, by these channels",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Create and print."""
@@ -36,6 +45,8 @@ class Command(BaseCommand):
             account=_account(options["account"]),
             friendly_name=options["friendly_name"].strip(),
             code_length=options["code_length"],
+            client_enabled=bool(options["client_channels"]),
+            client_channels=options["client_channels"],
         )
         if sid:
             service.sid = sids.canonical(sid)
