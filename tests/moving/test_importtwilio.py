@@ -424,6 +424,7 @@ def test_all_templates(vendor, run):
 
 def test_ready_made_templates_of_another_site_are_here_already(vendor, run):
     ready = Template.objects.create(account=None, friendly_name="Ready-made")
+    ready.translations.create(locale="en", text="{{code}}", is_default=True)
     vendor.lists["Templates"][1].append(template(en="{{code}}") | {"sid": ready.sid})
     vendor.add(service(default_template_sid=ready.sid))
     assert "template" not in run().partition("What the API")[0]
@@ -440,6 +441,7 @@ def test_numbers_of_the_safe_list(vendor, run, tmp_path):
     entry = SafeListNumber.objects.get()
     assert (entry.sid, entry.number) == (sid("GN"), PHONE)
     assert PHONE not in printed
+    assert "The file has 2 numbers; on the safe list: 1" in printed
     assert "Safe list: nothing has changed" in run("--safe-list", str(numbers))
     with pytest.raises(CommandError, match="--safe-list"):
         run("--safe-list", str(tmp_path / "none"))
@@ -448,13 +450,24 @@ def test_numbers_of_the_safe_list(vendor, run, tmp_path):
 def test_entries_of_the_safe_list_that_cannot_be_made(vendor, run, tmp_path):
     SafeListNumber.objects.create(sid=sid("GN", 2), account=make_account(), phone_number=PHONE)
     numbers = tmp_path / "numbers"
-    numbers.write_text("a\nb")
-    vendor.objects["SafeList/Numbers/a"] = {"sid": sid("GN", 1), "phone_number": "+1800123xxxx"}
-    vendor.objects["SafeList/Numbers/b"] = {"sid": sid("GN", 2), "phone_number": PHONE}
-    printed = run("--safe-list", str(numbers))
-    assert "this is no number" in printed
-    assert "this SID is taken" in printed
+    numbers.write_text(PHONE)
+    vendor.objects[f"SafeList/Numbers/{PHONE}"] = {"sid": sid("GN", 2), "phone_number": PHONE}
+    assert "this SID is taken" in run("--safe-list", str(numbers))
     assert SafeListNumber.objects.count() == 1
+
+
+def test_numbers_of_the_safe_list_as_people_write_them(vendor, run, tmp_path):
+    vendor.add(service())
+    numbers = tmp_path / "numbers"
+    numbers.write_text("\ufeff+1 (415) 555-2671\n", encoding="utf-8")
+    # Whatever number the source answers, it is the one that was asked for.
+    vendor.objects[f"SafeList/Numbers/{PHONE}"] = {"sid": sid("GN"), "phone_number": "+15017122661"}
+    run("--safe-list", str(numbers))
+    assert SafeListNumber.objects.get().number == PHONE
+    numbers.write_text(f"{PHONE}\n\n415 555 2671")
+    with pytest.raises(CommandError, match="line 3 is no number") as caught:
+        run("--safe-list", str(numbers))
+    assert "415" not in str(caught.value)
 
 
 def test_lists_that_may_not_be_read_are_named(vendor, run):
