@@ -154,6 +154,8 @@ class Source:
 
 def _object(answer: Answer, name: str) -> dict[str, Any]:
     found = answer.object()
+    if not found and len(answer.body) == MAX_BYTES:
+        raise SourceError(f"{name}: the answer is larger than {MAX_BYTES} bytes")
     if not found:
         raise SourceError(f"{name}: the answer is no JSON object; is this the URL of a Verify API?")
     return found

@@ -237,6 +237,7 @@ class _Writer:
         self, model: type[Any], parent: Mapping[str, Model], outcome: Outcome, name: str = ""
     ) -> None:
         self.model, self.parent, self.outcome, self.name = model, parent, outcome, name
+        self.kind = model._meta.verbose_name  # noqa: SLF001 - a documented API
 
     def write_all(self, rows: Iterable[Row] | None) -> list[tuple[Row, Any]]:
         """Write several rows, and name those here that are none of them.
@@ -277,9 +278,10 @@ class _Writer:
             others = sorted(set(here.values_list(self.name, flat=True)) - there)
         else:
             others = sorted(set(here.values_list("pk", flat=True)) - {row.sid for row in rows})
-        kind = self.model._meta.verbose_name  # noqa: SLF001 - a documented API
         for other in others:
-            self.outcome.left.append(f"the {kind} {other} is here and not at the source: it stays")
+            self.outcome.left.append(
+                f"the {self.kind} {other} is here and not at the source: it stays"
+            )
 
     def _found(self, row: Row) -> Any:
         rows = _rows(self.model)
@@ -330,8 +332,7 @@ class _Writer:
         if savepoints.tolerate(save, using=_using(), ignore=IntegrityError):
             self._leave(label, "another row here has its name: delete or rename that one")
             return None
-        kind = self.model._meta.verbose_name  # noqa: SLF001 - a documented API
-        begin = f"{kind} {label}: " if label else ""
+        begin = f"{self.kind} {label}: " if label else ""
         if is_new:
             self.outcome.changes.append(f"{begin}made")
         else:
@@ -343,8 +344,7 @@ class _Writer:
         return obj
 
     def _leave(self, label: str, sentence: str) -> None:
-        kind = self.model._meta.verbose_name  # noqa: SLF001 - a documented API
-        self.outcome.left.append(f"{kind} {label}: {sentence}" if label else sentence)
+        self.outcome.left.append(f"{self.kind} {label}: {sentence}" if label else sentence)
 
 
 def _misfit(model: type[Any], name: str, value: Any) -> str:

@@ -30,10 +30,10 @@ SHORTEST_SECRET = 32
 
 #: What no API shows, and what to do about each.
 NOT_SHOWN = (
-    "Running verifications end at the source: for ten minutes, ask it where a check is 404 here.",
+    "Running verifications: a check that answers 404 here belongs to the source, for ten minutes.",
     "Lifetimes of codes, switched-off channels, geo permissions and Fraud Guard: set in the admin.",
     "E-mail integrations: configure an e-mail sender (docs/senders.md).",
-    "Access tokens of apps: they run out within a day, and are made anew here.",
+    "Access tokens of apps: they run out within five minutes; your backend makes new ones here.",
     "Event Streams: add an event sink in the admin for services whose event subscription is on.",
     "API keys other than the one in the environment: their secrets are shown by no API.",
 )
