@@ -120,6 +120,12 @@ def read_service(
         row = _limit(shown)
         return replace(row, below=listed(_bucket, "buckets", "RateLimits", row.sid, "Buckets"))
 
+    def webhook(shown: dict[str, Any]) -> Row:
+        row, method = _webhook(shown), shown.get("webhook_method")
+        if method not in (None, "POST"):
+            unread.append(f"the method {method} of its webhook {row.sid}: events are posted here")
+        return row
+
     return Reading(
         service=Row(sid, values, _moment(answer)),
         account_sid=str(answer.get("account_sid") or ""),
@@ -127,7 +133,7 @@ def read_service(
         messaging_configurations=listed(
             _configuration, "messaging_configurations", "MessagingConfigurations"
         ),
-        webhooks=listed(_webhook, "webhooks", "Webhooks"),
+        webhooks=listed(webhook, "webhooks", "Webhooks"),
         templates=(template,) if template else (),
         unread=tuple(unread),
     )

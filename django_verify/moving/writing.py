@@ -68,6 +68,11 @@ class Recipient:
         """Whether the account exists already."""
         return bool(_rows(Account).filter(sid=self.sid).exists())
 
+    def opens(self) -> bool:
+        """Whether `token` is the auth token of the account that is there."""
+        row = _rows(Account).filter(sid=self.sid).first()
+        return row is not None and codes.secret_matches(row.auth_token_hash, self.token)
+
     def key_holder(self) -> str:
         """Return the SID of the account that has a key with the SID of `key`; empty for none."""
         keys = _rows(ApiKey).filter(sid=sids.canonical(self.key.name)) if self.key else ()
@@ -183,12 +188,13 @@ def _carry_what_belongs_to(service: VerifyService, reading: Reading, outcome: Ou
 
 
 def _note_routes(service: VerifyService, reading: Reading, outcome: Outcome) -> None:
-    """Say which messaging services are named and have no senders here."""
+    """Say which messaging services are named and have no senders in the account here."""
     rows = reading.messaging_configurations or ()
     named = {str(row.values["messaging_service_sid"]) for row in rows}
     named.add(sids.canonical(service.whatsapp_msg_service_sid))
     named = {sid for sid in named if sids.is_sid("MG", sid)}
-    known = set(_rows(MessagingService).filter(sid__in=named).values_list("sid", flat=True))
+    routes = _rows(MessagingService).filter(sid__in=named, account_id=service.account_id)
+    known = {sid for sid, senders in routes.values_list("sid", "senders") if senders}
     outcome.left += [
         f"the senders of {sid}: add a route with this SID in the admin (Routes by country) and"
         " choose senders; until then the service's own are used"

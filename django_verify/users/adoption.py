@@ -192,7 +192,7 @@ def _adopt(
             written += _of_user(model, user_id, numbers, here[user_id], claimed | contested)
         old = [row for row in written if row.pk is not None]
         rows.bulk_create([row for row in written if row.pk is None])
-        rows.bulk_update(old, ["claim", "is_primary", "channel", "verified_at"])
+        rows.bulk_update(old, ["claim", "is_primary", "channel", "verified_at", "replaces"])
     verified = sum(row.claim is not None for row in written)
     done.without_user += sum(len(mine) for user, mine in batch.items() if user not in there)
     done.verified += verified
@@ -218,6 +218,7 @@ def _of_user(
         if may_verify and room > 0:
             row.claim, row.channel, row.verified_at = phone.key, each.channel, each.verified_at
             row.is_primary = None if has_primary else True
+            row.replaces = None  # what is verified here stays
             has_primary, room = True, room - 1
         elif not is_new:
             continue

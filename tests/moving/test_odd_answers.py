@@ -158,6 +158,13 @@ def test_lists_that_may_not_be_read_name_no_row_as_missing_there(vendor, run):
     assert "is here and not at the source" not in printed
 
 
+def test_a_method_of_webhooks_that_we_do_not_have_is_said(vendor, run):
+    vendor.add(service(), webhooks=[webhook(1, webhook_method="GET"), webhook(2)])
+    printed = run()
+    assert f"the method GET of its webhook {sid('YW', 1)}" in printed
+    assert "the method POST" not in printed
+
+
 def test_all_templates_that_may_not_be_listed_are_an_error(vendor, run):
     vendor.refused = {"Templates": error(403, 20403)}
     vendor.add(service())

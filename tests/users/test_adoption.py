@@ -244,6 +244,16 @@ def test_what_is_verified_here_stays(tables, people):
     ]  # fmt: skip
 
 
+def test_a_number_that_was_to_replace_another_leaves_that_one(tables, people):
+    ann = people[0]
+    old = verified_phones.confirm(ann, PHONE)
+    verified_phones.claim(ann, OTHER_PHONE, replaces=old)
+    device(tables, ann, OTHER_PHONE)
+    run(adoption.from_two_factor, tables)
+    verified_phones.confirm(ann, OTHER_PHONE)
+    assert kept() == [("ann", PHONE, True, True), ("ann", OTHER_PHONE, True, False)]
+
+
 def test_no_user_gets_more_than_the_site_allows(tables, people, settings):
     settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "USERS_PHONES": 1}
     device(tables, people[0], OTHER_PHONE, name="backup")

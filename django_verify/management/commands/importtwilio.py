@@ -131,7 +131,9 @@ class Command(BaseCommand):
         token = kept.secret if kept and not is_key else codes.new_secret()
         recipient = Recipient(sid, token, key=kept if is_key else None)
         if recipient.is_there():
-            self._head(f"Account {sid}: is here, and keeps its auth token")
+            differs = kept and not is_key and not recipient.opens()
+            end = ", which is not the one in the environment" if differs else ""
+            self._head(f"Account {sid}: is here, and keeps its auth token{end}")
         else:
             shown = "as at the source" if kept and not is_key else token
             known = "a new one" if self.dry_run else shown
