@@ -98,11 +98,12 @@ def from_phone_verify(
     user: str = "pk",
     number: str = "phone_number",
 ) -> Adopted:
-    """Adopt the numbers of django-phone-verify, which keeps who was verified and not whose it is.
+    """Adopt the numbers of django-phone-verify, which keeps those that were verified, and no users.
 
-    So whose it is comes from the site: a `model` ("accounts.Profile"; by default the user model),
-    its attribute with the `user`'s key ("user_id") and its column with the `number`. A number that
-    the package has verified is verified, as of the last time; any other is pending.
+    The users come from the site: a `model` ("accounts.Profile"; by default the user model), its
+    attribute with the `user`'s key ("user_id") and its column with the `number`, which no user may
+    write without a check. A number that the package has verified is verified, as of the last time;
+    any other is pending.
     """
     alias = schema_editor.connection.alias
     owners = _model(apps, model) if model else _user_model(apps)
