@@ -1,5 +1,7 @@
 """What a source may answer and hardly ever does: each ends in a row, a sentence or a clear error."""
 
+from io import BytesIO, TextIOWrapper
+
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -103,6 +105,17 @@ def test_nothing_that_the_source_writes_steers_the_terminal(vendor, run):
     assert not {"\x1b", "\n"} & set(str(caught.value))
     del vendor.lists["Services"][1][1]
     assert r"\u202ename" in run()
+
+
+def test_a_terminal_that_has_no_such_letters_ends_nothing(vendor, environment):
+    shown = vendor.add(service(friendly_name="Bäckerei"))
+    for length in (6, 8):
+        shown["code_length"] = length
+        out = TextIOWrapper(BytesIO(), encoding="ascii")
+        call_command("importtwilio", "--base-url", vendor.url, stdout=out)
+    assert VerifyService.objects.get().code_length == 8
+    out.seek(0)
+    assert "B\\xe4ckerei" in out.read()
 
 
 def test_a_setting_however_deep_has_no_counterpart(vendor, run):

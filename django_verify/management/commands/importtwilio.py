@@ -91,7 +91,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         self._head("What the API does not show, and what to do:")
         for sentence in (*NOT_SHOWN, *(() if options["safe_list"] else (SAFE_LIST,))):
-            self.stdout.write(f"  {sentence}")
+            self._line(f"  {sentence}")
         if refused:
             raise CommandError(f"Not made: {_visible(', '.join(refused))}.")
 
@@ -110,7 +110,7 @@ class Command(BaseCommand):
             if outcome.is_refused:
                 refused.append(outcome.name)
         if nothing:
-            self.stdout.write("The account has no services.")
+            self._line("The account has no services.")
         if numbers:
             recipient = recipient or self._recipient(source, "", options)
             listed = moving.safe_listed(source, numbers)
@@ -150,12 +150,17 @@ class Command(BaseCommand):
         same = "" if outcome.changes else " nothing has changed"
         self._head(f"{outcome.name}:{' not made' if outcome.is_refused else same}")
         for change in outcome.changes:
-            self.stdout.write(f"  {_visible(change)}")
+            self._line(f"  {change}")
         for sentence in outcome.left:
-            self.stdout.write(f"  not carried over: {_visible(sentence)}")
+            self._line(f"  not carried over: {sentence}")
 
     def _head(self, line: str) -> None:
-        self.stdout.write(("[dry run] " if self.dry_run else "") + _visible(line))
+        self._line(("[dry run] " if self.dry_run else "") + line)
+
+    def _line(self, line: str) -> None:
+        """Print a line; what the terminal has no letters for is escaped, for a run must not end."""
+        encoding = getattr(self.stdout, "encoding", None) or "utf-8"
+        self.stdout.write(_visible(line).encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _visible(text: str) -> str:
