@@ -99,7 +99,7 @@ def read_service(
     origins = values["passkeys_relying_party_origins"]
     if isinstance(origins, list):
         values["passkeys_relying_party_origins"] = ",".join(map(str, origins)) or None
-    unread = [*_unknown(answer), *_credentials(values), *_entities(source, sid)]
+    unread = [*_unknown(answer), *_entities(source, sid)]
     wanted = str(values["default_template_sid"] or "")
     template = templates.get(sids.canonical(wanted))
     if wanted and template is None:
@@ -220,16 +220,6 @@ def _flat(answer: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, An
             yield from _flat(value, f"{path}.")
         else:
             yield path, value
-
-
-def _credentials(values: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each push credential: its secret is shown by no API."""
-    return [
-        f"the secret of its {kind} credential {values[column]}: add a push credential in the admin"
-        " and choose it for this service"
-        for kind, column in (("APN", "push_apn_credential_sid"), ("FCM", "push_fcm_credential_sid"))
-        if values[column]
-    ]
 
 
 def _entities(source: Source, sid: str) -> list[str]:

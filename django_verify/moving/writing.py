@@ -155,10 +155,16 @@ def _service_row(row: Row, account: Account, outcome: Outcome) -> Row:
             " one for the service; until then the choice here stays as it is"
         )
     present = _rows(VerifyService).filter(sid=row.sid).first()
-    for column in ("push_apn_credential_sid", "push_fcm_credential_sid"):
+    for kind in ("apn", "fcm"):
+        column = f"push_{kind}_credential_sid"
         chosen = getattr(present, column, "")
         if chosen and _rows(PushCredential).filter(sid=sids.canonical(chosen)).exists():
             del values[column]
+        elif values[column]:
+            outcome.left.append(
+                f"the secret of its {kind.upper()} credential {values[column]}: add a push"
+                " credential in the admin and choose it for this service"
+            )
     return Row(row.sid, values, row.created)
 
 

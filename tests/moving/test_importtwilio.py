@@ -392,7 +392,9 @@ def test_what_was_chosen_here_instead_stays_chosen(vendor, run):
     own = Template.objects.create(account=row.account, friendly_name="Own")
     row.push_apn_credential_sid, row.default_template_sid = credential.sid, own.sid
     row.save()
-    assert "nothing has changed" in run()
+    printed = run()
+    assert "nothing has changed" in printed
+    assert "APN credential" not in printed
     row.refresh_from_db()
     assert (row.push_apn_credential_sid, row.default_template_sid) == (credential.sid, own.sid)
 
