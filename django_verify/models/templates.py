@@ -22,6 +22,12 @@ TEMPLATE_CHANNELS = ("sms", "voice")
 _LOCALE = re.compile(r"^[a-z]{2,3}(-[A-Z]{2})?\Z")
 
 
+def canonical_locale(value: str) -> str:
+    """Return the stored spelling of a locale: `pt_br` is pt-BR."""
+    language, _dash, region = value.strip().replace("_", "-").partition("-")
+    return "-".join(filter(None, (language.lower(), region.upper())))
+
+
 def validate_text(value: str) -> None:
     """Refuse a text without a code, or one whose placeholders a value could break out of."""
     if faults := placeholders.faults(value):
@@ -123,6 +129,5 @@ class TemplateTranslation(models.Model):
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
         """Bring the locale into its canonical case, then validate."""
-        language, _dash, region = self.locale.strip().replace("_", "-").partition("-")
-        self.locale = "-".join(filter(None, (language.lower(), region.upper())))
+        self.locale = canonical_locale(self.locale)
         super().clean_fields(exclude)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from django_verify import sids
 from django_verify.models.messaging import canonical_country
-from django_verify.models.templates import TEMPLATE_CHANNELS
+from django_verify.models.templates import TEMPLATE_CHANNELS, canonical_locale
 from django_verify.moving.source import NotShown, NotThere, Source, SourceError
 
 #: Columns of a service, by their place in its answer.
@@ -42,6 +42,8 @@ SERVICE = {
     "passkeys.user_verification": "passkeys_user_verification",
 }
 _NO_SETTINGS = {"sid", "account_sid", "date_created", "date_updated", "url", "links"}
+#: Points in the longest path above; what lies deeper has the name of what it is in.
+DEPTH = 2
 #: Entities that are counted; whether there are more does not matter.
 ENTITIES = 50
 
@@ -50,24 +52,31 @@ ENTITIES = 50
 class Row:
     """One object: its SID, its columns, when it was made, and what belongs to it.
 
-    A column that is None has nothing at the source, and gets our default.
+    A column that is None has nothing at the source, and gets our default. `below` is None where
+    the source did not let it be read.
     """
 
     sid: str
     values: Mapping[str, Any]
     created: dt.datetime | None = None
-    below: tuple[Row, ...] = ()
+    below: tuple[Row, ...] | None = ()
+
+
+Rows = tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A service with all that belongs to it, and sentences on what could not be read."""
+    """A service with all that belongs to it, and sentences on what could not be read.
+
+    A list is None where the source did not let it be read.
+    """
 
     service: Row
     account_sid: str = ""
-    rate_limits: tuple[Row, ...] = ()
-    messaging_configurations: tuple[Row, ...] = ()
-    webhooks: tuple[Row, ...] = ()
+    rate_limits: tuple[Row, ...] | None = ()
+    messaging_configurations: tuple[Row, ...] | None = ()
+    webhooks: tuple[Row, ...] | None = ()
     templates: tuple[Row, ...] = ()
     unread: tuple[str, ...] = ()
 
@@ -90,7 +99,7 @@ def read_service(
     origins = values["passkeys_relying_party_origins"]
     if isinstance(origins, list):
         values["passkeys_relying_party_origins"] = ",".join(map(str, origins)) or None
-    unread = [*_unknown(answer), *_credentials(values), *_entities(source, sid)]
+    unread = [*_unknown(answer), *_entities(source, sid)]
     wanted = str(values["default_template_sid"] or "")
     template = templates.get(sids.canonical(wanted))
     if wanted and template is None:
@@ -100,60 +109,63 @@ def read_service(
             " (Templates) and choose it there; until then the channel's own text is sent"
         )
 
-    def listed(key: str, name: str) -> list[dict[str, Any]]:
+    def listed(read: Callable[[dict[str, Any]], Row], key: str, *path: str) -> Rows | None:
         try:
-            return list(source.every(key, "Services", sid, name))
+            return tuple(map(read, source.every(key, "Services", sid, *path)))
         except NotShown as error:
             unread.append(f"its {key.replace('_', ' ')} ({error})")
-            return []
+            return None
 
-    limits = listed("rate_limits", "RateLimits")
+    def limit(shown: dict[str, Any]) -> Row:
+        row = _limit(shown)
+        return replace(row, below=listed(_bucket, "buckets", "RateLimits", row.sid, "Buckets"))
+
+    def webhook(shown: dict[str, Any]) -> Row:
+        row, method = _webhook(shown), shown.get("webhook_method")
+        if method not in (None, "POST"):
+            unread.append(f"the method {method} of its webhook {row.sid}: events are posted here")
+        return row
+
     return Reading(
         service=Row(sid, values, _moment(answer)),
         account_sid=str(answer.get("account_sid") or ""),
-        rate_limits=tuple(_limit(source, sid, limit) for limit in limits),
-        messaging_configurations=tuple(
-            map(_configuration, listed("messaging_configurations", "MessagingConfigurations"))
+        rate_limits=listed(limit, "rate_limits", "RateLimits"),
+        messaging_configurations=listed(
+            _configuration, "messaging_configurations", "MessagingConfigurations"
         ),
-        webhooks=tuple(map(_webhook, listed("webhooks", "Webhooks"))),
+        webhooks=listed(webhook, "webhooks", "Webhooks"),
         templates=(template,) if template else (),
         unread=tuple(unread),
     )
 
 
 def read_templates(source: Source) -> dict[str, Row]:
-    """Return the templates that the account may use, by SID; none where it may not list them.
-
-    Raises SourceError.
-    """
-    try:
-        rows = [_template(answer) for answer in source.every("templates", "Templates")]
-    except NotShown:
-        return {}
+    """Return the templates that the account may use, by SID. Raises SourceError, NotShown."""
+    rows = [_template(answer) for answer in source.every("templates", "Templates")]
     return {row.sid: row for row in rows}
 
 
 def safe_listed(source: Source, numbers: Iterable[str]) -> list[Row]:
-    """Return those of the numbers that are on the source's safe list. Raises SourceError."""
+    """Return those of the numbers that are on the source's safe list. Raises SourceError.
+
+    The numbers, in E.164, are kept as they were asked for, whatever the source calls them.
+    """
     found = []
     for number in numbers:
         try:
             answer = source.fetch("SafeList", "Numbers", number)
         except NotThere:
             continue
-        found.append(Row(_sid("GN", answer), {"phone_number": answer.get("phone_number")}))
+        found.append(Row(_sid("GN", answer), {"phone_number": number}))
     return found
 
 
-def _limit(source: Source, service_sid: str, answer: Mapping[str, Any]) -> Row:
-    sid = _sid("RK", answer)
-    buckets = source.every("buckets", "Services", service_sid, "RateLimits", sid, "Buckets")
-    return Row(
-        sid,
-        _columns(answer, "unique_name", "description"),
-        _moment(answer),
-        tuple(Row(_sid("BL", b), _columns(b, "max", "interval"), _moment(b)) for b in buckets),
-    )
+def _limit(answer: Mapping[str, Any]) -> Row:
+    return Row(_sid("RK", answer), _columns(answer, "unique_name", "description"), _moment(answer))
+
+
+def _bucket(answer: Mapping[str, Any]) -> Row:
+    return Row(_sid("BL", answer), _columns(answer, "max", "interval"), _moment(answer))
 
 
 def _configuration(answer: Mapping[str, Any]) -> Row:
@@ -172,21 +184,24 @@ def _webhook(answer: Mapping[str, Any]) -> Row:
 def _template(answer: Mapping[str, Any]) -> Row:
     channels = answer.get("channels")
     known = [name for name in TEMPLATE_CHANNELS if isinstance(channels, list) and name in channels]
+    # Where none is known, the model's rules say so.
     texts = answer.get("translations")
     translations = texts.values() if isinstance(texts, dict) else ()
     return Row(
         _sid("HJ", answer),
-        {"friendly_name": answer.get("friendly_name"), "channels": known or None},
+        {"friendly_name": answer.get("friendly_name"), "channels": known or channels},
         below=tuple(_translation(each) for each in translations if isinstance(each, dict)),
     )
 
 
 def _translation(answer: Mapping[str, Any]) -> Row:
     status = answer.get("status")
-    values = _columns(answer, "locale", "text") | {
+    values = {
+        "locale": canonical_locale(str(answer.get("locale") or "")),
+        "text": answer.get("text"),
         "is_default": answer.get("is_default_translation"),
         # Only an approved text is sent, so whatever else it is called there, it waits here.
-        "status": status if status in {"approved", "rejected"} else "pending",
+        "status": status if status in ("approved", "rejected") else "pending",
     }
     return Row("", values, _moment(answer))
 
@@ -201,20 +216,10 @@ def _unknown(answer: Mapping[str, Any]) -> list[str]:
 def _flat(answer: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
     for name, value in answer.items():
         path = f"{before}{name}"
-        if isinstance(value, dict) and path not in _NO_SETTINGS:
+        if isinstance(value, dict) and path not in _NO_SETTINGS and path.count(".") < DEPTH:
             yield from _flat(value, f"{path}.")
         else:
             yield path, value
-
-
-def _credentials(values: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each push credential: its secret is shown by no API."""
-    return [
-        f"the secret of its {kind} credential {values[column]}: add a push credential in the admin"
-        " and choose it for this service"
-        for kind, column in (("APN", "push_apn_credential_sid"), ("FCM", "push_fcm_credential_sid"))
-        if values[column]
-    ]
 
 
 def _entities(source: Source, sid: str) -> list[str]:
@@ -255,9 +260,11 @@ def _sid(prefix: str, answer: Mapping[str, Any]) -> str:
 
 
 def _moment(answer: Mapping[str, Any]) -> dt.datetime | None:
-    """Return when an object was made, in UTC; None where that cannot be read."""
+    """Return when an object was made, in UTC; None where that cannot be read or cannot be."""
     try:
         moment = dt.datetime.fromisoformat(str(answer.get("date_created")))
-    except ValueError:
+        moment = moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    # No Verify API is older, and the first and the last days have no name in every time zone.
+    return moment if 2000 <= moment.year < 9999 else None

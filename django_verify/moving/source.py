@@ -17,6 +17,8 @@ from django_verify.net.times import read_retry_after
 
 TWILIO = "https://verify.twilio.com"
 PAGE_SIZE = 50
+#: Of one list; a source that goes on naming further ones is broken.
+MAX_PAGES = 1000
 #: A page of templates may have fifty of them in forty languages each.
 MAX_BYTES = 8 * 1024 * 1024
 #: Seconds before each further try, where the answer names none, and the most that it may name.
@@ -96,10 +98,14 @@ class Source:
             rows, meta = answer.get(key), answer.get("meta")
             if not isinstance(rows, list) or not isinstance(meta, dict):
                 raise SourceError(f"{name}: the answer is no list of {key}")
-            yield from (row for row in rows if isinstance(row, dict))
+            if not all(isinstance(row, dict) for row in rows):
+                raise SourceError(f"{name}: one of the {key} is no object")
+            yield from rows
             following = meta.get("next_page_url")
             if not following:
                 return
+            if len(seen) == MAX_PAGES:
+                raise SourceError(f"{name}: there are more than {MAX_PAGES} pages")
             url = self._own(str(following))
         raise SourceError(f"{name}: the next page is one that was there before")
 
@@ -148,6 +154,8 @@ class Source:
 
 def _object(answer: Answer, name: str) -> dict[str, Any]:
     found = answer.object()
+    if not found and len(answer.body) == MAX_BYTES:
+        raise SourceError(f"{name}: the answer is larger than {MAX_BYTES} bytes")
     if not found:
         raise SourceError(f"{name}: the answer is no JSON object; is this the URL of a Verify API?")
     return found

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router
-from django.db.models import Model
+from django.db.models import BooleanField, IntegerField, JSONField, Model, Q
 
 from django_verify import sids
 from django_verify.contact import phones
@@ -68,10 +68,15 @@ class Recipient:
         """Whether the account exists already."""
         return bool(_rows(Account).filter(sid=self.sid).exists())
 
-    def key_is_there(self) -> bool:
-        """Whether a key with the SID of `key` exists already, which keeps its secret."""
-        key = self.key
-        return key is not None and bool(_rows(ApiKey).filter(sid=sids.canonical(key.name)).exists())
+    def opens(self) -> bool:
+        """Whether `token` is the auth token of the account that is there."""
+        row = _rows(Account).filter(sid=self.sid).first()
+        return row is not None and codes.secret_matches(row.auth_token_hash, self.token)
+
+    def key_holder(self) -> str:
+        """Return the SID of the account that has a key with the SID of `key`; empty for none."""
+        keys = _rows(ApiKey).filter(sid=sids.canonical(self.key.name)) if self.key else ()
+        return next((str(row.account_id) for row in keys), "")
 
     def account(self) -> Account:
         """Return the account, made if need be."""
@@ -81,7 +86,7 @@ class Recipient:
             account.set_auth_token(self.token)
             account.save(using=_using(), force_insert=True)
         key = self.key
-        if key and not self.key_is_there():
+        if key and not self.key_holder():
             row = ApiKey(sid=sids.canonical(key.name), account=account, friendly_name="Moved here")
             row.secret_hash = codes.hash_secret(key.secret)
             row.save(using=_using(), force_insert=True)
@@ -125,7 +130,7 @@ def _carry(reading: Reading, recipient: Recipient, dry_run: bool) -> Outcome:
         for template in reading.templates:
             _carry_template(template, account, outcome)
         writer = _Writer(VerifyService, {"account": account}, outcome)
-        service = writer.write(_service_row(reading.service))
+        service = writer.write(_service_row(reading.service, account, outcome))
         if service is None:
             outcome.is_refused = True
         else:
@@ -135,25 +140,46 @@ def _carry(reading: Reading, recipient: Recipient, dry_run: bool) -> Outcome:
     return outcome
 
 
-def _service_row(row: Row) -> Row:
-    """Return a service without the push credentials that have been replaced by some of ours."""
+def _service_row(row: Row, account: Account, outcome: Outcome) -> Row:
+    """Return a service without the push credentials that have been replaced by some of ours.
+
+    And without a default template that cannot be sent here: each SMS would be refused with it.
+    """
     values = dict(row.values)
+    template = values.get("default_template_sid")
+    if template and not _is_sendable(str(template), account):
+        del values["default_template_sid"]
+        outcome.left.append(
+            f"its default template {template}: it has no text here that may be sent in any"
+            " language. Mend that in the admin (Templates) and run this again, or choose another"
+            " one for the service; until then the choice here stays as it is"
+        )
     present = _rows(VerifyService).filter(sid=row.sid).first()
-    for column in ("push_apn_credential_sid", "push_fcm_credential_sid"):
+    for kind in ("apn", "fcm"):
+        column = f"push_{kind}_credential_sid"
         chosen = getattr(present, column, "")
         if chosen and _rows(PushCredential).filter(sid=sids.canonical(chosen)).exists():
             del values[column]
+        elif values[column]:
+            outcome.left.append(
+                f"the secret of its {kind.upper()} credential {values[column]}: add a push"
+                " credential in the admin and choose it for this service"
+            )
     return Row(row.sid, values, row.created)
+
+
+def _is_sendable(sid: str, account: Account) -> bool:
+    """Whether a template of the account, or a ready-made one, has a text for every language."""
+    texts = _rows(TemplateTranslation).filter(status="approved", is_default=True)
+    usable = Q(template__account=account) | Q(template__account=None)
+    return bool(texts.filter(usable, template_id=sids.canonical(sid)).exists())
 
 
 def _carry_what_belongs_to(service: VerifyService, reading: Reading, outcome: Outcome) -> None:
     limits = _Writer(RateLimit, {"service": service}, outcome, "unique_name")
-    for row in reading.rate_limits:
-        limit = limits.write(row)
-        if limit is not None:
-            buckets = _Writer(Bucket, {"rate_limit": limit}, outcome, "interval")
-            buckets.write_all(row.below)
-    limits.note_others(reading.rate_limits)
+    for row, limit in limits.write_all(reading.rate_limits):
+        buckets = _Writer(Bucket, {"rate_limit": limit}, outcome, "interval")
+        buckets.write_all(row.below)
     configurations = _Writer(MessagingConfiguration, {"service": service}, outcome, "country")
     configurations.write_all(reading.messaging_configurations)
     _note_routes(service, reading, outcome)
@@ -168,11 +194,13 @@ def _carry_what_belongs_to(service: VerifyService, reading: Reading, outcome: Ou
 
 
 def _note_routes(service: VerifyService, reading: Reading, outcome: Outcome) -> None:
-    """Say which messaging services are named and have no senders here."""
-    named = {str(row.values["messaging_service_sid"]) for row in reading.messaging_configurations}
+    """Say which messaging services are named and have no senders in the account here."""
+    rows = reading.messaging_configurations or ()
+    named = {str(row.values["messaging_service_sid"]) for row in rows}
     named.add(sids.canonical(service.whatsapp_msg_service_sid))
     named = {sid for sid in named if sids.is_sid("MG", sid)}
-    known = set(_rows(MessagingService).filter(sid__in=named).values_list("sid", flat=True))
+    routes = _rows(MessagingService).filter(sid__in=named, account_id=service.account_id)
+    known = {sid for sid, senders in routes.values_list("sid", "senders") if senders}
     outcome.left += [
         f"the senders of {sid}: add a route with this SID in the admin (Routes by country) and"
         " choose senders; until then the service's own are used"
@@ -196,12 +224,7 @@ def _carry_safe_list(rows: list[Row], recipient: Recipient, dry_run: bool) -> Ou
         account = recipient.account()
         listed = _rows(SafeListNumber).filter(account_id=account.sid)
         for row in rows:
-            number = str(row.values["phone_number"])
-            try:
-                phone = phones.listed(number)
-            except ValueError:
-                outcome.left.append(f"{row.sid}: this is no number in E.164")
-                continue
+            phone = phones.listed(row.values["phone_number"])
             if listed.filter(key=phone.key).exists():
                 continue
             if _rows(SafeListNumber).filter(sid=row.sid).exists():
@@ -226,13 +249,19 @@ class _Writer:
         self, model: type[Any], parent: Mapping[str, Model], outcome: Outcome, name: str = ""
     ) -> None:
         self.model, self.parent, self.outcome, self.name = model, parent, outcome, name
+        self.kind = model._meta.verbose_name  # noqa: SLF001 - a documented API
 
-    def write_all(self, rows: Iterable[Row]) -> None:
-        """Write several rows, and name those here that are none of them."""
+    def write_all(self, rows: Iterable[Row] | None) -> list[tuple[Row, Any]]:
+        """Write several rows, and name those here that are none of them.
+
+        Return those that were not refused, each with its object. None are rows that nobody knows.
+        """
+        if rows is None:
+            return []
         rows = list(rows)
-        for row in rows:
-            self.write(row)
-        self.note_others(rows)
+        written = [(row, self.write(row)) for row in rows]
+        self._note_others(rows)
+        return [(row, obj) for row, obj in written if obj is not None]
 
     def write(self, row: Row) -> Any:
         """Make or update a row; return it, or None where it was refused."""
@@ -253,7 +282,7 @@ class _Writer:
             return obj
         return self._save(obj, changed, before, label, is_new=found is None)
 
-    def note_others(self, rows: Iterable[Row]) -> None:
+    def _note_others(self, rows: Iterable[Row]) -> None:
         """Say which rows are here and not at the source."""
         here = _rows(self.model).filter(**self.parent)
         if self.name in {"country", "locale"}:
@@ -261,14 +290,17 @@ class _Writer:
             others = sorted(set(here.values_list(self.name, flat=True)) - there)
         else:
             others = sorted(set(here.values_list("pk", flat=True)) - {row.sid for row in rows})
-        kind = self.model._meta.verbose_name  # noqa: SLF001 - a documented API
         for other in others:
-            self.outcome.left.append(f"the {kind} {other} is here and not at the source: it stays")
+            self.outcome.left.append(
+                f"the {self.kind} {other} is here and not at the source: it stays"
+            )
 
     def _found(self, row: Row) -> Any:
         rows = _rows(self.model)
         if row.sid:
             return rows.filter(pk=row.sid).first()
+        if _misfit(self.model, self.name, row.values[self.name]):
+            return None  # and so it is refused
         return rows.filter(**self.parent, **{self.name: row.values[self.name]}).first()
 
     def _is_ours(self, obj: Any) -> bool:
@@ -278,10 +310,16 @@ class _Writer:
         self, obj: Any, values: Mapping[str, Any], before: Mapping[str, Any], label: str
     ) -> bool:
         """Set what our rules allow; return whether the row is valid with it."""
+        refused = {}
         for name, value in values.items():
             default = obj._meta.get_field(name).get_default()  # noqa: SLF001 - a documented API
-            setattr(obj, name, default if value is None else value)
-        refused = {name: why for name, why in _faults(obj).items() if name in values}
+            if value is None:
+                setattr(obj, name, default)
+            elif why := _misfit(self.model, name, value):
+                refused[name] = why
+            else:
+                setattr(obj, name, value)
+        refused = {name: why for name, why in _faults(obj).items() if name in values} | refused
         for name in refused:
             setattr(obj, name, before[name])
         needed = _faults(obj).keys() & refused.keys() if refused else set()
@@ -306,8 +344,7 @@ class _Writer:
         if savepoints.tolerate(save, using=_using(), ignore=IntegrityError):
             self._leave(label, "another row here has its name: delete or rename that one")
             return None
-        kind = self.model._meta.verbose_name  # noqa: SLF001 - a documented API
-        begin = f"{kind} {label}: " if label else ""
+        begin = f"{self.kind} {label}: " if label else ""
         if is_new:
             self.outcome.changes.append(f"{begin}made")
         else:
@@ -319,8 +356,29 @@ class _Writer:
         return obj
 
     def _leave(self, label: str, sentence: str) -> None:
-        kind = self.model._meta.verbose_name  # noqa: SLF001 - a documented API
-        self.outcome.left.append(f"{kind} {label}: {sentence}" if label else sentence)
+        self.outcome.left.append(f"{self.kind} {label}: {sentence}" if label else sentence)
+
+
+def _misfit(model: type[Any], name: str, value: Any) -> str:
+    """Return why no column of this kind can hold a value; empty where it can.
+
+    The validators expect a value of the column's kind, as JSON has it.
+    """
+    field = model._meta.get_field(name)  # noqa: SLF001 - a documented API
+    if isinstance(field, BooleanField):
+        return "" if isinstance(value, bool) else "true or false is required"
+    if isinstance(field, IntegerField):
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        return "" if is_whole else "a whole number is required"
+    texts = value if isinstance(field, JSONField) and isinstance(value, list) else [value]
+    if not all(isinstance(text, str) for text in texts):
+        return "a text is required"
+    return "" if all(map(_is_storable, texts)) else "it holds characters that are no text"
+
+
+def _is_storable(text: str) -> bool:
+    """Whether every database can hold a text: no lone halves of characters, no NUL."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _faults(obj: Any) -> dict[str, str]:
@@ -334,11 +392,18 @@ def _faults(obj: Any) -> dict[str, str]:
 
 
 def _change(name: str, before: Any, after: Any) -> str:
-    return f"{name} changed" if name in _NOT_SHOWN else f"{name}: {before!r} → {after!r}"
+    if name in _NOT_SHOWN:
+        return f"{name} changed"
+    return f"{name}: {_written(before)} → {_written(after)}"
 
 
 def _shown(name: str, obj: Any) -> str:
-    return "left as it is" if name in _NOT_SHOWN else repr(getattr(obj, name))
+    return "left as it is" if name in _NOT_SHOWN else _written(getattr(obj, name))
+
+
+def _written(value: Any) -> str:
+    """Return a value as Python writes it; a choice as the text that it is."""
+    return repr(str(value) if isinstance(value, str) else value)
 
 
 def _rows(model: type[Any]) -> Any:

@@ -228,6 +228,16 @@ def test_the_new_token_that_is_printed_opens_the_account(vendor, run):
     assert Api(ACCOUNT, token).get("Services").status == 200
 
 
+def test_a_token_that_does_not_open_the_account_that_is_here_is_said(vendor, run):
+    vendor.add(service())
+    run()
+    sentence = "is here, and keeps its auth token, which is not the one in the environment"
+    assert sentence in run("--keep-credentials")
+    Account.objects.get().delete()
+    run("--keep-credentials")
+    assert sentence not in run("--keep-credentials")
+
+
 def test_an_api_key_reads_and_may_stay(vendor, run, environment):
     key, secret = sid("SK"), "s" * 32
     environment.setenv("TWILIO_API_KEY", key)
@@ -382,7 +392,9 @@ def test_what_was_chosen_here_instead_stays_chosen(vendor, run):
     own = Template.objects.create(account=row.account, friendly_name="Own")
     row.push_apn_credential_sid, row.default_template_sid = credential.sid, own.sid
     row.save()
-    assert "nothing has changed" in run()
+    printed = run()
+    assert "nothing has changed" in printed
+    assert "APN credential" not in printed
     row.refresh_from_db()
     assert (row.push_apn_credential_sid, row.default_template_sid) == (credential.sid, own.sid)
 
@@ -396,6 +408,9 @@ def test_routes_that_are_here_are_used(vendor, run):
     printed = run("--account", mine.sid)
     assert "senders of MG" not in printed
     assert VerifyService.objects.get().messaging_routes == {"sms": {"US": ["memory"]}}
+    for unusable in ({"senders": []}, {"senders": ["memory"], "account": make_account()}):
+        MessagingService.objects.update(**unusable)
+        assert "senders of MG" in run("--account", mine.sid)
 
 
 def test_a_webhook_that_is_enabled_again_begins_anew(vendor, run):
@@ -424,37 +439,12 @@ def test_all_templates(vendor, run):
 
 def test_ready_made_templates_of_another_site_are_here_already(vendor, run):
     ready = Template.objects.create(account=None, friendly_name="Ready-made")
+    ready.translations.create(locale="en", text="{{code}}", is_default=True)
     vendor.lists["Templates"][1].append(template(en="{{code}}") | {"sid": ready.sid})
     vendor.add(service(default_template_sid=ready.sid))
     assert "template" not in run().partition("What the API")[0]
     assert VerifyService.objects.get().default_template_sid == ready.sid
     assert rows()["Template"] == 0
-
-
-def test_numbers_of_the_safe_list(vendor, run, tmp_path):
-    vendor.add(service())
-    numbers = tmp_path / "numbers"
-    numbers.write_text(f"{PHONE}\n\n+15017122661\n")
-    vendor.objects[f"SafeList/Numbers/{PHONE}"] = {"sid": sid("GN"), "phone_number": PHONE}
-    printed = run("--safe-list", str(numbers))
-    entry = SafeListNumber.objects.get()
-    assert (entry.sid, entry.number) == (sid("GN"), PHONE)
-    assert PHONE not in printed
-    assert "Safe list: nothing has changed" in run("--safe-list", str(numbers))
-    with pytest.raises(CommandError, match="--safe-list"):
-        run("--safe-list", str(tmp_path / "none"))
-
-
-def test_entries_of_the_safe_list_that_cannot_be_made(vendor, run, tmp_path):
-    SafeListNumber.objects.create(sid=sid("GN", 2), account=make_account(), phone_number=PHONE)
-    numbers = tmp_path / "numbers"
-    numbers.write_text("a\nb")
-    vendor.objects["SafeList/Numbers/a"] = {"sid": sid("GN", 1), "phone_number": "+1800123xxxx"}
-    vendor.objects["SafeList/Numbers/b"] = {"sid": sid("GN", 2), "phone_number": PHONE}
-    printed = run("--safe-list", str(numbers))
-    assert "this is no number" in printed
-    assert "this SID is taken" in printed
-    assert SafeListNumber.objects.count() == 1
 
 
 def test_lists_that_may_not_be_read_are_named(vendor, run):

@@ -4,6 +4,7 @@ import pytest
 from django.core.management.base import CommandError
 
 from django_verify.models import VerifyService
+from django_verify.moving import source
 from tests.conftest import PHONE
 from tests.moving.vendor import ACCOUNT, TOKEN, error, service, sid
 
@@ -94,6 +95,13 @@ def test_nobody_answers(run, waits, vendor):
 def test_what_is_no_verify_api(vendor, run, body, sentence):
     vendor.refusals = [(200, {}, body)]
     with pytest.raises(CommandError, match=sentence):
+        run()
+
+
+def test_an_answer_that_is_too_large(vendor, run, monkeypatch):
+    monkeypatch.setattr(source, "MAX_BYTES", 64)
+    vendor.add(service())
+    with pytest.raises(CommandError, match="larger than 64 bytes"):
         run()
 
 

@@ -73,7 +73,10 @@ PROFILE = ModelState(
     "Profile",
     [
         ("id", models.AutoField(primary_key=True)),
-        ("user", models.OneToOneField("auth.User", models.CASCADE, db_constraint=False)),
+        (
+            "user",
+            models.OneToOneField("auth.User", models.SET_NULL, null=True, db_constraint=False),
+        ),
         ("phone", PhoneNumberField(null=True)),
     ],
     {"db_table": "adoption_profile"},
@@ -111,10 +114,13 @@ def tables(transactional_db):
 
 @pytest.fixture
 def people(tables):
-    """Five users."""
-    return [
+    """Five users, in the tests' table and as the migration sees them."""
+    users = [
         get_user_model().objects.create_user(name) for name in ("ann", "bob", "cid", "dan", "eve")
     ]
+    for user in users:
+        tables.users.objects.create(id=user.pk)
+    return users
 
 
 def run(function, tables, **options):
@@ -169,7 +175,7 @@ def test_drfpasswordless(tables, people):
         (ann, PHONE, True), (bob, OTHER_PHONE, False), (cid, None, False), (dan, "", True),
         (eve, "nonsense", True),
     ):  # fmt: skip
-        tables.users.objects.create(id=user.pk, mobile=mobile, mobile_verified=verified)
+        tables.users.objects.filter(id=user.pk).update(mobile=mobile, mobile_verified=verified)
     migrate = documented("drfpasswordless")
     assert migrate(tables) == adoption.Adopted(verified=1, pending=1, unreadable=1)
     assert kept() == [("ann", PHONE, True, True), ("bob", OTHER_PHONE, False, False)]
@@ -181,7 +187,7 @@ def test_drfpasswordless(tables, people):
 
 
 def test_drfpasswordless_that_marks_nobody(tables, people):
-    tables.users.objects.create(id=people[0].pk, mobile=PHONE, mobile_verified=True)
+    tables.users.objects.filter(id=people[0].pk).update(mobile=PHONE, mobile_verified=True)
     run(adoption.from_drfpasswordless, tables, verified="")
     assert kept() == [("ann", PHONE, False, False)]
 
@@ -238,6 +244,16 @@ def test_what_is_verified_here_stays(tables, people):
     ]  # fmt: skip
 
 
+def test_a_number_that_was_to_replace_another_leaves_that_one(tables, people):
+    ann = people[0]
+    old = verified_phones.confirm(ann, PHONE)
+    verified_phones.claim(ann, OTHER_PHONE, replaces=old)
+    device(tables, ann, OTHER_PHONE)
+    run(adoption.from_two_factor, tables)
+    verified_phones.confirm(ann, OTHER_PHONE)
+    assert kept() == [("ann", PHONE, True, True), ("ann", OTHER_PHONE, True, False)]
+
+
 def test_no_user_gets_more_than_the_site_allows(tables, people, settings):
     settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "USERS_PHONES": 1}
     device(tables, people[0], OTHER_PHONE, name="backup")
@@ -270,6 +286,37 @@ def test_another_database_of_the_site_is_left_alone(tables, people, settings):
     settings.DATABASE_ROUTERS = [Elsewhere()]
     assert run(adoption.from_two_factor, tables) == adoption.Adopted()
     assert kept() == []
+    # Nothing is read there either: the tables may be missing.
+    elsewhere = SimpleNamespace(connection=SimpleNamespace(alias="elsewhere"))
+    assert adoption.from_phone_verify(tables.apps, elsewhere) == adoption.Adopted()
+
+
+def test_numbers_of_nobody_are_left_out_and_counted(tables, people, caplog):
+    ann = people[0]
+    gone = max(user.pk for user in people) + 1
+    for user_id, phone in ((ann.pk, PHONE), (None, OTHER_PHONE), (gone, THIRD)):
+        tables.profiles.objects.create(user_id=user_id, phone=phone)
+    adopted = documented("django-phone-verify")(tables)
+    assert adopted == adoption.Adopted(pending=1, without_user=2)
+    assert kept() == [("ann", PHONE, False, False)]
+    assert "2 without a user" in caplog.text  # as a warning, which sites see without settings
+
+
+def test_a_number_that_is_confirmed_meanwhile_makes_it_read_again(tables, people, monkeypatch):
+    ann, bob, *_ = people
+    device(tables, ann, PHONE)
+    device(tables, ann, OTHER_PHONE, name="backup")
+    real = adoption._of_user
+
+    def confirmed_meanwhile(*args):
+        monkeypatch.setattr(adoption, "_of_user", real)
+        yield from real(*args)
+        # Undone with the savepoint, but until then the number is taken.
+        verified_phones.confirm(bob, PHONE)
+
+    monkeypatch.setattr(adoption, "_of_user", confirmed_meanwhile)
+    assert run(adoption.from_two_factor, tables) == adoption.Adopted(verified=2)
+    assert kept() == [("ann", PHONE, True, True), ("ann", OTHER_PHONE, True, False)]
 
 
 @pytest.mark.once

@@ -5,14 +5,24 @@ from __future__ import annotations
 import os
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from django_verify import moving, sids
+from django_verify.contact import phones
 from django_verify.crypto import codes
-from django_verify.moving import Credentials, Outcome, Reading, Recipient, Source, SourceError
+from django_verify.moving import (
+    Credentials,
+    NotShown,
+    Outcome,
+    Reading,
+    Recipient,
+    Source,
+    SourceError,
+)
 from django_verify.moving.reading import Row
 from django_verify.moving.source import TWILIO
 
@@ -20,10 +30,10 @@ SHORTEST_SECRET = 32
 
 #: What no API shows, and what to do about each.
 NOT_SHOWN = (
-    "Running verifications end at the source: for ten minutes, ask it where a check is 404 here.",
+    "Running verifications: a check that answers 404 here belongs to the source, for ten minutes.",
     "Lifetimes of codes, switched-off channels, geo permissions and Fraud Guard: set in the admin.",
     "E-mail integrations: configure an e-mail sender (docs/senders.md).",
-    "Access tokens of apps: they run out within a day, and are made anew here.",
+    "Access tokens of apps: they run out within five minutes; your backend makes new ones here.",
     "Event Streams: add an event sink in the admin for services whose event subscription is on.",
     "API keys other than the one in the environment: their secrets are shown by no API.",
 )
@@ -81,9 +91,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         self._head("What the API does not show, and what to do:")
         for sentence in (*NOT_SHOWN, *(() if options["safe_list"] else (SAFE_LIST,))):
-            self.stdout.write(f"  {sentence}")
+            self._line(f"  {sentence}")
         if refused:
-            raise CommandError(f"Not made: {', '.join(refused)}.")
+            raise CommandError(f"Not made: {_visible(', '.join(refused))}.")
 
     def _carry(
         self, source: Source, readings: Iterator[Reading], options: Mapping[str, Any]
@@ -100,10 +110,11 @@ class Command(BaseCommand):
             if outcome.is_refused:
                 refused.append(outcome.name)
         if nothing:
-            self.stdout.write("The account has no services.")
+            self._line("The account has no services.")
         if numbers:
             recipient = recipient or self._recipient(source, "", options)
-            listed: Iterable[Row] = moving.safe_listed(source, numbers)
+            listed = moving.safe_listed(source, numbers)
+            self._head(f"The file has {len(numbers)} numbers; on the safe list: {len(listed)}")
             self._report(moving.carry_safe_list(listed, recipient, dry_run=self.dry_run))
         return refused
 
@@ -120,30 +131,43 @@ class Command(BaseCommand):
         token = kept.secret if kept and not is_key else codes.new_secret()
         recipient = Recipient(sid, token, key=kept if is_key else None)
         if recipient.is_there():
-            self._head(f"Account {sid}: is here, and keeps its auth token")
+            differs = kept and not is_key and not recipient.opens()
+            end = ", which is not the one in the environment" if differs else ""
+            self._head(f"Account {sid}: is here, and keeps its auth token{end}")
         else:
             shown = "as at the source" if kept and not is_key else token
             known = "a new one" if self.dry_run else shown
             self._head(f"Account {sid}: made; its auth token, shown this once: {known}")
         if recipient.key:
-            does = "is here, and keeps its secret" if recipient.key_is_there() else "opens it too"
+            holder = recipient.key_holder()
+            does = "is here, and keeps its secret" if holder else "opens it too"
+            if holder not in {"", sid}:
+                does = f"is here for the account {holder}, and does not open this one"
             self._head(f"API key {recipient.key.name}: {does}")
         return recipient
 
     def _report(self, outcome: Outcome) -> None:
-        if outcome.is_refused:
-            self._head(f"{outcome.name}: not made")
-        elif outcome.changes:
-            self._head(f"{outcome.name}:")
-            for change in outcome.changes:
-                self.stdout.write(f"  {change}")
-        else:
-            self._head(f"{outcome.name}: nothing has changed")
+        same = "" if outcome.changes else " nothing has changed"
+        self._head(f"{outcome.name}:{' not made' if outcome.is_refused else same}")
+        for change in outcome.changes:
+            self._line(f"  {change}")
         for sentence in outcome.left:
-            self.stdout.write(f"  not carried over: {sentence}")
+            self._line(f"  not carried over: {sentence}")
 
     def _head(self, line: str) -> None:
-        self.stdout.write(f"[dry run] {line}" if self.dry_run else line)
+        self._line(("[dry run] " if self.dry_run else "") + line)
+
+    def _line(self, line: str) -> None:
+        """Print a line; what the terminal has no letters for is escaped, for a run must not end."""
+        encoding = getattr(self.stdout, "encoding", None) or "utf-8"
+        self.stdout.write(_visible(line).encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _visible(text: str) -> str:
+    """Return a text with all that would steer a terminal escaped: the source has written it."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def _credentials(environment: Mapping[str, str]) -> Credentials:
@@ -174,20 +198,42 @@ def _readings(source: Source, wanted: list[str], *, all_templates: bool) -> Iter
         answers: Iterable[dict[str, Any]] = (source.fetch("Services", sid) for sid in wanted)
     else:
         answers = source.every("services", "Services")
-    templates: dict[str, Row] | None = None
+    templates = moving.read_templates(source) if all_templates else None
+    is_first = True
     for answer in answers:
-        if templates is None and (all_templates or answer.get("default_template_sid")):
-            templates = moving.read_templates(source)
+        if templates is None and answer.get("default_template_sid"):
+            templates = _templates_if_shown(source)
         reading = moving.read_service(source, answer, templates or {})
-        yield reading.with_templates(templates or {}) if all_templates else reading
+        yield reading.with_templates(templates or {}) if all_templates and is_first else reading
+        is_first = False
+
+
+def _templates_if_shown(source: Source) -> dict[str, Row]:
+    """Return none where they may not be listed: each service says so of its default one."""
+    try:
+        return moving.read_templates(source)
+    except NotShown:
+        return {}
 
 
 def _numbers(path: str) -> list[str]:
-    """Return the lines of a file that hold something. Raises CommandError."""
+    """Return the numbers in the lines of a file, in E.164. Raises CommandError."""
     if not path:
         return []
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError) as error:
         raise CommandError(f"--safe-list: {error}") from None
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [(at, line.strip()) for at, line in enumerate(text.splitlines(), 1)]
+    return [_number(at, line) for at, line in lines if line]
+
+
+def _number(at: int, line: str) -> str:
+    """Return the number in a line: in E.164 as it stands there, else as people write numbers."""
+    with suppress(ValueError):
+        phones.listed(line)
+        return line
+    try:
+        return phones.read(line).number
+    except ValueError:
+        raise CommandError(f"--safe-list: line {at} is no number in international form.") from None
