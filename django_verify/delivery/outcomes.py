@@ -7,7 +7,9 @@ over has an outcome to report. Which senders want that is said by `Sender.takes_
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Collection
+from weakref import WeakKeyDictionary
 
 from django.utils import timezone
 
@@ -21,24 +23,43 @@ from django_verify.models import Verification, VerificationAttempt
 REPORTED = (Verification.Status.APPROVED, Verification.Status.CANCELED)
 #: Until another process may report what one has begun to; longer than a report takes.
 WAIT = dt.timedelta(seconds=20)
+#: How long the worker alone reports to a provider that has failed, in seconds: each request that
+#: approves a verification would wait for it again.
+BACKOFF = 30.0
+
+# Until when, by the clock that never jumps.
+_left_alone: WeakKeyDictionary[senders.Sender, float] = WeakKeyDictionary()
 
 
 def conclude(row: Verification, aliases: Collection[str]) -> None:
     """Have these senders report what became of a verification, once that is committed.
 
     Its messages at a sender share the provider's id, by which it is reported once. This process
-    does it, or any worker, by `DISPATCH`.
+    does it, or any worker, by `DISPATCH`. Never raises: what is committed stands.
     """
-    sent = queries.attempts().filter(verification=row.sid, sender__in=aliases)
-    newest: dict[tuple[str, str], VerificationAttempt] = {}
-    for attempt in sent.filter(message_status="sent").exclude(provider_sid="").order_by("-sid"):
-        newest.setdefault((attempt.sender, attempt.provider_sid), attempt)
-    for attempt in newest.values():
-        attempt.verification = row
-        if conf.current().DISPATCH == dispatch.INLINE:
-            settle(attempt)
-        elif _move(attempt, timezone.now()):
-            dispatch.wake(attempt.sid)
+    try:
+        for attempt in _carried(row, aliases):
+            _hand_over(attempt)
+    except Exception as error:  # noqa: BLE001 - the answer is that of the verification
+        # The text of an error may hold the row.
+        logger.error("%s: its outcome was not reported: %s", row.sid, type(error).__name__)
+
+
+def catch_up(attempt: VerificationAttempt) -> None:
+    """Report an outcome that came while the message was handed over, before its id was known."""
+    if not senders.get(attempt.sender).takes_outcomes:
+        return
+    over = queries.verifications().filter(sid=attempt.verification_id, status__in=REPORTED)
+    for row in over:
+        conclude(row, [attempt.sender])
+
+
+def is_owed(attempt: VerificationAttempt) -> bool:
+    """Whether an attempt is due because its outcome is still to be reported."""
+    if attempt.due_at is None or attempt.verification.status not in REPORTED:
+        return False
+    sender = senders.configured().get(attempt.sender)
+    return sender is not None and sender.takes_outcomes
 
 
 def settle(attempt: VerificationAttempt) -> bool:
@@ -48,32 +69,87 @@ def settle(attempt: VerificationAttempt) -> bool:
     code would have lived; then it is left.
     """
     sender = senders.configured().get(attempt.sender)
-    outcome = attempt.verification.status
-    if sender is None or not sender.takes_outcomes or outcome not in REPORTED:
+    if sender is None or not sender.takes_outcomes or not _has_outcome(attempt):
         return _move(attempt, None)
     again = timezone.now() + WAIT
     if not _move(attempt, again):
         return False
+    if _report(sender, attempt) or again >= attempt.verification.expires_at:
+        _move(attempt, None)
+    return True
+
+
+def _carried(row: Verification, aliases: Collection[str]) -> list[VerificationAttempt]:
+    """Return the newest of the messages with each of the providers' ids."""
+    sent = queries.attempts().filter(verification=row.sid, sender__in=aliases)
+    sent = sent.exclude(message_status__in=("queued", "sending")).exclude(provider_sid="")
+    newest: dict[tuple[str, str], VerificationAttempt] = {}
+    for attempt in sent.order_by("-sid"):
+        attempt.verification = row
+        if newest.setdefault((attempt.sender, attempt.provider_sid), attempt) is attempt:
+            continue
+        if attempt.due_at is not None:
+            _move(attempt, None)  # or a worker would report the same once more
+    return list(newest.values())
+
+
+def _hand_over(attempt: VerificationAttempt) -> None:
+    """Report an outcome, or leave that to a worker."""
+    now = timezone.now()
+    if conf.current().DISPATCH != dispatch.INLINE:
+        if _move(attempt, now):
+            dispatch.wake(attempt.sid)
+    elif time.monotonic() < _left_alone.get(senders.get(attempt.sender), 0.0):
+        _move(attempt, now + WAIT)
+    else:
+        settle(attempt)
+
+
+def _has_outcome(attempt: VerificationAttempt) -> bool:
+    """Whether there is something to report of the provider's id.
+
+    One that another verification has joined since, of the same number, is not canceled.
+    """
+    row = attempt.verification
+    if row.status not in REPORTED or not attempt.provider_sid:
+        return False
+    if row.status != Verification.Status.CANCELED:
+        return True
+    others = queries.attempts().filter(
+        sender=attempt.sender,
+        provider_sid=attempt.provider_sid,
+        verification__status=Verification.Status.PENDING,
+        verification__expires_at__gt=timezone.now(),
+    )
+    # Each of the two partial indexes answers for its own rows.
+    return not any(
+        rows.exists() for rows in (others.filter(due_at=None), others.exclude(due_at=None))
+    )
+
+
+def _report(sender: senders.Sender, attempt: VerificationAttempt) -> bool:
+    """Report an outcome once; return False where that may succeed later."""
     try:
-        sender.report_outcome(attempt.provider_sid, str(outcome))
+        sender.report_outcome(attempt.provider_sid, str(attempt.verification.status))
     except Exception as error:  # noqa: BLE001 - a provider's bug must not stop the others
         # The text of a foreign error may hold anything.
         cause = type(error).__name__
         if isinstance(error, senders.SendError):
             cause = f"{error} ({error.code})" if error.code else str(error)
         logger.warning("%s: %r took no outcome: %s", attempt.sid, attempt.sender, cause)
-        temporary = isinstance(error, senders.TemporarySendError) and not error.fault
-        if temporary and again < attempt.verification.expires_at:
-            return True
-    return _move(attempt, None)
+        if isinstance(error, senders.TemporarySendError) and not error.fault:
+            _left_alone[sender] = time.monotonic() + BACKOFF
+            return False
+    _left_alone.pop(sender, None)
+    return True
 
 
 def _move(attempt: VerificationAttempt, due_at: dt.datetime | None) -> bool:
-    """Set when an attempt is due, if it is still as it was read."""
+    """Set when an attempt is due, if it is due as it was read, and of the same message."""
     unchanged = queries.attempts().filter(
         sid=attempt.sid,
         lease=attempt.lease,
-        message_status=attempt.message_status,
+        provider_sid=attempt.provider_sid,
         due_at=attempt.due_at,
     )
     if not unchanged.update(due_at=due_at):
