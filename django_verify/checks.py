@@ -13,7 +13,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, router
-from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -101,12 +101,11 @@ def _routing(
 ) -> Iterable[CheckMessage]:
     found = [message for sender in configured.values() for message in sender.check()]
     found += _long_callbacks(settings, configured)
-    for channel, listed in (settings.ROUTES or {}).items():
+    for channel, by_country in settings.chains.items():
         if channel not in channels.CHANNELS:
             message = f"DJANGO_VERIFY['ROUTES'] names an unknown channel {channel!r}."
             found.append(Error(message, id="django_verify.E002"))
             continue
-        by_country = conf.chains(listed)
         found += _countries(channel, by_country)
         for alias in (alias for chain in by_country.values() for alias in chain):
             if alias not in configured or channel not in configured[alias].channels:
@@ -338,6 +337,8 @@ def _hidden_lookups() -> Iterable[CheckMessage]:
     """W047: the API takes every path below its own for one of its resources."""
     try:
         path = reverse("verify_lookups:v2", args=["+14155552671"])
+        # Django looks a path up without the prefix that the server has for the site.
+        path = path.removeprefix(get_script_prefix().removesuffix("/"))
         hidden = "verify_lookups" not in resolve(path).app_names
     except (NoReverseMatch, Resolver404):
         return

@@ -260,6 +260,21 @@ class Resource(Endpoint):
         return _template(self.path) % self.kwargs
 
 
+class NoResource(Resource):
+    """Any other path: 404 in the wire's shape, and never a redirect to a trailing slash."""
+
+    path = "<str:rest>"
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Find nothing, once the caller is known."""
+        super().initial(request, *args, **kwargs)
+        raise NotFound
+
+    def list(self, request: Request, **kwargs: str) -> Response:
+        """Never reached."""
+        raise NotFound
+
+
 class ServiceResource(Resource):
     """Base of what belongs to a service; one of another account is absent like any other."""
 

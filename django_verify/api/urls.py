@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from django_verify.api.attempts import AttemptsSummaryViewSet, AttemptViewSet
 from django_verify.api.challenges import ChallengeViewSet
@@ -21,7 +17,7 @@ from django_verify.api.passkeys import (
     PasskeyVerificationViewSet,
 )
 from django_verify.api.ratelimits import BucketViewSet, RateLimitViewSet
-from django_verify.api.resource import Resource
+from django_verify.api.resource import NoResource
 from django_verify.api.safelist import SafeListViewSet
 from django_verify.api.services import ServiceViewSet
 from django_verify.api.templates import TemplateViewSet
@@ -32,7 +28,6 @@ from django_verify.api.verifications import (
     VerificationViewSet,
 )
 from django_verify.api.webhooks import WebhookViewSet
-from django_verify.exceptions import NotFound
 
 # The first are asked most, and Django looks along this list. `Attempts/Summary` stands before
 # `Attempts/<sid>`, which would take it for a SID.
@@ -59,21 +54,6 @@ RESOURCES = (
     PasskeyChallengeViewSet,
     PasskeyApprovalViewSet,
 )
-
-
-class NoResource(Resource):
-    """Any other path: 404 in the wire's shape, and never a redirect to a trailing slash."""
-
-    path = "<str:rest>"
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Find nothing, once the caller is known."""
-        super().initial(request, *args, **kwargs)
-        raise NotFound
-
-    def list(self, request: Request, **kwargs: str) -> Response:
-        """Never reached."""
-        raise NotFound
 
 
 app_name = "django_verify"
