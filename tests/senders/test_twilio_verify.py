@@ -150,6 +150,13 @@ def test_refusals(fake, status, code, text, error, fault):  # noqa: F811
     assert getattr(caught.value, "fault", None) == fault
 
 
+def test_an_id_stays_within_its_path(fake):  # noqa: F811
+    server = fake(TwilioVerify)
+    carrier(server.url).report_outcome("VE1/../x?y", "approved")
+    path = f"/v2/Services/{TwilioVerify.service}/Verifications/VE1%2F..%2Fx%3Fy"
+    assert server.asked[0].path == path
+
+
 # What follows is the whole way, from a start to the report.
 whole_way = pytest.mark.django_db(transaction=True)
 
