@@ -420,7 +420,7 @@ def _has_numbers(listed: Mapping[str, Any]) -> bool:
     return any(isinstance(value, int | float) for value in listed.values())
 
 
-def _are_aliases(chain: object) -> bool:
+def _are_aliases(chain: Any) -> bool:
     listed = isinstance(chain, Sequence) and not isinstance(chain, str)
     return listed and all(isinstance(alias, str) for alias in chain)
 
