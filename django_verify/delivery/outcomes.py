@@ -7,9 +7,7 @@ over has an outcome to report. Which senders want that is said by `Sender.takes_
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections.abc import Collection
-from weakref import WeakKeyDictionary
 
 from django.utils import timezone
 
@@ -23,12 +21,12 @@ from django_verify.models import Verification, VerificationAttempt
 REPORTED = (Verification.Status.APPROVED, Verification.Status.CANCELED)
 #: Until another process may report what one has begun to; longer than a report takes.
 WAIT = dt.timedelta(seconds=20)
-#: How long the worker alone reports to a provider that has failed, in seconds: each request that
-#: approves a verification would wait for it again.
-BACKOFF = 30.0
+#: How long a process asks a provider nothing that has failed, or each request that approves a
+#: verification would wait for it again, and the worker for each of them; less than `WAIT`.
+BACKOFF = dt.timedelta(seconds=15)
 
-# Until when, by the clock that never jumps.
-_left_alone: WeakKeyDictionary[senders.Sender, float] = WeakKeyDictionary()
+# The senders that have failed in this process, by alias, and when.
+_failed: dict[str, tuple[senders.Sender, dt.datetime]] = {}
 
 
 def conclude(row: Verification, aliases: Collection[str]) -> None:
@@ -65,8 +63,9 @@ def is_owed(attempt: VerificationAttempt) -> bool:
 def settle(attempt: VerificationAttempt) -> bool:
     """Report the outcome of an attempt that is due, if it has one.
 
-    Returns whether the row was settled by this process. What fails is due again, as long as the
-    code would have lived; then it is left.
+    Returns whether the row was settled by this process. What fails, and what a provider is not
+    asked because it has just failed, is due again as long as the code would have lived; then it is
+    left.
     """
     sender = senders.configured().get(attempt.sender)
     if sender is None or not sender.takes_outcomes or not _has_outcome(attempt):
@@ -95,14 +94,10 @@ def _carried(row: Verification, aliases: Collection[str]) -> list[VerificationAt
 
 def _hand_over(attempt: VerificationAttempt) -> None:
     """Report an outcome, or leave that to a worker."""
-    now = timezone.now()
-    if conf.current().DISPATCH != dispatch.INLINE:
-        if _move(attempt, now):
-            dispatch.wake(attempt.sid)
-    elif time.monotonic() < _left_alone.get(senders.get(attempt.sender), 0.0):
-        _move(attempt, now + WAIT)
-    else:
+    if conf.current().DISPATCH == dispatch.INLINE:
         settle(attempt)
+    elif _move(attempt, timezone.now()):
+        dispatch.wake(attempt.sid)
 
 
 def _has_outcome(attempt: VerificationAttempt) -> bool:
@@ -129,6 +124,8 @@ def _has_outcome(attempt: VerificationAttempt) -> bool:
 
 def _report(sender: senders.Sender, attempt: VerificationAttempt) -> bool:
     """Report an outcome once; return False where that may succeed later."""
+    if _has_just_failed(sender):
+        return False
     try:
         sender.report_outcome(attempt.provider_sid, str(attempt.verification.status))
     except Exception as error:  # noqa: BLE001 - a provider's bug must not stop the others
@@ -138,10 +135,16 @@ def _report(sender: senders.Sender, attempt: VerificationAttempt) -> bool:
             cause = f"{error} ({error.code})" if error.code else str(error)
         logger.warning("%s: %r took no outcome: %s", attempt.sid, attempt.sender, cause)
         if isinstance(error, senders.TemporarySendError) and not error.fault:
-            _left_alone[sender] = time.monotonic() + BACKOFF
+            _failed[sender.alias] = sender, timezone.now()
             return False
-    _left_alone.pop(sender, None)
+    _failed.pop(sender.alias, None)
     return True
+
+
+def _has_just_failed(sender: senders.Sender) -> bool:
+    failed, at = _failed.get(sender.alias, (None, timezone.now()))
+    # By `abs`: a clock that is put back would otherwise leave it alone until it has caught up.
+    return failed is sender and abs(timezone.now() - at) < BACKOFF
 
 
 def _move(attempt: VerificationAttempt, due_at: dt.datetime | None) -> bool:
