@@ -150,11 +150,14 @@ def test_e003_and_e005_look_at_weights(settings):
         ({"email": {"US": "mail"}}, "['ROUTES']['email']['US'] must be a list of aliases, or"),
         ({"email": None}, "['ROUTES']['email'] must be a list of aliases, or map each alias"),
         ({"email": {"mail": 0}}, "['ROUTES']['email']: the weight of 'mail' must be a whole"),
-        ({"email": {"mail": -1}}, "the weight of 'mail' must be a whole number above zero."),
-        ({"email": {"mail": 0.9}}, "the weight of 'mail' must be a whole number above zero."),
-        ({"email": {"mail": True}}, "the weight of 'mail' must be a whole number above zero."),
+        ({"email": {"mail": -1}}, "the weight of 'mail' must be a whole number from 1 to"),
+        ({"email": {"mail": 0.9}}, "the weight of 'mail' must be a whole number from 1 to"),
+        ({"email": {"mail": True}}, "the weight of 'mail' must be a whole number from 1 to"),
         ({"email": {"mail": 9, "US": ["mail"]}}, "the weight of 'US' must be a whole number"),
         ({"email": {"US": {"mail": 0}}}, "['ROUTES']['email']['US']: the weight of 'mail' must"),
+        ({"email": {"mail": 10**9 + 1}}, "['ROUTES']['email']: the weight of 'mail' must be a"),
+        ({"email": [{"mail": 9}]}, "['ROUTES']['email'] must be a list of aliases, or map each"),
+        ({"email": {"US": ["mail", 1]}}, "['ROUTES']['email']['US'] must be a list of aliases, or"),
     ],
     ids=str,
 )
@@ -497,6 +500,19 @@ def test_w047_look_ups_behind_the_api(settings, patterns, found):
     use(settings)
     settings.ROOT_URLCONF = tuple(patterns)
     assert ids(checks.check_deployment()) == found
+
+
+@pytest.mark.parametrize(("order", "found"), [(1, []), (-1, ["W047"])])
+def test_w047_below_a_prefix_of_the_server(settings, order, found):
+    """A page for every path, as many sites have it, does not hide what comes before it."""
+    use(settings)
+    page = urls.re_path("", lambda request: None)
+    settings.ROOT_URLCONF = (*(LOOKUPS, API)[::order], page)
+    urls.set_script_prefix("/app/")
+    try:
+        assert ids(checks.check_deployment()) == found
+    finally:
+        urls.clear_script_prefix()
 
 
 def test_every_check_is_documented():

@@ -260,6 +260,38 @@ class Resource(Endpoint):
         return _template(self.path) % self.kwargs
 
 
+class NoResource(Resource):
+    """Any other path: 404 in the wire's shape, and never a redirect to a trailing slash."""
+
+    path = "<str:rest>"
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Find nothing, once the caller is known."""
+        super().initial(request, *args, **kwargs)
+        raise NotFound
+
+    def refuse(self, error: VerifyError, cause: Exception) -> Response:
+        """Say where a `v2` is too many, which is how a client or a site was set up."""
+        if isinstance(error, NotFound) and (hint := _hint(self.request.path, self.kwargs["rest"])):
+            text = f"The requested resource /{self.own_path()} was not found: {hint}"
+            return wire.error_response(NotFound(text), self._reading)
+        return super().refuse(error, cause)
+
+    def list(self, request: Request, **kwargs: str) -> Response:
+        """Never reached."""
+        raise NotFound
+
+
+def _hint(path: str, rest: str) -> str:
+    """Return what a path says about how a client was set up, where a `v2` is too many."""
+    if not rest.startswith("v2/"):
+        return ""
+    root = path.removesuffix(rest)
+    if root.endswith("/v2/"):
+        return "an SDK adds /v2 by itself, so its base URL must not end in /v2"
+    return "include django_verify.api.urls under a path that ends in v2/"
+
+
 class ServiceResource(Resource):
     """Base of what belongs to a service; one of another account is absent like any other."""
 

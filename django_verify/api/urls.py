@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from django_verify.api import wire
 from django_verify.api.attempts import AttemptsSummaryViewSet, AttemptViewSet
 from django_verify.api.challenges import ChallengeViewSet
 from django_verify.api.entities import EntityViewSet, FactorViewSet
@@ -22,7 +17,7 @@ from django_verify.api.passkeys import (
     PasskeyVerificationViewSet,
 )
 from django_verify.api.ratelimits import BucketViewSet, RateLimitViewSet
-from django_verify.api.resource import Resource
+from django_verify.api.resource import NoResource
 from django_verify.api.safelist import SafeListViewSet
 from django_verify.api.services import ServiceViewSet
 from django_verify.api.templates import TemplateViewSet
@@ -33,7 +28,6 @@ from django_verify.api.verifications import (
     VerificationViewSet,
 )
 from django_verify.api.webhooks import WebhookViewSet
-from django_verify.exceptions import NotFound, VerifyError
 
 # The first are asked most, and Django looks along this list. `Attempts/Summary` stands before
 # `Attempts/<sid>`, which would take it for a SID.
@@ -60,38 +54,6 @@ RESOURCES = (
     PasskeyChallengeViewSet,
     PasskeyApprovalViewSet,
 )
-
-
-class NoResource(Resource):
-    """Any other path: 404 in the wire's shape, and never a redirect to a trailing slash."""
-
-    path = "<str:rest>"
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Find nothing, once the caller is known."""
-        super().initial(request, *args, **kwargs)
-        raise NotFound
-
-    def refuse(self, error: VerifyError, cause: Exception) -> Response:
-        """Say where a `v2` is too many, which is how a client or a site was set up."""
-        if isinstance(error, NotFound) and (hint := _hint(self.request.path, self.kwargs["rest"])):
-            text = f"The requested resource /{self.own_path()} was not found: {hint}"
-            return wire.error_response(NotFound(text), self._reading)
-        return super().refuse(error, cause)
-
-    def list(self, request: Request, **kwargs: str) -> Response:
-        """Never reached."""
-        raise NotFound
-
-
-def _hint(path: str, rest: str) -> str:
-    """Return what a path says about how a client was set up, where a `v2` is too many."""
-    if not rest.startswith("v2/"):
-        return ""
-    root = path.removesuffix(rest)
-    if root.endswith("/v2/"):
-        return "an SDK adds /v2 by itself, so its base URL must not end in /v2"
-    return "include django_verify.api.urls under a path that ends in v2/"
 
 
 app_name = "django_verify"

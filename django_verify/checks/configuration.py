@@ -98,12 +98,11 @@ def _routing(
 ) -> Iterable[CheckMessage]:
     found = [message for sender in configured.values() for message in sender.check()]
     found += _long_callbacks(settings, configured)
-    for channel, listed in (settings.ROUTES or {}).items():
+    for channel, by_country in settings.chains.items():
         if channel not in channels.CHANNELS:
             message = f"DJANGO_VERIFY['ROUTES'] names an unknown channel {channel!r}."
             found.append(Error(message, id="django_verify.E002"))
             continue
-        by_country = conf.chains(listed)
         found += _countries(channel, by_country)
         for alias in (alias for chain in by_country.values() for alias in chain):
             if alias not in configured or channel not in configured[alias].channels:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 from django.utils import timezone
 
 from django_verify import conf, gates, push_senders, senders
@@ -97,6 +97,8 @@ def _hidden_lookups() -> Iterable[CheckMessage]:
     """W033: the API takes every path below its own for one of its resources."""
     try:
         path = reverse("verify_lookups:v2", args=["+14155552671"])
+        # Django looks a path up without the prefix that the server has for the site.
+        path = path.removeprefix(get_script_prefix().removesuffix("/"))
         hidden = "verify_lookups" not in resolve(path).app_names
     except (NoReverseMatch, Resolver404):
         return

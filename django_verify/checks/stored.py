@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
@@ -190,7 +190,7 @@ def check_aliases(
     if queries.database() not in (databases or ()):
         return []
     try:
-        configured, routes = senders.configured(), conf.current().ROUTES
+        configured, settings = senders.configured(), conf.current()
         named = list(_named())
     except (DatabaseError, ImproperlyConfigured):
         return []
@@ -203,9 +203,12 @@ def check_aliases(
         for what, alias in named
         if alias not in configured
     ]
-    if routes is None:
+    if settings.ROUTES is None:
         return found
-    used = {alias for _, alias in named} | set(_aliases(routes))
+    used = {alias for _, alias in named}
+    used.update(
+        alias for chains in settings.chains.values() for chain in chains.values() for alias in chain
+    )
     return found + [
         checks.Warning(
             f"The sender {alias!r} gets no message: it is in no route, and no service names it.",
@@ -226,9 +229,3 @@ def _named() -> Iterable[tuple[str, str]]:
     for route in MessagingService.objects.using(using).only("sid", "senders"):
         for alias in dict.fromkeys(route.senders):
             yield f"The messaging service {route.sid}", alias
-
-
-def _aliases(routes: Mapping[str, Any]) -> Iterable[str]:
-    for listed in routes.values():
-        for chain in conf.chains(listed).values():
-            yield from chain

@@ -44,6 +44,8 @@ CLIENT_LIMITS: Mapping[str, Sequence[Sequence[int]]] = {
 }
 #: Where a route leads: aliases in the order in which they are tried, or each with its weight.
 Chain: TypeAlias = Sequence[str] | Mapping[str, int]
+#: More than any share needs, and little enough for a draw to be fair.
+MAX_WEIGHT = 10**9
 CONSOLE = {"console": {"BACKEND": "django_verify.senders.console.ConsoleSender"}}
 
 
@@ -251,13 +253,15 @@ class Settings:
         self._refuse_routes()
 
     @cached_property
+    def chains(self) -> Mapping[str, Mapping[str, Chain]]:
+        """The chains of ROUTES by channel and country; one for all countries is ELSEWHERE's."""
+        return {channel: chains(listed) for channel, listed in (self.ROUTES or {}).items()}
+
+    @cached_property
     def has_weights(self) -> bool:
         """Whether any route divides verifications among its senders by weight."""
-        return any(
-            isinstance(chain, Mapping)
-            for listed in (self.ROUTES or {}).values()
-            for chain in chains(listed).values()
-        )
+        found = (chain for by_country in self.chains.values() for chain in by_country.values())
+        return any(isinstance(chain, Mapping) for chain in found)
 
     def _refuse_routes(self) -> None:
         for channel, listed in (self.ROUTES or {}).items():
@@ -266,7 +270,7 @@ class Settings:
                 where += f"[{country!r}]" if chain is not listed else ""
                 if isinstance(chain, Mapping):
                     _refuse_weights(where, chain)
-                elif isinstance(chain, str) or not isinstance(chain, Sequence):
+                elif not _are_aliases(chain):
                     msg = f"{where} must be a list of aliases, or map each alias to its weight."
                     raise ImproperlyConfigured(msg)
 
@@ -446,10 +450,15 @@ def _has_numbers(listed: Mapping[str, Any]) -> bool:
     return any(isinstance(value, int | float) for value in listed.values())
 
 
+def _are_aliases(chain: Any) -> bool:
+    listed = isinstance(chain, Sequence) and not isinstance(chain, str)
+    return listed and all(isinstance(alias, str) for alias in chain)
+
+
 def _refuse_weights(where: str, weights: Mapping[Any, Any]) -> None:
     for alias, weight in weights.items():
-        if type(weight) is not int or weight < 1:
-            msg = f"{where}: the weight of {alias!r} must be a whole number above zero."
+        if type(weight) is not int or not 1 <= weight <= MAX_WEIGHT:
+            msg = f"{where}: the weight of {alias!r} must be a whole number from 1 to {MAX_WEIGHT}."
             raise ImproperlyConfigured(msg)
 
 

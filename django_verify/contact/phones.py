@@ -1,7 +1,7 @@
 """Telephone numbers: strict E.164, people's own spellings, region, budget key, masking.
 
-The only importer of phonenumbers. Its parser is lenient (extensions, letters, full-width
-digits, bidirectional marks), so a grammar of ours stands before it.
+The parser of phonenumbers is lenient (extensions, letters, full-width digits, bidirectional
+marks), so a grammar of ours stands before it.
 """
 
 from __future__ import annotations

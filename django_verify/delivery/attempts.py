@@ -37,6 +37,8 @@ MESSAGES_PER_ATTEMPT = 2
 _Status = VerificationAttempt.MessageStatus
 # A row that is due in one of these has been sent, and its message is considered lost.
 _LOST = (_Status.SENT, _Status.UNDELIVERED, _Status.FAILED)
+# One that is due in one of these has arrived, and an outcome to report.
+_ARRIVED = (_Status.DELIVERED, _Status.READ)
 
 # A request that the provider refused as such, or that was never made, would fare no better later.
 _NOT_REPEATED = (senders.REQUEST, senders.UNSUITED)
@@ -52,7 +54,7 @@ LEASES = leases.Leases(
     status="message_status",
     waiting=_Status.QUEUED,
     working=_Status.SENDING,
-    late=_LOST,
+    late=(*_LOST, *_ARRIVED),
     counted=("tries", "messages"),
 )
 
@@ -189,6 +191,7 @@ def deliver(
                 # be lost.
                 accepted = _accepted(attempt, tries, receipt, awaited=awaited)
                 circuit_breakers.record(step[1], attempt)
+                outcomes.catch_up(attempt)
                 return accepted
         return _not_sent(attempt, tries)
     return False
@@ -410,6 +413,8 @@ def _obsolete(attempt: VerificationAttempt, now: dt.datetime) -> str:
         return "the verification was over before the message was sent"
     if attempt.messages >= MESSAGES_PER_ATTEMPT:
         return "given up: two messages may have left, and neither has an answer"
+    if attempt.message_status in _ARRIVED:
+        return "it has arrived"
     if attempt.message_status in _LOST and not _plan(attempt, trail=_trail(attempt)):
         return "no other sender"
     return ""
@@ -417,7 +422,7 @@ def _obsolete(attempt: VerificationAttempt, now: dt.datetime) -> str:
 
 def _drop(attempt: VerificationAttempt, reason: str, now: dt.datetime) -> bool:
     """End an attempt that is not to be sent; what a provider has reported of it stays."""
-    if attempt.message_status in _LOST:
+    if attempt.message_status in (*_LOST, *_ARRIVED):
         return outcomes.settle(attempt)
     # A report may have settled the row since it was read, and what it has written stays.
     unchanged = LEASES.unchanged(attempt)

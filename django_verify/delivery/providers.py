@@ -215,8 +215,9 @@ def _shares(alias: str, channel: str) -> dict[str, int]:
 
 def _chains(channel: str) -> Mapping[str, conf.Chain] | None:
     """Return the chains of a channel by country; None where the settings have no routes."""
-    routes = conf.current().ROUTES
-    return None if routes is None else conf.chains(routes.get(channel, ()))
+    settings = conf.current()
+    everywhere: Mapping[str, conf.Chain] = {conf.ELSEWHERE: ()}
+    return None if settings.ROUTES is None else settings.chains.get(channel, everywhere)
 
 
 def _count(found: Mapping[str, Provider], now: dt.datetime) -> None:

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from django_verify import conf, rollups, sids, signals
 from django_verify.db import queries, retry
-from django_verify.delivery import attempts, dispatch
+from django_verify.delivery import attempts, dispatch, outcomes
 from django_verify.events import cloudevents
 from django_verify.logs import logger
 from django_verify.models import VerificationAttempt
@@ -105,14 +105,15 @@ def _changes(
     status = _Status(report.status)
     if not attempt.messages or _RANK[_Status(attempt.message_status)] >= _RANK[status]:
         return {}
+    owed = attempt.due_at if outcomes.is_owed(attempt) else None
     if not _is_latest(attempt, alias, report):
         # The word that an earlier message has arrived ends the matter; no other word of it does.
         if status in _BAD or not _is_earlier(attempt, alias, report):
             return {}
-        return {"message_status": status, "due_at": None, "date_updated": now}
+        return {"message_status": status, "due_at": owed, "date_updated": now}
     if status in _BAD and attempt.message_status == _Status.QUEUED:
         return {}  # it is to be sent again already
-    changes: dict[str, Any] = {"message_status": status, "date_updated": now, "due_at": None}
+    changes: dict[str, Any] = {"message_status": status, "date_updated": now, "due_at": owed}
     for name in ("provider_sid", "price_value", "price_currency"):
         if value := _text(name, getattr(report, name)):
             changes[name] = value

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 
+from django_verify.api.resource import NoResource
 from django_verify.lookups.views import PhoneNumberV1ViewSet, PhoneNumberV2ViewSet
 
 app_name = "verify_lookups"
@@ -11,4 +12,6 @@ _READ = {"get": "retrieve"}
 urlpatterns = [
     path("v1/PhoneNumbers/<str:phone_number>", PhoneNumberV1ViewSet.as_view(_READ), name="v1"),
     path("v2/PhoneNumbers/<str:phone_number>", PhoneNumberV2ViewSet.as_view(_READ), name="v2"),
+    # Whatever else stands below, or Django would log the path of a number with a slash behind it.
+    re_path(r"^v[12]/(?P<rest>PhoneNumbers(?:/(?s:.*))?)\Z", NoResource.as_view({"get": "list"})),
 ]

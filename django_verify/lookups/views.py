@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from rest_framework import serializers
 
@@ -86,7 +87,7 @@ def _unknown() -> Any:
 
 
 def _url(found: Found, view: Resource) -> str:
-    return view.link(f"{view.path}/{found.number}")
+    return view.link(f"{view.path}/{quote(found.number, safe='+')}")
 
 
 def _carrier(found: Found, view: Resource) -> dict[str, Any] | None:
@@ -173,7 +174,9 @@ class PhoneNumberViewSet(Fetch, Resource):
         """Look the number up, and its carrier where the query asks for it."""
         self._reading = reader = wire.reader(self.query)
         query = reader.read(bodies.query_values(self.http))
-        region = query.get("country_code", "").upper() or DEFAULT_REGION
+        code = query.get("country_code", "") or DEFAULT_REGION
+        # Some letters of others have their capital among the ASCII ones.
+        region = code.upper() if code.isascii() else code
         if region not in phones.SUPPORTED:
             raise InvalidParameter("country_code", "two letters of a country, such as US")
         asks = self.asks_carrier(query)

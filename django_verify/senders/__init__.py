@@ -81,14 +81,14 @@ def route(
     route has weights, `key` decides which sender comes first, always the same one for a key; the
     others follow by weight, and without a key all of them do.
     """
-    known, routes = _backends.by_alias, conf.current().ROUTES
+    known, settings = _backends.by_alias, conf.current()
     order: conf.Chain = preferred
     if not order:
-        listed = list(known) if routes is None else routes.get(channel, ())
-        if isinstance(listed, Mapping):
-            by_country = conf.chains(listed)
-            listed = by_country.get(country, by_country.get(conf.ELSEWHERE, ()))
-        order = listed
+        if settings.ROUTES is None:
+            order = list(known)
+        else:
+            by_country = settings.chains.get(channel, {})
+            order = by_country.get(country, by_country.get(conf.ELSEWHERE, ()))
     usable = [a for a in order if a in known and channel in known[a].channels]
     return _by_weight(usable, order, key) if isinstance(order, Mapping) else usable
 

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from django_verify.net import client
 from django_verify.senders import rest
@@ -144,7 +145,7 @@ class TwilioVerifySender(rest.RestSender):
         Raises TemporarySendError where that may succeed later. One that Twilio knows no longer is
         over there, and counts as reported.
         """
-        url, form = f"{self.url}/{provider_sid}", {"Status": outcome}
+        url, form = f"{self.url}/{quote(provider_sid, safe='')}", {"Status": outcome}
         try:
             answer = client.call("POST", url, form=form, auth=self.auth, read=2.0, total=4.0)
         except client.TransportError:

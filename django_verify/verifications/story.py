@@ -338,9 +338,15 @@ def _facts(attempt: VerificationAttempt) -> list[tuple[str, str]]:
     return facts
 
 
+def _may_be_sent_again(attempt: VerificationAttempt, now: dt.datetime) -> bool:
+    """Whether another sender follows; one that is over is due for the report of its outcome."""
+    is_pending = attempt.verification.current_status(now) == _Status.PENDING
+    return attempt.due_at is not None and is_pending
+
+
 def _awaited(attempt: VerificationAttempt, now: dt.datetime) -> Step:
     """Return whether a report of the delivery is to come."""
-    if attempt.due_at is not None:
+    if _may_be_sent_again(attempt, now):
         text = gettext("No report of its delivery yet. Without one, it is sent by another sender.")
         return Step(State.WAITING, text)
     return Step(State.NOTE, gettext("Whether it arrived was not reported."))
@@ -370,7 +376,7 @@ def _under_way(attempt: VerificationAttempt, now: dt.datetime) -> Step:
 
 def _failed(attempt: VerificationAttempt, text: str, now: dt.datetime) -> Step:
     sentence, deed, facts = _why(attempt)
-    if attempt.due_at is not None:
+    if _may_be_sent_again(attempt, now):
         deed = gettext("Nothing: another sender is tried.")
     elif not why_not_again(attempt, now):
         again = gettext("Then send it again.")

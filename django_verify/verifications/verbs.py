@@ -345,6 +345,7 @@ def _check_sna(row: Verification, client_token: str) -> Verification:
         if not _move(row, _Status.APPROVED, where={"status": _Status.PENDING}):
             raise _why_not(_again(row), now)
         signals.verification_approved.send_robust(sender=Verification, verification=row)
+        _conclude(row)
     return row
 
 

@@ -204,17 +204,18 @@ def test_the_longest_wait_is_no_sign_of_a_clock_that_went_back(engine, settings)
 
 
 def test_what_has_ended_is_not_due(engine, row):
-    ended = {"message_status": "delivered", "status": "dead"}
+    ended = {"message_status": "canceled", "status": "dead"}
     if not engine.status:
         pytest.skip("a receiver does not end")
     engine.rows().filter(pk=row.pk).update(**{engine.status: ended[engine.status]})
     assert not is_due(engine, row, timezone.now() + dt.timedelta(days=30))
 
 
-def test_a_message_whose_report_does_not_come_is_due_by_its_time_alone(service):
+@pytest.mark.parametrize("status", ["sent", "delivered"])
+def test_a_report_that_is_to_come_or_to_be_made_is_due_by_its_time_alone(service, status):
     row, engine, now = make_attempt(service), attempts.LEASES, timezone.now()
     for due_at, due in ((now, True), (now + dt.timedelta(days=1), False)):
-        engine.rows().update(message_status="sent", due_at=due_at)
+        engine.rows().update(message_status=status, due_at=due_at)
         assert is_due(engine, row, now) is due
 
 

@@ -196,6 +196,22 @@ def test_what_is_no_number(v1, v2, text, fault):
     assert missing.data["message"].startswith("The requested resource /PhoneNumbers/")
 
 
+def test_the_url_of_what_is_no_number_can_be_asked_again(v2):
+    answer = v2.get("x%20%3Fy%23%0A%C3%A9")
+    assert answer.data["phone_number"] == "x ?y#\né"
+    assert answer.data["url"] == "http://testserver/v2/PhoneNumbers/x%20%3Fy%23%0A%C3%A9"
+
+
+@pytest.mark.parametrize(
+    "rest", ["", "/", f"/{PHONE}/", f"/{PHONE}/Overrides/sim_swap", "/030/12345"]
+)
+@pytest.mark.parametrize("root", ["/v1/", "/v2/"])
+def test_any_other_path_is_not_found_and_its_number_not_logged(account, root, rest, caplog):
+    answer = Api(account.sid, account.token, root=root).get(f"PhoneNumbers{rest}")
+    assert (answer.status, answer.data["code"]) == (404, 20404)
+    assert PHONE not in caplog.text
+
+
 def test_every_fault_that_phones_reads_has_a_word():
     for text in ("", "1", "+", "+0", "+1 415", "1" * 65, "+7 0", "٤", "+12", "\ud800"):
         assert facts.read(text, "US") is None
@@ -213,7 +229,7 @@ def test_a_number_of_no_country(v2):
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-@pytest.mark.parametrize("country", ["XX", "USA", "u", "é"])
+@pytest.mark.parametrize("country", ["XX", "USA", "u", "é", "ß"])
 def test_a_country_that_is_none(version, country, request):
     answer = request.getfixturevalue(version).get(PHONE, CountryCode=country)
     assert (answer.status, answer.data["code"]) == (400, 60200)

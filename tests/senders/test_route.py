@@ -139,3 +139,20 @@ def test_a_service_that_names_its_senders_is_under_no_weights(settings):
     service = VerifyService(senders={"sms": ["first"]})
     assert delivery.route(service, "sms", verification_sid="VE1") == ["first"]
     assert delivery.route(VerifyService(), "sms", verification_sid="") == ["second", "first"]
+
+
+def test_a_route_reads_no_more_than_its_country(settings):
+    """A site may name two hundred countries; each start asks for the route of one."""
+
+    class Countries(dict):
+        read = 0
+
+        def values(self):
+            Countries.read += 1
+            return super().values()
+
+    use_routes(settings, sms=Countries({"DE": ["first"], "*": ["second"]}))
+    assert senders.route("sms", country="DE") == ["first"]
+    before = Countries.read
+    assert senders.route("sms", country="FR") == ["second"]
+    assert Countries.read == before

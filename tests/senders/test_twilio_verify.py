@@ -150,6 +150,13 @@ def test_refusals(fake, status, code, text, error, fault):  # noqa: F811
     assert getattr(caught.value, "fault", None) == fault
 
 
+def test_an_id_stays_within_its_path(fake):  # noqa: F811
+    server = fake(TwilioVerify)
+    carrier(server.url).report_outcome("VE1/../x?y", "approved")
+    path = f"/v2/Services/{TwilioVerify.service}/Verifications/VE1%2F..%2Fx%3Fy"
+    assert server.asked[0].path == path
+
+
 # What follows is the whole way, from a start to the report.
 whole_way = pytest.mark.django_db(transaction=True)
 
@@ -241,16 +248,24 @@ def test_a_report_that_fails_is_made_again_while_the_code_would_live(
 
 @whole_way
 @pytest.mark.portable
-def test_it_costs_three_statements(server, service, settings):
-    def approve(number):
-        sid = verifications.start(service, number).sid
+@pytest.mark.parametrize(
+    ("verb", "more"),
+    [(verifications.approve, 3), (verifications.cancel, 5)],
+    ids=["approve", "cancel"],
+)
+def test_what_a_report_costs_in_statements(server, service, settings, verb, more):
+    def count(number):
         with CaptureQueriesContext(connection) as captured:
-            verifications.approve(service, sid)
-        return len(captured)
+            sid = verifications.start(service, number).sid
+        starting = len(captured)
+        with CaptureQueriesContext(connection) as captured:
+            verb(service, sid)
+        return starting, len(captured)
 
-    reporting = approve(PHONE)
+    reporting = count(PHONE)
     settings.DJANGO_VERIFY = {"SENDERS": {"memory": MEMORY}}
-    assert reporting - approve(OTHER_PHONE) == 3
+    others = count(OTHER_PHONE)
+    assert (reporting[0] - others[0], reporting[1] - others[1]) == (1, more)
 
 
 @whole_way

@@ -176,6 +176,11 @@ def test_what_was_read_and_what_is_awaited(service):
     assert "Whether it arrived was not reported." in texts(row)
     VerificationAttempt.objects.update(due_at=timezone.now() + dt.timedelta(seconds=60))
     assert "No report of its delivery yet. Without one, it is sent by another sender." in texts(row)
+    # What it is due for once its verification is over is no other message.
+    Verification.objects.update(status="approved")
+    assert "Whether it arrived was not reported." in texts(row)
+    VerificationAttempt.objects.update(message_status="undelivered", error_code="30005")
+    assert not any("another sender" in step.deed for step in told(row).steps)
     VerificationAttempt.objects.update(message_status="read")
     assert any(text.startswith("Read after ") for text in texts(row))
 
