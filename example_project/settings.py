@@ -79,15 +79,17 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"}
 ]
 LANGUAGE_CODE = "en"
-# Those of the pages, by their own names; for the last two Django has none.
+# Those of the pages, by their own names; Django has those of all but three.
 LANGUAGES = [
     *[
-        (code, LANG_INFO[code]["name_local"].capitalize())
+        (code, name[0].upper() + name[1:])
         for code in (
-            "af ar ca cs da de el en es et fi fr he hi hr hu id it ja kn ko lt mr ms nb nl pl pt"
+            "af ar ca cs da de el en es et fi fr he hi hr hu id it ja ko lt mr ms nb nl pl pt"
             " pt-br ro ru sk sv te th tr uk vi zh-hans zh-hant"
         ).split()
+        for name in [LANG_INFO[code]["name_local"]]
     ],
+    ("kn", "ಕನ್ನಡ"),
     ("tl", "Tagalog"),
     ("zh-hk", "繁體中文（香港）"),
 ]
