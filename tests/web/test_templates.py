@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.template import Engine
 from django.template.loader import render_to_string
+from django.utils import translation
 
 import django_verify
 from django_verify.gates.memory import asked
@@ -308,3 +309,11 @@ def test_no_template_has_a_script_or_style_of_its_own():
             path
         )
         assert "|safe" not in text
+
+
+def test_the_page_without_a_database_looks_like_the_others():
+    with translation.override("ar"):
+        html = render_to_string("django_verify/web/unavailable.html")
+    assert '<html lang="ar" dir="rtl">' in html
+    assert 'href="/static/django_verify/verify.css"' in html
+    assert '<div class="verify verify-closed">' in html
