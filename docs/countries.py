@@ -2,9 +2,13 @@
 
 `contact/countries.tsv` has names: the languages are those of Django and of the messages, without
 the variants that have their language's names; a name that Babel does not have is empty.
+`contact/orders.tsv` has the order of the names, by Node's `Intl.Collator`, for the languages whose
+order is not that of the letters without case and accents.
 `contact/regions.tsv` and `messages/languages.tsv` have the other codes of a region or a language.
 """
 
+import json
+import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +22,16 @@ from django_verify.contact import countries, phones
 LOCALES = countries.TABLE.parents[1] / "locale"
 # By Django's name, where the Unicode consortium has another.
 RENAMED = {"tl": "fil"}
+# What Unicode's algorithm makes of names, each language with its own rules.
+COLLATE = """
+const found = {};
+for (const [language, names] of Object.entries(JSON.parse(require("fs").readFileSync(0, "utf8")))) {
+  const order = new Intl.Collator([language, "en"]);
+  const codes = Object.keys(names);
+  found[language] = codes.sort((one, other) => order.compare(names[one], names[other]));
+}
+console.log(JSON.stringify(found));
+"""
 LANGUAGES_TABLE = countries.TABLE.parents[1] / "messages" / "languages.tsv"
 # What CLDR leaves to its matcher: macrolanguages (ISO 639-3) and the names of our catalogues.
 OURS = {
@@ -49,6 +63,31 @@ def table() -> str:
         if any(row) and row != rows.get(language.partition("-")[0]):
             rows[language] = row
     return "".join("\t".join([language, *row]) + "\n" for language, row in rows.items())
+
+
+def orders() -> str:
+    """Return the table of orders, for the names that are in `contact/countries.tsv` by now."""
+    languages = [
+        line.split("\t")[0] for line in countries.TABLE.read_text("utf-8").splitlines()[1:]
+    ]
+    names = {language: dict(_names(language)) for language in languages}
+    answer = subprocess.run(  # noqa: S603 - our own program
+        ["node", "--eval", COLLATE],  # noqa: S607 - where the developer has it
+        input=json.dumps(names),
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    rows = {}
+    for language, order in json.loads(answer.stdout).items():
+        plain = sorted(names[language], key=lambda code: countries.order_key(names[language][code]))
+        if order != plain or language.partition("-")[0] in rows:
+            rows[language] = order
+    return "".join("\t".join([language, *order]) + "\n" for language, order in rows.items())
+
+
+def _names(language: str) -> list[tuple[str, str]]:
+    return [(code, countries.name(code, language)) for code, _ in phones.regions()]
 
 
 def regions() -> str:
@@ -83,5 +122,6 @@ def aliases() -> str:
 
 if __name__ == "__main__":
     countries.TABLE.write_text(table(), encoding="utf-8")
+    countries.ORDERS.write_text(orders(), encoding="utf-8")
     countries.ALIASES.write_text(regions(), encoding="utf-8")
     LANGUAGES_TABLE.write_text(aliases(), encoding="utf-8")

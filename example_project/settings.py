@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
+from django.conf.locale import LANG_INFO
 from environs import Env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -33,6 +34,8 @@ SPECTACULAR_SETTINGS = {"DEFAULT_GENERATOR_CLASS": "django_verify.api.schema.Gen
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    # As the browser asks, or as was chosen at the foot of the page.
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -47,6 +50,7 @@ TEMPLATES = [
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
+                "django.template.context_processors.i18n",
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
@@ -80,6 +84,20 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"}
 ]
 LANGUAGE_CODE = "en"
+# Those of the pages, by their own names; Django has those of all but three.
+LANGUAGES = [
+    *[
+        (code, name[0].upper() + name[1:])
+        for code in (
+            "af ar ca cs da de el en es et fi fr he hi hr hu id it ja ko lt mr ms nb nl pl pt"
+            " pt-br ro ru sk sv te th tr uk vi zh-hans zh-hant"
+        ).split()
+        for name in [LANG_INFO[code]["name_local"]]
+    ],
+    ("kn", "ಕನ್ನಡ"),
+    ("tl", "Tagalog"),
+    ("zh-hk", "繁體中文（香港）"),
+]
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"

@@ -2,11 +2,15 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import TemplateView
+from django.views.i18n import set_language
 
 from example_project import authenticator, mobile_app, passkey
 
 urlpatterns = [
     path("", include("django_verify.web.urls")),
+    path("language/", TemplateView.as_view(template_name="language.html"), name="language"),
+    path("language/set/", set_language, name="set_language"),
     path("authenticator/", authenticator.enrol, name="authenticator"),
     path("passkey/", passkey.page, name="passkey"),
     path("passkey/register/", passkey.register, name="passkey-register"),

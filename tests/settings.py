@@ -18,6 +18,8 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 DJANGO_VERIFY = {
     "SENDERS": {"memory": {"BACKEND": "django_verify.senders.locmem.LocmemSender"}},
 }
+# Tests choose the language themselves; those of the example site's pages have the middleware again.
+MIDDLEWARE.remove("django.middleware.locale.LocaleMiddleware")
 LOGGING = {"version": 1, "disable_existing_loggers": False}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, so that threads have connections of their own; another for each environment, since the

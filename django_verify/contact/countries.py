@@ -1,6 +1,7 @@
 """Names of the countries that have telephone numbers, in many languages, for pickers.
 
-The names are Unicode's (CLDR), in `countries.tsv`, which `docs/countries.py` writes.
+The names are Unicode's (CLDR), in `countries.tsv`, and so is their order, in `orders.tsv`;
+`docs/countries.py` writes both.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from django_verify.contact import phones
 
 #: A line of regions, then one of their names for each language.
 TABLE = Path(__file__).with_suffix(".tsv")
+#: A language and its regions in the order of their names, where that is not that of `order_key`.
+ORDERS = TABLE.with_name("orders.tsv")
 #: A region and the other codes for it on each line: three letters, digits, and former ones (CLDR).
 ALIASES = TABLE.with_name("regions.tsv")
 
@@ -36,9 +39,10 @@ def name(region: str, language: str = "en") -> str:
 
 @lru_cache(maxsize=64)
 def choices(language: str = "en") -> list[Country]:
-    """Return every country that has numbers, in the order of the names."""
+    """Return every country that has numbers, in the order that the language has for the names."""
     found = [Country(code, name(code, language), calling) for code, calling in phones.regions()]
-    return sorted(found, key=lambda country: _order(country.name))
+    places = {code: place for place, code in enumerate(_line(ORDERS, language.lower()))}
+    return sorted(found, key=lambda each: (places.get(each.region, 0), order_key(each.name)))
 
 
 def region(hint: str) -> str:
@@ -48,8 +52,8 @@ def region(hint: str) -> str:
     return code if code in phones.SUPPORTED else ""
 
 
-def _order(text: str) -> str:
-    """Return a name without case and accents, as lists are looked through."""
+def order_key(text: str) -> str:
+    """Return a name without case and accents, by which languages without a line are sorted."""
     apart = unicodedata.normalize("NFKD", text.casefold())
     return "".join(character for character in apart if not unicodedata.combining(character))
 
@@ -57,13 +61,19 @@ def _order(text: str) -> str:
 @lru_cache(maxsize=64)
 def _names(language: str) -> dict[str, str]:
     """Return the names in a language or the one that Django falls back to; none for another."""
-    regions, *lines = TABLE.read_text("utf-8").splitlines()
+    regions, _, _ = TABLE.read_text("utf-8").partition("\n")
+    return dict(zip(regions.split("\t")[1:], _line(TABLE, language), strict=False))
+
+
+def _line(table: Path, language: str) -> list[str]:
+    """Return what a table has for a language, or for the one that Django falls back to."""
+    lines = table.read_text("utf-8").splitlines()
     fallback = LANG_INFO.get(language, {}).get("fallback", [])
     for code in (language, *fallback, language.partition("-")[0]):
         for line in lines:
-            if line.startswith(f"{code}\t"):
-                return dict(zip(regions.split("\t"), line.split("\t"), strict=True))
-    return {}
+            if code and line.startswith(f"{code}\t"):
+                return line.split("\t")[1:]
+    return []
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language, get_language_bidi, gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_verify.contact import countries, emails, phones, typed
@@ -18,6 +18,8 @@ from django_verify.web import sentences
 # What a verification's code looks like; nothing else is charged a guess.
 _CODE = re.compile(r"[0-9A-Za-z]{4,10}\Z")
 _EMAIL = "email"
+# An isolate keeps the plus in front of its code in a language that is written from right to left.
+_CALLING_CODE, _CALLING_CODE_RTL = "{} (+{})", "{} (\u2066+{}\u2069)"
 
 
 class _Form(forms.Form):
@@ -62,7 +64,7 @@ class StartForm(_Form):
         strip=True,
         help_text=_("Or paste the whole number, with + and the country code."),
         error_messages={"max_length": _("Enter a complete phone number.")},
-        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"}),
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "dir": "ltr"}),
     )
     email = forms.CharField(
         label=_("E-mail address"),
@@ -70,7 +72,7 @@ class StartForm(_Form):
         max_length=254,
         strip=True,
         error_messages={"max_length": _("Enter a complete e-mail address.")},
-        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "dir": "ltr"}),
     )
     channel = forms.ChoiceField(
         label=_("How should we send the code?"),
@@ -105,8 +107,9 @@ class StartForm(_Form):
         else:
             if _EMAIL in channels:
                 self.fields["email"].help_text = _("For a code by e-mail.")
+            choice = _CALLING_CODE_RTL if get_language_bidi() else _CALLING_CODE
             listed = [
-                (each.region, f"{each.name} (+{each.calling_code})")
+                (each.region, choice.format(each.name, each.calling_code))
                 for each in countries.choices(get_language() or "en")
                 if regions is None or each.region in regions
             ]
@@ -171,6 +174,7 @@ class CodeForm(_Form):
                 "inputmode": "numeric",
                 "autocapitalize": "none",
                 "spellcheck": "false",
+                "dir": "ltr",
             }
         ),
     )

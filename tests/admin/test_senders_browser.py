@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django_verify.delivery import circuit_breakers
 from django_verify.models import SenderState
 from tests.conftest import PHONE
-from tests.example_project.conftest import browse, chromium  # noqa: F401 - fixtures
+from tests.example_project.conftest import browse, chromium, policy  # noqa: F401 - fixtures
 from tests.scripted import Scripted, configured
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -15,26 +15,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 expect = playwright.expect
 
 
-class OwnOnly:
-    """Middleware of a site whose pages may load nothing but its own files."""
-
-    def __init__(self, get_response):
-        self.get_response = get_response
-
-    def __call__(self, request):
-        response = self.get_response(request)
-        response["Content-Security-Policy"] = "default-src 'self'"
-        return response
-
-
 @pytest.fixture(autouse=True)
-def site(settings, service, monkeypatch):
+def site(settings, service, monkeypatch, policy):  # noqa: F811
     monkeypatch.setattr(Scripted, "script", {})
     monkeypatch.setattr(Scripted, "asked", [])
     settings.DJANGO_VERIFY = configured(
         aliases=("telco", "backup"), reporting=("telco",), BASE_URL="https://shop.example"
     )
-    settings.MIDDLEWARE = [f"{__name__}.OwnOnly", *settings.MIDDLEWARE]
     User.objects.create_superuser("boss", password="boss")
     circuit_breakers.failed("telco", "the provider did not accept the account", "401")
 

@@ -104,6 +104,30 @@ def test_a_picker_is_in_the_order_of_the_names(language, first, last):
     assert {(country.region, country.calling_code) for country in found} == set(phones.regions())
 
 
+def test_every_order_has_each_region_once():
+    named = {line.split("\t")[0] for line in countries.TABLE.read_text("utf-8").splitlines()[1:]}
+    lines = [line.split("\t") for line in countries.ORDERS.read_text("utf-8").splitlines()]
+    assert len(lines) > 50
+    assert {line[0] for line in lines} <= named
+    regions = sorted(region for region, _ in phones.regions())
+    assert all(sorted(line[1:]) == regions for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("language", "earlier", "later"),
+    [
+        ("sv", "ZM", "AT"),  # Zambia, Österrike
+        ("cs", "HN", "CL"),  # Honduras, Chile
+        ("da", "ZW", "AX"),  # Zimbabwe, Åland
+        ("zh-hans", "DE", "CN"),  # by their sound: Déguó, Zhōngguó
+        ("ar", "IS", "DE"),
+    ],
+)
+def test_each_language_has_its_own_alphabet(language, earlier, later):
+    order = [country.region for country in countries.choices(language)]
+    assert order.index(earlier) < order.index(later)
+
+
 def test_accents_do_not_change_the_order():
     names = [country.name for country in countries.choices("en")]
     assert names.index("Afghanistan") < names.index("Åland Islands") < names.index("Albania")

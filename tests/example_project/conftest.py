@@ -19,6 +19,26 @@ ARGUMENTS = [
 ]
 
 
+POLICY = "default-src 'self'"
+
+
+@pytest.fixture
+def policy(live_server):
+    """The strictest content policy that a site may have, of the server, which knows no setting."""
+    server = live_server.thread.httpd
+    application = server.get_app()
+
+    def with_policy(environ, start_response):
+        def start(status, headers, *more):
+            return start_response(status, [*headers, ("Content-Security-Policy", POLICY)], *more)
+
+        return application(environ, start)
+
+    server.set_app(with_policy)
+    yield
+    server.set_app(application)
+
+
 @pytest.fixture(scope="session")
 def chromium():
     """`chromium(call)` runs a call of the browser, in the one thread that may drive it.

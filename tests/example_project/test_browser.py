@@ -4,12 +4,16 @@ import pytest
 
 from django_verify.models import Verification
 from tests.conftest import PHONE, code_in, make_service, wrong
+from tests.example_project.conftest import POLICY
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("policy"),
+]
 
-POLICY = "default-src 'self'"
 # A browser that reads messages, and gets one as soon as it is received to.
 READS_MESSAGES = """
 window.OTPCredential = class {};
@@ -24,22 +28,6 @@ navigator.credentials.get = (options) => new Promise((resolve, reject) => {
 @pytest.fixture
 def service(account):
     return make_service(account, client_enabled=True)
-
-
-@pytest.fixture(autouse=True)
-def policy(settings):
-    """The strictest content policy that a site may have."""
-    name = "tests.example_project.test_browser.with_policy"
-    settings.MIDDLEWARE = [name, *settings.MIDDLEWARE]
-
-
-def with_policy(get_response):
-    def middleware(request):
-        response = get_response(request)
-        response["Content-Security-Policy"] = POLICY
-        return response
-
-    return middleware
 
 
 @pytest.fixture
@@ -70,7 +58,8 @@ def test_a_person_verifies_a_number(browse, live_server, service, outbox, said, 
     def walk(page):
         page.on("request", lambda request: requested.append(request.url))
         page.on("console", lambda message: said.append(message.text))
-        page.goto(live_server.url)
+        answer = page.goto(live_server.url)
+        assert answer.headers["content-security-policy"] == POLICY
         number = page.get_by_label("Phone number")
         expect(number).to_be_focused()
         number.fill("415")

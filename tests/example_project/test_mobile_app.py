@@ -8,7 +8,7 @@ from django.test import Client
 
 from django_verify.users import verified_phones
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_pair, make_service, wrong
-from tests.example_project.test_browser import press, said, with_policy  # noqa: F401 - a fixture
+from tests.example_project.test_browser import press, said  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -97,12 +97,8 @@ def test_the_page_is_there_before_anything_else_is(service, account):
 
 
 @pytest.mark.browser
-def test_an_app_signs_another_up(browse, live_server, outbox, said, settings):  # noqa: F811
+def test_an_app_signs_another_up(browse, policy, live_server, outbox, said):  # noqa: F811
     playwright = pytest.importorskip("playwright.sync_api")
-    settings.MIDDLEWARE = [
-        "tests.example_project.test_browser.with_policy",
-        *settings.MIDDLEWARE,
-    ]
     expect = playwright.expect
 
     def walk(page):

@@ -102,6 +102,13 @@ def test_countries_are_in_the_page_s_language():
     assert len(choices) > 200
 
 
+@pytest.mark.parametrize(("language", "germany"), [("he", "גרמניה"), ("ar", "ألمانيا")])
+def test_a_calling_code_keeps_its_plus_in_front(language, germany):
+    with translation.override(language):
+        choices = dict(start().fields["country"].choices)
+    assert choices["DE"] == f"{germany} (\u2066+49\u2069)"
+
+
 @pytest.mark.parametrize(
     "name", ["gate_token", "h-captcha-response", "cf-turnstile-response", "g-recaptcha-response"]
 )

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.template import Engine
 from django.template.loader import render_to_string
+from django.utils import translation
 
 import django_verify
 from django_verify.gates.memory import asked
@@ -104,6 +105,67 @@ def test_the_frames_of_hosts(block, around, wrapper, settings, tmp_path, service
         assert found[0]["text"].strip() == page.one("body")["text"].strip()
         classes = " ".join(one.get("class", "") for one in page.all("div"))
         assert len(re.findall(r"\bverify-(?:start|check|done|closed)\b", classes)) == 1
+
+
+def with_templates(settings, folder, **files):
+    (folder / "django_verify/web").mkdir(parents=True)
+    for name, text in files.items():
+        (folder / f"django_verify/web/{name}.html").write_text(text)
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [str(folder)]}]
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "example_project"]
+
+
+def test_a_site_puts_its_own_style_in_the_place_of_ours(service, settings, tmp_path):
+    def sheets():
+        return [tag["href"] for tag in Visitor().get().all("link", rel="stylesheet")]
+
+    with_templates(settings, tmp_path / "ours")
+    assert sheets() == ["/static/django_verify/verify.css"]
+    own = '{% extends "django_verify/web/page.html" %}{% block verify_style %}{% endblock %}'
+    with_templates(settings, tmp_path / "theirs", page=own)
+    assert sheets() == []
+
+
+@pytest.mark.parametrize(("language", "direction"), [("ar", "rtl"), ("he", "rtl"), ("th", "ltr")])
+def test_the_pages_say_their_language(frame, service, settings, language, direction):
+    settings.LANGUAGE_CODE = language
+    page = Visitor().get()
+    for tag in (
+        page.one("html"),
+        *(tag for tag in page.all("div") if "verify-start" in tag["class"]),
+    ):
+        assert (tag["lang"], tag["dir"]) == (language, direction)
+    for name in ("number", "email"):
+        assert page.one("input", name=name)["dir"] == "ltr"
+
+
+def test_in_a_frame_of_another_language_they_say_theirs(service, settings, tmp_path):
+    base = "<html lang='en'><title>{% block title %}{% endblock %}</title>{% block content %}{% endblock %}"
+    with_templates(settings, tmp_path, base=base + "</html>")
+    settings.LANGUAGE_CODE = "ar"
+    page = Visitor().get()
+    (wrapper,) = [tag for tag in page.all("div") if "verify-start" in tag.get("class", "")]
+    assert (page.one("html")["lang"], wrapper["lang"], wrapper["dir"]) == ("en", "ar", "rtl")
+
+
+PHYSICAL = (
+    r"(?:margin|padding|border)-(?:left|right)|(?<!-)\b(?:left|right)\s*:|: ?(?:left|right)\b"
+)
+
+
+def test_the_style_has_no_left_and_no_right():
+    text = (FOLDER.parents[2] / "static/django_verify/verify.css").read_text(encoding="utf-8")
+    rules = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    assert not re.search(PHYSICAL, rules)
+    assert not re.search(r"url\(|@import|!important", rules)
+    # Each colour that is used is one that a site may choose.
+    used, chosen = (
+        set(re.findall(r"var\((--_[\w-]+)\)", rules)),
+        set(re.findall(r"(--_[\w-]+):", rules)),
+    )
+    assert used == chosen
+    for name in chosen:
+        assert f"{name}: var(--verify-{name[3:]}, " in rules
 
 
 def test_every_page_stands_in_the_wrapper():
@@ -247,3 +309,11 @@ def test_no_template_has_a_script_or_style_of_its_own():
             path
         )
         assert "|safe" not in text
+
+
+def test_the_page_without_a_database_looks_like_the_others():
+    with translation.override("ar"):
+        html = render_to_string("django_verify/web/unavailable.html")
+    assert '<html lang="ar" dir="rtl">' in html
+    assert 'href="/static/django_verify/verify.css"' in html
+    assert '<div class="verify verify-closed">' in html

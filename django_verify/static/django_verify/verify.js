@@ -18,8 +18,8 @@ function countDown(form) {
   const ready = form.querySelector("[data-verify-ready]");
   const buttons = [...form.querySelectorAll("button")];
   const until = Date.now() + Number(form.dataset.verifyResend) * 1000;
-  const words = new Intl.NumberFormat(document.documentElement.lang || undefined, {
-    style: "unit", unit: "second", unitDisplay: "long",
+  const words = new Intl.NumberFormat(form.closest("[lang]")?.lang || undefined, {
+    style: "unit", unit: "second", unitDisplay: "long", numberingSystem: "latn",
   });
   const tick = () => {
     const seconds = Math.ceil((until - Date.now()) / 1000);
