@@ -71,8 +71,8 @@ def orders() -> str:
         line.split("\t")[0] for line in countries.TABLE.read_text("utf-8").splitlines()[1:]
     ]
     names = {language: dict(_names(language)) for language in languages}
-    answer = subprocess.run(  # noqa: S603 - our own program
-        ["node", "--eval", COLLATE],  # noqa: S607 - where the developer has it
+    answer = subprocess.run(
+        ["node", "--eval", COLLATE],
         input=json.dumps(names),
         capture_output=True,
         check=True,

@@ -496,14 +496,14 @@ API, LOOKUPS = (
     [([LOOKUPS, API], []), ([API, LOOKUPS], ["W033"]), ([API], []), ([LOOKUPS], [])],
     ids=["before", "behind", "api", "lookups"],
 )
-def test_w047_look_ups_behind_the_api(settings, patterns, found):
+def test_w033_look_ups_behind_the_api(settings, patterns, found):
     use(settings)
     settings.ROOT_URLCONF = tuple(patterns)
     assert ids(checks.check_deployment()) == found
 
 
-@pytest.mark.parametrize(("order", "found"), [(1, []), (-1, ["W047"])])
-def test_w047_below_a_prefix_of_the_server(settings, order, found):
+@pytest.mark.parametrize(("order", "found"), [(1, []), (-1, ["W033"])])
+def test_w033_below_a_prefix_of_the_server(settings, order, found):
     """A page for every path, as many sites have it, does not hide what comes before it."""
     use(settings)
     page = urls.re_path("", lambda request: None)
