@@ -52,6 +52,17 @@ _RECORDS = (
 )
 
 
+class ColumnFormSet(InlineFormSet):
+    """Rows of a table whose fields are named after their column; Django writes that above alone."""
+
+    def add_fields(self, form: Any, index: Any) -> None:
+        """Name the fields, the box that deletes a row included."""
+        super().add_fields(form, index)
+        for field in form.fields.values():
+            if field.label and not field.widget.is_hidden:
+                field.widget.attrs.setdefault("aria-label", field.label)
+
+
 class LookOnly:
     """Nothing is added, changed or deleted here."""
 
