@@ -95,7 +95,7 @@ class MessagingServiceAdmin(ClosedAdmin):
     """The lists of senders that countries are assigned to."""
 
     form = MessagingServiceForm
-    list_display = ("friendly_name", "sid", "account", "sender_names")
+    list_display = ("friendly_name", "sender_names", "account", "sid")
     list_select_related = ("account",)
     search_fields = ("^sid", "friendly_name")
 

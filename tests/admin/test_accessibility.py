@@ -56,7 +56,7 @@ VIOLATIONS = """async ([whole, colours]) => {
         ({id, nodes}) => [id, nodes.slice(0, 3).map((node) => node.html.slice(0, 160))]
     );
 }"""
-DESK = {"width": 1280, "height": 800}
+DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 800}
 APPS = ("django_verify", "django_verify_users")
 
 
@@ -123,7 +123,9 @@ def visit(chromium, live_server, cookie, look, script):  # noqa: F811
     chromium(run)
 
 
-def test_pages_fit_a_desk_and_axe_finds_nothing(chromium, live_server, cookie, account):  # noqa: F811
+def test_pages_fit_desks_and_lists_phones_and_axe_finds_nothing(
+    chromium, live_server, cookie, account
+):
     row = one_of_each(account)
     index, story = "/admin/django_verify/", url_of(type(row), "change", row.pk)
     lists = [url_of(model, "changelist") for model in models()]
@@ -136,6 +138,10 @@ def test_pages_fit_a_desk_and_axe_finds_nothing(chromium, live_server, cookie, a
         for url in urls:
             assert page.goto(f"{live_server.url}{url}").status == 200, url
             sizes = page.evaluate(WIDTHS)
+            if url in lists:
+                page.set_viewport_size(PHONE)
+                sizes += page.evaluate(WIDTHS)
+                page.set_viewport_size(DESK)
             if any(inner > outer for inner, outer in sizes):
                 wide[url] = sizes
             for name, nodes in page.evaluate(VIOLATIONS, [url == index, url in coloured]):

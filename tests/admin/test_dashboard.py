@@ -457,7 +457,7 @@ def test_a_country_whose_conversion_fell(boss, service, account, clock):
             )
     rollups.advance()
     rollups.keeping._rows().update(counted_from=0)
-    expected = "Conversion in Indonesia fell from 65.0 % to 10.0 % since 9 a.m.."
+    expected = "Conversion in Indonesia fell from 65.0 % to 10.0 % since 9 a.m."
     assert said(boss) == [expected]
     assert said(boss, country="US") == []
     (alarm,) = page(boss).context["alarms"]
