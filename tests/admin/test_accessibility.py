@@ -123,9 +123,7 @@ def visit(chromium, live_server, cookie, look, script):  # noqa: F811
     chromium(run)
 
 
-def test_pages_fit_desks_and_lists_phones_and_axe_finds_nothing(
-    chromium, live_server, cookie, account
-):
+def test_pages_fit_and_axe_finds_nothing(chromium, live_server, cookie, account):  # noqa: F811
     row = one_of_each(account)
     index, story = "/admin/django_verify/", url_of(type(row), "change", row.pk)
     lists = [url_of(model, "changelist") for model in models()]
