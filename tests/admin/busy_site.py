@@ -20,7 +20,7 @@ from django_verify.models import (
 )
 from tests.conftest import make_account, make_service
 
-#: Starts of each three hours, of ten how many are approved, and after how many seconds.
+#: Starts of an hour now and then, of ten how many are approved, and after how many seconds.
 COUNTRIES = {
     "US": ("+1415555", "sms", 2, 8, 12),
     "BR": ("+55119616", "whatsapp", 2, 7, 40),
@@ -37,9 +37,9 @@ def build(account=None):
         for name in ("Short", "Polite")
     ]
     site = _Site(service, templates, timezone.now())
-    for slot in range(8 * 8, 0, -1):
+    for hours in sorted([*range(2, 24, 3), *range(26, 190, 8)], reverse=True):
         for country in COUNTRIES:
-            site.hours_ago(3 * slot - 1, country)
+            site.hours_ago(hours, country)
     site.customer()
     site.provider_that_fails()
     site.blocks()
