@@ -87,10 +87,10 @@ def body(response):
     return content.decode()
 
 
-def shown(client, secret_codes):
+def shown(client, secret_codes, part=""):
     """What is planted on which page, but for what was typed to find it."""
     found, seen = {}, 0
-    for url in dict.fromkeys(pages()):
+    for url in [url for url in dict.fromkeys(pages()) if part in url]:
         response = client.get(url)
         if response.status_code != 200:
             assert response.status_code in {302, 403, 405}, url
@@ -104,7 +104,7 @@ def shown(client, secret_codes):
         there += [code for code in secret_codes if re.search(rf"(?<!\w){code}(?!\w)", text)]
         if there:
             found[url] = there
-    assert seen > 90
+    assert seen > (3 if part else 90)
     return found
 
 
@@ -113,7 +113,7 @@ def test_nothing_is_shown_to_who_may_not_see_it(rows):
 
 
 def test_what_is_looked_for_is_found_by_who_may_see_it(rows):
-    found = shown(viewer(), rows[1])
+    found = shown(viewer(), rows[1], "attempt")
     there = {one for each in found.values() for one in each}
     assert {PHONE[1:], MAIL} <= there
     assert not there & {SECRET, SEED, *rows[1]}
