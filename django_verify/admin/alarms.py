@@ -74,6 +74,11 @@ def said(moment: dt.datetime) -> str:
     return date_format(local, "TIME_FORMAT" if is_today else "SHORT_DATETIME_FORMAT")
 
 
+def _ended(text: str) -> str:
+    """Return sentences of which one ended in a time such as 9 a.m., with one full stop."""
+    return text.replace("..", ".")
+
+
 def fall(hours: _Hours, measure: tuple[int, int]) -> Fall | None:
     """Return since when fewer starts are approved than before; None where they are not.
 
@@ -139,7 +144,7 @@ def _falls(request: HttpRequest, filters: Filters, now: dt.datetime) -> Iterator
             "time": said(begin_of(one.since)),
         }
         url = f"{_page(request, 'dashboard')}?period=24h&country={country or '-'}"
-        yield Alarm(text % values, url, gettext("Show"))
+        yield Alarm(_ended(text % values), url, gettext("Show"))
 
 
 def _decided(found: Figures) -> tuple[int, int]:
@@ -185,7 +190,7 @@ def _senders(request: HttpRequest, now: dt.datetime) -> Iterator[Alarm]:
             "time": said(row.failing_since or row.date_updated),
             "deed": why.deed,
         }
-        text = gettext("%(sentence)s Since %(time)s. %(deed)s") % values
+        text = _ended(gettext("%(sentence)s Since %(time)s. %(deed)s") % values)
         url = _page(request, "senderstate", "view_senderstate")
         yield Alarm(text, url, gettext("Show"))
 

@@ -60,10 +60,10 @@ class VerificationAttemptAdmin(ToldColumns, PersonAdmin):
         return (
             "full_recipient" if sees_recipients(request) else "masked_recipient",
             "status",
+            "problem",
             "created",
             "channel",
             "sender",
-            "problem",
             "service_name",
         )
 

@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import django
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
 from django.db.models import Model
 from django.forms import ModelChoiceField, SplitDateTimeField
 from django.forms.models import BaseInlineFormSet
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -46,10 +47,27 @@ else:
     TabularInline = admin.TabularInline
     InlineFormSet = BaseInlineFormSet
 
+#: What one of two operators reads who have saved a row for the same thing at one moment.
+OVERTAKEN = _(
+    "Nothing was saved: at this moment somebody else has saved a row for the same. It is in the"
+    " list now."
+)
+
 _RECORDS = (
     *(AccessToken, Challenge, GuardDecision, GuardTrip, Notification),
     *(Verification, VerificationAttempt, WebhookDelivery),
 )
+
+
+class ColumnFormSet(InlineFormSet):
+    """Rows of a table whose fields are named after their column; Django writes that above alone."""
+
+    def add_fields(self, form: Any, index: Any) -> None:
+        """Name the fields, the box that deletes a row included."""
+        super().add_fields(form, index)
+        for field in form.fields.values():
+            if field.label and not field.widget.is_hidden:
+                field.widget.attrs.setdefault("aria-label", field.label)
 
 
 class LookOnly:
@@ -137,6 +155,20 @@ class ClosedAdmin(ModelAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         """Return the object; an identifier with a NUL names none, and PostgreSQL would raise."""
         return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        """Return the form, or save it; where another operator has just saved the same, say so."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except IntegrityError:
+            self.message_user(request, OVERTAKEN, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
 
     def object_links(self, request: HttpRequest, obj: Any) -> list[tuple[str, Any]]:
         """Return URL and label of the buttons above an object's form."""

@@ -11,13 +11,13 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.core.validators import ProhibitNullCharactersValidator
-from django.db import router
+from django.db import IntegrityError, router
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from django_verify.admin.closed import ClosedAdmin
+from django_verify.admin.closed import OVERTAKEN, ClosedAdmin
 from django_verify.db import savepoints
 
 #: What a file may have.
@@ -174,6 +174,8 @@ class CsvAdmin(ClosedAdmin):
                 count = self._import(request, form.cleaned_data["file"])
             except ValidationError as error:
                 form.add_error(None, error)
+            except IntegrityError:
+                form.add_error(None, OVERTAKEN)
             else:
                 text = ngettext("%(count)d row imported.", "%(count)d rows imported.", count)
                 self.message_user(request, text % {"count": count}, messages.SUCCESS)

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
@@ -17,9 +18,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_verify import conf, logs, sids
+from django_verify import conf, health, logs, sids
 from django_verify.admin import alarms, charts, csv_files, periods
 from django_verify.admin.closed import ClosedAdmin, LookOnly
+from django_verify.admin.figures import counted_as
 from django_verify.admin.guard import CAUSES
 from django_verify.admin.labels import country_name, money, percent, price, seconds
 from django_verify.admin.periods import NO_COUNTRY, Asked, DashboardForm, Span, place_of
@@ -191,6 +193,9 @@ class DashboardAdmin(LookOnly, ClosedAdmin):
             "charts": view.charts(),
             "tables": view.tables(),
             "attempts_export": view.attempts_export(),
+            "failures_export": view.attempts_export("failed"),
+            "workers": health.worker_states(),
+            "verifications_url": view.verifications_url,
             "currency": conf.current().CURRENCY,
             "has_view_permission": False,  # the breadcrumbs would link the page to itself
         }
@@ -206,7 +211,10 @@ class DashboardAdmin(LookOnly, ClosedAdmin):
         if table == "attempts":
             if not request.user.has_perm("django_verify.view_verificationattempt"):
                 raise PermissionDenied
-            rows = csv_files.stream(_ATTEMPT_COLUMNS, _attempts(asked, sees_recipients(request)))
+            found = _attempts(
+                asked, sees_recipients(request), counted_as(request.GET.get("figure", ""))
+            )
+            rows = csv_files.stream(_ATTEMPT_COLUMNS, found)
             answer: HttpResponseBase = StreamingHttpResponse(
                 rows, content_type="text/csv; charset=utf-8"
             )
@@ -233,6 +241,7 @@ class _View:
             if request.user.has_perm(f"django_verify.view_{model}")
             and (url := self._url(f"{model}_changelist"))
         }
+        self.verifications_url = self._lists.get("verification", "")
         self._services: dict[str, str] | None = None
         self._templates: dict[str, str] | None = None
 
@@ -280,6 +289,7 @@ class _View:
             (_("Started"), found.starts, "starts", None),
             (_("Sent"), found.sent, "sent", found.sent),
             (_("Delivered"), found.delivered, "delivered", found.delivered),
+            (_("Not delivered"), found.failed, "failed", found.failed),
             (_("Approved"), found.converted, "approved", found.converted),
         ]
         numbers: list[dict[str, Any]] = [
@@ -451,9 +461,12 @@ class _View:
         query = self.query()
         return f"{self._url('dashboard_export', table)}{'?' if query else ''}{query}"
 
-    def attempts_export(self) -> str:
+    def attempts_export(self, figure: str = "") -> str:
         """Return the URL of the file of attempts; empty for who may not see them."""
-        return self._export("attempts") if "verificationattempt" in self._lists else ""
+        if "verificationattempt" not in self._lists:
+            return ""
+        query = "&".join(filter(None, (self.query(), figure and urlencode({"figure": figure}))))
+        return f"{self._url('dashboard_export', 'attempts')}{'?' if query else ''}{query}"
 
     def tables(self) -> list[Table]:
         """Return a table for each dimension, and that of the blocks."""
@@ -612,9 +625,10 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
-def _attempts(asked: Asked, full: bool) -> Iterator[Mapping[str, str]]:
-    """Yield the attempts of a period, the oldest first, a batch of them at a time."""
+def _attempts(asked: Asked, full: bool, counted: Q) -> Iterator[Mapping[str, str]]:
+    """Yield the attempts of a period that are counted, the oldest first, a batch at a time."""
     rows = queries.attempts().filter(verification__is_test=False, **asked.filters.of_rows())
+    rows = rows.filter(counted)
     rows = rows.filter(sid__lt=sids.first_of_hour("VL", asked.end)).order_by("sid")
     after = {"sid__gte": sids.first_of_hour("VL", asked.first)}
     while True:

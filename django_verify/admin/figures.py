@@ -33,6 +33,11 @@ _FIGURES = {
 }
 
 
+def counted_as(figure: str) -> Q:
+    """Return the condition of what a figure counts; of all starts for any that is none."""
+    return _FIGURES.get(figure, _FIGURES["starts"])[1]
+
+
 class GivenFilter(admin.SimpleListFilter):
     """A filter that is there while the URL has it."""
 

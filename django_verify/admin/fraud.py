@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminRadioSelect
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import router
+from django.db import IntegrityError, router
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
@@ -18,6 +18,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from django_verify.admin.closed import OVERTAKEN
 from django_verify.admin.csv_files import CsvAdmin
 from django_verify.admin.filters import ChoicesFilter, ServiceFilter, ValueFilter
 from django_verify.contact import countries, phones
@@ -283,10 +284,14 @@ class GeoPermissionAdmin(CsvAdmin):
             raise PermissionDenied
         form = ScopeForm(request.POST if request.method == "POST" else None, initial=only_account())
         if form.is_valid():
-            count = self._replace(request, form)
-            text = ngettext("%(count)d row saved.", "%(count)d rows saved.", count)
-            self.message_user(request, text % {"count": count}, messages.SUCCESS)
-            return HttpResponseRedirect(self.url_of("changelist"))
+            try:
+                count = self._replace(request, form)
+            except IntegrityError:
+                form.add_error(None, OVERTAKEN)
+            else:
+                text = ngettext("%(count)d row saved.", "%(count)d rows saved.", count)
+                self.message_user(request, text % {"count": count}, messages.SUCCESS)
+                return HttpResponseRedirect(self.url_of("changelist"))
         context = {
             "title": _("Set all countries"),
             "form": form,

@@ -135,7 +135,7 @@ class GuardDecisionAdmin(LookOnly, RangeAdmin, CsvAdmin):
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns, with the number in full or masked."""
         shape, reason = self._shape(request), self._reason(request)
-        return ("date_created", shape, "country", "channel", "cause_named", "outcome", reason)
+        return (shape, "cause_named", "date_created", "country", "channel", "outcome", reason)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what the page shows."""

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from django_verify import senders
-from django_verify.admin.closed import ClosedAdmin, InlineFormSet, TabularInline
+from django_verify.admin.closed import ClosedAdmin, ColumnFormSet, TabularInline
 from django_verify.admin.forms import SENDERS_SHOWN, listed
 from django_verify.models import MessagingConfiguration, MessagingService, VerifyService
 from django_verify.models.messaging import canonical_country
@@ -95,7 +95,7 @@ class MessagingServiceAdmin(ClosedAdmin):
     """The lists of senders that countries are assigned to."""
 
     form = MessagingServiceForm
-    list_display = ("friendly_name", "sid", "account", "sender_names")
+    list_display = ("friendly_name", "sender_names", "account", "sid")
     list_select_related = ("account",)
     search_fields = ("^sid", "friendly_name")
 
@@ -140,7 +140,7 @@ class MessagingConfigurationForm(forms.ModelForm):  # type: ignore[type-arg]
         return canonical_country(self.cleaned_data["country"].strip())
 
 
-class Configurations(InlineFormSet):
+class Configurations(ColumnFormSet):
     """The countries of one service."""
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:

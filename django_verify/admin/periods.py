@@ -33,6 +33,7 @@ LONGEST = 366
 _AT_ALL = dt.timedelta(days=20 * 366)
 _PERIODS = {
     "today": _("Today"),
+    "yesterday": _("Yesterday"),
     "24h": _("24 hours"),
     "7d": _("7 days"),
     "30d": _("30 days"),
@@ -167,6 +168,8 @@ def read(form: DashboardForm, now: dt.datetime) -> Asked:
     first, last = today, today
     if name in _DAYS:
         first = today - dt.timedelta(days=_DAYS[name] - 1)
+    elif name == "yesterday":
+        first = last = today - dt.timedelta(days=1)
     elif name == "dates":
         last = max(min(valid.get("until") or today, today), today - _AT_ALL)
         first = min(valid.get("since") or last, last)

@@ -169,10 +169,11 @@ def _rule(account: Account, values: dict[str, Any]) -> PrefixRule:
 
 def _permission(account: Account, country: str, values: dict[str, Any]) -> GeoPermission:
     """Write the row of a country for all services of an account."""
-    key = {"country": country, "channel": EVERY_CHANNEL}
-    scope = GeoPermission.scope_of(account.pk, None)
-    row = GeoPermission.objects.filter(scope=scope, **key).first()
-    row = row or GeoPermission(account=account, **key)
-    row.action = values["action"]
-    row.save()
+    row, _is_new = GeoPermission.objects.update_or_create(
+        scope=GeoPermission.scope_of(account.pk, None),
+        country=country,
+        channel=EVERY_CHANNEL,
+        defaults={"action": values["action"]},
+        create_defaults={"account": account, "action": values["action"]},
+    )
     return row

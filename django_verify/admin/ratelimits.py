@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from django_verify import conf
-from django_verify.admin.closed import ClosedAdmin, TabularInline
+from django_verify.admin.closed import ClosedAdmin, ColumnFormSet, TabularInline
 from django_verify.models import Bucket, RateLimit
 
 
@@ -16,6 +16,7 @@ class BucketInline(TabularInline):
     """The buckets of a limit; a start needs room in all of them."""
 
     model = Bucket
+    formset = ColumnFormSet
     fields = ("max", "interval")
     extra = 1
 

@@ -137,9 +137,9 @@ class VerifyServiceAdmin(ClosedAdmin):
     form = ServiceForm
     list_display = (
         "friendly_name",
-        "sid",
-        "account",
         "channel_names",
+        "account",
+        "sid",
         "code_length",
         "date_created",
     )

@@ -114,7 +114,7 @@ class TemplateAdmin(ClosedAdmin):
     """The messages that services and callers may choose from."""
 
     form = TemplateForm
-    list_display = ("friendly_name", "sid", "account", "channel_names", "languages")
+    list_display = ("friendly_name", "channel_names", "languages", "account", "sid")
     list_select_related = ("account",)
     search_fields = ("^sid", "friendly_name")
     inlines = (TranslationInline,)

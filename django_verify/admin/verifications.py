@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -30,6 +31,7 @@ from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.ranges import RangeAdmin
 from django_verify.admin.stretches import REACH, StretchList
 from django_verify.contact import countries, phones
+from django_verify.db import queries
 from django_verify.exceptions import NotFound
 from django_verify.messages import channels
 from django_verify.models import (
@@ -44,6 +46,11 @@ from django_verify.verifications import devices, search, story
 CANCEL_AT_ONCE = 500
 #: Rows that a search looks through where no index answers it.
 SEARCHED = 10_000
+
+#: The parameter by which a search leads to the person's latest verification, where it is one's.
+OPEN = "open"
+# Of a service, or of an account, there are verifications of several people among so many.
+_COMPARED = 50
 
 _NO_COUNTRY = "-"
 _Status = Verification.Status
@@ -422,8 +429,25 @@ class VerificationAdmin(PersonAdmin, RangeAdmin):
         """Whether the viewer may release recipients; a permission of its own."""
         return request.user.has_perm("django_verify.release_recipient")
 
+    def _opened(self, request: HttpRequest) -> HttpResponse:
+        """Lead to the newest verification of the one person that is found, else to the list."""
+        term = request.GET.get(SEARCH_VAR, "")
+        found = None if "\0" in term else self._search(request, term)
+        is_persons = found is not None and found.is_whole
+        if is_persons and pages.of_sid(self.admin_site, request, term):
+            is_persons = False  # a service's or an account's, however many people those are
+        if found is not None and is_persons and self.has_view_permission(request):
+            rows = queries.verifications().filter(found.verifications).order_by("-pk")
+            newest = list(rows.values_list("pk", "recipient_key")[:_COMPARED])
+            if len({key for _, key in newest}) == 1:
+                return HttpResponseRedirect(self.url_of("change", newest[0][0]))
+        query = urlencode({SEARCH_VAR: term})
+        return HttpResponseRedirect(f"{self.url_of('changelist')}?{query}")
+
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Show the list; refuse an action outright where Django would only overlook it."""
+        if OPEN in request.GET:
+            return self._opened(request)
         asked = request.POST.getlist("action")
         for action, allowed in (
             ("cancel_selected", self.has_cancel_permission),

@@ -85,7 +85,8 @@ def prepare(attempt: VerificationAttempt, now: dt.datetime) -> None:
 
     This process leases it, with its first message counted already; for workers it is due at once.
     """
-    if conf.current().DISPATCH == dispatch.INLINE or _service(attempt).only_sender:
+    attempt.sender_test = bool(_service(attempt).only_sender)
+    if conf.current().DISPATCH == dispatch.INLINE or attempt.sender_test:
         attempt.tries = attempt.messages = 0  # it may be prepared again, after a conflict
         leases.assign(attempt, {**LEASES.leased(now), **_counted(attempt, _plan(attempt))})
     else:
@@ -258,7 +259,7 @@ def _plan(
         steps = [step for step in _steps(attempt, names) if step in steps]
     elif not (earlier or getattr(service, "senders_fail", True)):
         return [] if attempt.withheld else list(steps)
-    lost = {(row["channel"], row["sender"]) for row in earlier if row["status"] != "unknown"}
+    lost = _lost(earlier)
     left = [step for step in steps if step not in lost]
     ordered: list[Step] = []
     for name in names:
@@ -277,15 +278,31 @@ def _steps(attempt: VerificationAttempt, names: list[str]) -> list[Step]:
     return [(name, alias) for name in names for alias in route(service, name, country, key)]
 
 
+def _lost(trail: list[Any]) -> set[Step]:
+    """Return channel and sender of the messages that were sent and did not arrive."""
+    return {(row["channel"], row["sender"]) for row in trail if row["status"] != "unknown"}
+
+
+def _paused(attempt: VerificationAttempt, trail: list[Any]) -> list[str]:
+    """Return the channels of which a sender is paused that has not lost this message."""
+    service, lost = _service(attempt), _lost(trail)
+    return [
+        name
+        for name in (attempt.channel, attempt.fallback_channel)
+        if name
+        and any(
+            circuit_breakers.is_paused(alias, service) and (name, alias) not in lost
+            for alias in route(service, name, attempt.country)
+        )
+    ]
+
+
 def _await_senders(attempt: VerificationAttempt, tries: _Tries) -> list[Step]:
     """Note where there is no step because each sender is paused: later there may be one."""
-    service = _service(attempt)
-    for name in filter(None, (attempt.channel, attempt.fallback_channel)):
-        aliases = route(service, name, attempt.country)
-        if any(circuit_breakers.is_paused(alias, service) for alias in aliases):
-            tries.error = {"error_message": "every sender of this channel is paused"}
-            tries.temporary.add(name)
-            tries.paused = True
+    for name in _paused(attempt, tries.trail):
+        tries.error = {"error_message": "every sender of this channel is paused"}
+        tries.temporary.add(name)
+        tries.paused = True
     return []
 
 
@@ -312,6 +329,8 @@ def take(sid: str, *, woken: bool = False) -> bool:
     if reason := _obsolete(attempt, now):
         return _drop(attempt, reason, now)
     trail = _trail(attempt)
+    if attempt.message_status in _LOST and not _plan(attempt, trail=trail):
+        return _follow_later(attempt, trail, now)
     changes = {**_counted(attempt, _plan(attempt, trail=trail)), "trail": trail, "provider_sid": ""}
     # The same statement looks at the verification: one that is approved since the row was read must
     # not be followed by its code.
@@ -376,6 +395,7 @@ def requeue(attempt: VerificationAttempt) -> bool:
         message_status=_Status.FAILED,
         due_at=None,
         messages__lt=MESSAGES_PER_ATTEMPT,
+        sender_test=False,
         verification__status=Verification.Status.PENDING,
         verification__expires_at__gt=now,
         verification__service__isnull=False,
@@ -396,6 +416,7 @@ def may_send_again(attempt: VerificationAttempt, now: dt.datetime) -> bool:
     verification = attempt.verification
     return (
         attempt.messages < MESSAGES_PER_ATTEMPT
+        and not attempt.sender_test
         and verification.service is not None
         and verification.current_status(now) == Verification.Status.PENDING
     )
@@ -415,9 +436,17 @@ def _obsolete(attempt: VerificationAttempt, now: dt.datetime) -> str:
         return "given up: two messages may have left, and neither has an answer"
     if attempt.message_status in _ARRIVED:
         return "it has arrived"
-    if attempt.message_status in _LOST and not _plan(attempt, trail=_trail(attempt)):
-        return "no other sender"
+    if attempt.sender_test:
+        return "a test is sent once, and its process ended before the outcome was known"
     return ""
+
+
+def _follow_later(attempt: VerificationAttempt, trail: list[Any], now: dt.datetime) -> bool:
+    """Put off the message after one that got lost, while each other sender is paused."""
+    later = _before_the_end(attempt)
+    if not _paused(attempt, trail) or later >= attempt.verification.expires_at:
+        return _drop(attempt, "no other sender", now)
+    return LEASES.unchanged(attempt).update(due_at=later) > 0
 
 
 def _drop(attempt: VerificationAttempt, reason: str, now: dt.datetime) -> bool:
@@ -479,7 +508,8 @@ def _end_early(attempt: VerificationAttempt, tries: _Tries) -> bool:
 def _accepted(
     attempt: VerificationAttempt, tries: _Tries, receipt: senders.Receipt, *, awaited: bool
 ) -> bool:
-    timeout = conf.current().DELIVERY_REPORT_TIMEOUT if awaited else None
+    followed = awaited and not attempt.sender_test
+    timeout = conf.current().DELIVERY_REPORT_TIMEOUT if followed else None
     outcome = {
         "provider_sid": receipt.provider_sid,
         "price_value": receipt.price_value,
@@ -493,7 +523,7 @@ def _accepted(
 
 def _not_sent(attempt: VerificationAttempt, tries: _Tries) -> bool:
     """Put the attempt off, or end it where another try cannot help or the code would be over."""
-    again = not _service(attempt).only_sender and tries.may_go_on("")
+    again = not attempt.sender_test and tries.may_go_on("")
     if again and tries.temporary - tries.refused:
         later = LEASES.later(attempt.tries, tries.wait)
         if tries.paused:

@@ -122,7 +122,11 @@ def _changes(
         changes["error_message"] = REPORTED
         if attempts.may_send_again(attempt, now):
             changes["due_at"] = now
-    elif status == _Status.SENT and (timeout := conf.current().DELIVERY_REPORT_TIMEOUT):
+    elif (
+        status == _Status.SENT
+        and (timeout := conf.current().DELIVERY_REPORT_TIMEOUT)
+        and not attempt.sender_test
+    ):
         changes["due_at"] = now + dt.timedelta(seconds=timeout)
     else:
         changes |= {"error_code": "", "error_message": ""}

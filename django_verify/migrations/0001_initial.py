@@ -781,6 +781,7 @@ class Migration(migrations.Migration):
                 ('sna_error_code', models.PositiveIntegerField(blank=True, null=True, verbose_name='SNA result')),
                 ('tries', models.PositiveSmallIntegerField(default=0, verbose_name='tries')),
                 ('messages', models.PositiveSmallIntegerField(default=0, verbose_name='messages')),
+                ('sender_test', models.BooleanField(default=False, editable=False)),
                 ('channel', models.CharField(max_length=16, verbose_name='channel')),
                 ('locale', models.CharField(max_length=16, verbose_name='locale')),
                 ('custom_friendly_name', models.CharField(blank=True, max_length=30, verbose_name='custom friendly name')),

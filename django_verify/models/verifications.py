@@ -219,6 +219,8 @@ class VerificationAttempt(models.Model):
     sna_error_code = models.PositiveIntegerField(_("SNA result"), null=True, blank=True)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
     messages = models.PositiveSmallIntegerField(_("messages"), default=0)
+    # A test of one sender: no other one may have it, and no other process than that of the page.
+    sender_test = models.BooleanField(default=False, editable=False)
     channel = models.CharField(_("channel"), max_length=16)
     locale = models.CharField(_("locale"), max_length=16)
     custom_friendly_name = models.CharField(

@@ -40,8 +40,6 @@ _LEASE = dt.timedelta(minutes=1)
 # Rows that a clock which is behind writes into an hour that has been counted are looked for among
 # so many hours, so often.
 AUDITED, _AUDIT = 48, dt.timedelta(hours=1)
-# A site without attempts for so long has nothing to count in between.
-_LONGEST_GAP = 24 * 60
 
 _Step = tuple[int, Callable[[], object]]
 
@@ -95,10 +93,11 @@ def advance(seconds: float | None = None) -> int:
 
 
 def rebuild(first: int | None = None, end: int | None = None) -> int:
-    """Count the hours from the first up to the end again; return how many.
+    """Count the hours from the first up to the end again; return how many there were to count.
 
     Hours of which a purge may have taken rows stay as they were counted, and those that are not
     over are not counted yet. Without a first hour it begins at the first that was ever counted.
+    Hours in which nothing happened, and which nobody counted, are left out.
     """
     state, limit = hours.state(), open_from(timezone.now())
     if first is None:
@@ -106,10 +105,11 @@ def rebuild(first: int | None = None, end: int | None = None) -> int:
         first = known.values_list("hour", flat=True).first() or limit
     # A purge of decisions alone does not keep attempts from being counted.
     begin = max(first, min(state.attempts_from, state.decisions_from))
-    wanted = range(begin, min(end or limit, limit))
-    for hour in wanted:
+    done = 0
+    for hour in _hours(begin, min(end or limit, limit)):
         _count(hour)
-    return len(wanted)
+        done += 1
+    return done
 
 
 def _rows() -> Any:
@@ -158,12 +158,12 @@ def _nothing() -> None:
 
 def _newest(now: dt.datetime) -> Iterator[_Step]:
     state, limit = hours.state(), open_from(now)
-    first = state.counted_to or limit
-    if limit - first > _LONGEST_GAP:
-        first = min(_next(first, limit), limit)
-        _rows().update(counted_to=first)
-    for hour in range(first, limit):
-        yield hour, partial(_rows().filter(counted_to=hour).update, counted_to=hour + 1)
+    known = state.counted_to or limit
+    for hour in _hours(known, limit):
+        yield hour, partial(_rows().filter(counted_to=known).update, counted_to=hour + 1)
+        known = hour + 1
+    if known < limit:
+        _rows().filter(counted_to=known).update(counted_to=limit)
 
 
 def _older() -> Iterator[_Step]:
@@ -181,11 +181,28 @@ def _older() -> Iterator[_Step]:
         yield hour, partial(_rows().filter(counted_from=first).update, counted_from=hour)
 
 
-def _next(first: int, limit: int) -> int:
-    """Return the first hour from this one on that has rows, or the limit."""
+def _hours(first: int, end: int) -> Iterator[int]:
+    """Yield the hours from the first up to the end in which there is anything to count."""
+    hour = _next(first, end)
+    while hour < end:
+        yield hour
+        hour = _next(hour + 1, end)
+
+
+def _next(first: int, end: int) -> int:
+    """Return the first hour from this one on that has rows or was counted before, or the end."""
+    if first >= end:
+        return end
     rows = queries.attempts().filter(sid__gte=sids.first_of_hour("VL", first)).order_by("sid")
-    found = rows.values_list("sid", flat=True).first()
-    return limit if found is None else sids.hour_of(found)
+    sid = rows.values_list("sid", flat=True).first()
+    decisions = GuardDecision.objects.using(queries.database()).order_by("date_created")
+    later = decisions.filter(date_created__gte=conf.stored(begin_of(first)))
+    moment = later.values_list("date_created", flat=True).first()
+    counted = RollupHour.objects.using(queries.database()).filter(hour__gte=first).order_by("hour")
+    found = [end, *counted.values_list("hour", flat=True)[:1]]
+    found += [sids.hour_of(sid)] if sid else []
+    found += [hour_at(moment)] if moment else []
+    return min(found)
 
 
 def _previous(before: int) -> int | None:

@@ -41,13 +41,16 @@ class PlivoSender(rest.RestSender):
     causes = by_code(
         invalid_number="invalid_number 50 70",
         configuration="10 40 110",
+        not_mobile="100",
         unreachable="80 420",
-        spam="30 60 100",
-        country="90 450",
+        spam="30",
+        country="201 450",
+        rate_limited="451",
         opted_out="200",
-        provider_down="20",
+        provider_down="20 90 300",
         balance="900",
         account="910",
+        unknown="60 1000",
     )
     error_list = "https://www.plivo.com/docs/messaging/troubleshooting/error-codes"
 

@@ -122,6 +122,8 @@ def why_not_again(attempt: VerificationAttempt, now: dt.datetime) -> str:
         return gettext("Its verification is over: the person asks for a new code.")
     if row.service is None:
         return gettext("Its service was deleted.")
+    if attempt.sender_test:
+        return gettext("It was a test of one sender, which is sent once.")
     if attempt.messages >= MESSAGES_PER_ATTEMPT:
         return gettext("Two messages may have left already, and no third one may.")
     return ""

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django_verify import verifications
 from django_verify.factors import challenges, entities
 from django_verify.models import (
+    Bucket,
     Currency,
     DeviceKey,
     EventSink,
@@ -15,6 +16,7 @@ from django_verify.models import (
     GeoPermission,
     GuardDecision,
     GuardTrip,
+    MessagingConfiguration,
     MessagingService,
     PrefixRule,
     Price,
@@ -65,15 +67,19 @@ def one_of_each(account):
         note="Asked for by the people who look after fraud",
     )  # fmt: skip
     SafeListNumber.objects.create(account=account, phone_number=PHONE)
-    RateLimit.objects.create(service=service, unique_name="per_address", description="One")
+    limit = RateLimit.objects.create(service=service, unique_name="per_address", description="One")
+    Bucket.objects.create(rate_limit=limit, max=5, interval=60)
     SpendCap.objects.create(account=account, service=service, period="day", amount="25")
     Price.objects.create(
         country="US", channel="sms", sender="twilio", amount="0.0079", currency="USD"
     )
     Currency.objects.create(code="EUR", rate="1.08")
     SenderState.objects.create(alias="messagebird", failures=3, failing_since=now, last_error=LONG)
-    MessagingService.objects.create(
+    own = MessagingService.objects.create(
         account=account, friendly_name="North America", senders=["memory"]
+    )
+    MessagingConfiguration.objects.create(
+        service=service, country="US", messaging_service_sid=own.sid
     )
     template = Template.objects.create(account=account, friendly_name="Short one", channels=["sms"])
     TemplateTranslation.objects.create(

@@ -6,13 +6,16 @@ import io
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import QuerySet
+from django.db.models.signals import pre_save
 
-from django_verify.admin import csv_files
+from django_verify import verifications
+from django_verify.admin import csv_files, fraud
 from django_verify.fraud import high_risk
 from django_verify.models import GeoPermission, PrefixRule
 from tests.admin.conftest import received
 from tests.admin.test_services import save
-from tests.conftest import make_account, make_service
+from tests.conftest import PHONE, make_account, make_service
 
 pytestmark = pytest.mark.django_db
 
@@ -351,3 +354,70 @@ def test_a_service_allows_types_of_numbers(boss, account):
     save(boss, own, allowed_number_types=["premium", "landline"])
     own.refresh_from_db()
     assert set(own.allowed_number_types) == {"premium", "landline"}
+
+
+@pytest.fixture
+def rival(account):
+    """Another operator, who saves the same row of a country just before anyone else does."""
+
+    def save_first(sender, instance, **kwargs):
+        key = {"scope": account.pk, "country": instance.country, "channel": instance.channel}
+        if not GeoPermission.objects.filter(**key).exists():
+            GeoPermission.objects.bulk_create(
+                [GeoPermission(account=account, action="allow", **key)]
+            )
+
+    pre_save.connect(save_first, sender=GeoPermission)
+    yield save_first
+    pre_save.disconnect(save_first, sender=GeoPermission)
+
+
+def test_one_of_two_operators_who_save_the_same_reads_why(boss, account, rival):
+    answer = boss.post(f"{GEO}add/", row(account), follow=True)
+    assert answer.status_code == 200
+    assert "somebody else has saved a row for the same" in received(answer)[0]
+    answer = boss.post(f"{GEO}import/", file(f"{COLUMNS}{account.sid},,DE,,block\n"))
+    assert "somebody else has saved a row for the same" in errors(answer)
+    assert not LogEntry.objects.exists()
+
+
+def test_one_of_two_operators_who_set_all_countries_reads_why(boss, account, monkeypatch):
+    real = fraud.ScopeForm.rows
+
+    def rows(form):
+        return [*real(form), *real(form)]
+
+    monkeypatch.setattr(fraud.ScopeForm, "rows", rows)
+    data = {"account": account.sid, "what": "only", "chosen": ["DE"]}
+    answer = boss.post(f"{GEO}set/", data)
+    assert "somebody else has saved a row for the same" in errors(answer)
+    assert not GeoPermission.objects.exists()
+
+
+def test_one_of_two_operators_who_block_a_country_from_a_record_changes_its_row(
+    boss, account, monkeypatch
+):
+    record = verifications.start(make_service(account), PHONE)
+    GeoPermission.objects.create(account=account, country="US", action="allow")
+    real, looked = QuerySet.get, []
+
+    def get(rows, *args, **kwargs):
+        if rows.model is GeoPermission and not looked:
+            looked.append(rows)
+            raise GeoPermission.DoesNotExist  # it was written after this look
+        return real(rows, *args, **kwargs)
+
+    monkeypatch.setattr(QuerySet, "get", get)
+    url = f"/admin/django_verify/verification/{record.pk}/range/"
+    assert boss.post(url, {"what": "country", "action": "block"}).status_code == 302
+    assert looked
+    assert GeoPermission.objects.get().action == "block"
+
+
+def test_a_rule_that_is_there_twice_holds(boss, account):
+    for _ in range(2):
+        data = {"prefix": "+4490987", "action": "block", "account": account.sid, "note": ""}
+        data |= {"ends_at_0": "", "ends_at_1": ""}
+        assert boss.post(f"{RULES}add/", data).status_code == 302
+    assert PrefixRule.objects.count() == 2
+    assert boss.get(RULES).status_code == 200

@@ -19,9 +19,12 @@ HOUR, DAY = 3600, 86_400
 COUNTRIES, CHANNELS = ("US", "DE", ""), ("sms", "call", "email", "rcs", "sna")
 
 
-def write(service, moment, number):
+ROWS = 120
+
+
+def made(service, moment, number):
     """A start of long ago, and what became of it."""
-    row = Verification.objects.create(
+    row = Verification(
         sid=sids.verification(moment),
         account_id=service.account_id,
         service=service,
@@ -32,6 +35,7 @@ def write(service, moment, number):
         channel=CHANNELS[number % 5],
         status="approved" if number % 4 == 1 else "expired",
         is_test=number % 11 == 0,
+        sends=1 + number % 2,
         date_created=moment,
         date_updated=moment + dt.timedelta(seconds=number),
         expires_at=moment + dt.timedelta(seconds=600),
@@ -39,8 +43,8 @@ def write(service, moment, number):
         max_checks=5,
         max_sends=5,
     )
-    for resend in range(1 + number % 2):
-        VerificationAttempt.objects.create(
+    attempts = [
+        VerificationAttempt(
             sid=sids.attempt(moment + dt.timedelta(seconds=40 * resend)),
             verification=row,
             account_id=row.account_id,
@@ -48,17 +52,23 @@ def write(service, moment, number):
             locale="en",
             message_status="delivered",
         )
-    Verification.objects.filter(pk=row.pk).update(sends=1 + number % 2)
+        for resend in range(row.sends)
+    ]
+    return row, attempts
 
 
 @pytest.fixture
 def site(account, clock):
     """Rows of 32 days, of two services of the account and one of another."""
     services = [make_service(account), make_service(account), make_service(make_account())]
-    now = timezone.now()
-    for number in range(240):
-        age = dt.timedelta(hours=3.2 * number, seconds=977 * number % 3600)
-        write(services[number % 7 % 3], now - age, number)
+    now, rows, sent = timezone.now(), [], []
+    for number in range(ROWS):
+        age = dt.timedelta(hours=6.4 * number, seconds=977 * number % 3600)
+        row, attempts = made(services[number % 7 % 3], now - age, number)
+        rows.append(row)
+        sent += attempts
+    Verification.objects.bulk_create(rows)
+    VerificationAttempt.objects.bulk_create(sent)
     return services
 
 
@@ -70,17 +80,20 @@ def queries_of(service):
         moment = now - dt.timedelta(hours=hours, seconds=seconds)
         times.append(moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
     hour, day, days, month = times[1:]
-    for after, before in (
-        *((None, None), (hour, None), (days, None), (month, None), (None, day)),
-        *((month, hour), (days, day), (day, hour), (hour, days)),
+    filters = ({}, {"Channel": "rbm"}, {"VerifyServiceSid": service.sid, "Country": "DE"})
+    of_these = ((0, 1, 2), (0,), (1,), (0, 2), (0,), (0, 1), (2,), (0,), (0,))
+    for (after, before), numbers in zip(
+        (
+            *((None, None), (hour, None), (days, None), (month, None), (None, day)),
+            *((month, hour), (days, day), (day, hour), (hour, days)),
+        ),
+        of_these,
+        strict=True,
     ):
         time = {"DateCreatedAfter": after, "DateCreatedBefore": before}
-        for query in (
-            {},
-            {"Channel": "rbm"},
-            {"VerifyServiceSid": service.sid, "Country": "DE"},
-        ):
-            yield {name: value for name, value in {**time, **query}.items() if value}
+        for number in numbers:
+            query = {**time, **filters[number]}
+            yield {name: value for name, value in query.items() if value}
 
 
 def asked(api, service):
@@ -96,10 +109,10 @@ def asked(api, service):
 def test_lines_and_rows_come_to_the_same(api, site, monkeypatch):
     service = site[0]
     rows = asked(api, service)
-    assert len({answer["total_attempts"] for _, answer in rows}) > 12
+    assert len({answer["total_attempts"] for _, answer in rows}) > 7
     assert asked(api, service) == rows
     rollups.advance()
-    assert AttemptRollup.objects.count() > 150
+    assert AttemptRollup.objects.count() > 75
     assert asked(api, service) == rows
     # Some hours are to be counted again.
     RollupHour.objects.filter(
@@ -116,7 +129,7 @@ def test_lines_and_rows_come_to_the_same(api, site, monkeypatch):
 def test_what_a_purge_has_taken_is_in_no_summary(api, site, clock, settings):
     settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "ATTEMPT_RETENTION_DAYS": 5}
     rollups.advance()
-    assert purged("attempts") > 100
+    assert purged("attempts") > 50
     service = site[0]
     found = asked(api, service)
     mine = VerificationAttempt.objects.filter(account=service.account, verification__is_test=False)
@@ -130,7 +143,7 @@ def test_what_a_purge_has_taken_is_in_no_summary(api, site, clock, settings):
 def test_a_month_reads_the_rows_of_its_edges_alone(api, site):
     rollups.advance()
     with CaptureQueriesContext(connection) as captured:
-        assert api.get("Attempts/Summary").data["total_attempts"] > 100
+        assert api.get("Attempts/Summary").data["total_attempts"] > 50
     sqls = [query["sql"] for query in captured]
     assert len([sql for sql in sqls if "verificationattempt" in sql]) == 2
     assert len([sql for sql in sqls if "rollup" in sql]) == 3

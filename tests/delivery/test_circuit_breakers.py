@@ -3,12 +3,14 @@
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from django_verify import delivery, verifications
 from django_verify.db import queries
-from django_verify.delivery import circuit_breakers
-from django_verify.models import SenderState, VerifyService
-from django_verify.senders import SendError, TemporarySendError
+from django_verify.delivery import circuit_breakers, reports
+from django_verify.models import SenderState, VerificationAttempt, VerifyService
+from django_verify.senders import Report, SendError, TemporarySendError
+from django_verify.verifications import story
 from tests.conftest import PHONE, THREADS
 from tests.scripted import BUSY, Scripted, configured
 
@@ -261,3 +263,56 @@ def test_a_failure_keeps_its_code_and_time(senders, clock):
     assert (state().last_code, state().last_error_at) == ("503", state().date_updated)
     circuit_breakers.misconfigured("a", "refused", "21606")
     assert (state().last_code, state().failures) == ("21606", 1)
+
+
+def test_a_lost_message_waits_for_the_paused_sender_that_may_follow(service, senders, clock):
+    circuit_breakers.pause("b")
+    attempt = verifications.start(service, PHONE).attempts.get()
+    assert reports.record("a", [Report(attempt.provider_sid, "undelivered")], attempt.sid) == 1
+    assert delivery.deliver_due() == 1
+    attempt.refresh_from_db()
+    assert (attempt.message_status, attempt.sender, attempt.messages) == ("undelivered", "a", 1)
+    clock.shift(5)
+    circuit_breakers.resume("b")
+    assert delivery.deliver_due() == 0
+    clock.shift(300)
+    assert delivery.deliver_due() == 1
+    attempt.refresh_from_db()
+    assert (attempt.message_status, attempt.sender, attempt.messages) == ("sent", "b", 2)
+
+
+def test_a_lost_message_is_not_put_off_beyond_its_code(service, senders, clock):
+    circuit_breakers.pause("b")
+    attempt = verifications.start(service, PHONE).attempts.get()
+    reports.record("a", [Report(attempt.provider_sid, "undelivered")], attempt.sid)
+    for _ in range(service.lifetime // 5):
+        delivery.deliver_due()
+        clock.shift(5)
+    attempt.refresh_from_db()
+    assert (attempt.message_status, attempt.due_at) == ("undelivered", None)
+
+
+class Killed(BaseException):
+    """The process ends while it waits for the provider."""
+
+
+def test_a_test_of_one_sender_is_sent_by_no_other(service, senders, clock):
+    def dies(message):
+        raise Killed
+
+    senders.script = {"b": dies}
+    service.only_sender = "b"
+    with pytest.raises(Killed):
+        verifications.start(service, PHONE)
+    clock.shift(service.lifetime // 2)
+    assert delivery.deliver_due() == 1
+    attempt = VerificationAttempt.objects.get()
+    assert (attempt.message_status, attempt.due_at, senders.asked) == ("failed", None, ["b"])
+    assert not delivery.requeue(attempt)
+    assert story.why_not_again(attempt, timezone.now())
+    senders.script = {}
+    attempt = verifications.start(service, NUMBERS[1]).attempts.get()
+    reports.record("b", [Report("", "sent")], attempt.sid)
+    reports.record("b", [Report("", "undelivered")], attempt.sid)
+    assert delivery.deliver_due() == 0
+    assert senders.asked == ["b", "b"]
