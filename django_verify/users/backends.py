@@ -53,7 +53,7 @@ class VerifiedPhoneBackend(ModelBackend):
         **credentials: Any,
     ) -> AbstractBaseUser | None:
         """Return the same; the one of Django's that this replaces would compare a password."""
-        return await sync_to_async(self.authenticate)(request, verification, **credentials)
+        return await sync_to_async(self.authenticate)(request, verification)
 
     def user_can_authenticate(self, user: Any) -> bool:
         """Whether the user may be signed in, and stay so: one who becomes staff is signed out."""
