@@ -38,7 +38,10 @@ class VerifiedPhoneBackend(ModelBackend):
         **credentials: Any,
     ) -> AbstractBaseUser | None:
         """Return the user, if the number is one's and the user may log in."""
-        if verification is None or not _is_fresh(verification) or verification.is_test:
+        # A site's own log-in may hand over whatever was posted.
+        if not isinstance(verification, Verification | State):
+            return None
+        if not _is_fresh(verification) or verification.is_test:
             return None
         found = verified_phones.holder(verification.to)
         if found is None or not self.user_can_authenticate(found.user):

@@ -123,7 +123,8 @@ def test_the_backend_takes_a_fresh_approval_alone(service, user, outbox, clock):
     assert authenticate(None, verification=approved) == user
     clock.shift(FRESH.total_seconds() + 1)
     assert authenticate(None, verification=approved) is None
-    assert authenticate(None, verification=None) is None
+    for nothing in (None, "", approved.sid, {"status": "approved"}):
+        assert authenticate(None, verification=nothing) is None
 
 
 def test_a_test_number_signs_nobody_in(service, user, settings):
