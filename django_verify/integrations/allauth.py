@@ -105,8 +105,9 @@ class VerifySmsMixin:
         visitor = getattr(request, "user", None)
         if not app_settings.PREVENT_ENUMERATION or getattr(visitor, "is_authenticated", False):
             return False
+        adapter: Any = self
         used_up = 429
-        return error.status == used_up or self.get_user_by_phone(phone) is not None
+        return error.status == used_up or adapter.get_user_by_phone(phone) is not None
 
     def _refuse(self, request: HttpRequest, sentence: str, error: VerifyError) -> None:
         if is_headless_request(request):
