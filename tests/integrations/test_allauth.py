@@ -119,8 +119,9 @@ def test_change_of_number(client, service, outbox):
     assert [row.e164 for row in verified_phones.verified(ann)] == [OTHER_PHONE]
 
 
-def test_a_number_that_is_none_is_an_error_of_the_field(client, service, outbox):
-    answer = sign_up(client, "12")
+@pytest.mark.parametrize("typed", ["12", "+1415555\x002671", "+" * 5000, "9" * 5000, "٣", "ann"])
+def test_a_number_that_is_none_is_an_error_of_the_field(client, service, outbox, typed):
+    answer = sign_up(client, typed)
     assert answer.context["form"].errors["phone"]
     assert not outbox
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import inspect
+import threading
 
 import pytest
 from asgiref.sync import ThreadSensitiveContext, async_to_sync, sync_to_async
@@ -180,3 +181,30 @@ def test_they_take_what_the_verbs_take():
         theirs = dict(inspect.signature(verb).parameters)
         theirs.pop("known", None)  # of the API alone
         assert dict(inspect.signature(mine).parameters) == theirs
+
+
+def test_a_check_that_is_canceled_has_cost_its_guess(service, outbox, monkeypatch):
+    """The caller has gone, such as one who hung up; what it began is finished."""
+    row = verifications.start(service, PHONE)
+    code, begun, may_end = code_in(outbox[-1]), threading.Event(), threading.Event()
+    real = codes.matches
+
+    def slow(*both):
+        begun.set()
+        assert may_end.wait(10)
+        return real(*both)
+
+    monkeypatch.setattr(codes, "matches", slow)
+
+    @async_to_sync
+    async def run():
+        task = asyncio.create_task(verifications.acheck(service, wrong(code), to=PHONE))
+        await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+        await asyncio.sleep(0)
+        may_end.set()
+        await asyncio.wait([task])
+
+    run()
+    row.refresh_from_db()
+    assert (row.checks, row.status) == (1, "pending")
