@@ -8,6 +8,7 @@ from contextvars import ContextVar, copy_context
 from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.views.decorators.debug import sensitive_variables
 
 from django_verify.db import queries
 
@@ -54,6 +55,7 @@ def require_autocommit(verb: str) -> None:
         raise AtomicBlockError(message) from None
 
 
+@sensitive_variables()
 def commit_apart(call: Callable[[], Result]) -> Result:
     """Run a verb that charges a guess, and let the charge outlive a transaction that is open here.
 
@@ -76,6 +78,7 @@ def commit_apart(call: Callable[[], Result]) -> Result:
         return pool.submit(copy_context().run, _then_close, call).result()
 
 
+@sensitive_variables()
 def _then_close(call: Callable[[], Result]) -> Result:
     try:
         return call()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.fields import PhoneField
 from allauth.core import context
@@ -41,7 +42,8 @@ class VerifySmsMixin:
     """For an adapter that keeps numbers in columns of its own; it goes before allauth's.
 
     A message that the service refuses is no error of the page: the visitor reads why instead of
-    allauth's "sent", and can ask again; a headless client gets the refusal's HTTP status.
+    allauth's "sent", and can ask again; a headless client gets the refusal's HTTP status. Where
+    that would show whether a number is an account's, "sent" stands (ACCOUNT_PREVENT_ENUMERATION).
     """
 
     #: By which channel codes leave.
@@ -75,7 +77,8 @@ class VerifySmsMixin:
             sending.send(phone, code, self.verification_channel, network=network)
         except VerifyError as error:
             logger.warning("allauth's code was not sent: %s (%s)", error, error.code)
-            self._refuse(request, sentences.of_error(error, phone), error)
+            if not self._is_secret(request, phone, error):
+                self._refuse(request, sentences.of_error(error, phone), error)
 
     def add_message(
         self,
@@ -92,6 +95,19 @@ class VerifySmsMixin:
             kwargs = {"message": refused}
         shown: Any = super()
         shown.add_message(request, level, message_template, *args, **kwargs)
+
+    def _is_secret(self, request: HttpRequest, phone: str, error: VerifyError) -> bool:
+        """Whether a refusal is kept from a visitor, who could tell by it whose number it is.
+
+        Nothing is sent, and so nothing refused, to a number of nobody at a log-in, and to one of
+        an account at a sign-up; what is used up anybody can use up.
+        """
+        visitor = getattr(request, "user", None)
+        if not app_settings.PREVENT_ENUMERATION or getattr(visitor, "is_authenticated", False):
+            return False
+        adapter: Any = self
+        used_up = 429
+        return error.status == used_up or adapter.get_user_by_phone(phone) is not None
 
     def _refuse(self, request: HttpRequest, sentence: str, error: VerifyError) -> None:
         if is_headless_request(request):

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
+from django.views.decorators.debug import sensitive_variables
 from opentelemetry import metrics, trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
@@ -78,6 +79,7 @@ class _Recorder:
 
     def _traced(self, name: str, verb: Verb) -> Verb:
         @wraps(verb)
+        @sensitive_variables()
         def traced(service: Any, *args: Any, **kwargs: Any) -> Verification:
             with self._span(f"verify.{name}", SpanKind.INTERNAL) as span:
                 span.set_attribute("verify.service_sid", service.sid)
@@ -109,6 +111,7 @@ class _Recorder:
     def _approved(self, *, verification: Verification, **kwargs: Any) -> None:
         self.approvals.add(1, {"verify.channel": verification.channel})
 
+    @sensitive_variables()
     def sent(self, sender: Any, message: Any) -> Any:
         """Call a sender within a span, and count the outcome."""
         attributes = {"verify.sender": sender.alias, "verify.channel": message.channel}
@@ -142,8 +145,9 @@ def _outcome_of(error: Exception) -> str:
 
 def _failed(span: Span, error: Exception) -> None:
     span.set_attribute("error.type", type(error).__name__)
-    if code := getattr(error, "code", ""):
-        span.set_attribute("verify.error_code", str(code))
+    # What another library calls so may be anything.
+    if isinstance(error, senders.SendError) and error.code:
+        span.set_attribute("verify.error_code", str(error.code))
     span.set_status(Status(StatusCode.ERROR, type(error).__name__))
 
 
@@ -166,5 +170,6 @@ class _Sender:
     def __init__(self, recorder: _Recorder, sender: Any) -> None:
         self._recorder, self._sender = recorder, sender
 
+    @sensitive_variables()
     def send(self, message: Any) -> Any:
         return self._recorder.sent(self._sender, message)

@@ -1,6 +1,6 @@
 """The figures of the day in Prometheus' text format, at `metrics` behind METRICS_TOKEN.
 
-They are read from the database, so that one scrape has what all processes have done. Each counter
+They are read from the database, so that one scrape has what all processes have done. Each figure
 begins at 0 at midnight UTC, which Prometheus takes for a restart. No recipient is in them.
 """
 
@@ -11,12 +11,11 @@ from collections.abc import Iterable, Mapping
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import Error
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_safe
 
 from django_verify import conf, health, rollups
 from django_verify.db import reconnect
@@ -33,13 +32,14 @@ Samples = Iterable[tuple[Labels, int]]
 @login_not_required
 @never_cache
 @outside_atomic_requests
-@require_safe
 @sensitive_variables()
 def metrics(request: HttpRequest) -> HttpResponse:
     """Answer a scrape whose `Authorization` is `Bearer` and the token; 404 while none is set."""
     token = conf.current().METRICS_TOKEN
     if not token:
         raise Http404
+    if request.method not in {"GET", "HEAD"}:
+        return HttpResponseNotAllowed(["GET", "HEAD"])
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if not (constant_time_compare(given.strip(), token) and scheme.lower() == "bearer"):
         return _refusal(AuthenticationRequired(), {"WWW-Authenticate": "Bearer"})
@@ -89,9 +89,9 @@ def _counted(now: dt.datetime) -> list[tuple[str, str, str, Samples]]:
             [({"channel": name}, counts[0]) for name, counts in channels],
         ),
         (
-            "sends_total",
-            counter,
-            "Messages by sender: sent (taken by the provider), delivered, failed.",
+            "sends",
+            "gauge",  # falls where another sender takes a message over, which no counter may
+            "Messages by their last sender: sent (the provider took it), delivered, failed.",
             sends,
         ),
         (

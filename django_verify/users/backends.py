@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
@@ -23,8 +24,12 @@ class VerifiedPhoneBackend(ModelBackend):
 
     `authenticate(request, verification=…)` takes what `verifications.check` or `clients.check` has
     returned. One that is pending, older than `FRESH` or of a test number signs nobody in, nor does
-    a number that no user has verified.
+    a number that no user has verified. Staff and superusers, whose accounts are worth a stolen
+    number, are signed in where a subclass sets `signs_in_staff`.
     """
+
+    #: Whether a number alone signs in who may use the admin site.
+    signs_in_staff = False
 
     def authenticate(  # type: ignore[override]
         self,
@@ -33,7 +38,10 @@ class VerifiedPhoneBackend(ModelBackend):
         **credentials: Any,
     ) -> AbstractBaseUser | None:
         """Return the user, if the number is one's and the user may log in."""
-        if verification is None or not _is_approved(verification) or verification.is_test:
+        # A site's own log-in may hand over whatever was posted.
+        if not isinstance(verification, Verification | State):
+            return None
+        if not _is_fresh(verification) or verification.is_test:
             return None
         found = verified_phones.holder(verification.to)
         if found is None or not self.user_can_authenticate(found.user):
@@ -41,9 +49,25 @@ class VerifiedPhoneBackend(ModelBackend):
         user: AbstractBaseUser = found.user
         return user
 
+    async def aauthenticate(  # type: ignore[override]
+        self,
+        request: HttpRequest | None,
+        verification: Verification | State | None = None,
+        **credentials: Any,
+    ) -> AbstractBaseUser | None:
+        """Return the same; the one of Django's that this replaces would compare a password."""
+        return await sync_to_async(self.authenticate)(request, verification)
 
-def _is_approved(proof: Verification | State) -> bool:
+    def user_can_authenticate(self, user: Any) -> bool:
+        """Whether the user may be signed in, and stay so: one who becomes staff is signed out."""
+        staff = getattr(user, "is_staff", False) or getattr(user, "is_superuser", False)
+        return super().user_can_authenticate(user) and (self.signs_in_staff or not staff)
+
+
+def _is_fresh(proof: Verification | State) -> bool:
     if isinstance(proof, State):
-        return proof.valid
-    fresh = proof.date_updated > timezone.now() - FRESH
-    return proof.status == Verification.Status.APPROVED and fresh
+        approved_at = proof.approved_at
+    else:
+        approved = proof.status == Verification.Status.APPROVED
+        approved_at = proof.date_updated if approved else None
+    return approved_at is not None and approved_at > timezone.now() - FRESH

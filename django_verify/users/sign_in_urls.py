@@ -12,6 +12,6 @@ app_name = "verify_sign_in"
 urlpatterns = [
     path("", login_not_required(sign_in.SignInView.as_view()), name="start"),
     path("code/", login_not_required(sign_in.SignInCheckView.as_view()), name="check"),
-    path("resend/", login_not_required(views.ResendView.as_view()), name="resend"),
+    path("resend/", login_not_required(sign_in.SignInResendView.as_view()), name="resend"),
     path("done/", login_not_required(views.DoneView.as_view()), name="done"),
 ]

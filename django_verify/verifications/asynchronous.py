@@ -7,7 +7,8 @@ thread too: the event loop goes on, other statements of the same request wait fo
 
 from __future__ import annotations
 
-from typing import Unpack
+from collections.abc import Callable
+from typing import Any, Unpack
 
 from asgiref.sync import sync_to_async
 from django.views.decorators.debug import sensitive_variables
@@ -25,7 +26,7 @@ async def astart(
     **options: Unpack[StartOptions],
 ) -> Verification:
     """Send a code to a recipient, as `start` does, and return its verification."""
-    return await sync_to_async(verbs.start)(service, to, channel, **options)
+    return await _run(verbs.start, service, to, channel, **options)
 
 
 @sensitive_variables()
@@ -41,7 +42,8 @@ async def acheck(
     as_written: bool = False,
 ) -> Verification:
     """Compare a code once, as `check` does; the answer's `status` is `approved` or `pending`."""
-    return await sync_to_async(verbs.check)(
+    return await _run(
+        verbs.check,
         service,
         code,
         to=to,
@@ -53,22 +55,41 @@ async def acheck(
     )
 
 
+@sensitive_variables()
 async def afetch(
     service: VerifyService, sid_or_to: str, *, as_written: bool = False
 ) -> Verification:
     """Return a verification by SID or recipient, as `fetch` does. Raises NotFound."""
-    return await sync_to_async(verbs.fetch)(service, sid_or_to, as_written=as_written)
+    return await _run(verbs.fetch, service, sid_or_to, as_written=as_written)
 
 
+@sensitive_variables()
 async def aapprove(
     service: VerifyService, sid_or_to: str, *, as_written: bool = False
 ) -> Verification:
     """Approve a pending verification, as `approve` does. Raises NotFound."""
-    return await sync_to_async(verbs.approve)(service, sid_or_to, as_written=as_written)
+    return await _run(verbs.approve, service, sid_or_to, as_written=as_written)
 
 
+@sensitive_variables()
 async def acancel(
     service: VerifyService, sid_or_to: str, *, as_written: bool = False
 ) -> Verification:
     """End a verification, as `cancel` does. Raises NotFound."""
-    return await sync_to_async(verbs.cancel)(service, sid_or_to, as_written=as_written)
+    return await _run(verbs.cancel, service, sid_or_to, as_written=as_written)
+
+
+class _Call:
+    """A verb and its arguments, in nothing that an error report shows of the thread's frames."""
+
+    def __init__(self, verb: Callable[..., Verification], *args: Any, **kwargs: Any) -> None:
+        self._verb, self._args, self._kwargs = verb, args, kwargs
+
+    @sensitive_variables()
+    def __call__(self) -> Verification:
+        return self._verb(*self._args, **self._kwargs)
+
+
+@sensitive_variables()
+async def _run(verb: Callable[..., Verification], *args: Any, **kwargs: Any) -> Verification:
+    return await sync_to_async(_Call(verb, *args, **kwargs))()

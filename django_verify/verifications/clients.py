@@ -118,7 +118,7 @@ class State:
     device at its next starts. `refused` has why the recipient was not kept for the user who is
     logged in, and `is_test` that an operator knows the code: an approval proves nothing then.
     `delivery` is how far the last message is, a word of `progress.WORDS`; where it failed,
-    `next_channel` is the one to offer.
+    `next_channel` is the one to offer. `approved_at` is None until the right code was given.
     """
 
     sid: str
@@ -138,6 +138,7 @@ class State:
     refused: Sequence[str] = ()
     is_test: bool = False
     delivery: str = ""
+    approved_at: dt.datetime | None = None
 
     @property
     def next_channel(self) -> str:
@@ -468,6 +469,7 @@ def _state(client: ClientVerification, row: Verification) -> State:
         device_token=_device_token(client, row, now) if status == _Status.APPROVED else "",
         is_test=row.is_test,
         delivery=progress.of_row(client, row, client.service, now),
+        approved_at=row.date_updated if status == _Status.APPROVED else None,
     )
 
 

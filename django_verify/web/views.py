@@ -32,7 +32,7 @@ from django_verify.messages import channels, locales
 from django_verify.models import Verification, VerifyService
 from django_verify.net.times import seconds_until
 from django_verify.verifications import clients
-from django_verify.verifications.clients import ClientsNotServed, State, VerificationOver
+from django_verify.verifications.clients import Caller, ClientsNotServed, State, VerificationOver
 from django_verify.web import captchas, cookies, sentences, sessions
 from django_verify.web.callers import caller
 from django_verify.web.forms import CodeForm, StartForm
@@ -75,6 +75,10 @@ class Page(TemplateView):
         """Return the service. Raises ClientsNotServed where there is none to use."""
         self.service = self.service or clients.offered()
         return self.service
+
+    def get_caller(self) -> Caller:
+        """Return who asks; a number that is proved is kept for the caller's user."""
+        return caller(self.request)
 
     def step(self, name: str) -> str:
         """Return the path of a step, in the instance of the URLs that this request came by."""
@@ -154,7 +158,7 @@ class StartView(Page):
             self.get_service(),
             to,
             channel,
-            caller=caller(self.request),
+            caller=self.get_caller(),
             purpose=self.purpose,
             gate_token=captchas.token(self.request),
             locale=self.locale(channel),
@@ -181,14 +185,14 @@ class StartView(Page):
             mine.sid,
             mine.secret,
             channel,
-            caller=caller(self.request),
+            caller=self.get_caller(),
             locale=self.locale(channel),
         )
         return sentences.sent_again(answer.channel)
 
     def _state(self, mine: UnderWay) -> State | None:
         try:
-            return clients.fetch(mine.sid, mine.secret, caller=caller(self.request))
+            return clients.fetch(mine.sid, mine.secret, caller=self.get_caller())
         except VerifyError:
             return None
 
@@ -253,7 +257,7 @@ class CheckView(Page):
             return self.show(mine, form)
         try:
             state = clients.check(
-                mine.sid, mine.secret, form.cleaned_data["code"], caller=caller(request)
+                mine.sid, mine.secret, form.cleaned_data["code"], caller=self.get_caller()
             )
         except (VerificationOver, MaxChecksReached):
             return self.go("check")
@@ -299,7 +303,7 @@ class CheckView(Page):
     def show(self, mine: UnderWay, form: CodeForm | None = None) -> HttpResponse:
         """Show the form, or how the verification has ended."""
         try:
-            state = clients.fetch(mine.sid, mine.secret, caller=caller(self.request))
+            state = clients.fetch(mine.sid, mine.secret, caller=self.get_caller())
         except NotFound:
             return redirect(self.start_url(mine.next))
         except VerifyError as error:
@@ -341,7 +345,7 @@ class ResendView(Page):
                 mine.sid,
                 mine.secret,
                 channel,
-                caller=caller(request),
+                caller=self.get_caller(),
                 locale=self.locale(channel),
             )
         except clients.ResendTooSoon as error:

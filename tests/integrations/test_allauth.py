@@ -119,8 +119,9 @@ def test_change_of_number(client, service, outbox):
     assert [row.e164 for row in verified_phones.verified(ann)] == [OTHER_PHONE]
 
 
-def test_a_number_that_is_none_is_an_error_of_the_field(client, service, outbox):
-    answer = sign_up(client, "12")
+@pytest.mark.parametrize("typed", ["12", "+1415555\x002671", "+" * 5000, "9" * 5000, "٣", "ann"])
+def test_a_number_that_is_none_is_an_error_of_the_field(client, service, outbox, typed):
+    answer = sign_up(client, typed)
     assert answer.context["form"].errors["phone"]
     assert not outbox
 
@@ -147,6 +148,30 @@ def test_the_budget_of_the_service_holds(client, service, outbox):
     assert answer.status_code == 200
 
 
+def ask_by_code(phone):
+    answer = Client().post("/accounts/login/code/", {"phone": phone}, follow=True)
+    said = [text.replace(phone, "…") for text in notices(answer)]
+    return answer.status_code, answer.request["PATH_INFO"], said
+
+
+def test_a_refusal_does_not_show_whose_number_it_is(service, outbox, settings):
+    """A number of an account is answered as one of nobody, to which nothing is ever sent."""
+    verified_phones.confirm(get_user_model().objects.create_user("ann"), PHONE)
+    VerifyService.objects.update(custom_code_enabled=False)
+    assert ask_by_code(PHONE) == ask_by_code(OTHER_PHONE)
+    assert not outbox
+    settings.ACCOUNT_PREVENT_ENUMERATION = False
+    assert ask_by_code(PHONE)[-1] == ["The code could not be sent. Please try again later."]
+
+
+def test_used_up_messages_do_not_show_it_either(service, outbox):
+    verified_phones.confirm(get_user_model().objects.create_user("ann"), PHONE)
+    for phone in (PHONE, OTHER_PHONE):
+        said = [notices(sign_up(Client(), phone))[-1].replace(phone, "…") for _ in range(7)]
+        assert len(set(said)) == 1
+    assert len(outbox) == service.max_sends
+
+
 def test_a_headless_client_gets_the_status(rf, service, monkeypatch):
     from allauth.core import context
     from allauth.core.exceptions import ImmediateHttpResponse
@@ -158,7 +183,9 @@ def test_a_headless_client_gets_the_status(rf, service, monkeypatch):
 
     monkeypatch.setattr(sending, "send", refuse)
     monkeypatch.setattr(allauth, "is_headless_request", lambda request: "app")
-    with context.request_context(rf.post("/")), pytest.raises(ImmediateHttpResponse) as caught:
+    request = rf.post("/")
+    request.user = get_user_model().objects.create_user("ann")
+    with context.request_context(request), pytest.raises(ImmediateHttpResponse) as caught:
         allauth.VerifyAccountAdapter().send_verification_code_sms(None, PHONE, "123456")
     answer = caught.value.response
     assert (answer.status_code, answer["Retry-After"]) == (429, "60")

@@ -6,10 +6,12 @@ import pytest
 from django.apps import apps
 
 from django_verify import exceptions, senders, signals, verifications
+from django_verify.crypto import codes
 from django_verify.delivery import attempts
 from django_verify.senders import SendError
-from django_verify.verifications import clients, verbs
+from django_verify.verifications import clients, store, verbs
 from tests.conftest import PHONE, code_in, make_service, wrong
+from tests.error_reports.pages import assert_nothing_shown
 from tests.scripted import BUSY, LATE, Scripted, configured
 
 pytest.importorskip("opentelemetry.sdk")
@@ -133,8 +135,6 @@ def test_a_send_that_fails(telemetry, account, settings, monkeypatch, raised, ou
 def test_a_failure_of_the_database_is_an_error(telemetry, service, monkeypatch):
     from django.db import OperationalError
 
-    from django_verify.verifications import store
-
     def fail(*args):
         raise OperationalError("down")
 
@@ -158,6 +158,43 @@ def test_no_personal_data_in_anything(telemetry, service, outbox, settings, monk
     text = str([span.to_json() for span in telemetry.spans()]) + str(telemetry.counts())
     for secret in (PHONE[1:], PHONE[2:-1], code, "zzyzx"):
         assert secret not in text
+
+
+class Rpc(Exception):
+    """One whose `code` is a method, and whose text has the number, as those of gRPC are."""
+
+    def __repr__(self):
+        return f"<no {PHONE}>"
+
+    def code(self):
+        return "UNAVAILABLE"
+
+
+def test_a_code_of_another_library_is_left_out(telemetry, account, settings, monkeypatch):
+    monkeypatch.setattr(Scripted, "script", {"a": Rpc()})
+    settings.DJANGO_VERIFY = configured(aliases=["a"])
+    verifications.start(make_service(account), PHONE)
+    assert "verify.error_code" not in telemetry.spans()[0].attributes
+
+
+@pytest.mark.parametrize("verb", ["start", "check"])
+def test_an_error_report_shows_no_code(telemetry, account, outbox, monkeypatch, verb):
+    service = make_service(account, custom_code_enabled=True)
+
+    def boom(*args, **kwargs):
+        raise ZeroDivisionError
+
+    if verb == "start":
+        monkeypatch.setattr(store, "write", boom)
+    else:
+        verifications.start(service, PHONE, custom_code="Kq7Zp3Wv")
+        monkeypatch.setattr(codes, "matches", boom)
+    with pytest.raises(ZeroDivisionError) as caught:
+        if verb == "start":
+            verifications.start(service, PHONE, custom_code="Kq7Zp3Wv")
+        else:
+            verifications.check(service, "Kq7Zp3Wv", to=PHONE)
+    assert_nothing_shown(caught.value, "Kq7Zp3Wv", PHONE)
 
 
 def test_nothing_is_left_when_it_is_switched_off(telemetry, service):

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextvars
+import inspect
+import threading
 
 import pytest
 from asgiref.sync import ThreadSensitiveContext, async_to_sync, sync_to_async
@@ -14,7 +16,9 @@ from django_verify import exceptions, signals, verifications
 from django_verify.crypto import codes
 from django_verify.db.autocommit import AtomicBlockError
 from django_verify.models import Verification, VerifyService
+from django_verify.verifications import store, verbs
 from tests.conftest import PHONE, code_in, make_service, wrong
+from tests.error_reports.pages import assert_nothing_shown
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -145,3 +149,62 @@ def test_two_services_in_one_request(account, outbox):
         return await asyncio.gather(*(verifications.astart(each, PHONE) for each in services))
 
     assert len({row.sid for row in run()}) == 2
+
+
+@pytest.mark.parametrize("verb", ["start", "check"])
+def test_an_error_report_shows_no_code(account, outbox, monkeypatch, verb):
+    """Not in the frames of the library either that goes to another thread."""
+    service = make_service(account, custom_code_enabled=True)
+
+    def boom(*args, **kwargs):
+        raise ZeroDivisionError
+
+    if verb == "check":
+        verifications.start(service, PHONE, custom_code="Kq7Zp3Wv")
+    monkeypatch.setattr(store, "write", boom)
+    monkeypatch.setattr(codes, "matches", boom)
+
+    async def run():
+        if verb == "start":
+            await verifications.astart(service, PHONE, custom_code="Kq7Zp3Wv")
+        else:
+            await verifications.acheck(service, "Kq7Zp3Wv", to=PHONE)
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        async_to_sync(run)()
+    assert_nothing_shown(caught.value, "Kq7Zp3Wv", PHONE)
+
+
+def test_they_take_what_the_verbs_take():
+    for name in ("start", "check", "fetch", "approve", "cancel"):
+        verb, mine = getattr(verbs, name), getattr(verifications, f"a{name}")
+        theirs = dict(inspect.signature(verb).parameters)
+        theirs.pop("known", None)  # of the API alone
+        assert dict(inspect.signature(mine).parameters) == theirs
+
+
+def test_a_check_that_is_canceled_has_cost_its_guess(service, outbox, monkeypatch):
+    """The caller has gone, such as one who hung up; what it began is finished."""
+    row = verifications.start(service, PHONE)
+    code, begun, may_end = code_in(outbox[-1]), threading.Event(), threading.Event()
+    real = codes.matches
+
+    def slow(*both):
+        begun.set()
+        assert may_end.wait(10)
+        return real(*both)
+
+    monkeypatch.setattr(codes, "matches", slow)
+
+    @async_to_sync
+    async def run():
+        task = asyncio.create_task(verifications.acheck(service, wrong(code), to=PHONE))
+        await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+        await asyncio.sleep(0)
+        may_end.set()
+        await asyncio.wait([task])
+
+    run()
+    row.refresh_from_db()
+    assert (row.checks, row.status) == (1, "pending")
