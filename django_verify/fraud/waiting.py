@@ -6,6 +6,7 @@ import atexit
 import threading
 import time
 from contextlib import suppress
+from typing import Any
 
 from django.db import connections, transaction
 from django.utils import timezone
@@ -13,11 +14,13 @@ from django.utils import timezone
 from django_verify import conf
 from django_verify.db import queries
 from django_verify.models import SendOutcome
+from django_verify.models.fields import SidField
 
 #: So many are written without waiting any longer.
 MOST = 1000
 # Rows of one statement: no database takes parameters without end.
 _ROWS = 200
+_ACCOUNT, _VERIFICATION = SidField("AC"), SidField("VE")
 _COLUMNS = ("account_sid", "verification_sid", "kind", "happened_at")
 
 
@@ -62,7 +65,7 @@ def _insert(using: str, outcomes: list[tuple[str, str, str]], moment: float) -> 
     """Write rows without the objects of `bulk_create`, which take most of its time."""
     connection, options = connections[using], SendOutcome._meta  # noqa: SLF001 - a documented API
     quote = connection.ops.quote_name
-    account, verification = (options.get_field(name).get_db_prep_save for name in _COLUMNS[:2])
+    account, verification = _ACCOUNT.get_db_prep_save, _VERIFICATION.get_db_prep_save
     columns = ", ".join(map(quote, _COLUMNS))
     # Names of ours alone; what is written is bound.
     head = f"INSERT INTO {quote(options.db_table)} ({columns}) VALUES "  # noqa: S608
@@ -70,7 +73,7 @@ def _insert(using: str, outcomes: list[tuple[str, str, str]], moment: float) -> 
     row_of = {str(kind): f"(%s, %s, '{kind}', {moment!r})" for kind in SendOutcome.Kind}
     for begin in range(0, len(outcomes), _ROWS):
         some = outcomes[begin : begin + _ROWS]
-        values: list[object] = []
+        values: list[Any] = []
         for account_sid, sid, _ in some:
             values += account(account_sid, connection), verification(sid, connection)
         with connection.cursor() as cursor:

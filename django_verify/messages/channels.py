@@ -179,7 +179,9 @@ def parse_recipient(to: str) -> Recipient:
 def of_any_range(to: str) -> Recipient | None:
     """Return the recipient that a number in E.164 would be if its range were taken, else None."""
     phone = phones.of_any_range(to)
-    return phone and Recipient(phone.number, phone.key, phone.region, phone.type)
+    if phone is None:
+        return None
+    return Recipient(phone.number, phone.key, phone.region, phone.type)
 
 
 def read_typed(to: str) -> str:
