@@ -149,6 +149,16 @@ def parse(value: str) -> Phone:
     return Phone(value, fold(value), _main_region(value))
 
 
+def of_any_range(value: str) -> Phone | None:
+    """Return what is written in E.164 as a number, whatever plans and rules say; None for else.
+
+    For what was started before: a rule that opened its range may have ended since.
+    """
+    if not _E164.match(value):
+        return None
+    return Phone(value, fold(value), _main_region(value))
+
+
 @lru_cache(maxsize=4096)
 def _known(value: str) -> Phone:
     """Return a number that the metadata have. Raises ValueError."""

@@ -15,7 +15,7 @@ import heapq
 import math
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -60,7 +60,7 @@ _REMEMBERED = 32
 _NEIGHBOURS = 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that takes four times as long, and there is one for each send
 class Sent:
     """One message that left, or was to leave; times are seconds of the epoch."""
 
@@ -112,8 +112,7 @@ class Wish:
 class Tally:
     """What is known of one block, range, country, network or device.
 
-    `values` are the two windows' likelihoods. `parts` is whether it is summed up from narrower
-    ones, each of which counts for a bounded amount.
+    `values` are the two windows' likelihoods.
     """
 
     kind: str
@@ -132,6 +131,8 @@ class Tally:
     few: list[int] = field(default_factory=lambda: [0, 0])
     #: Conversions in blocks in which hardly anything fails: of people, and not of an attack.
     clean: int = 0
+    #: Of the narrowest part of a number: itself and all wider ones.
+    path: tuple[Tally, ...] = ()
     # Most keys are of one number, and either of these would be half of their size.
     _failed_at: deque[float] | None = None
     _converted_at: deque[tuple[float, float]] | None = None
@@ -142,11 +143,11 @@ class Tally:
             self._failed_at = deque(maxlen=_REMEMBERED)
         self._failed_at.append(at)
 
-    def has_converted(self, sent: float, at: float) -> None:
-        """Remember when one that was sent at a moment has converted."""
+    def has_converted(self, moments: tuple[float, float]) -> None:
+        """Remember when one was sent and has converted."""
         if self._converted_at is None:
             self._converted_at = deque(maxlen=_REMEMBERED)
-        self._converted_at.append((sent, at))
+        self._converted_at.append(moments)
 
     def failures_since(self, moment: float) -> int:
         """Return how many wishes of after a moment have failed, as far as it is remembered."""
@@ -223,8 +224,9 @@ class Ledger:
         wish.converted_at = at
         self._delays[bisect_left(AGES, at - wish.at)] += 1
         self._count_conversion(wish, 1)
+        moments = wish.at, at
         for tally in wish.keys:
-            tally.has_converted(wish.at, at)
+            tally.has_converted(moments)
         normal = self.normal(wish.country)
         self._say(wish, math.log(OF_ATTACKS / normal))
 
@@ -350,7 +352,15 @@ class Ledger:
 
     def keys_of(self, number: str, country: str, network: str = "", device: str = "") -> list[str]:
         """Return the keys that a start counts under, the narrowest first."""
-        return [key for _, key in self._names(number, country, network, device)]
+        first = self._calling_digits(country) + 2
+        lengths = range(len(number) - min(BLOCKS), first - 1, -1)
+        names = [f"{country} {number[:length]}" for length in lengths]
+        names.append(country_key(country))
+        if network:
+            names.append(f"network {network}")
+        if device:
+            names.append(f"device {device}")
+        return names
 
     def of_number(self, number: str) -> Wish | None:
         """Return the wish of a number of which another message is part, if there is one."""
@@ -363,43 +373,43 @@ class Ledger:
         # measure of what is normal: beyond twice the conversions it counts as an attack.
         return min(tally.wishes[1] - tally.converted[1], tally.converted[1])
 
-    def _names(
-        self, number: str, country: str, network: str, device: str
-    ) -> Iterator[tuple[str, str]]:
-        first = self._calling_digits(country) + 2
-        for length in range(len(number) - min(BLOCKS), first - 1, -1):
-            kind = "block" if len(number) - length in BLOCKS else "range"
-            yield kind, f"{country} {number[:length]}"
-        yield "country", country_key(country)
-        if network:
-            yield "network", f"network {network}"
-        if device:
-            yield "device", f"device {device}"
-
-    def _new(self, sent: Sent, *, is_new: bool) -> Wish:
-        names = self._names(sent.number, sent.country, sent.network, sent.device)
-        found = [self._tally(kind, key) for kind, key in names]
+    def _path(self, number: str, country: str) -> tuple[Tally, ...]:
+        """Return what a number is a part of, from narrow to wide; what is new there is made."""
+        narrowest = self.tallies.get(f"{country} {number[: -min(BLOCKS)]}")
+        if narrowest is not None and narrowest.path:
+            return narrowest.path
+        *names, last = self.keys_of(number, country)
+        sizes = range(min(BLOCKS), len(number))
+        kinds = ["block" if size in BLOCKS else "range" for size in sizes]
+        found = [self._tally(kind, key) for kind, key in zip(kinds, names, strict=False)]
+        found.append(self._tally("country", last))
         if found[0].kind == "block":
             found[0].share = 10.0 ** (min(BLOCKS) - max(BLOCKS))
-        path = tuple(tally for tally in found if tally.kind not in CALLERS)
+        path = found[0].path = tuple(found)
+        return path
+
+    def _new(self, sent: Sent, *, is_new: bool) -> Wish:
+        path, callers = self._path(sent.number, sent.country), []
+        if sent.network:
+            callers.append(self._tally("network", f"network {sent.network}"))
+        if sent.device:
+            callers.append(self._tally("device", f"device {sent.device}"))
         price = self._price_of(sent.country, sent.channel)
-        wish = Wish(
-            sent.number, sent.at, path, tuple(found[len(path) :]), sent.country, is_new=is_new
-        )
+        wish = Wish(sent.number, sent.at, path, tuple(callers), sent.country, is_new=is_new)
         block = self.tallies.get(f"{sent.country} {sent.number[: -max(BLOCKS)]}")
         wish.is_clustered = block is not None and block.unproved() > 0
         wish.is_adjacent = self.neighbours(sent.number, sent.at) > 0
-        for tally in found:
+        for tally in wish.keys:
             known = tally.price
             tally.price = known + 0.1 * (price - known) if known else price
-            for counted, by in (
-                (tally.wishes, 1),
-                (tally.clustered, wish.is_clustered),
-                (tally.new, is_new),
-            ):
-                if by:
-                    counted[0] += 1
-                    counted[1] += 1
+            tally.wishes[0] += 1
+            tally.wishes[1] += 1
+            if is_new:
+                tally.new[0] += 1
+                tally.new[1] += 1
+            if wish.is_clustered:
+                tally.clustered[0] += 1
+                tally.clustered[1] += 1
         if wish.is_clustered:
             self.touched.update({tally.key: tally for tally in path})
         self._wishes[sent.number] = wish
@@ -416,10 +426,14 @@ class Ledger:
             wish.is_clean = failures <= self.usual_in_a_block(wish.country)
         for tally in wish.path if wish.is_clean else ():
             tally.clean += by
+        windows = range(wish.window, 2)
         for tally in wish.keys:
-            for window in range(wish.window, 2):
-                tally.converted[window] += by
-                tally.clustered[window] -= by * wish.is_clustered
+            converted = tally.converted
+            for window in windows:
+                converted[window] += by
+            if wish.is_clustered:
+                for window in windows:
+                    tally.clustered[window] -= by
         if block is not None:
             country, after = self.tallies[country_key(wish.country)], block.converted[1]
             country.places += (after > 0) - (before > 0)

@@ -98,9 +98,12 @@ def review(asked: Asked, found: Decision, known: Table, *, vouched: bool) -> Dec
 
 def in_caps(asked: Asked, found: Decision, known: Table, now: dt.datetime) -> list[Count]:
     """Return what a start counts in the caps, by the dearest channel that may be tried."""
+    caps = caps_of(known, asked.service)
+    if not caps:
+        return []
     fallbacks = set(asked.fallbacks) - found.without
     dearest = known.prices.at_most(asked.country, asked.channel, asked.sender, fallbacks)
-    return spend.counts_of(caps_of(known, asked.service), dearest, now)
+    return spend.counts_of(caps, dearest, now)
 
 
 def against(found: Decision, finding: Finding) -> Decision:
@@ -253,8 +256,10 @@ def _examine(seen: Sightings, *, known: Table, now: dt.datetime) -> None:
             closed = known.trips.of(account, level, CLOSED)
             guarded = known.trips.of(account, level, GUARDED)
             examine = partial(_examine_one, account, ledger, level, closed, guarded, now)
-            for tally in touched.values():
-                changed |= examine(tally)
+            for key, tally in touched.items():
+                # Most are harmless, since people have converted.
+                if key in closed or not bars.is_harmless(tally):
+                    changed |= examine(tally)
     if changed:
         table.forget()
 
@@ -269,8 +274,6 @@ def _examine_one(
     tally: Tally,
 ) -> bool:
     trip = closed.get(tally.key)
-    if trip is None and bars.is_harmless(tally):
-        return False  # most of them: people have converted
     if trip is not None and trip.is_open(now):
         since = ledger.closed_at.setdefault((level, tally.key), now.timestamp())
         mistaken = trip.ends_at is not None and bars.is_mistaken(tally, since)

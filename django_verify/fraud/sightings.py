@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -36,6 +36,9 @@ _KNOWN = 20_000
 # late twice in that time.
 _OVERLAP, _LATE = 1.0, 20.0
 _ATTEMPT = SidField("VL")
+# The kinds of rows: a send, and the outcomes as they are stored.
+_SENT = "s"
+_CONVERTED, _NOT_SENT = map(str, (SendOutcome.Kind.CONVERTED, SendOutcome.Kind.NOT_SENT))
 
 
 @dataclass(slots=True)
@@ -102,21 +105,23 @@ def _is_young(seen: Sightings, moment: float) -> bool:
 
 def _read(seen: Sightings, moment: float, price_of: Callable[[str, str], float]) -> None:
     events = sorted(_events(seen, _since(seen, moment), moment), key=itemgetter(0))
-    for then, account, event in events:
+    ledgers = seen.ledgers
+    for then, account, kind, what in events:
         # What a clock that is ahead has written would let the codes of all others ripen at once.
         at = min(then, moment)
-        ledger = seen.ledgers.get(account)
+        ledger = ledgers.get(account)
         if ledger is None:
-            ledger = seen.ledgers[account] = Ledger(price_of, _calling_digits)
+            ledger = ledgers[account] = Ledger(price_of, _calling_digits)
         ledger.advance(at)
-        if isinstance(event, Sent):
-            ledger.sent(event if event.at <= at else replace(event, at=at))
-        elif event[1] == SendOutcome.Kind.CONVERTED:
-            ledger.converted(event[0], at)
-        elif event[1] == SendOutcome.Kind.NOT_SENT:
-            ledger.not_sent(event[0], at)
+        if kind == _SENT:
+            what.at = at
+            ledger.sent(what)
+        elif kind == _CONVERTED:
+            ledger.converted(what, at)
+        elif kind == _NOT_SENT:
+            ledger.not_sent(what, at)
         else:
-            ledger.undelivered(event[0], at)
+            ledger.undelivered(what, at)
     for ledger in seen.ledgers.values():
         ledger.advance(moment)
     seen.read_at = moment
@@ -136,14 +141,16 @@ def _since(seen: Sightings, moment: float) -> float:
     return min(seen.read_at, moment) - _LATE
 
 
-_Event = tuple[float, str, Any]
+_Event = tuple[float, str, str, Any]
 
 
 def _events(seen: Sightings, since: float, moment: float) -> Iterable[_Event]:
-    """Yield what has happened since a moment and is not known, with its time and account."""
+    """Yield what has happened since a moment and is not known: its time, account and kind."""
     connection = connections[seen.using]
-    first = sids.first_at("VL", dt.datetime.fromtimestamp(since, dt.UTC))
-    bound = [_ATTEMPT.get_db_prep_value(first, connection), MOST, since, MOST, LATEST]
+    begin = dt.datetime.fromtimestamp(since, dt.UTC)
+    first = _ATTEMPT.get_db_prep_value(sids.first_at("VL", begin), connection)
+    changed = connection.ops.adapt_datetimefield_value(conf.stored(begin))
+    bound = [first, MOST, since, MOST, LATEST, changed]
     with connection.cursor() as cursor:
         cursor.execute(_statement(seen.using), bound)
         rows = cursor.fetchall()
@@ -153,12 +160,12 @@ def _events(seen: Sightings, since: float, moment: float) -> Iterable[_Event]:
         if sid in known:
             continue
         owner, verification = "AC" + _digits(account), "VE" + _digits(verification)
-        if kind != "s":
-            yield at or moment, owner, (verification, kind)
-        elif to.startswith("+"):
+        if kind != _SENT:
+            yield at or moment, owner, kind, verification
+        elif to[:1] == "+":
             known[sid] = at = sids.seconds_of("VL" + _digits(sid))
-            stranger = bool(client)
-            yield at, owner, Sent(verification, at, to, country, channel, network, device, stranger)
+            sent = Sent(verification, at, to, country, channel, network, device, client != "")
+            yield at, owner, kind, sent
 
 
 def _digits(value: str | bytes) -> str:
@@ -203,8 +210,8 @@ def _statement(using: str) -> str:
         f" FROM {outcome} WHERE happened_at > %s"
         f" ORDER BY happened_at DESC LIMIT %s) o"
         f" UNION ALL SELECT 'c', {approved}, '', '', '', '', '', '', 0.0"
-        f" FROM (SELECT sid, account_id, status FROM {verification}"
-        f" ORDER BY sid DESC LIMIT %s) r WHERE r.status = 'approved'"
+        f" FROM (SELECT sid, account_id, status, date_updated FROM {verification}"
+        f" ORDER BY sid DESC LIMIT %s) r WHERE r.status = 'approved' AND r.date_updated > %s"
     )
 
 

@@ -179,6 +179,14 @@ def parse_recipient(to: str) -> Recipient:
     return _email(to) if "@" in to else _phone(to)
 
 
+def of_any_range(to: str) -> Recipient | None:
+    """Return the recipient that a number in E.164 would be if its range were taken, else None."""
+    phone = phones.of_any_range(to)
+    if phone is None:
+        return None
+    return Recipient(phone.number, phone.key, phone.region, phone.type)
+
+
 def read_typed(to: str) -> str:
     """Return a recipient that a person typed or pasted as `parse_recipient` takes it.
 

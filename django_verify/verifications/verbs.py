@@ -299,6 +299,21 @@ def _ask_host(start: Start) -> None:
 
 
 @sensitive_variables()
+def _read_started(service: VerifyService, to: str) -> channels.Recipient:
+    """Read the recipient of what was started before. Raises InvalidParameter.
+
+    A number stays one while it has verifications, though the rule that opened its range has ended.
+    """
+    try:
+        return read_recipient(channels.parse_recipient, to)
+    except InvalidParameter:
+        recipient = channels.of_any_range(to)
+        if recipient is None or not queries.of_recipient(service, recipient.key):
+            raise
+        return recipient
+
+
+@sensitive_variables()
 def _to_check(
     service: VerifyService,
     to: str,
@@ -307,7 +322,7 @@ def _to_check(
     known: Known | None,
 ) -> Verification:
     """Return the row that a check names; when it names it twice, both must agree."""
-    recipient = read_recipient(channels.parse_recipient, to) if to else None
+    recipient = _read_started(service, to) if to else None
     if verification_sid or recipient is None:
         found = queries.verification(sids.canonical(verification_sid), service, known)
         found = [r for r in found if not recipient or channels.same_recipient(r.to, recipient.to)]
@@ -431,7 +446,7 @@ def _by_sid(service: VerifyService, sid: str) -> list[Verification]:
 
 def _by_recipient(service: VerifyService, to: str) -> list[Verification]:
     """Return the service's latest verifications of a recipient, newest first; no client's own."""
-    recipient = read_recipient(channels.parse_recipient, to)
+    recipient = _read_started(service, to)
     rows = queries.of_recipient(service, recipient.key)
     if len(rows) == queries.HISTORY:
         # A live one may stand behind many newer rows of other spellings.

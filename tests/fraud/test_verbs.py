@@ -238,6 +238,16 @@ class TestNewRanges:
         clock.shift(60)
         assert refusal(service, NEW_RANGE) is InvalidParameter
 
+    def test_what_was_started_is_checked_after_the_rule_has_ended(self, service, outbox, clock):
+        rule("+49999", "allow", ends_at=timezone.now() + dt.timedelta(seconds=60))
+        row = verifications.start(service, NEW_RANGE)
+        clock.shift(61)
+        assert verifications.fetch(service, NEW_RANGE).sid == row.sid
+        with pytest.raises(InvalidParameter):
+            verifications.check(service, "123456", to=f"{NEW_RANGE[:-1]}9")
+        row = verifications.check(service, code_in(outbox[0]), to=NEW_RANGE)
+        assert row.status == "approved"
+
     def test_it_is_closed_where_the_guard_is_off(self, service, settings):
         rule("+49999", "allow")
         settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "GUARD_REFRESH": None}

@@ -3,9 +3,11 @@
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from django_verify import verifications
 from django_verify.crypto import codes
+from django_verify.db import queries
 from django_verify.fraud import sightings, waiting
 from django_verify.fraud.evidence import country_key
 from django_verify.models import SendOutcome
@@ -67,7 +69,7 @@ def test_what_could_not_be_written_waits_on(monkeypatch):
 
     waiting.add(ACCOUNT, sid(1), "c")
     with monkeypatch.context() as patch:
-        patch.setattr(type(SendOutcome.objects.all()), "bulk_create", fail)
+        patch.setattr(waiting, "_insert", fail)
         with pytest.raises(OperationalError):
             waiting.write()
     waiting.add(ACCOUNT, sid(2), "c")
@@ -116,6 +118,21 @@ def test_an_approval_that_two_have_told_counts_once(account, clock):
         verifications.start(service, "+4917612345679")
     ledger = sightings.now_known().ledgers[account.sid]
     assert ledger.tallies[country_key("DE")].converted == [1, 1]
+
+
+def test_an_approval_is_read_again_only_for_as_long_as_others_may_appear_late(account, clock):
+    service = make_service(account, guard_level="standard")
+    row = verifications.start(service, "+4917612345678")
+    verifications.check(service, codes.reveal(row), verification_sid=row.sid)
+    waiting.forget()
+    moment = timezone.now().timestamp()
+    seen = sightings.Sightings(queries.database())
+
+    def approved(since):
+        return [what for *_, kind, what in sightings._events(seen, since, moment) if kind == "c"]
+
+    assert approved(moment - 20) == [row.sid]
+    assert approved(moment + 1) == []
 
 
 def test_a_clock_that_is_put_back_counts_no_message_twice(account, clock):
