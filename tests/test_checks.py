@@ -13,6 +13,7 @@ from django.core.checks import WARNING, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import DatabaseError
+from django.urls import reverse_lazy
 from django.utils import timezone
 
 from django_verify import checks, health, verifications
@@ -535,8 +536,16 @@ def test_w032_a_base_url_that_ends_in_v2(end, settings):
         ({"ROUTES": {"email": "mail"}}, "['ROUTES']['email'] must be a list of senders"),
         ({"ROUTES": {"email": {"*": "mail"}}}, "['ROUTES']['email'] must be a list of senders"),
         ({"ROUTES": {"email": None}}, "['ROUTES']['email'] must be a list of senders"),
+        ({"ROUTES": {"email": [["mail"]]}}, "['ROUTES']['email'] must be a list of senders"),
+        ({"BASE_URL": "https://[::1"}, "['BASE_URL'] must begin with https://"),
         ({"BASE_URL": None}, "['BASE_URL'] must be a text; '' is none"),
         ({"DISPATCH": 5}, "['DISPATCH'] must be a text"),
+        ({"RESTRICTED_WORDS": None}, "['RESTRICTED_WORDS'] must be a list"),
+        ({"CLIENT_APP_HASHES": 5}, "['CLIENT_APP_HASHES'] must be a list"),
+        ({"WEBHOOK_ALLOWED_HOSTS": None}, "['WEBHOOK_ALLOWED_HOSTS'] must be a list"),
+        ({"MOBILE_AUTHENTICATION": None}, "['MOBILE_AUTHENTICATION'] must be a list"),
+        ({"MOBILE_AUTHENTICATION": "a.B"}, "must be a list of dotted paths"),
+        ({"MOBILE_AUTHENTICATION": [object]}, "must be a list of dotted paths"),
         ({"SNA": "nowhere"}, "['SNA']: nowhere doesn't look like a module path"),
     ],
     ids=str,
@@ -547,6 +556,17 @@ def test_e001_a_value_of_another_shape(values, sentence, settings):
     assert ids([error]) == ["E001"]
     assert sentence in error.msg
     assert checks.check_deployment() == []
+
+
+def test_shapes_that_are_as_good(settings):
+    use(
+        settings,
+        USERS_VERIFY_URL=reverse_lazy("nowhere"),
+        RESTRICTED_WORDS={"bank"},
+        CLIENT_APP_HASHES=(),
+        MOBILE_AUTHENTICATION=("rest_framework.authentication.SessionAuthentication",),
+    )
+    assert checks.check_settings() == []
 
 
 @pytest.mark.parametrize("value", [None, "x", ["SENDERS"], 5])

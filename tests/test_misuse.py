@@ -118,8 +118,15 @@ def test_what_is_as_good_as_text_is_taken(service, outbox):
     row = verifications.start(service, number, custom_friendly_name=gettext_lazy("Shop"))
     assert row.to == PHONE
     assert "Shop" in outbox[0].body
-    checked = verifications.check(service, gettext_lazy(code_in(outbox[0])), to=number)
+    assert verifications.fetch(service, number).sid == row.sid
+    assert verifications.fetch(service, gettext_lazy(row.sid)).sid == row.sid
+    # As a form has it whose field was left out.
+    checked = verifications.check(
+        service, gettext_lazy(code_in(outbox[0])), to=number, verification_sid=None
+    )
     assert checked.valid
+    row = verifications.start(service, number)
+    assert verifications.cancel(service, number).sid == row.sid
 
 
 def test_a_code_or_a_name_of_another_type(service):

@@ -70,6 +70,13 @@ def text(name: str, value: Any) -> Any:
 
 
 @sensitive_variables()
+def plain(name: str, value: Any) -> str:
+    """Return a text, a lazy one or the number of a phone field as text. Raises TypeError."""
+    found: str = e164(value) if isinstance(value, PhoneNumber) else text(name, value)
+    return found
+
+
+@sensitive_variables()
 def recipient(to: Any) -> str:
     """Return a number or an address as it is written in international form.
 
@@ -77,7 +84,7 @@ def recipient(to: Any) -> str:
     InvalidParameter for a number without its country code; anything else is refused where it is
     parsed.
     """
-    found = read_typed(e164(to) if isinstance(to, PhoneNumber) else text("to", to))
+    found = read_typed(plain("to", to))
     is_national = not ("@" in found or found.lstrip().startswith(("+", "＋", "00")))
     if is_national and len(found) <= channels.LONGEST_TYPED and _DIGITS.search(found):
         raise InvalidParameter("to", COUNTRY_CODE)
