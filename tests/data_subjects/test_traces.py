@@ -5,11 +5,12 @@ from django.apps import apps
 from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection
+from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 from phonenumber_field.phonenumber import PhoneNumber
 
-from django_verify import data_subjects, delivery, verifications
+from django_verify import data_subjects, delivery, senders, verifications
+from django_verify.data_subjects import erasing
 from django_verify.delivery import circuit_breakers
 from django_verify.exceptions import FraudBlocked
 from django_verify.models import (
@@ -17,6 +18,7 @@ from django_verify.models import (
     EventSink,
     PrefixRule,
     SenderState,
+    Verification,
     VerificationAttempt,
     WebhookDelivery,
 )
@@ -157,3 +159,63 @@ def test_names_as_people_give_them():
     number = PhoneNumber.from_string(PHONE)
     assert data_subjects.read([number]).keys == {PHONE}
     assert data_subjects.read(identities=[f" {IDENTITY} "]).identities == {IDENTITY.lower()}
+
+
+@pytest.fixture
+def order():
+    """A table of the site that refers to verifications."""
+
+    class Order(models.Model):  # noqa: DJ008 - nothing shows one
+        verification = models.ForeignKey(Verification, on_delete=models.CASCADE)
+
+        class Meta:
+            app_label = "auth"
+
+    with connection.schema_editor() as editor:
+        editor.create_model(Order)
+    yield Order
+    with connection.schema_editor() as editor:
+        editor.delete_model(Order)
+    del apps.all_models["auth"]["order"]
+    apps.clear_cache()
+
+
+def test_rows_of_the_site_that_refer_to_ours(service, order):
+    row = verifications.start(service, PHONE)
+    order.objects.create(verification=row)
+    receipt = data_subjects.erase(person())
+    assert receipt.deleted["verification"] == 1
+    assert not order.objects.exists()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_erasure_while_the_message_is_at_the_provider(service, monkeypatch, fails):
+    service.verify_event_subscription_enabled = True
+    service.save()
+    EventSink.objects.create(account=service.account, friendly_name="S", url="https://example.com/")
+    sender = senders.configured()["memory"]
+
+    def send(message):
+        receipt = data_subjects.erase(person())
+        assert receipt.deleted["verificationattempt"] == 1
+        if fails:
+            raise senders.TemporarySendError(f"no route to {PHONE}")
+        return senders.Receipt("1")
+
+    monkeypatch.setattr(sender, "send", send)
+    verifications.start(service, PHONE)
+    assert scan(PHONE) == set()
+
+
+def test_a_resend_while_the_erasure_reads(service, monkeypatch):
+    verifications.start(service, PHONE)
+    held, added = erasing._held, []
+
+    def held_after_a_resend(*args):
+        if not added:
+            added.append(verifications.start(service, PHONE))
+        return held(*args)
+
+    monkeypatch.setattr(erasing, "_held", held_after_a_resend)
+    data_subjects.erase(person())
+    assert scan(PHONE) == set()
