@@ -723,3 +723,14 @@ def test_browsers_get_json_without_rest_framework_among_the_apps(client, path):
     answer = client.get(path, headers={"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"})
     assert answer.status_code in {401, 404, 503}
     assert answer["Content-Type"].startswith("application/json")
+
+
+@pytest.mark.parametrize("senders", [None, [], 5, "x", {"sms": None}, {"sms": [["x"], 1]}])
+def test_w030_columns_of_another_shape(senders, service, settings):
+    use(settings)
+    VerifyService.objects.update(senders=senders or {"call": None})
+    MessagingService.objects.create(
+        account=service.account, friendly_name="EU", senders=senders or [None]
+    )
+    expected = ["W030", "W030"] if "x" in str(senders) else []
+    assert ids(checks.check_aliases(databases=["default"])) == expected
