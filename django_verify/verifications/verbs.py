@@ -130,10 +130,10 @@ def check(
     if not as_written:
         code = arguments.text("code", code)
         to = arguments.recipient(to) if to else ""
-        if verification_sid:
-            verification_sid = arguments.text("verification_sid", verification_sid)
+        verification_sid = arguments.optional("verification_sid", verification_sid)
         # Compared as text, so that an amount that is a number would cost a guess each time.
-        amount, payee = arguments.text("amount", amount), arguments.text("payee", payee)
+        amount = arguments.optional("amount", amount)
+        payee = arguments.optional("payee", payee)
     if code and not as_written:
         # Nothing but spaces is a malformed code, and not a check without one, which asks the
         # carrier.
