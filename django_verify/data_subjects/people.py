@@ -9,7 +9,7 @@ from typing import Any
 
 from phonenumber_field.phonenumber import PhoneNumber
 
-from django_verify import misuse
+from django_verify import misuse, sids
 from django_verify.contact import emails, phones
 from django_verify.models.fields import e164
 
@@ -72,13 +72,17 @@ def read(
             written = {number.key, *phones.spellings(number.number)}
             keys |= written
             spellings |= written
+    if not isinstance(account, str):
+        raise misuse.not_a_text("account", account)
+    if account and not sids.is_sid("AC", account):
+        raise ValueError("not the SID of an account")
     if not (keys or names):
         raise ValueError("a number, an e-mail address or an identity is needed")
     return Person(
         keys=frozenset(keys),
         spellings=frozenset(spellings),
         identities=frozenset(names),
-        account=account,
+        account=sids.canonical(account),
     )
 
 

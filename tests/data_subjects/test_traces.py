@@ -219,3 +219,13 @@ def test_a_resend_while_the_erasure_reads(service, monkeypatch):
     monkeypatch.setattr(erasing, "_held", held_after_a_resend)
     data_subjects.erase(person())
     assert scan(PHONE) == set()
+
+
+def test_an_account_that_is_none(service):
+    account = service.account
+    assert data_subjects.read([PHONE], account=account.sid.upper()).account == account.sid
+    with pytest.raises(TypeError, match="give its `sid`"):
+        data_subjects.read([PHONE], account=account)
+    for text in ("Acme", service.sid):
+        with pytest.raises(ValueError, match="not the SID of an account"):
+            data_subjects.read([PHONE], account=text)
