@@ -6,7 +6,8 @@ The sdist and the wheel are built twice, from this folder and from the sdist, an
 bytes. Their contents are listed against what is here. The wheel is installed into an empty
 environment, where the core, and each extra alone, must run the system checks and import all that
 does not need another extra. Nothing is downloaded: libraries come from the environment at hand, and
-an extra of which one is missing there is left out. With FOLDER the two files are left there.
+an extra of which one is missing there is left out. With FOLDER the two files are left there, which
+is refused where files have changes, or are in no commit: they would be shipped.
 """
 
 import hashlib
@@ -120,6 +121,17 @@ def build(root: Path, folder: Path) -> list[Path]:
     ]
 
 
+def changes(root: Path) -> set[str]:
+    """Return what git says of files that are in no commit as they are; nothing outside a clone."""
+    if not (root / ".git").exists():
+        return set()
+    done = subprocess.run(
+        ["git", "status", "--porcelain"],  # noqa: S607 - whichever git is there
+        cwd=root, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return set(done.stdout.splitlines())
+
+
 def digests(files: list[Path]) -> dict[str, str]:
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
@@ -203,6 +215,8 @@ def attempts(python: Path, folders: dict[str, Path]) -> None:
 
 def main() -> None:
     os.environ.setdefault("SOURCE_DATE_EPOCH", EPOCH)
+    if len(sys.argv) > 1:
+        assert_none("not committed", changes(ROOT))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)

@@ -14,6 +14,7 @@ from django.core.checks import WARNING, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import DatabaseError
+from django.urls import reverse_lazy
 from django.utils import timezone
 
 from django_verify import checks, health, verifications
@@ -599,8 +600,15 @@ def test_w032_a_base_url_that_ends_in_v2(end, settings):
         ({"KEYS": "secret"}, "['KEYS'] must be a dictionary"),
         ({"CLIENT_LIMITS": []}, "['CLIENT_LIMITS'] must be a dictionary"),
         ({"ROUTES": ["mail"]}, "['ROUTES'] must be a dictionary"),
+        ({"BASE_URL": "https://[::1"}, "['BASE_URL'] must begin with https://"),
         ({"BASE_URL": None}, "['BASE_URL'] must be a text; '' is none"),
         ({"DISPATCH": 5}, "['DISPATCH'] must be a text"),
+        ({"RESTRICTED_WORDS": None}, "['RESTRICTED_WORDS'] must be a list"),
+        ({"CLIENT_APP_HASHES": 5}, "['CLIENT_APP_HASHES'] must be a list"),
+        ({"WEBHOOK_ALLOWED_HOSTS": None}, "['WEBHOOK_ALLOWED_HOSTS'] must be a list"),
+        ({"MOBILE_AUTHENTICATION": None}, "['MOBILE_AUTHENTICATION'] must be a list"),
+        ({"MOBILE_AUTHENTICATION": "a.B"}, "must be a list of dotted paths"),
+        ({"MOBILE_AUTHENTICATION": [object]}, "must be a list of dotted paths"),
         ({"SNA": "nowhere"}, "['SNA']: nowhere doesn't look like a module path"),
     ],
     ids=str,
@@ -611,6 +619,17 @@ def test_e001_a_value_of_another_shape(values, sentence, settings):
     assert ids([error]) == ["E001"]
     assert sentence in error.msg
     assert checks.check_deployment() == []
+
+
+def test_shapes_that_are_as_good(settings):
+    use(
+        settings,
+        USERS_VERIFY_URL=reverse_lazy("nowhere"),
+        RESTRICTED_WORDS={"bank"},
+        CLIENT_APP_HASHES=(),
+        MOBILE_AUTHENTICATION=("rest_framework.authentication.SessionAuthentication",),
+    )
+    assert checks.check_settings() == []
 
 
 @pytest.mark.parametrize("value", [None, "x", ["SENDERS"], 5])
@@ -767,3 +786,14 @@ def test_browsers_get_json_without_rest_framework_among_the_apps(client, path):
     answer = client.get(path, headers={"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"})
     assert answer.status_code in {401, 404, 503}
     assert answer["Content-Type"].startswith("application/json")
+
+
+@pytest.mark.parametrize("senders", [None, [], 5, "x", {"sms": None}, {"sms": [["x"], 1]}])
+def test_w030_columns_of_another_shape(senders, service, settings):
+    use(settings)
+    VerifyService.objects.update(senders=senders or {"call": None})
+    MessagingService.objects.create(
+        account=service.account, friendly_name="EU", senders=senders or [None]
+    )
+    expected = ["W030", "W030"] if "x" in str(senders) else []
+    assert ids(checks.check_aliases(databases=["default"])) == expected

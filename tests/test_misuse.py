@@ -9,6 +9,7 @@ from django_verify import misuse, verifications
 from django_verify.exceptions import InvalidParameter, VerifyError
 from django_verify.factors import challenges, entities
 from django_verify.models import Verification, VerifyService
+from django_verify.verifications import arguments
 from tests.conftest import PHONE, Api, code_in
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.portable]
@@ -23,7 +24,11 @@ def test_a_number_without_its_country_code(service, to):
         assert "2671" not in str(caught.value).replace("+14155552671", "")
 
 
-@pytest.mark.parametrize("to", ["", "x", "not a number", "+1", "00", "1" * 400, "nobody@"])
+@pytest.mark.parametrize(
+    "to",
+    ["", "x", "not a number", "+1", "00", "1" * 400, "nobody@", "a1b2c3", "1-800-FLOWERS"]
+    + [f"{before}{PHONE}" for before in ("sms:", "whatsapp:", "'")],
+)
 def test_what_is_no_number_either_way(service, to):
     with pytest.raises(InvalidParameter, match="parameter `to`: not a"):
         verifications.start(service, to)
@@ -100,6 +105,14 @@ def test_an_unknown_channel_with_the_one_that_was_meant(service, api, channel):
         verifications.start(service, PHONE, "pigeon post")
 
 
+def test_none_is_no_option(service):
+    names = set(arguments._OPTIONS) - {"to", "channel"}
+    row = verifications.start(service, PHONE, **dict.fromkeys(names))
+    verifications.check(
+        service, "000000", verification_sid=row.sid, to=None, amount=None, payee=None
+    )
+
+
 def test_a_recipient_of_another_type(service):
     for to, sentence in (
         (14155552671, "`to` as text is expected, not an int: a number in Python has lost"),
@@ -118,8 +131,15 @@ def test_what_is_as_good_as_text_is_taken(service, outbox):
     row = verifications.start(service, number, custom_friendly_name=gettext_lazy("Shop"))
     assert row.to == PHONE
     assert "Shop" in outbox[0].body
-    checked = verifications.check(service, gettext_lazy(code_in(outbox[0])), to=number)
+    assert verifications.fetch(service, number).sid == row.sid
+    assert verifications.fetch(service, gettext_lazy(row.sid)).sid == row.sid
+    # As a form has it whose field was left out.
+    checked = verifications.check(
+        service, gettext_lazy(code_in(outbox[0])), to=number, verification_sid=None
+    )
     assert checked.valid
+    row = verifications.start(service, number)
+    assert verifications.cancel(service, number).sid == row.sid
 
 
 def test_a_code_or_a_name_of_another_type(service):

@@ -356,3 +356,15 @@ def test_an_import_inside_a_function_has_its_reason(path):
                 if isinstance(node, ast.Import | ast.ImportFrom):
                     comment = comments.get(node.lineno, "")
                     assert re.search(r"noqa: [A-Z0-9, ]+ - \w+", comment), node.lineno
+
+
+@pytest.mark.once
+def test_a_release_ships_nothing_that_is_not_committed(tmp_path):
+    if importlib.util.find_spec("hatchling") is None:
+        pytest.skip("hatchling, the build backend, is not installed")
+    script = loaded("package")
+    assert script.changes(tmp_path) == set()
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    assert script.changes(tmp_path) == set()
+    (tmp_path / "notes.md").touch()
+    assert script.changes(tmp_path) == {"?? notes.md"}

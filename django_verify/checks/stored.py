@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from statistics import median
 from typing import Any
 
@@ -224,8 +224,20 @@ def _named() -> Iterable[tuple[str, str]]:
     """Yield what names senders by itself, and each of their aliases, once."""
     using = queries.database()
     for row in VerifyService.objects.using(using).exclude(senders={}).only("sid", "senders"):
-        for alias in dict.fromkeys(a for order in row.senders.values() for a in order):
+        for alias in dict.fromkeys(_aliases(row.senders)):
             yield f"The service {row.sid}", alias
     for route in MessagingService.objects.using(using).only("sid", "senders"):
-        for alias in dict.fromkeys(route.senders):
+        for alias in dict.fromkeys(_aliases(route.senders)):
             yield f"The messaging service {route.sid}", alias
+
+
+def _aliases(order: Any) -> Iterator[str]:
+    """Yield the aliases of an order of senders, or of those by channel and country.
+
+    Columns may be written by others than the forms, so anything else is left out.
+    """
+    if isinstance(order, str):
+        yield order
+    elif isinstance(order, Mapping | list | tuple):
+        for each in order.values() if isinstance(order, Mapping) else order:
+            yield from _aliases(each)

@@ -10,15 +10,17 @@ import difflib
 import hashlib
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.encoding import force_bytes
+from django.utils.functional import Promise
 
 _KEY_ID = re.compile(r"[0-9A-Za-z_]{1,16}\Z")
 _PROOF_KEY_ID = re.compile(r"[0-9A-Za-z._-]{1,64}\Z")
@@ -32,6 +34,8 @@ _REDIS = ("redis://", "rediss://")
 ELSEWHERE = "*"
 _REDIRECTING = "django.middleware.security.SecurityMiddleware"
 _ENTRY = "Mapping[str, Any] | None"
+# Such as a `reverse_lazy`, which cannot be read before the URLs are.
+_MAY_BE_LAZY = {"USERS_VERIFY_URL"}
 _MAY_BE_ZERO = {"KNOWN_DEVICE_DAYS", "TRUSTED_PROXIES"}
 ENGINES = ("inline", "tasks", "celery")
 GUARD_LEVELS = ("off", "basic", "standard", "max")
@@ -220,11 +224,11 @@ class Settings:
             if not (isinstance(secret, str) and secret):
                 msg = f"DJANGO_VERIFY['KEYS']: the secret of {key!r} must be a text, not empty."
                 raise ImproperlyConfigured(msg)
-        if self.BASE_URL and not _ORIGIN.match(self.BASE_URL):
+        if self.BASE_URL and not _is_origin(self.BASE_URL):
             msg = "DJANGO_VERIFY['BASE_URL'] must begin with https:// or http:// and name a host."
             raise ImproperlyConfigured(msg)
         words: Any = self.RESTRICTED_WORDS
-        if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+        if isinstance(words, str) or not _are_texts(words):
             msg = "DJANGO_VERIFY['RESTRICTED_WORDS'] must be a list of words."
             raise ImproperlyConfigured(msg)
         hosts: Any = self.WEBHOOK_ALLOWED_HOSTS
@@ -245,7 +249,7 @@ class Settings:
         if token and not (isinstance(token, str) and _TOKEN.match(token)):
             msg = "DJANGO_VERIFY['METRICS_TOKEN'] must be 16 or more of A-Z a-z 0-9 . _ ~ + / = -."
             raise ImproperlyConfigured(msg)
-        self._check_policy()
+        self._check_paths()
         self._refuse_client_limits()
         self._check_proofs()
         self._refuse_small_budgets()
@@ -279,8 +283,13 @@ class Settings:
         for each in fields(self):
             value, kind = getattr(self, each.name), str(each.type)
             where = f"DJANGO_VERIFY[{each.name!r}]"
-            if kind == "str" and not isinstance(value, str):
+            is_text = isinstance(value, str) or (
+                each.name in _MAY_BE_LAZY and isinstance(value, Promise)
+            )
+            if kind == "str" and not is_text:
                 raise ImproperlyConfigured(f"{where} must be a text; '' is none.")
+            if kind == "Sequence[str]" and not isinstance(value, Collection):
+                raise ImproperlyConfigured(f"{where} must be a list.")
             # The entry of one backend may be its dotted path alone.
             if not kind.startswith("Mapping") or kind == _ENTRY:
                 continue
@@ -323,10 +332,14 @@ class Settings:
             msg = "DJANGO_VERIFY['RECIPIENT_STARTS_PER_DAY'] must be between 1 and 1000."
             raise ImproperlyConfigured(msg)
 
-    def _check_policy(self) -> None:
+    def _check_paths(self) -> None:
         policy = self.PHONE_CONFLICT_POLICY
         if policy not in {"deny", "transfer", "ask"} and "." not in policy:
             msg = "DJANGO_VERIFY['PHONE_CONFLICT_POLICY']: deny, transfer, ask or a dotted path."
+            raise ImproperlyConfigured(msg)
+        paths: Any = self.MOBILE_AUTHENTICATION
+        if isinstance(paths, str) or not _are_texts(paths):
+            msg = "DJANGO_VERIFY['MOBILE_AUTHENTICATION'] must be a list of dotted paths."
             raise ImproperlyConfigured(msg)
 
     def _refuse_client_limits(self) -> None:
@@ -343,7 +356,7 @@ class Settings:
             msg = "DJANGO_VERIFY['RESEND_COOLDOWNS'] must be whole seconds above zero."
             raise ImproperlyConfigured(msg)
         hashes: Any = self.CLIENT_APP_HASHES
-        if isinstance(hashes, str) or not all(isinstance(one, str) for one in hashes):
+        if isinstance(hashes, str) or not _are_texts(hashes):
             msg = "DJANGO_VERIFY['CLIENT_APP_HASHES'] must be a list of hashes."
             raise ImproperlyConfigured(msg)
 
@@ -452,7 +465,7 @@ def _has_numbers(listed: Mapping[str, Any]) -> bool:
 
 def _are_aliases(chain: Any) -> bool:
     listed = isinstance(chain, Sequence) and not isinstance(chain, str)
-    return listed and all(isinstance(alias, str) for alias in chain)
+    return listed and _are_texts(chain)
 
 
 def _refuse_weights(where: str, weights: Mapping[Any, Any]) -> None:
@@ -460,6 +473,17 @@ def _refuse_weights(where: str, weights: Mapping[Any, Any]) -> None:
         if type(weight) is not int or not 1 <= weight <= MAX_WEIGHT:
             msg = f"{where}: the weight of {alias!r} must be a whole number from 1 to {MAX_WEIGHT}."
             raise ImproperlyConfigured(msg)
+
+
+def _are_texts(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _is_origin(url: str) -> bool:
+    try:
+        return bool(_ORIGIN.match(url) and urlsplit(url).hostname)
+    except ValueError:  # half of an IPv6 address
+        return False
 
 
 def _are_positive(numbers: Any) -> bool:

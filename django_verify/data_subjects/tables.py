@@ -126,8 +126,9 @@ def _test_numbers(person: Person, found: Found) -> Iterable[Any]:
 
 
 def _rules(person: Person, found: Found) -> Iterable[Any]:
-    where = Q(account=None) | Q(account__in=_accounts(person))
-    mine = rows(PrefixRule).filter(where, prefix__in=person.spellings)
+    mine = rows(PrefixRule).filter(prefix__in=person.spellings)
+    if person.account:  # one for every account is not this account's
+        mine = mine.filter(account_id=person.account)
     return mine.values_list("pk", flat=True)
 
 
@@ -149,6 +150,9 @@ def _access_tokens(person: Person, found: Found) -> Iterable[Any]:
 def _deliveries(person: Person, found: Found) -> Iterable[Any]:
     """Look into the payloads of events that have not been delivered, as others have none."""
     sids = {sid for model in _NAMED for sid in found[model]}
+    # A start that was refused has no other row with its SID.
+    for some in among(GuardDecision, "pk", found[GuardDecision]):
+        sids.update(some.values_list("attempt_sid", flat=True))
     waiting = rows(WebhookDelivery).exclude(status=WebhookDelivery.Status.DELIVERED)
     if person.account:
         waiting = waiting.filter(
@@ -163,7 +167,7 @@ def _names(payload: Any, person: Person, sids: Collection[str]) -> bool:
     if isinstance(payload, Mapping):
         return any(_names([name, value], person, sids) for name, value in payload.items())
     if not isinstance(payload, list):
-        return isinstance(payload, str) and (payload in sids or person.is_recipient(payload))
+        return isinstance(payload, str) and (payload in sids or person.is_named_in(payload))
     if len(payload) == 2 and payload[0] == "entity_identity":
         return str(payload[1]).lower() in person.identities
     return any(_names(member, person, sids) for member in payload)

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from django_verify import conf, senders
 from django_verify.db import queries, reconnect, savepoints
-from django_verify.logs import logger
+from django_verify.logs import logger, without_numbers
 from django_verify.models import SenderState, VerificationAttempt, VerifyService
 
 # How long a process goes by what it read.
@@ -192,9 +192,10 @@ def misconfigured(alias: str, text: str, code: str = "") -> None:
 
 
 def _recorded(text: str, code: str, now: dt.datetime) -> dict[str, Any]:
-    # PostgreSQL stores no NUL, and a provider's text may be of any length.
+    # PostgreSQL stores no NUL, and a provider's text may be of any length. It may name a recipient,
+    # whom nothing would find here.
     return {
-        "last_error": text.replace("\0", "")[:255],
+        "last_error": without_numbers(text.replace("\0", ""))[:255],
         "last_code": code.replace("\0", "")[:64],
         "last_error_at": now,
         "error_since": Coalesce(F("error_since"), Value(now, output_field=DateTimeField())),

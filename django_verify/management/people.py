@@ -37,7 +37,7 @@ def read(options: Mapping[str, Any]) -> data_subjects.Person:
             options["recipients"],
             options["identity"],
             region=options["region"],
-            account=sids.canonical(account),
+            account=account,
         )
     except ValueError as error:
         # The text does not repeat what was typed: it may end up in a log.

@@ -44,29 +44,40 @@ def start_request(
     """
     if service._state.adding:  # noqa: SLF001 - a documented API
         raise ValueError("the service has not been saved: save it before the first start")
-    given = {"channel": channel, **options}
-    for name in given:
+    for name in options:
         if name not in _OPTIONS:
             hint = conf.did_you_mean(name, _OPTIONS)
             raise TypeError(f"verifications.start has no option {name!r}.{hint}")
+    # What a caller has nothing for is as good as left out; the channel is not.
+    given = {"channel": channel, **{n: v for n, v in options.items() if v is not None}}
     texts = {name: text(name, given[name]) for name in _TEXTS & given.keys()}
     for name in _MAPPINGS & given.keys():
-        if not (given[name] is None or isinstance(given[name], Mapping)):
+        if not isinstance(given[name], Mapping):
             raise misuse.expected(f"`{name}` as a dictionary", given[name])
     return StartRequest(to=recipient(to), **{**given, **texts})
 
 
 @sensitive_variables()
 def text(name: str, value: Any) -> Any:
-    """Return a text, a lazy one in the language of now; None where that is a value of its own.
-
-    Raises TypeError.
-    """
-    if isinstance(value, str) or (value is None and "None" in _OPTIONS.get(name, "")):
+    """Return a text, a lazy one in the language of now. Raises TypeError."""
+    if isinstance(value, str):
         return value
     if isinstance(value, Promise):
         return str(value)
     raise misuse.not_a_text(name, value)
+
+
+@sensitive_variables()
+def optional(name: str, value: Any) -> Any:
+    """Return a text as `text` does, and an empty one for None."""
+    return "" if value is None else text(name, value)
+
+
+@sensitive_variables()
+def plain(name: str, value: Any) -> str:
+    """Return a text, a lazy one or the number of a phone field as text. Raises TypeError."""
+    found: str = e164(value) if isinstance(value, PhoneNumber) else text(name, value)
+    return found
 
 
 @sensitive_variables()
@@ -77,8 +88,9 @@ def recipient(to: Any) -> str:
     InvalidParameter for a number without its country code; anything else is refused where it is
     parsed.
     """
-    found = read_typed(e164(to) if isinstance(to, PhoneNumber) else text("to", to))
-    is_national = not ("@" in found or found.lstrip().startswith(("+", "＋", "00")))
-    if is_national and len(found) <= channels.LONGEST_TYPED and _DIGITS.search(found):
+    found = read_typed(plain("to", to))
+    bare = found.strip().removeprefix("tel:")
+    is_national = not (bare.startswith("00") or any(c in "@+＋" or c.isalpha() for c in bare))
+    if is_national and len(found) <= channels.LONGEST_TYPED and _DIGITS.search(bare):
         raise InvalidParameter("to", COUNTRY_CODE)
     return found

@@ -130,9 +130,10 @@ def check(
     if not as_written:
         code = arguments.text("code", code)
         to = arguments.recipient(to) if to else ""
-        verification_sid = arguments.text("verification_sid", verification_sid)
+        verification_sid = arguments.optional("verification_sid", verification_sid)
         # Compared as text, so that an amount that is a number would cost a guess each time.
-        amount, payee = arguments.text("amount", amount), arguments.text("payee", payee)
+        amount = arguments.optional("amount", amount)
+        payee = arguments.optional("payee", payee)
     if code and not as_written:
         # Nothing but spaces is a malformed code, and not a check without one, which asks the
         # carrier.
@@ -428,8 +429,8 @@ def _is_right(row: Verification, code: str) -> bool:
 def _located(service: VerifyService, sid_or_to: str, as_written: bool) -> list[Verification]:
     if not isinstance(service, VerifyService):
         raise misuse.not_a_service(service)
-    if not isinstance(sid_or_to, str):
-        raise misuse.not_a_text("sid_or_to", sid_or_to)
+    if not as_written:
+        sid_or_to = arguments.plain("sid_or_to", sid_or_to)
     if sids.is_sid("VE", sid_or_to):
         return _by_sid(service, sid_or_to)
     to = sid_or_to if as_written else read_typed(sid_or_to)
