@@ -318,6 +318,20 @@ def test_the_package_is_built_and_tried_in_ci():
     assert ".ci/package.py $(ARGS)" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("module", "label"),
+    [("users", "django_verify_users"), ("integrations/otp", "django_verify_otp")],
+)
+def test_a_model_of_an_optional_app_names_it(module, label):
+    """Django takes an app that is not installed for a part of the one above it."""
+    tree = ast.parse((PACKAGE / module / "models.py").read_text(encoding="utf-8"))
+    models = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    assert models
+    for model in models:
+        (meta,) = [node for node in model.body if getattr(node, "name", "") == "Meta"]
+        assert f"app_label = '{label}'" in ast.unparse(meta)
+
+
 def test_no_address_is_invented(project):
     """A repository or a site of our own that does not exist."""
     assert "urls" not in project["project"]

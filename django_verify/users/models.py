@@ -49,6 +49,8 @@ class VerifiedPhone(models.Model):
     date_created = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     class Meta:
+        # Else a site that imports this without the app would have the table in `django_verify`.
+        app_label = "django_verify_users"
         verbose_name = _("verified number")
         verbose_name_plural = _("verified numbers")
         default_permissions = ("view",)

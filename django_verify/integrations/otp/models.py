@@ -37,6 +37,8 @@ class VerifyDevice(Device):
     challenged_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
+        # Else a site that imports this without the app would have the table in `django_verify`.
+        app_label = "django_verify_otp"
         verbose_name = _("device that is sent a code")
         verbose_name_plural = _("devices that are sent a code")
 
