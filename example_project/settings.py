@@ -84,6 +84,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"}
 ]
 LANGUAGE_CODE = "en"
+# Tagalog, of which Django knows nothing: a look-up of its name would fail.
+LANG_INFO.setdefault(
+    "tl", {"bidi": False, "code": "tl", "name": "Tagalog", "name_local": "Tagalog"}
+)
 # Those of the pages, by their own names; Django has those of all but three.
 LANGUAGES = [
     *[

@@ -135,7 +135,7 @@ class GuardDecisionAdmin(LookOnly, RangeAdmin, CsvAdmin):
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns, with the number in full or masked."""
         shape, reason = self._shape(request), self._reason(request)
-        return (shape, "cause_named", "date_created", "country", "channel", "outcome", reason)
+        return (shape, reason, "date_created", "cause_named", "country", "channel", "outcome")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what the page shows."""
@@ -253,10 +253,10 @@ class GuardTripAdmin(LookOnly, ClosedAdmin):
     actions = ("lift_selected", "keep_selected")
     list_display = (
         "what",
-        "kind_named",
         "state",
-        "level",
         "reason",
+        "kind_named",
+        "level",
         "started_at",
         "ends_at",
         "is_open",

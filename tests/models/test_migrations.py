@@ -27,7 +27,11 @@ class Person(AbstractUser):
 
 def test_there_is_one_for_each_app():
     names = [str(path.relative_to(PACKAGE)) for path in MIGRATIONS]
-    assert names == ["migrations/0001_initial.py", "users/migrations/0001_initial.py"]
+    assert names == [
+        "integrations/otp/migrations/0001_initial.py",
+        "migrations/0001_initial.py",
+        "users/migrations/0001_initial.py",
+    ]
 
 
 @pytest.mark.parametrize(
