@@ -25,6 +25,8 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
+import django
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
@@ -36,16 +38,26 @@ from docs import licences  # noqa: E402 - of this folder, or beside it
 PACKAGE = "django_verify"
 # Where no release says another; no ZIP file can be older than 1980.
 EPOCH = "1577836800"
-# What does not import without an extra.
+# What does not import without an extra. Nothing stands for what another app or tool loads: pytest,
+# opentelemetry-instrument, and django-otp where it is installed.
 NEEDS = {
     "django_verify.api.schema": "schema",
-    "django_verify.delivery.django_tasks": "tasks",
     "django_verify.factors.webauthn": "passkeys",
+    "django_verify.integrations.allauth": "allauth",
+    "django_verify.integrations.opentelemetry": "opentelemetry",
+    "django_verify.integrations.opentelemetry_instrumentor": "",
+    "django_verify.integrations.otp.admin": "",
+    "django_verify.integrations.otp.challenges": "",
+    "django_verify.integrations.otp.models": "",
+    "django_verify.integrations.otp.subjects": "",
     "django_verify.mobile.endpoint_schema": "schema",
     "django_verify.mobile.schema": "schema",
-    "django_verify.testing.plugin": "",  # pytest, in whose environment it is loaded
+    "django_verify.testing.plugin": "",
 }
+if django.VERSION < (6, 0):  # which brings the framework along
+    NEEDS["django_verify.delivery.django_tasks"] = "tasks"
 BROUGHT = {
+    "django_verify/integrations/otp/migrations/0001_initial.py",
     "django_verify/locale/en/LC_MESSAGES/messages.mo",
     "django_verify/migrations/0001_initial.py",
     "django_verify/py.typed",
