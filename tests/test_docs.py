@@ -4,14 +4,25 @@ import re
 import struct
 import textwrap
 import zlib
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from django.dispatch import Signal
 
 from django_verify import conf, signals
-from docs import api, causes, commands, differences, errors, llms, pictures, screenshots, site
+from docs import (
+    api,
+    causes,
+    commands,
+    differences,
+    errors,
+    llms,
+    pictures,
+    screenshots,
+    settings,
+    site,
+)
 from docs import signals as signals_page
 from tests.operations import OPERATIONS
 
@@ -42,14 +53,12 @@ def test_every_argument_of_a_command_has_a_meaning():
     assert not [name for name, meaning in rows if not meaning.strip()]
 
 
-def test_every_setting_is_documented_with_its_default():
-    text = (ROOT / "docs/settings.md").read_text()
-    for field in fields(conf.Settings):
-        row = re.search(rf"^\| `{field.name}` \| ([^|]*) \|", text, re.MULTILINE)
-        assert row, field.name
-        if field.default is not MISSING:
-            shown = row[1].strip("`")
-            assert shown in {str(field.default), repr(field.default), f'"{field.default}"'}, shown
+def test_the_page_of_settings_is_as_it_is_generated():
+    assert settings.PAGE.read_text() == settings.page()
+    meaning = settings.meanings()
+    assert list(meaning) == [field.name for field in fields(conf.Settings)]
+    assert all(text.endswith((".", ")")) for text in meaning.values())
+    assert set(settings.SEE) <= set(meaning)
 
 
 def test_every_signal_is_documented():

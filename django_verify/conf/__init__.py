@@ -90,7 +90,7 @@ class Settings:
     RECIPIENT_GUESSES_PER_DAY: int = 20
     # The guesses at codes of four or five characters, which count apart.
     RECIPIENT_GUESSES_PER_DAY_SHORT_CODE: int = 5
-    # The same as the first since the recipient was last approved; and as the second.
+    # As RECIPIENT_GUESSES_PER_DAY, since the recipient was last approved. At least 8.
     RECIPIENT_GUESSES_SINCE_APPROVAL: int = 100
     # Wrong guesses of one recipient since it was last approved, whatever their codes' length, after
     # which it must be released: 100 is NIST SP 800-63B to the letter. None: no such count.
@@ -130,10 +130,11 @@ class Settings:
     # Seconds without a delivery report after which the next sender gets the message, where the
     # sender reports at all; None: only a report of failure moves it on.
     DELIVERY_REPORT_TIMEOUT: int | None = None
-    # A sender that fails this often in a row, within BREAKER_WINDOW seconds, comes last in every
-    # route for BREAKER_SECONDS; then one message probes it.
+    # Failures in a row, within BREAKER_WINDOW, after which a sender comes last in every route.
     BREAKER_FAILURES: int = 5
+    # Seconds within which they must be.
     BREAKER_WINDOW: int = 60
+    # Seconds for which it comes last before one message probes it.
     BREAKER_SECONDS: int = 30
     # Seconds that the oldest due message may wait before the site counts as not ready.
     HEALTH_QUEUE_AGE: int = 120
@@ -189,7 +190,7 @@ class Settings:
     # Whether callers without credentials get an error where an operator's rule or the guard blocks
     # their number; by default they get the answer of a success, and nothing is sent.
     SHOW_FRAUD_BLOCKS: bool = False
-    # Proxies of the site that each add one IP to X-Forwarded-For; 0: the header is not read.
+    # Proxies of the site that each add one IP to `X-Forwarded-For`; 0: the header is not read.
     # One too many lets callers choose their IP.
     TRUSTED_PROXIES: int = 0
     # Days for which a client that was approved is a known device at its next starts for the same
