@@ -155,7 +155,7 @@ class TestCaps:
         service = make_service(account, guard_level="standard", client_enabled=True)
         PrefixRule.objects.create(prefix="+491511", action="block")
         cap(account, "0.05")
-        blocked, other = "+4915112345678", "+4917012345678"
+        blocked, other = "+4915112345678", "+491701234567"
         caller = Caller(ip="198.51.100.7")
         clients.start(service, blocked, "sms", caller=caller)
         clients.start(service, other, "sms", caller=caller)
