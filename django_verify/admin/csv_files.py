@@ -58,7 +58,7 @@ def read(
     """Return the lines of a CSV file with their numbers, by the names of their columns.
 
     Takes what spreadsheets save: commas, semicolons or tabs, and columns in any order; those that
-    are unknown are passed over, and cells that are not there are empty. Raises ValidationError.
+    are unknown are left out, and cells that are not there are empty. Raises ValidationError.
     """
     text = _decoded(data)
     first = text.partition("\n")[0]

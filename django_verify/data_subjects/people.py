@@ -9,8 +9,9 @@ from typing import Any
 
 from phonenumber_field.phonenumber import PhoneNumber
 
-from django_verify import misuse, sids
+from django_verify import sids
 from django_verify.contact import emails, phones
+from django_verify.exceptions import misuse
 from django_verify.models.fields import e164
 
 # A number and an address within a text, with what may stand around them.

@@ -31,7 +31,7 @@ _Status = VerificationAttempt.MessageStatus
 _ARRIVED = frozenset({_Status.DELIVERED, _Status.READ})
 _ACCEPTED = frozenset({_Status.SENT, _Status.UNDELIVERED, *_ARRIVED})
 _ENDED = _ACCEPTED | {_Status.FAILED}
-# The words by which a report is told from an answer.
+# The words that only a report has, and no answer.
 _REPORTED = frozenset({_Status.UNDELIVERED, *_ARRIVED})
 _COLUMNS = (
     *("sender", "message_status", "provider_sid", "date_created", "date_updated"),

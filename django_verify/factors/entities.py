@@ -18,11 +18,11 @@ from django.dispatch import Signal
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import exceptions, factors, misuse, signals
+from django_verify import exceptions, factors, signals
 from django_verify.db import queries, retry, savepoints
 from django_verify.db.autocommit import require_autocommit
 from django_verify.events import outbox
-from django_verify.exceptions import InvalidFactorParameter, NotFound
+from django_verify.exceptions import InvalidFactorParameter, NotFound, misuse
 from django_verify.factors import FactorKind, Proof, access_tokens
 from django_verify.limits import counters
 from django_verify.models import AccessToken, Entity, Factor, VerifyService

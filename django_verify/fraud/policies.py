@@ -46,7 +46,7 @@ def veto(reason: str) -> Verdict:
 
 
 def demand(*channels: str, reason: str = "") -> Verdict:
-    """Refuse a start by any channel but these; its caller is told so."""
+    """Refuse a start by any channel but these; its caller learns which."""
     if not channels:
         raise InvalidParameter("channels", "name one at least")
     return Verdict("demand", reason, channels)

@@ -1,4 +1,4 @@
-"""The sender of tests: records what it is given, fails as it is told, and sends nothing."""
+"""The sender of tests: records what it is given, fails on demand, and sends nothing."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from django.utils.functional import Promise
 from django.views.decorators.debug import sensitive_variables
 from phonenumber_field.phonenumber import PhoneNumber
 
-from django_verify import conf, misuse
-from django_verify.exceptions import InvalidParameter
+from django_verify import conf
+from django_verify.exceptions import InvalidParameter, misuse
 from django_verify.messages import channels
 from django_verify.models import VerifyService
 from django_verify.models.fields import e164

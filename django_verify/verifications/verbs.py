@@ -18,13 +18,13 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import delivery, exceptions, fraud, misuse, senders, sids, signals
+from django_verify import delivery, exceptions, fraud, senders, sids, signals
 from django_verify.crypto import codes
 from django_verify.db import queries
 from django_verify.db.autocommit import require_autocommit
 from django_verify.db.config_cache import Known
 from django_verify.events import cloudevents
-from django_verify.exceptions import InvalidParameter, NotFound
+from django_verify.exceptions import InvalidParameter, NotFound, misuse
 from django_verify.limits import counters
 from django_verify.logs import logger
 from django_verify.messages import channels

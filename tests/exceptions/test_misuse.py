@@ -5,8 +5,8 @@ from django.test import Client
 from django.utils.translation import gettext_lazy
 from phonenumber_field.phonenumber import PhoneNumber
 
-from django_verify import misuse, verifications
-from django_verify.exceptions import InvalidParameter, VerifyError
+from django_verify import verifications
+from django_verify.exceptions import InvalidParameter, VerifyError, misuse
 from django_verify.factors import challenges, entities
 from django_verify.models import Verification, VerifyService
 from django_verify.verifications import arguments
