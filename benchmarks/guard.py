@@ -23,8 +23,9 @@ from benchmarks import databases
 # So many start before their codes are entered.
 _TOGETHER = 20
 _REGIONS = {"DE", "GB", "US"}
-# Rounds until these countries have proved themselves, and caches are full.
-_WARMING = 6
+# Readings after which these countries have proved themselves, and caches are full.
+_WARMING = 3
+_REFRESH = 4
 _Times = dict[tuple[str, str], list[float]]
 
 
@@ -50,7 +51,7 @@ def main() -> None:
         from django.db import connection
 
         # Half of the time is the other account's: as many starts are learned of at once as by one.
-        settings.DJANGO_VERIFY["GUARD_REFRESH"] = 4
+        settings.DJANGO_VERIFY["GUARD_REFRESH"] = _REFRESH
         django.setup()
         try:
             _report(options.level, _measure(options, url))
@@ -74,11 +75,15 @@ def _measure(options: argparse.Namespace, url: str) -> _Times:
     numbers = _numbers(traffic.Traffic(1))
     times: _Times = defaultdict(list)
     ask = _asking(options.profile)
-    for number in range(-_WARMING, options.rounds):
+    warm_at = time.monotonic() + _WARMING * _REFRESH
+    number = 0
+    while number < options.rounds:
+        is_warm = time.monotonic() >= warm_at
         for level in sorted(sides, reverse=bool(number % 2)):
-            kept = times if number >= 0 else defaultdict(list)
+            kept = times if is_warm else defaultdict(list)
             for _ in range(options.starts // _TOGETHER):
                 _people(sides[level], url, numbers, ask, kept, level)
+        number += is_warm
     return times
 
 

@@ -119,7 +119,7 @@ class _Bare:
         if not verification or at - began > _LIFETIME:
             verification = f"VE{number}"
             self._pending[phone.key] = verification, at
-        from django_verify.fraud.evidence import Sent
+        from django_verify.fraud.tallies import Sent
 
         sent = Sent(
             verification,

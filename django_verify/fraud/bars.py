@@ -8,8 +8,10 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from django_verify.fraud.evidence import LONG, Ledger, Tally, Wish
+from django_verify.fraud.evidence import LONG, Ledger
+from django_verify.fraud.tallies import Tally, Wish
 
 #: The levels, with what each adds to the evidence that is asked for.
 LEVELS = {"basic": 3.0, "standard": 0.0, "max": -1.5}
@@ -169,54 +171,74 @@ def _base(tally: Tally, level: str) -> float:
     return max(_LEAST, min(_MOST, base)) + LEVELS[level]
 
 
-def is_crowded(
-    ledger: Ledger,
-    names: Sequence[str],
-    number: str,
-    country: str,
-    level: str,
-    price: float,
-    now: float,
-    *,
-    guarded: bool,
-) -> str:
-    """Return the key of which enough unproved messages are out, or empty for none.
+@dataclass(slots=True)
+class Crowd:
+    """The unproved messages that are out around one number: too many of them let no other in.
 
-    What people's density explains is added to what is allowed at once. Within a guarded range it is
-    next to nothing, and the range as a whole gets a bounded amount of money an hour beyond its
-    people's.
+    `guarded` says that a range or the country of the number is.
     """
-    own = ledger.of_number(number)
-    is_out = own is not None and own.converted_at is None
-    normal, rush = ledger.normal(country), ledger.rush(country)
-    least = _at_once(ledger, country, level, price, guarded=guarded)
-    has_people = False
-    for name in names:
-        tally = ledger.tallies.get(name)
-        if tally is None:
-            continue
-        others = tally.unproved() - is_out
-        if tally.kind == "block":
-            people = ledger.people_in(tally, country)
-            some = people * rush
-            # Evidence against it leaves less at once, and its people let more pass.
-            allowed = least * (1 - max(0.0, *tally.values) / bar(tally, level, people))
-            allowed = max(1.0, allowed, _friendliness(ledger.whole(tally)))
-            if others >= allowed + int(some + 2 * math.sqrt(some)):
-                return name
-            if tally.share == 1:
-                near = 1 if (guarded or level == "max") and some < _DENSE else 2
-                near += _unknown(ledger, country) // 4
-                if not is_out and ledger.neighbours(number, now) >= near:
+
+    ledger: Ledger
+    number: str = field(repr=False)
+    country: str
+    level: str
+    price: float
+    now: float
+    guarded: bool
+
+    def key(self, names: Sequence[str]) -> str:
+        """Return the key of which enough are out, or empty for none.
+
+        What people's density explains is added to what is allowed at once. Within a guarded range
+        it is next to nothing, and the range as a whole gets a bounded amount of money an hour
+        beyond its people's.
+        """
+        own = self.ledger.of_number(self.number)
+        is_out = own is not None and own.converted_at is None
+        has_people = False
+        for name in names:
+            tally = self.ledger.tallies.get(name)
+            if tally is None:
+                continue
+            others = tally.unproved() - is_out
+            if tally.kind == "block":
+                is_full = others >= 1 and others >= self._room_of_block(tally)
+                if is_full or (tally.share == 1 and not is_out and self._is_in_a_row(tally)):
                     return name
-                has_people = tally.proved() > 0
-        elif tally.kind in WIDE:
-            usual = tally.converted[1] / normal * rush
-            if guarded and not has_people and others >= _wide_room(price, level) + usual:
+                has_people = tally.share == 1 and tally.proved() > 0
+            elif tally.kind in WIDE:
+                if self.guarded and not has_people and others >= self._room_of_range(tally):
+                    return name
+            elif others >= _OF_CALLER[tally.kind][self.guarded] + _PER_CONVERSION * tally.proved():
                 return name
-        elif others >= _OF_CALLER[tally.kind][guarded] + _PER_CONVERSION * tally.proved():
-            return name
-    return ""
+        return ""
+
+    def _room_of_block(self, tally: Tally) -> float:
+        """Return how many may be out in a block; one at least."""
+        people = self.ledger.people_in(tally, self.country)
+        some = people * self.ledger.rush(self.country)
+        # Evidence against it leaves less at once, and its people let more pass.
+        allowed = _at_once(self.ledger, self.country, self.level, self.price, guarded=self.guarded)
+        allowed *= 1 - max(0.0, *tally.values) / bar(tally, self.level, people)
+        allowed = max(1.0, allowed, _friendliness(self.ledger.whole(tally)))
+        return allowed + int(some + 2 * math.sqrt(some))
+
+    def _is_in_a_row(self, tally: Tally) -> bool:
+        """Whether the next numbers are out."""
+        found = self.ledger.neighbours(self.number, self.now)
+        if not found:
+            return False
+        near = 2
+        if self.guarded or self.level == "max":
+            people = self.ledger.people_in(tally, self.country)
+            near = 1 if people * self.ledger.rush(self.country) < _DENSE else 2
+        return found >= near + _unknown(self.ledger, self.country) // 4
+
+    def _room_of_range(self, tally: Tally) -> float:
+        """Return how many may be out in a guarded range or country."""
+        room = max(_WIDE_LEAST, min(_COLD_MOST, _WIDE / max(self.price, 0.001)))
+        usual = tally.converted[1] / self.ledger.normal(self.country)
+        return room * _OF_LEVEL[self.level] + usual * self.ledger.rush(self.country)
 
 
 def _at_once(ledger: Ledger, country: str, level: str, price: float, *, guarded: bool) -> float:
@@ -227,11 +249,6 @@ def _at_once(ledger: Ledger, country: str, level: str, price: float, *, guarded:
     least = _AT_ONCE * math.sqrt(_PRICE / max(price, 0.001))
     least = max(_AT_ONCE_LEAST, min(_AT_ONCE_MOST, least))
     return max(least, unknown) * _AT_ONCE_OF_LEVEL[level]
-
-
-def _wide_room(price: float, level: str) -> float:
-    room = max(_WIDE_LEAST, min(_COLD_MOST, _WIDE / max(price, 0.001)))
-    return room * _OF_LEVEL[level]
 
 
 def is_mistaken(tally: Tally, closed_at: float) -> bool:

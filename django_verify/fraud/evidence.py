@@ -14,11 +14,10 @@ from __future__ import annotations
 import heapq
 import math
 from bisect import bisect_left
-from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable
 from itertools import count
+
+from django_verify.fraud.tallies import Sent, Tally, Wish, country_key, plus
 
 #: Seconds that the two windows reach back. The short one sees an attack on what has converted so
 #: far, the long one a slow drip.
@@ -48,132 +47,10 @@ _ADJACENT_WITHIN, _ADJACENT_FOR = 10, 3600.0
 _PEOPLE, _PEOPLE_WEIGHT = 2.0, 10
 # The day's busiest hour by its average.
 _PEAK = 2.0
-# The most that the number of wishes in one block may say.
-_MOST_CROWD = 4.0
 #: The sizes of number blocks, in digits that are left out.
 BLOCKS = (3, 4)
-#: The kinds of keys that are no part of a country.
-CALLERS = frozenset({"network", "device"})
-# The last sends and conversions that a key remembers with their times.
-_REMEMBERED = 32
 # The last numbers of a block among which the next ones are looked for.
 _NEIGHBOURS = 32
-
-
-@dataclass(slots=True)  # not frozen: that takes four times as long, and there is one for each send
-class Sent:
-    """One message that left, or was to leave; times are seconds of the epoch."""
-
-    verification: str
-    at: float
-    number: str = field(repr=False)
-    country: str
-    channel: str = "sms"
-    network: str = ""
-    device: str = field(default="", repr=False)
-    #: Whether a caller without credentials has asked for it, from a device that nobody knows.
-    by_stranger: bool = False
-
-
-@dataclass(slots=True)
-class Wish:
-    """One number that somebody wants verified, and what has become of it."""
-
-    number: str = field(repr=False)
-    at: float
-    #: Blocks, ranges and the country, from narrow to wide, each a part of the next.
-    path: tuple[Tally, ...]
-    #: Network and device, as far as they are known.
-    callers: tuple[Tally, ...]
-    country: str
-    sends: int = 0
-    #: Those of them that strangers have asked for.
-    of_strangers: int = 0
-    stage: int = 0
-    value: float = 0.0
-    converted_at: float | None = None
-    is_lost: bool = False
-    is_new: bool = True
-    is_adjacent: bool = False
-    #: Whether another number of its block had not converted when it came.
-    is_clustered: bool = False
-    is_clean: bool = False
-    #: The first of the two windows that it is still in; 2 when it has left both.
-    window: int = 0
-    verifications: list[str] = field(default_factory=list)
-    #: All that it counts under.
-    keys: tuple[Tally, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.keys = self.path + self.callers
-
-
-@dataclass(slots=True)
-class Tally:
-    """What is known of one block, range, country, network or device.
-
-    `values` are the two windows' likelihoods.
-    """
-
-    kind: str
-    key: str
-    #: Of a block: its part of ten thousand numbers.
-    share: float = 1.0
-    values: list[float] = field(default_factory=lambda: [0.0, 0.0])
-    wishes: list[int] = field(default_factory=lambda: [0, 0])
-    converted: list[int] = field(default_factory=lambda: [0, 0])
-    new: list[int] = field(default_factory=lambda: [0, 0])
-    #: Wishes that have not converted, as another one of their block that came before them.
-    clustered: list[int] = field(default_factory=lambda: [0, 0])
-    price: float = 0.0
-    #: Of a country: the blocks in which somebody has converted, and those in which one or two have.
-    places: int = 0
-    few: list[int] = field(default_factory=lambda: [0, 0])
-    #: Conversions in blocks in which hardly anything fails: of people, and not of an attack.
-    clean: int = 0
-    #: Of the narrowest part of a number: itself and all wider ones.
-    path: tuple[Tally, ...] = ()
-    # Most keys are of one number, and either of these would be half of their size.
-    _failed_at: deque[float] | None = None
-    _converted_at: deque[tuple[float, float]] | None = None
-
-    def failed(self, at: float) -> None:
-        """Remember that a wish of a moment has failed."""
-        if self._failed_at is None:
-            self._failed_at = deque(maxlen=_REMEMBERED)
-        self._failed_at.append(at)
-
-    def has_converted(self, moments: tuple[float, float]) -> None:
-        """Remember when one was sent and has converted."""
-        if self._converted_at is None:
-            self._converted_at = deque(maxlen=_REMEMBERED)
-        self._converted_at.append(moments)
-
-    def failures_since(self, moment: float) -> int:
-        """Return how many wishes of after a moment have failed, as far as it is remembered."""
-        return sum(at > moment for at in self._failed_at or ())
-
-    def late_conversions(self, moment: float) -> int:
-        """Return how many that were sent before a moment have converted after it."""
-        return sum(sent <= moment < at for sent, at in self._converted_at or ())
-
-    def crowd(self, people: float, window: int) -> float:
-        """Return what it says that so many numbers come from one block, none of which converts.
-
-        `people` are those who are expected to come from one.
-        """
-        seen, usual = self.wishes[window], max(1.0, people)
-        if self.kind != "block" or self.converted[1] or seen <= usual:
-            return 0.0
-        return min(_MOST_CROWD, seen * math.log(seen / usual) - seen + usual)
-
-    def proved(self) -> float:
-        """Return the conversions of the long window beyond those that an attack may fake."""
-        return max(0.0, self.converted[1] - 0.2 * self.wishes[1])
-
-    def unproved(self) -> int:
-        """Return the wishes of the last hour that have not converted."""
-        return self.wishes[0] - self.converted[0]
 
 
 class Ledger:
@@ -191,22 +68,24 @@ class Ledger:
         self._price_of = price_of
         self._calling_digits = calling_digits
         self._wishes: dict[str, Wish] = {}
-        self._of_verification: dict[str, Wish] = {}
+        self._of_verification: dict[Hashable, Wish] = {}
         self._agenda: list[tuple[float, int, Wish, int]] = []
         self._order = count()
         self._began_at = math.inf
         self._now = 0.0
         self._delays = [0] * (len(AGES) + 1)
         #: By block, the last four digits of its last numbers, with their times.
-        self._recent: dict[str, deque[tuple[int, float]]] = {}
+        self._recent: dict[str, tuple[tuple[int, float], ...]] = {}
 
     def __len__(self) -> int:
         return len(self._of_verification)
 
     def sent(self, sent: Sent) -> None:
         """Learn of a message."""
-        self._began_at = min(self._began_at, sent.at)
-        self._now = max(self._now, sent.at)
+        if sent.at < self._began_at:
+            self._began_at = sent.at
+        if sent.at > self._now:
+            self._now = sent.at
         wish = self._wishes.get(sent.number)
         if wish is None or wish.converted_at is not None or sent.at - wish.at > AGAIN:
             wish = self._new(sent, is_new=wish is None or wish.converted_at is None)
@@ -214,9 +93,9 @@ class Ledger:
         wish.of_strangers += sent.by_stranger
         if self._of_verification.get(sent.verification) is not wish:
             self._of_verification[sent.verification] = wish
-            wish.verifications.append(sent.verification)
+            wish.verifications += (sent.verification,)
 
-    def converted(self, verification: str, at: float) -> None:
+    def converted(self, verification: Hashable, at: float) -> None:
         """Learn that a message's code was entered."""
         wish = self._of_verification.get(verification)
         if wish is None or wish.converted_at is not None:
@@ -224,13 +103,18 @@ class Ledger:
         wish.converted_at = at
         self._delays[bisect_left(AGES, at - wish.at)] += 1
         self._count_conversion(wish, 1)
-        moments = wish.at, at
-        for tally in wish.keys:
-            tally.has_converted(moments)
+        if self.closed_at:  # what has converted before is not late
+            for tally in wish.keys:
+                tally.has_converted(wish.at, at)
         normal = self.normal(wish.country)
         self._say(wish, math.log(OF_ATTACKS / normal))
 
-    def undelivered(self, verification: str, at: float) -> None:
+    def has_converted(self, verification: Hashable) -> bool:
+        """Whether a message's code was entered, so that nothing more becomes of it."""
+        wish = self._of_verification.get(verification)
+        return wish is not None and wish.converted_at is not None
+
+    def undelivered(self, verification: Hashable, at: float) -> None:
         """Learn that a message did not arrive: what cannot convert says less, or nothing.
 
         Where numbers of the range have converted it is an outage of their operator.
@@ -240,7 +124,7 @@ class Ledger:
             wish.is_lost = True
             self._say(wish, self._failure(wish))
 
-    def not_sent(self, verification: str, at: float) -> None:
+    def not_sent(self, verification: Hashable, at: float) -> None:
         """Learn that a message did not even leave, as while the site's senders are out of order.
 
         A wish that has no other one is none. May be called again for the same message.
@@ -252,14 +136,15 @@ class Ledger:
             self.undelivered(verification, at)
             return
         begin, line = wish.number[: -max(BLOCKS)], int(wish.number[-max(BLOCKS) :])
-        with suppress(KeyError, ValueError):
-            self._recent[begin].remove((line, wish.at))
+        recent = self._recent.get(begin, ())
+        self._recent[begin] = tuple(one for one in recent if one != (line, wish.at))
         for window in range(wish.window, 2):
             self._leave(wish, window)
 
     def advance(self, now: float) -> None:
         """Let time pass: wishes ripen, and leave the windows."""
-        self._now = max(self._now, now)
+        if now > self._now:
+            self._now = now
         agenda = self._agenda
         while agenda and agenda[0][0] <= now:
             _, _, wish, step = agenda[0]
@@ -375,17 +260,23 @@ class Ledger:
 
     def _path(self, number: str, country: str) -> tuple[Tally, ...]:
         """Return what a number is a part of, from narrow to wide; what is new there is made."""
-        narrowest = self.tallies.get(f"{country} {number[: -min(BLOCKS)]}")
-        if narrowest is not None and narrowest.path:
-            return narrowest.path
-        *names, last = self.keys_of(number, country)
-        sizes = range(min(BLOCKS), len(number))
-        kinds = ["block" if size in BLOCKS else "range" for size in sizes]
-        found = [self._tally(kind, key) for kind, key in zip(kinds, names, strict=False)]
-        found.append(self._tally("country", last))
-        if found[0].kind == "block":
-            found[0].share = 10.0 ** (min(BLOCKS) - max(BLOCKS))
-        path = found[0].path = tuple(found)
+        narrowest, widest = len(number) - min(BLOCKS), self._calling_digits(country) + 2
+        for length in range(narrowest, widest - 1, -1):
+            known = self.tallies.get(f"{country} {number[:length]}")
+            if known is not None:
+                path = known.path
+                break
+        else:
+            length = widest - 1
+            last = self._tally("country", country_key(country))
+            path = last.path = (last,)
+        for wider in range(length + 1, narrowest + 1):
+            size = len(number) - wider
+            kind = "block" if size in BLOCKS else "range"
+            tally = self._tally(kind, f"{country} {number[:wider]}")
+            if size == min(BLOCKS):
+                tally.share = 10.0 ** (min(BLOCKS) - max(BLOCKS))
+            path = tally.path = (tally, *path)
         return path
 
     def _new(self, sent: Sent, *, is_new: bool) -> Wish:
@@ -396,49 +287,45 @@ class Ledger:
             callers.append(self._tally("device", f"device {sent.device}"))
         price = self._price_of(sent.country, sent.channel)
         wish = Wish(sent.number, sent.at, path, tuple(callers), sent.country, is_new=is_new)
-        block = self.tallies.get(f"{sent.country} {sent.number[: -max(BLOCKS)]}")
+        block = wish.block = _block_of(path)
         wish.is_clustered = block is not None and block.unproved() > 0
         wish.is_adjacent = self.neighbours(sent.number, sent.at) > 0
         for tally in wish.keys:
             known = tally.price
-            tally.price = known + 0.1 * (price - known) if known else price
-            tally.wishes[0] += 1
-            tally.wishes[1] += 1
+            if known != price:
+                tally.price = known + 0.1 * (price - known) if known else price
+            tally.wishes = tally.wishes[0] + 1, tally.wishes[1] + 1
             if is_new:
-                tally.new[0] += 1
-                tally.new[1] += 1
+                tally.new = tally.new[0] + 1, tally.new[1] + 1
             if wish.is_clustered:
-                tally.clustered[0] += 1
-                tally.clustered[1] += 1
+                tally.clustered = tally.clustered[0] + 1, tally.clustered[1] + 1
         if wish.is_clustered:
             self.touched.update({tally.key: tally for tally in path})
         self._wishes[sent.number] = wish
         begin, line = sent.number[: -max(BLOCKS)], int(sent.number[-max(BLOCKS) :])
-        self._recent.setdefault(begin, deque(maxlen=_NEIGHBOURS)).append((line, sent.at))
+        recent = self._recent.get(begin, ())
+        self._recent[begin] = (*recent[1 - _NEIGHBOURS :], (line, sent.at))
         heapq.heappush(self._agenda, (sent.at + _STEPS[0], next(self._order), wish, 0))
         return wish
 
     def _count_conversion(self, wish: Wish, by: int) -> None:
-        block = self.tallies.get(f"{wish.country} {wish.number[: -max(BLOCKS)]}")
+        block = wish.block
         before = block.converted[1] if block is not None else 0
         if by > 0 and block is not None:
             failures = block.wishes[1] - block.converted[1] - 1
             wish.is_clean = failures <= self.usual_in_a_block(wish.country)
         for tally in wish.path if wish.is_clean else ():
             tally.clean += by
-        windows = range(wish.window, 2)
+        short = 0 if wish.window else by
         for tally in wish.keys:
-            converted = tally.converted
-            for window in windows:
-                converted[window] += by
+            tally.converted = tally.converted[0] + short, tally.converted[1] + by
             if wish.is_clustered:
-                for window in windows:
-                    tally.clustered[window] -= by
+                tally.clustered = tally.clustered[0] - short, tally.clustered[1] - by
         if block is not None:
             country, after = self.tallies[country_key(wish.country)], block.converted[1]
             country.places += (after > 0) - (before > 0)
             for place, number in enumerate((1, 2)):
-                country.few[place] += (after == number) - (before == number)
+                country.few = plus(country.few, place, (after == number) - (before == number))
 
     def _tally(self, kind: str, key: str) -> Tally:
         tally = self.tallies.get(key)
@@ -484,7 +371,8 @@ class Ledger:
             for tally in wish.path:
                 values = tally.values
                 before = values[window]
-                values[window] = after = before + rest
+                after = before + rest
+                tally.values = (values[0], after) if window else (after, values[1])
                 # Written out: this is the innermost loop of all.
                 if before > _CAP:
                     before = _CAP
@@ -498,7 +386,8 @@ class Ledger:
                 if not rest:
                     break
             for tally in wish.callers:
-                tally.values[window] += change
+                first, second = tally.values
+                tally.values = (first, second + change) if window else (first + change, second)
         touched = self.touched
         for tally in wish.keys:
             touched[tally.key] = tally
@@ -509,12 +398,12 @@ class Ledger:
         if wish.converted_at is not None and window:
             self._count_conversion(wish, -1)
         for tally in wish.keys:
-            tally.wishes[window] -= 1
-            tally.new[window] -= wish.is_new
-            if window or wish.converted_at is None:
-                tally.clustered[window] -= wish.is_clustered
-            if not window:
-                tally.converted[0] -= wish.converted_at is not None
+            tally.wishes = plus(tally.wishes, window, -1)
+            tally.new = plus(tally.new, window, -wish.is_new)
+            if wish.is_clustered and (window or wish.converted_at is None):
+                tally.clustered = plus(tally.clustered, window, -1)
+            if not window and wish.converted_at is not None:
+                tally.converted = plus(tally.converted, 0, -1)
         wish.window = window + 1
         if window:
             self._forget(wish)
@@ -534,6 +423,6 @@ class Ledger:
             self._recent.pop(begin, None)
 
 
-def country_key(country: str) -> str:
-    """Return the key of a country as a whole."""
-    return f"country {country}"
+def _block_of(path: tuple[Tally, ...]) -> Tally | None:
+    """Return the block of ten thousand numbers of a path, which short numbers have not."""
+    return next((tally for tally in path[:2] if tally.kind == "block" and tally.share == 1), None)

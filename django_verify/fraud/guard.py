@@ -21,10 +21,11 @@ from django_verify.exceptions import FraudBlocked
 from django_verify.fraud import bars, places, sightings, spend, table, trips
 from django_verify.fraud.asked import Asked, Decision
 from django_verify.fraud.counts import Count
-from django_verify.fraud.evidence import CALLERS, LONG, Ledger, Tally, country_key
+from django_verify.fraud.evidence import LONG, Ledger
 from django_verify.fraud.sightings import Sightings
 from django_verify.fraud.spend import Cap
 from django_verify.fraud.table import Table
+from django_verify.fraud.tallies import CALLERS, Tally, country_key
 from django_verify.fraud.trips import CLOSED, GUARDED, Trip
 from django_verify.models import SafeListNumber, Verification, VerifyService
 from django_verify.net import client_ip
@@ -162,7 +163,7 @@ def _finding(
     closed = known.trips.of(account, level, CLOSED)
     guarded = known.trips.of(account, level, GUARDED)
     names = ledger.keys_of(asked.key, asked.country, marks["network"], marks["device"])
-    for name in names:
+    for name in names if closed else ():
         if name in closed and closed[name].is_open(now):
             ledger.closed_at.setdefault((level, name), now.timestamp())
             return Finding(_kind(name), name, closed[name].reason)
@@ -171,18 +172,13 @@ def _finding(
     if bars.is_worn_out(ledger.of_number(asked.key), by_stranger=asked.by_stranger):
         reason = f"{bars.OF_NUMBER} messages went to the number in a day, and no code was entered"
         return Finding("number", "", reason)
-    is_guarded = any(name in guarded and guarded[name].is_open(now) for name in names)
-    crowded = bars.is_crowded(
-        ledger,
-        names,
-        asked.key,
-        asked.country,
-        level,
-        price,
-        now.timestamp(),
-        guarded=is_guarded,
+    is_guarded = bool(guarded) and any(
+        name in guarded and guarded[name].is_open(now) for name in names
     )
-    if crowded:
+    crowd = bars.Crowd(
+        ledger, asked.key, asked.country, level, price, now.timestamp(), guarded=is_guarded
+    )
+    if crowded := crowd.key(names):
         return Finding("crowd", crowded, _crowd_words(ledger.tallies[crowded]))
     country = ledger.tallies.get(country_key(asked.country))
     if country is not None and country.unproved() >= bars.room(country, price, level):

@@ -20,7 +20,8 @@ from django_verify import conf, sids
 from django_verify.contact import phones
 from django_verify.db import queries
 from django_verify.fraud import waiting
-from django_verify.fraud.evidence import LONG, Ledger, Sent
+from django_verify.fraud.evidence import LONG, Ledger
+from django_verify.fraud.tallies import Sent
 from django_verify.models import SendOutcome, Verification, VerificationAttempt
 from django_verify.models.fields import SidField
 
@@ -145,7 +146,10 @@ _Event = tuple[float, str, str, Any]
 
 
 def _events(seen: Sightings, since: float, moment: float) -> Iterable[_Event]:
-    """Yield what has happened since a moment and is not known: its time, account and kind."""
+    """Yield what has happened since a moment and is not known: its time, account and kind.
+
+    A ledger knows a verification by what the driver makes of its SID.
+    """
     connection = connections[seen.using]
     begin = dt.datetime.fromtimestamp(since, dt.UTC)
     first = _ATTEMPT.get_db_prep_value(sids.first_at("VL", begin), connection)
@@ -154,18 +158,33 @@ def _events(seen: Sightings, since: float, moment: float) -> Iterable[_Event]:
     with connection.cursor() as cursor:
         cursor.execute(_statement(seen.using), bound)
         rows = cursor.fetchall()
-    known = seen.known
+    known, owners, approved = seen.known, _Owners(), set()
     for row in rows:
-        kind, sid, verification, account, to, country, channel, network, device, client, at = row
-        if sid in known:
-            continue
-        owner, verification = "AC" + _digits(account), "VE" + _digits(verification)
+        kind, sid, verification = row[:3]
         if kind != _SENT:
-            yield at or moment, owner, kind, verification
-        elif to[:1] == "+":
+            owner = owners[row[3]]
+            ledger = seen.ledgers.get(owner)
+            # Most are read more than once: again each time, and from an outcome and their own row.
+            if verification in approved or (
+                ledger is not None and ledger.has_converted(verification)
+            ):
+                continue
+            if kind == _CONVERTED:
+                approved.add(verification)
+            yield row[10] or moment, owner, kind, verification
+        elif sid not in known and row[4][:1] == "+":
             known[sid] = at = sids.seconds_of("VL" + _digits(sid))
+            _, _, _, account, to, country, channel, network, device, client, _ = row
             sent = Sent(verification, at, to, country, channel, network, device, client != "")
-            yield at, owner, kind, sent
+            yield at, owners[account], kind, sent
+
+
+class _Owners(dict[Any, str]):
+    """The SIDs of the accounts that one reading names, by their columns."""
+
+    def __missing__(self, account: str | bytes) -> str:
+        self[account] = owner = "AC" + _digits(account)
+        return owner
 
 
 def _digits(value: str | bytes) -> str:
@@ -210,8 +229,9 @@ def _statement(using: str) -> str:
         f" FROM {outcome} WHERE happened_at > %s"
         f" ORDER BY happened_at DESC LIMIT %s) o"
         f" UNION ALL SELECT 'c', {approved}, '', '', '', '', '', '', 0.0"
-        f" FROM (SELECT sid, account_id, status, date_updated FROM {verification}"
+        f" FROM (SELECT sid, account_id, status, date_updated, guard_block FROM {verification}"
         f" ORDER BY sid DESC LIMIT %s) r WHERE r.status = 'approved' AND r.date_updated > %s"
+        f" AND r.guard_block IS NOT NULL"
     )
 
 

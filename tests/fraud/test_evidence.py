@@ -15,9 +15,8 @@ from django_verify.fraud.evidence import (
     SHORT,
     USUAL,
     Ledger,
-    Sent,
-    country_key,
 )
+from django_verify.fraud.tallies import Sent, country_key
 
 BLOCK = "+4915112345"
 HOUR = 3600.0
@@ -53,7 +52,7 @@ def suspect(ledger, key):
 
 def crowded(ledger, number, at, *, level="standard", price=0.05, guarded=False, **callers):
     names = ledger.keys_of(number, "DE", **callers)
-    return bars.is_crowded(ledger, names, number, "DE", level, price, at, guarded=guarded)
+    return bars.Crowd(ledger, number, "DE", level, price, at, guarded=guarded).key(names)
 
 
 def let_out(ledger, numbers, at, **values):
@@ -136,7 +135,7 @@ class TestCounting:
         ledger = make_ledger()
         ledger.sent(Sent("VE1", 0, line(1), "DE"))
         ledger.sent(Sent("VE1", 30, line(1), "DE"))
-        assert ledger.tallies[country_key("DE")].wishes == [1, 1]
+        assert ledger.tallies[country_key("DE")].wishes == (1, 1)
         assert ledger.of_number(line(1)).sends == 2
 
     def test_a_number_that_converted_may_be_verified_again(self):
@@ -171,7 +170,7 @@ class TestCounting:
             ledger.sent(Sent(verification, at, line(1), "DE"))
         ledger.not_sent("VE2", 70)
         ledger.not_sent("VE2", 70)
-        assert ledger.tallies[country_key("DE")].wishes == [1, 1]
+        assert ledger.tallies[country_key("DE")].wishes == (1, 1)
 
 
 class TestWeight:
@@ -179,7 +178,7 @@ class TestWeight:
         ledger = make_ledger()
         send(ledger, line(1), 0)
         ledger.advance(AGES[0] - 1)
-        assert ledger.tallies[country_key("DE")].values == [0.0, 0.0]
+        assert ledger.tallies[country_key("DE")].values == (0.0, 0.0)
 
     def test_an_old_one_says_what_the_shares_of_conversion_make_of_it(self):
         ledger = make_ledger()
@@ -487,6 +486,7 @@ class TestTime:
         ledger.advance(400)
         tally = ledger.tallies[f"DE {line(0)[:-4]}"]
         assert not bars.is_mistaken(tally, 400)
+        ledger.closed_at["standard", tally.key] = 400
         for number in range(8):
             ledger.converted(f"VE{number}", 410)
         assert bars.is_mistaken(tally, 400)
@@ -496,7 +496,7 @@ class TestTime:
         send(ledger, line(1), 0)
         ledger.advance(SHORT + 1)
         tally = ledger.tallies[country_key("DE")]
-        assert tally.wishes == [0, 1]
+        assert tally.wishes == (0, 1)
         assert math.isclose(tally.values[0], 0, abs_tol=1e-9)
 
     def test_a_number_that_is_tried_again_and_again_is_worn_out(self):

@@ -108,7 +108,7 @@ def test_what_did_not_leave_is_no_evidence(guarded, clock, monkeypatch):
     assert not GuardDecision.objects.exists()
     assert not GuardTrip.objects.exists()
     tally = sightings.now_known().ledgers[guarded.account_id].tallies["country DE"]
-    assert tally.wishes == [1, 1]
+    assert tally.wishes == (1, 1)
 
 
 def test_a_process_that_starts_reads_a_bounded_number_of_outcomes(
