@@ -16,17 +16,15 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from django_verify import conf
-from django_verify.admin import testmessages
+from django_verify.admin import labels, testmessages
 from django_verify.admin.closed import ClosedAdmin, LookOnly
-from django_verify.admin.forms import SenderTestForm
-from django_verify.admin.fraud import channel_name, country_name
-from django_verify.admin.verifications import error_text
-from django_verify.contact import countries
+from django_verify.admin.forms import RADIOS, SenderTestForm
+from django_verify.admin.recipients import error_text
 from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.delivery import circuit_breakers, providers
 from django_verify.delivery.explanations import configured
@@ -62,7 +60,7 @@ class PauseForm(forms.Form):
             (OPEN, _("until somebody resumes it")),
         ],
         initial=HOUR,
-        widget=AdminRadioSelect({"class": "radiolist"}),
+        widget=AdminRadioSelect(RADIOS),
     )
 
     def until(self) -> dt.datetime | None:
@@ -182,22 +180,18 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
     def resume_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask, and end the pause."""
         row = self._acted_on(request, object_id, "pause_sender")
-        if request.method == "POST":
-            circuit_breakers.resume(row.alias)
-            return self._done(request, row, gettext("Resumed."))
         context = {
             "title": _("Resume this provider?"),
             "explanation": _("It gets messages again at once, in the order of the routes."),
             "yes": _("Yes, resume it"),
         }
-        return self.page(request, "provider_action.html", row, context)
+        return self._once_confirmed(
+            request, row, circuit_breakers.resume, gettext("Resumed."), context
+        )
 
     def close_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask, and put a failing sender back in its place."""
         row = self._acted_on(request, object_id, "close_breaker")
-        if request.method == "POST":
-            circuit_breakers.close(row.alias)
-            return self._done(request, row, gettext("Put back in its place."))
         context = {
             "title": _("Use this provider again?"),
             "explanation": _(
@@ -206,6 +200,22 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
             ),
             "yes": _("Yes, use it again"),
         }
+        return self._once_confirmed(
+            request, row, circuit_breakers.close, gettext("Put back in its place."), context
+        )
+
+    def _once_confirmed(
+        self,
+        request: HttpRequest,
+        row: SenderState,
+        deed: Callable[[str], object],
+        note: str,
+        context: Mapping[str, object],
+    ) -> HttpResponse:
+        """Ask whether to do a deed to a sender, and do it on the answer."""
+        if request.method == "POST":
+            deed(row.alias)
+            return self._done(request, row, note)
         return self.page(request, "provider_action.html", row, context)
 
     @method_decorator(sensitive_post_parameters())
@@ -290,7 +300,7 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
 def _priced(rows: list[Price]) -> list[str]:
     """Return what the list of prices says, as people call countries and channels."""
     return [
-        f"{country_name(row.country)}, {channel_name(row.channel)}:"
+        f"{labels.country(row.country)}, {labels.channel_of_rule(row.channel)}:"
         f" {row.amount.normalize():f} {row.currency}"
         for row in rows
     ]
@@ -302,11 +312,8 @@ def _named(found: list[str] | None, shares: Mapping[str, int]) -> str:
         return _shared(gettext("every country"), shares.get(conf.ELSEWHERE))
     if not found:
         return gettext("none by the settings' routes; a service may name it")
-    language = get_language() or "en"
     names = sorted(
-        _shared(countries.name(code, language), shares.get(code))
-        for code in found
-        if code != conf.ELSEWHERE
+        _shared(labels.country(code), shares.get(code)) for code in found if code != conf.ELSEWHERE
     )
     if conf.ELSEWHERE in found:
         names.append(_shared(gettext("all other countries"), shares.get(conf.ELSEWHERE)))

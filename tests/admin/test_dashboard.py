@@ -17,7 +17,10 @@ from django.urls import resolve
 from django.utils import timezone
 
 from django_verify import rollups, sids, verifications
-from django_verify.admin import alarms, charts, dashboard, labels, periods
+from django_verify.admin import labels
+from django_verify.admin.dashboard import alarms, charts, files, periods
+from django_verify.admin.dashboard.sheet import DIMENSIONS
+from django_verify.admin.dashboard.tables import Cell
 from django_verify.crypto import codes
 from django_verify.models import (
     AttemptRollup,
@@ -99,12 +102,12 @@ def counted(client, url):
 
 
 def cells_with_links(response):
-    for one in [*response.context["tables"], *(c["table"] for c in response.context["charts"])]:
+    for one in [*response.context["tables"], *(plot.table for plot in response.context["plots"])]:
         for _name, cells in one.rows:
             yield from (cell for cell in cells if cell.url)
     for number in response.context["numbers"]:
         if number.get("url"):
-            yield dashboard.Cell(number["text"], number["url"])
+            yield Cell(number["text"], number["url"])
 
 
 def read_csv(response):
@@ -160,7 +163,7 @@ def test_filters_and_the_period_before(boss, service, account, clock):
     yesterday = (timezone.localdate() - dt.timedelta(days=1)).isoformat()
     assert numbers(page(boss, since=yesterday, until=yesterday))["Started"] == "1"
     assert table(page(boss, country="US"), "country")["United States"][2:4] == ["100.0 %", "0.0 %"]
-    (_, shadow) = page(boss, period="24h").context["charts"][0]["chart"].series[1::-1]
+    (_, shadow) = page(boss, period="24h").context["plots"][0].chart.series[1::-1]
     assert [dot.text for dot in shadow.dots if not dot.text.endswith(" 0")] == ["12:00: 1"]
 
 
@@ -290,9 +293,7 @@ def test_each_table_is_a_file(boss, service, clock):
     response = page(boss)
     urls = set(re.findall(r'href="([^"]*export/[^"]*)"', response.content.decode()))
     names = sorted(url.split("/")[-2] for url in urls)
-    assert names == sorted(
-        [*dashboard._DIMENSIONS, "attempts", "attempts", "blocks", "time", "waiting"]
-    )
+    assert names == sorted([*DIMENSIONS, "attempts", "attempts", "blocks", "time", "waiting"])
     (line,) = read_csv(boss.get(f"{URL}export/country/"))
     assert line == {
         "country": "US",
@@ -325,7 +326,7 @@ def test_each_table_is_a_file(boss, service, clock):
 def test_the_file_of_attempts_is_masked_and_read_in_batches(
     boss, clerk, service, clock, monkeypatch
 ):
-    monkeypatch.setattr(dashboard, "BATCH", 2)
+    monkeypatch.setattr(files, "BATCH", 2)
     rows = []
     for number in range(5):
         rows.append(start(service, number))

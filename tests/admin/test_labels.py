@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from django_verify.admin import words
+from django_verify.admin import labels
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
@@ -22,24 +22,24 @@ NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
     ],
 )
 def test_how_long_ago(seconds, text):
-    assert words.relative(NOW + dt.timedelta(seconds=seconds), NOW) == text
+    assert labels.relative(NOW + dt.timedelta(seconds=seconds), NOW) == text
 
 
 def test_an_element_has_the_moment_itself():
-    assert words.ago(None, NOW) == "-"
-    assert words.ago(NOW - dt.timedelta(minutes=5), NOW) == (
+    assert labels.ago(None, NOW) == "-"
+    assert labels.ago(NOW - dt.timedelta(minutes=5), NOW) == (
         '<time datetime="2026-03-01T11:55:00+00:00" title="March 1, 2026, 11:55:00">'
         "5\xa0minutes ago</time>"
     )
     naive = timezone.make_naive(NOW)
-    assert "just now" in words.ago(naive, NOW)
+    assert "just now" in labels.ago(naive, NOW)
 
 
 def test_names():
-    assert words.country("AT") == "Austria"
-    assert words.country("*") == "All other countries"
-    assert words.country("") == words.channel("") == "-"
-    assert [str(words.channel(name)) for name in ("sms", "whatsapp", "new")] == [
+    assert labels.country("AT") == "Austria"
+    assert labels.country("*") == "All other countries"
+    assert labels.country("") == labels.channel("") == "-"
+    assert [str(labels.channel(name)) for name in ("sms", "whatsapp", "new")] == [
         "SMS",
         "WhatsApp",
         "new",
