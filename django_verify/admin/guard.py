@@ -34,7 +34,7 @@ from django_verify.contact import phones
 from django_verify.contact.typed import plain
 from django_verify.fraud import forget, trips
 from django_verify.messages import channels
-from django_verify.models import Currency, GuardDecision, GuardTrip, Price, SpendCap
+from django_verify.models import Account, Currency, GuardDecision, GuardTrip, Price, SpendCap
 
 
 class OutcomeFilter(ChoicesFilter):
@@ -95,7 +95,7 @@ class GuardDecisionAdmin(RecipientColumns, LookOnly, RangeAdmin, CsvAdmin):
         }
     )
     list_select_related = ("service", "account")
-    show_full_result_count = False
+    walk = "date_created"
     full_recipient, masked_recipient = in_full_and_masked(
         attrgetter("recipient_key"), _("recipient")
     )
@@ -150,7 +150,10 @@ class GuardDecisionAdmin(RecipientColumns, LookOnly, RangeAdmin, CsvAdmin):
         if sids.is_sid("VL", term):
             return queryset.filter(attempt_sid=sids.canonical(term)), False
         key = key_of(term)
-        return (queryset.filter(recipient_key=key) if key else queryset.none()), False
+        if not key:
+            return queryset.none(), False
+        # The index on recipients begins with the account, so all accounts are named.
+        return queryset.filter(account__in=Account.objects.values("pk"), recipient_key=key), False
 
     @admin.display(description=_("cause"))
     def cause_named(self, obj: GuardDecision) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.timesince import timesince
 from django.utils.translation import get_language, gettext
@@ -152,16 +153,21 @@ def ago(moment: dt.datetime | None, now: dt.datetime) -> str:
     )
 
 
+def number(value: float | Decimal, digits: int = 0) -> str:
+    """Return a number as the viewer's language writes it, its thousands apart."""
+    return number_format(f"{value:.{digits}f}", digits, force_grouping=True)
+
+
 def percent(part: float | None) -> str:
     """Return a part in per cent with one digit, a dash where there is none."""
-    return "–" if part is None else f"{100 * part:.1f} %"
+    return "–" if part is None else f"{number(100 * part, 1)}\xa0%"
 
 
-def money(amount: float | None, digits: int = 2) -> str:
+def money(amount: float | Decimal | None, digits: int = 2) -> str:
     """Return an amount of the site's currency, without the currency."""
-    return "–" if amount is None else f"{amount:.{digits}f}"
+    return "–" if amount is None else number(amount, digits)
 
 
-def price(amount: float | None) -> str:
+def price(amount: float | Decimal | None) -> str:
     """Return what one of many costs, which is often a fraction of a cent."""
     return money(amount, 4)

@@ -38,9 +38,9 @@ class RecordList(StretchList):
         return bool(self.query) and not self.model_admin.is_indexed(self.request, self.query)
 
     @property
-    def searched_since(self) -> Any:
-        """When the oldest row was made that was looked at; None where that is all rows."""
-        return sids.moment_of(self.edge) if self.edge else None
+    def searched_since(self) -> str:
+        """When the oldest row was made that was looked at; empty where that is all rows."""
+        return labels.absolute(sids.moment_of(self.edge)) if self.edge else ""
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         self.request = request

@@ -41,7 +41,7 @@ class SafeListNumberAdmin(RecipientColumns, ClosedAdmin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns, with the number in full or masked."""
-        return (self.shown(request, "number"), "sid", "account", "date_created")
+        return (self.shown(request, "number"), "account", "date_created", "sid")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the form of an addition, or what the page shows."""

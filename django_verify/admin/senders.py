@@ -113,7 +113,7 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
             "title": _("Providers"),
             "explanation": self.explanation,
             "providers": [self._summary(request, one) for one in providers.providers()],
-            "sample": providers.SAMPLE,
+            **_sample(),
             "is_list": True,
         }
         return self.page(request, "providers.html", None, context)
@@ -126,26 +126,28 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
         provider = next(iter(providers.providers([row.alias])), None)
         if provider is None:
             raise Http404
+        summary = self._summary(request, provider)
         context = {
             "title": row.alias,
             "provider": provider,
-            **self._summary(request, provider),
+            **summary,
             "explanation": _EXPLANATIONS[provider.state],
             "countries": [
                 (label(channel), _named(found, provider.shares[channel]))
                 for channel, found in provider.countries.items()
             ],
             "prices": [
-                f"{amount:.4f} {currency}".strip() for currency, amount in provider.prices.items()
+                f"{labels.price(amount)} {currency}".strip()
+                for currency, amount in provider.prices.items()
             ],
             "listed_prices": _priced(provider.listed_prices),
             "has_base_url": bool(conf.current().BASE_URL),
             "traffic": [
-                (_("last hour"), provider.hour),
-                (_("last day"), provider.day),
+                (_("last hour"), provider.hour, summary["hour_said"]),
+                (_("last day"), provider.day, summary["day_said"]),
             ],
             "links": self._links(request, provider),
-            "sample": providers.SAMPLE,
+            **_sample(),
             "history_url": self.url_of("history", quote(row.alias)),
         }
         return self.page(request, "provider.html", row, context)
@@ -256,6 +258,8 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
             "state": provider.state.label,
             "until": row.paused_until if provider.state == State.PAUSED else None,
             "since": provider.since,
+            "hour_said": labels.number(provider.hour.messages),
+            "day_said": labels.number(provider.day.messages),
             "problem": problem and replace(problem, text=error_text(request, problem.text)),
         }
 
@@ -295,6 +299,11 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
         self.log_change(request, row, note)
         self.message_user(request, f"{row.alias}: {note}")
         return HttpResponseRedirect(self.url_of("change", quote(row.alias)))
+
+
+def _sample() -> dict[str, object]:
+    """Return how many messages the pages go by, as a number and as it is written."""
+    return {"sample": providers.SAMPLE, "sample_said": labels.number(providers.SAMPLE)}
 
 
 def _priced(rows: list[Price]) -> list[str]:

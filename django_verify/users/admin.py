@@ -17,7 +17,7 @@ from django_verify.admin.recipients import RecipientColumns, in_full_and_masked
 from django_verify.users import verified_phones
 from django_verify.users.models import VerifiedPhone
 
-_REST = ("verified", "primary", "channel", "verified_at", "date_created")
+_REST = ("verified_at", "primary", "channel", "date_created")
 
 
 class Columns(RecipientColumns):
@@ -28,11 +28,6 @@ class Columns(RecipientColumns):
     def columns(self, request: HttpRequest) -> tuple[str, ...]:
         """Return the columns, with the number in full or masked."""
         return (self.shown(request, "number"), *_REST)
-
-    @admin.display(description=_("verified"), boolean=True)
-    def verified(self, obj: VerifiedPhone) -> bool:
-        """Whether it is verified, or still pending."""
-        return obj.is_verified
 
     @admin.display(description=_("primary"), boolean=True)
     def primary(self, obj: VerifiedPhone) -> bool:

@@ -5,6 +5,7 @@ import datetime as dt
 import html
 import io
 import re
+from itertools import pairwise
 
 import pytest
 from django.contrib.auth import SESSION_KEY
@@ -77,12 +78,14 @@ def page(client, **query):
 
 
 def numbers(response):
-    return {str(n["name"]): n["text"] for n in response.context["numbers"]}
+    return {str(n["name"]): n["text"].replace("\xa0", " ") for n in response.context["numbers"]}
 
 
 def table(response, name):
     (found,) = [one for one in response.context["tables"] if one.name == name]
-    return {row.text: [cell.text for cell in cells] for row, cells in found.rows}
+    return {
+        row.text: [cell.text.replace("\xa0", " ") for cell in cells] for row, cells in found.rows
+    }
 
 
 def rows_of(client, url):
@@ -116,12 +119,23 @@ def read_csv(response):
     return list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
 
 
-def test_the_index_leads_to_an_empty_page_that_says_what_would_stand_there(boss, clock):
+def test_the_index_leads_to_an_empty_page_that_says_what_would_stand_there(boss, service, clock):
     assert f'href="{URL}"' in boss.get("/admin/").content.decode()
     response = page(boss)
     assert "Nobody has asked for a code in this time." in response.content.decode()
     assert numbers(response)["Started"] == "0"
     assert numbers(response)["Conversion"] == "–"
+
+
+def test_a_new_site_is_told_its_first_steps(boss, clerk):
+    step = page(boss).context["first_step"]
+    assert "There is no account." in step[0]
+    assert step[1:] == ("accounts", "/admin/django_verify/account/")
+    assert page(clerk("view_dashboard")).context["first_step"][2] == ""
+    account = make_account("Shop")
+    assert "There is no service yet." in page(boss).content.decode()
+    make_service(account)
+    assert page(boss).context["first_step"] is None
 
 
 def test_figures_of_a_day(boss, service, clock):
@@ -376,7 +390,8 @@ def test_what_is_not_counted_is_said(boss, service, clock):
 
 
 def said(client, **query):
-    return [alarm.text for alarm in page(client, **query).context["alarms"]]
+    alarms_ = page(client, **query).context["alarms"]
+    return [alarm.text.replace("\xa0", " ") for alarm in alarms_]
 
 
 def test_a_working_site_has_no_alarm(boss, service, clock):
@@ -497,6 +512,21 @@ def test_a_scale_has_round_ticks(most, top):
     chart = charts.bars("x", "X", "x", ["a"], [most], [str(most)])
     assert chart.rows[-1].text == top
     assert float(chart.bars[0].height) <= charts.HEIGHT
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 24, 30, 366])
+def test_the_newest_label_is_shown_and_none_runs_into_another(count):
+    names, values = [str(i) for i in range(count)], [1_000_000] * count
+    for chart in (
+        charts.lines("x", "X", "x", names, [("started", "started", values)]),
+        charts.bars("x", "X", "x", names, values, names),
+    ):
+        places = [float(column.place) for column in chart.columns]
+        assert chart.columns[-1].text == names[-1]
+        assert float(chart.left) <= places[0]
+        assert places[-1] <= float(chart.right)
+        assert all(right - left >= 120 for left, right in pairwise(places))
+        assert chart.rows[-1].text == "1,000,000"
 
 
 def test_days_are_those_of_the_site_and_an_hour_is_lost_in_spring(clock, settings):

@@ -1,9 +1,10 @@
-"""Times as people read them, near and far, behind and ahead."""
+"""What operators call things: times near and far, names, and numbers in their language."""
 
 import datetime as dt
+from decimal import Decimal
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from django_verify.admin import labels
 
@@ -44,3 +45,19 @@ def test_names():
         "WhatsApp",
         "new",
     ]
+
+
+@pytest.mark.parametrize(
+    ("language", "count", "part", "amount", "each"),
+    [
+        ("en", "1,234,567", "33.3\xa0%", "50,000.05", "0.0667"),
+        ("de", "1.234.567", "33,3\xa0%", "50.000,05", "0,0667"),
+    ],
+)
+def test_numbers_as_the_language_writes_them(language, count, part, amount, each):
+    with translation.override(language):
+        assert labels.number(1_234_567) == count
+        assert labels.percent(1 / 3) == part
+        assert labels.money(50_000.049) == amount
+        assert labels.price(Decimal("0.06667")) == each
+    assert labels.percent(None) == labels.money(None) == labels.price(None) == "–"

@@ -281,6 +281,10 @@ def of_the_admin(site, boss):
             *({"q": challenge.entity.identity}, {"q": challenge.factor_id}),
         ),
         "webhookdelivery": ({"status": "dead"}, {"q": site.hook.sid}, {"q": "EV" + "0" * 32}),
+        "guarddecision": (
+            *({"cause": "rule"}, {"outcome": "recorded"}, {"country": "GB"}),
+            *({"service": site.quiet_service.sid}, {"q": "+12013000000"}, {"q": row.send_log[4:]}),
+        ),
         "safelistnumber": ({"q": "+12013340000"}, {"q": "GN" + "0" * 32}),
         "devicekey": ({"q": "0" * 64}, {"q": "00"}),
     }

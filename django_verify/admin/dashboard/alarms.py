@@ -158,7 +158,8 @@ def _waiting(links: Links, now: dt.datetime) -> Iterator[Alarm]:
         return
     count = found["count"]
     beat = health.last_beat("deliverattempts")
-    text = ngettext("%(count)d message waits", "%(count)d messages wait", count) % {"count": count}
+    text = ngettext("%(count)s message waits", "%(count)s messages wait", count)
+    text %= {"count": labels.number(count)}
     if beat is None:
         text += gettext(", and no worker has ever run: run deliverattempts.")
     elif (idle := now - beat) > late:

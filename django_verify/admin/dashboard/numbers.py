@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import conf
 from django_verify.admin.dashboard.links import Links
 from django_verify.admin.dashboard.sheet import Sheet
-from django_verify.admin.labels import money, percent, price, seconds
+from django_verify.admin.labels import money, number, percent, price, seconds
 from django_verify.db import queries
 from django_verify.models import Verification
 from django_verify.rollups import Filters
@@ -22,7 +22,7 @@ def numbers(sheet: Sheet, links: Links, now: dt.datetime) -> list[dict[str, Any]
     """Return name, text, and where there are any unit, note and URL of each number."""
     locked = {
         "name": _("Locked now"),
-        "text": str(_locked(sheet.asked.filters, now)),
+        "text": number(_locked(sheet.asked.filters, now)),
         "url": links.locked(),
         "note": gettext("too many wrong codes"),
     }
@@ -42,7 +42,7 @@ def _funnel(sheet: Sheet, links: Links) -> Iterator[dict[str, Any]]:
         is_part = figure != "starts" and found.starts
         yield {
             "name": name,
-            "text": str(count),
+            "text": number(count),
             "url": links.attempts(figure),
             "note": percent(count / found.starts) if is_part else "",
         }

@@ -17,6 +17,7 @@ from django_verify import health
 from django_verify.admin import csv_files
 from django_verify.admin.closed import ClosedAdmin, LookOnly
 from django_verify.admin.dashboard import alarms, files, periods
+from django_verify.admin.dashboard.first_steps import first_step
 from django_verify.admin.dashboard.links import Links
 from django_verify.admin.dashboard.numbers import numbers
 from django_verify.admin.dashboard.periods import Asked, DashboardForm
@@ -62,6 +63,7 @@ class DashboardAdmin(LookOnly, ClosedAdmin):
             "period_said": _said(asked),
             "alarms": list(alarms.find(links, asked.filters, sheet.now.period, now)),
             "is_empty": not sheet.by_kind,
+            "first_step": first_step(links) if not sheet.by_kind else None,
             "numbers": numbers(sheet, links, now),
             "plots": plots(sheet, links),
             "tables": list(tables(sheet, links)),

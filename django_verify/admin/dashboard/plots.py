@@ -14,7 +14,7 @@ from django_verify.admin.dashboard.charts import Chart
 from django_verify.admin.dashboard.links import Links
 from django_verify.admin.dashboard.sheet import Sheet
 from django_verify.admin.dashboard.tables import Cell, Table
-from django_verify.admin.labels import money, percent, price, seconds
+from django_verify.admin.labels import money, number, percent, price, seconds
 from django_verify.rollups import Figures
 from django_verify.rollups.counting import BOUNDS, TIMES
 
@@ -51,13 +51,13 @@ def _funnel(sheet: Sheet, now: Sequence[Figures], before: Sequence[Figures]) -> 
         ("approved", _("approved"), [line.converted for line in now]),
     )
     described = gettext(
-        "%(starts)d codes were asked for, %(sent)d sent, %(delivered)d reported as delivered"
-        " and %(approved)d approved."
+        "%(starts)s codes were asked for, %(sent)s sent, %(delivered)s reported as delivered"
+        " and %(approved)s approved."
     ) % {
-        "starts": total.starts,
-        "sent": total.sent,
-        "delivered": total.delivered,
-        "approved": total.converted,
+        "starts": number(total.starts),
+        "sent": number(total.sent),
+        "delivered": number(total.delivered),
+        "approved": number(total.converted),
     }
     names = [span.label for span in spans]
     return charts.lines("funnel", _("From start to approval"), described, names, series)
@@ -69,12 +69,12 @@ def _over_time(
     rows = []
     for i, (span, line) in enumerate(zip(sheet.asked.spans, now, strict=True)):
         cells = [
-            Cell(str(line.starts), links.attempts("starts", span)),
-            Cell(str(line.converted), links.attempts("approved", span)),
+            Cell(number(line.starts), links.attempts("starts", span)),
+            Cell(number(line.converted), links.attempts("approved", span)),
             Cell(percent(line.conversion)),
-            Cell(str(line.sent), links.attempts("sent", span)),
-            Cell(str(line.delivered), links.attempts("delivered", span)),
-            Cell(str(before[i].starts) if i < len(before) else "–"),
+            Cell(number(line.sent), links.attempts("sent", span)),
+            Cell(number(line.delivered), links.attempts("delivered", span)),
+            Cell(number(before[i].starts) if i < len(before) else "–"),
             Cell(money(line.cost)),
         ]
         rows.append((Cell(span.label), cells))
@@ -98,13 +98,10 @@ def _spend(sheet: Sheet, now: Sequence[Figures]) -> Chart:
 
 
 def _spend_over_time(sheet: Sheet, links: Links, now: Sequence[Figures]) -> Table:
-    rows = [
-        (
-            Cell(span.label),
-            [Cell(money(line.cost)), Cell(str(line.approved)), Cell(price(line.cost_per_approval))],
-        )
-        for span, line in zip(sheet.asked.spans, now, strict=True)
-    ]
+    rows = []
+    for span, line in zip(sheet.asked.spans, now, strict=True):
+        texts = money(line.cost), number(line.approved), price(line.cost_per_approval)
+        rows.append((Cell(span.label), list(map(Cell, texts))))
     heads = (
         _("Hour") if sheet.asked.by_hour else _("Day"),
         *(_("Spend"), _("Verifications approved"), _("Per approval")),
@@ -121,7 +118,7 @@ def _waiting(sheet: Sheet, links: Links) -> Plot:
     names = [f"≤ {seconds(bound)}" for bound in BOUNDS[:-1]]
     names.append(f"> {seconds(BOUNDS[-2])}")
     counts = [getattr(total, name) for name in TIMES]
-    texts = list(map(str, counts))
+    texts = list(map(number, counts))
     chart = charts.bars("waiting", _("How long people took"), described, names, counts, texts)
     rows = [(Cell(name), [Cell(text)]) for name, text in zip(names, texts, strict=True)]
     heads = (_("Time to approval"), _("Verifications approved"))

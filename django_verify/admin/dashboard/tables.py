@@ -14,7 +14,7 @@ from django_verify.admin import labels
 from django_verify.admin.dashboard.links import Links
 from django_verify.admin.dashboard.periods import NO_COUNTRY
 from django_verify.admin.dashboard.sheet import DIMENSIONS, Sheet
-from django_verify.admin.labels import money, percent, price, seconds
+from django_verify.admin.labels import money, number, percent, price, seconds
 from django_verify.messages import channels
 from django_verify.models import GuardDecision, Template, VerifyService
 from django_verify.rollups import Figures, blocks
@@ -47,6 +47,11 @@ class Table:
     rows: Sequence[tuple[Cell, Sequence[Cell]]]
     export: str
     more: int = 0
+
+    @property
+    def more_said(self) -> str:
+        """The number of the lines that are left out."""
+        return number(self.more)
 
 
 class Names:
@@ -89,7 +94,7 @@ def _line(
 ) -> tuple[Cell, list[Cell]]:
     only = _only(dimension, value)
     starts, sent, delivered, approved = (
-        Cell(str(count), links.attempts(figure, only=only) if only else "")
+        Cell(number(count), links.attempts(figure, only=only) if only else "")
         for count, figure in (
             (found.starts, "starts"),
             (found.sent, "sent"),
@@ -129,7 +134,7 @@ def _blocks(sheet: Sheet, links: Links) -> Table:
     for (cause, outcome), (starts, saved) in sorted(found.items(), key=lambda row: -row[1][0]):
         cells = [
             Cell(str(outcomes.get(outcome, outcome))),
-            Cell(str(starts), links.decisions(cause, outcome)),
+            Cell(number(starts), links.decisions(cause, outcome)),
             Cell(money(saved / MILLION)),
         ]
         rows.append((Cell(str(labels.CAUSES.get(cause, cause))), cells))
