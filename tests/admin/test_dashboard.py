@@ -514,6 +514,20 @@ def test_a_scale_has_round_ticks(most, top):
     assert float(chart.bars[0].height) <= charts.HEIGHT
 
 
+@pytest.mark.parametrize(
+    ("most", "ticks"),
+    [
+        (0.0007, ["0", "0.0002", "0.0004", "0.0006", "0.0008"]),
+        (0.9, ["0", "0.25", "0.5", "0.75", "1"]),
+        (5, ["0", "1.5", "3", "4.5", "6"]),
+        (9_000_000, ["0", "2,500,000", "5,000,000", "7,500,000", "10,000,000"]),
+    ],
+)
+def test_the_ticks_of_a_scale_are_exact(most, ticks):
+    chart = charts.bars("x", "X", "x", ["a"], [most], [str(most)])
+    assert [row.text for row in chart.rows] == ticks
+
+
 @pytest.mark.parametrize("count", [1, 2, 7, 24, 30, 366])
 def test_the_newest_label_is_shown_and_none_runs_into_another(count):
     names, values = [str(i) for i in range(count)], [1_000_000] * count

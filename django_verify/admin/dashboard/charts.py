@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django_verify.admin.labels import number
@@ -150,9 +151,14 @@ def _ceiling(most: float) -> float:
 
 
 def _rows(top: float) -> list[Tick]:
-    digits = max(0, 2 - math.floor(math.log10(top))) if top < _TICKS else 0
     ticks = [top * i / _TICKS for i in range(_TICKS + 1)]
-    return [Tick(f"{_y(value, top):.1f}", number(value, digits)) for value in ticks]
+    return [Tick(f"{_y(value, top):.1f}", number(value, _digits(value))) for value in ticks]
+
+
+def _digits(value: float) -> int:
+    """Return how many decimal places a tick has."""
+    exponent = Decimal(f"{value:.6g}").normalize().as_tuple().exponent
+    return max(0, -int(exponent))
 
 
 def _left(rows: Sequence[Tick], width: int) -> int:
