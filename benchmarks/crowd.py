@@ -191,6 +191,20 @@ def _others(crowd: Crowd, count: int) -> None:
         webhook=crowd.hook, event_type="factor.created", status="delivered"
     )
     _multiply(crowd, event, count, sid=_KEY, event_id=_RANDOM, date_created="m", due_at="m")
+    decision = models.GuardDecision.objects.create(
+        account=crowd.busy,
+        service=crowd.service,
+        attempt_sid="VL" + "0" * 32,
+        recipient_key="+12012340000",
+        country="US",
+        channel="sms",
+        cause="block",
+        outcome="refused",
+        reason="14 of 14 numbers new",
+    )
+    next_id = "nextval('django_verify_guarddecision_id_seq')"
+    named = {"attempt_sid": _RANDOM, "recipient_key": _PHONE}
+    _multiply(crowd, decision, count, id=next_id, date_created="m", **named)
     number = models.SafeListNumber.objects.create(account=crowd.busy, phone_number="+12012340000")
     _multiply(crowd, number, count, sid=_KEY, key=_PHONE, phone_number=_PHONE, date_created="m")
     device = models.DeviceKey.objects.create(key="0" * 64, public_key=b"0")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 from django.contrib import admin, messages
@@ -16,7 +17,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_verify import delivery
-from django_verify.admin import figures, words
+from django_verify.admin import figures, lists
 from django_verify.admin.filters import (
     AgeFilter,
     AttemptCountryFilter,
@@ -24,13 +25,8 @@ from django_verify.admin.filters import (
     ChannelFilter,
     MessageStatusFilter,
 )
-from django_verify.admin.verifications import (
-    PersonAdmin,
-    ToldColumns,
-    sees_recipients,
-    told_fields,
-)
-from django_verify.messages import channels
+from django_verify.admin.recipients import in_full_and_masked, sees_recipients
+from django_verify.admin.records import PersonAdmin, ToldColumns, told_fields
 from django_verify.models import VerificationAttempt
 from django_verify.verifications import story
 
@@ -54,11 +50,14 @@ class VerificationAttemptAdmin(ToldColumns, PersonAdmin):
     list_parameters = PersonAdmin.list_parameters | figures.PARAMETERS
     list_select_related = ("verification__service",)
     found = "messages"
+    full_recipient, masked_recipient = in_full_and_masked(
+        attrgetter("verification.to"), _("recipient")
+    )
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns, with the recipient in full or masked."""
         return (
-            "full_recipient" if sees_recipients(request) else "masked_recipient",
+            self.shown(request),
             "status",
             "problem",
             "created",
@@ -73,7 +72,7 @@ class VerificationAttemptAdmin(ToldColumns, PersonAdmin):
         provider_sid, *errors = told_fields(request)
         return (
             "sid",
-            "full_recipient" if full else "masked_recipient",
+            self.shown(request),
             "verification",
             "message_status",
             "channel",
@@ -95,16 +94,6 @@ class VerificationAttemptAdmin(ToldColumns, PersonAdmin):
             "date_updated",
         )
 
-    @admin.display(description=_("recipient"))
-    def full_recipient(self, obj: VerificationAttempt) -> str:
-        """The recipient."""
-        return obj.verification.to
-
-    @admin.display(description=_("recipient"))
-    def masked_recipient(self, obj: VerificationAttempt) -> str:
-        """The recipient, most of it hidden."""
-        return channels.mask(obj.verification.to)
-
     @admin.display(description=_("status"), ordering="message_status")
     def status(self, obj: VerificationAttempt) -> str:
         """What became of it."""
@@ -116,7 +105,7 @@ class VerificationAttemptAdmin(ToldColumns, PersonAdmin):
         label, whole = story.cause(obj)
         if not label:
             return "-"
-        return words.clip(label, whole)
+        return lists.clip(label, whole)
 
     @admin.display(description=_("country"))
     def country(self, obj: VerificationAttempt) -> str:
@@ -126,7 +115,7 @@ class VerificationAttemptAdmin(ToldColumns, PersonAdmin):
     @admin.display(description=_("service"), ordering="verification__service__friendly_name")
     def service_name(self, obj: VerificationAttempt) -> str:
         """The service."""
-        return words.clip(str(obj.verification.service or "-"))
+        return lists.clip(str(obj.verification.service or "-"))
 
     @admin.display(description=_("problem"))
     def explanation_of_error(self, obj: VerificationAttempt) -> str:
@@ -171,7 +160,7 @@ class VerificationAttemptAdmin(ToldColumns, PersonAdmin):
             text = _("At most %(limit)d messages can be chosen at once.")
             self.message_user(request, text % {"limit": REQUEUE_AT_ONCE}, messages.ERROR)
             return None
-        recipient = self.full_recipient if sees_recipients(request) else self.masked_recipient
+        recipient = getattr(self, self.shown(request))
         now, may = timezone.now(), _("will be sent again")
         context = {
             "title": _("Send these messages again?"),

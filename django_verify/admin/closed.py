@@ -138,6 +138,9 @@ class ClosedAdmin(ModelAdmin):
             for widget, part in parts:
                 widget.attrs["aria-label"] = f"{field.label}, {part}"
         if isinstance(field, ModelChoiceField) and db_field.remote_field:
+            if field.queryset is not None and not field.queryset.exists():
+                # Nothing can be chosen: the first one has to be made before.
+                field.help_text = sentences.EMPTY.get(db_field.related_model.__name__, "")
             widget = cast("RelatedFieldWidgetWrapper", field.widget)
             widget.can_add_related = widget.can_change_related = False
             widget.can_delete_related = widget.can_view_related = False

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from django_verify.admin import words
+from django_verify.admin import lists
 from django_verify.admin.closed import ClosedAdmin, LookOnly
 from django_verify.admin.filters import AgeFilter, ValueFilter
 from django_verify.events import outbox
@@ -92,14 +92,14 @@ class WebhookDeliveryAdmin(LookOnly, ClosedAdmin):
     @admin.display(description=_("event"), ordering="event_type")
     def event(self, obj: WebhookDelivery) -> str:
         """The kind of event; of a long name the end, which tells it from the others."""
-        return words.clip(obj.event_type.removeprefix(_PREFIX), obj.event_type)
+        return lists.clip(obj.event_type.removeprefix(_PREFIX), obj.event_type)
 
     @admin.display(description=_("what went wrong"))
     def problem(self, obj: WebhookDelivery) -> str:
         """The last answer that was no success, and the last error."""
         said = " ".join(str(part) for part in (obj.response_status, obj.error) if part)
         failed = obj.status != _Status.DELIVERED
-        return words.clip(said) if said and failed else "-"
+        return lists.clip(said) if said and failed else "-"
 
     @admin.display(description=_("receiver"))
     def receiver_name(self, obj: WebhookDelivery) -> str:

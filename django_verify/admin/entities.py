@@ -26,7 +26,8 @@ from django_verify.admin.filters import (
     ServiceFilter,
     ValueFilter,
 )
-from django_verify.admin.verifications import RecordAdmin, sees_recipients
+from django_verify.admin.recipients import sees_recipients
+from django_verify.admin.records import RecordAdmin
 from django_verify.contact.typed import plain
 from django_verify.exceptions import NotFound
 from django_verify.factors import challenges, entities

@@ -15,13 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_verify import sids
-from django_verify.admin import words
-from django_verify.messages import channels
-from django_verify.messages.channels import label
+from django_verify.admin import labels
 from django_verify.models import Verification, VerificationAttempt, VerifyService
-
-#: The confirmation page names each verification, and a form has at most 1000 fields.
-CANCEL_AT_ONCE = 500
 
 _NO_COUNTRY = "-"
 _COUNTRY = re.compile(r"[A-Z]{2}\Z")
@@ -89,7 +84,7 @@ class ChannelFilter(ValueFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         """Return every channel that a record can have."""
-        return [(name, label(name)) for name in channels.CHANNELS if name != "auto"]
+        return labels.channel_choices()
 
 
 class TestFilter(ValueFilter):
@@ -116,7 +111,7 @@ class CountryFilter(ValueFilter):
         """Return the countries of the latest verifications; the URL may name any other."""
         latest = Verification.objects.order_by("-pk").values_list("country", flat=True)
         found = set(latest[:LATEST])
-        named = sorted((words.country(name), name) for name in found if name)
+        named = sorted((labels.country(name), name) for name in found if name)
         none = [(_NO_COUNTRY, _("none"))] if "" in found else []
         return [*none, *((name, text) for text, name in named)]
 

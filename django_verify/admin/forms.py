@@ -33,6 +33,8 @@ else:
 Routing = dict[str, tuple[bool, list[str]]]
 
 SENDERS_SHOWN = 3
+#: The attributes of radio buttons, whose labels the admin's style sheet gives room then.
+RADIOS = {"class": "radiolist"}
 
 _NUMBER_TYPES = {
     NumberType.LANDLINE: _("Landlines, by text message"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
+from operator import attrgetter
 from typing import Any
 
 from django.contrib import admin, messages
@@ -15,6 +16,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_verify import sids
+from django_verify.admin import labels
 from django_verify.admin.closed import ClosedAdmin, LookOnly
 from django_verify.admin.csv_files import CsvAdmin
 from django_verify.admin.figures import GivenFilter
@@ -27,35 +29,12 @@ from django_verify.admin.filters import (
 )
 from django_verify.admin.forms import key_of
 from django_verify.admin.ranges import RangeAdmin
-from django_verify.admin.verifications import sees_recipients
+from django_verify.admin.recipients import RecipientColumns, in_full_and_masked, sees_recipients
 from django_verify.contact import phones
 from django_verify.contact.typed import plain
 from django_verify.fraud import forget, trips
 from django_verify.messages import channels
-from django_verify.models import Currency, GuardDecision, GuardTrip, Price, SpendCap
-
-#: What a decision goes by, as operators call it.
-CAUSES = {
-    "rule": _("a prefix rule"),
-    "country": _("a closed country"),
-    "number_type": _("the type of the number"),
-    "block": _("a closed range"),
-    "network": _("a closed network"),
-    "device": _("a closed device"),
-    "number": _("one number again and again"),
-    "crowd": _("a range under attack"),
-    "burst": _("a burst to one block"),
-    "cold": _("a country without conversions"),
-    "cap": _("a spend cap"),
-    "policy": _("the site's policy"),
-}
-_KINDS = {
-    "block": _("number block"),
-    "range": _("range of numbers"),
-    "country": _("country"),
-    "network": _("network"),
-    "device": _("device"),
-}
+from django_verify.models import Account, Currency, GuardDecision, GuardTrip, Price, SpendCap
 
 
 class OutcomeFilter(ChoicesFilter):
@@ -74,7 +53,7 @@ class CauseFilter(ValueFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         """Return every cause."""
-        return list(CAUSES.items())
+        return list(labels.CAUSES.items())
 
 
 class GivenChannelFilter(GivenFilter):
@@ -94,7 +73,7 @@ class GivenCountryFilter(GivenFilter, CountryFilter):
 
 
 @admin.register(GuardDecision)
-class GuardDecisionAdmin(LookOnly, RangeAdmin, CsvAdmin):
+class GuardDecisionAdmin(RecipientColumns, LookOnly, RangeAdmin, CsvAdmin):
     """Starts that were refused, or would have been, with the reason."""
 
     explanation = _(
@@ -116,7 +95,10 @@ class GuardDecisionAdmin(LookOnly, RangeAdmin, CsvAdmin):
         }
     )
     list_select_related = ("service", "account")
-    show_full_result_count = False
+    walk = "date_created"
+    full_recipient, masked_recipient = in_full_and_masked(
+        attrgetter("recipient_key"), _("recipient")
+    )
     search_fields = ("attempt_sid",)
     search_help_text = _("The SID of an attempt, or a whole phone number.")
     csv_columns = (
@@ -134,13 +116,15 @@ class GuardDecisionAdmin(LookOnly, RangeAdmin, CsvAdmin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns, with the number in full or masked."""
-        shape, reason = self._shape(request), self._reason(request)
-        return (shape, reason, "date_created", "cause_named", "country", "channel", "outcome")
+        return (
+            *(self.shown(request), self._reason(request), "date_created", "cause_named"),
+            *("country", "channel", "outcome"),
+        )
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what the page shows."""
         return (
-            *("date_created", self._shape(request), "country", "channel", "cause_named"),
+            *("date_created", self.shown(request), "country", "channel", "cause_named"),
             *(
                 self._reason(request),
                 "outcome",
@@ -166,22 +150,15 @@ class GuardDecisionAdmin(LookOnly, RangeAdmin, CsvAdmin):
         if sids.is_sid("VL", term):
             return queryset.filter(attempt_sid=sids.canonical(term)), False
         key = key_of(term)
-        return (queryset.filter(recipient_key=key) if key else queryset.none()), False
+        if not key:
+            return queryset.none(), False
+        # The index on recipients begins with the account, so all accounts are named.
+        return queryset.filter(account__in=Account.objects.values("pk"), recipient_key=key), False
 
     @admin.display(description=_("cause"))
     def cause_named(self, obj: GuardDecision) -> Any:
         """What decided."""
-        return CAUSES.get(obj.cause, obj.cause)
-
-    @admin.display(description=_("recipient"))
-    def full_recipient(self, obj: GuardDecision) -> str:
-        """The recipient."""
-        return obj.recipient_key
-
-    @admin.display(description=_("recipient"))
-    def masked_recipient(self, obj: GuardDecision) -> str:
-        """The recipient, most of it hidden."""
-        return channels.mask(obj.recipient_key)
+        return labels.CAUSES.get(obj.cause, obj.cause)
 
     @admin.display(description=_("reason"))
     def masked_reason(self, obj: GuardDecision) -> str:
@@ -215,9 +192,6 @@ class GuardDecisionAdmin(LookOnly, RangeAdmin, CsvAdmin):
             "price": f"{obj.price.normalize():f}",
         }
 
-    def _shape(self, request: HttpRequest) -> str:
-        return "full_recipient" if sees_recipients(request) else "masked_recipient"
-
     def _reason(self, request: HttpRequest) -> str:
         return "reason" if sees_recipients(request) else "masked_reason"
 
@@ -230,7 +204,7 @@ class KindFilter(ValueFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         """Return every kind."""
-        return list(_KINDS.items())
+        return list(labels.CLOSED.items())
 
 
 class TripStateFilter(ChoicesFilter):
@@ -278,7 +252,7 @@ class GuardTripAdmin(LookOnly, ClosedAdmin):
     @admin.display(description=_("kind"))
     def kind_named(self, obj: GuardTrip) -> Any:
         """What it is."""
-        return _KINDS.get(obj.kind, obj.kind)
+        return labels.CLOSED.get(obj.kind, obj.kind)
 
     @admin.display(description=_("in force"), boolean=True)
     def is_open(self, obj: GuardTrip) -> bool:

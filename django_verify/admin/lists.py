@@ -11,10 +11,11 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import CharField, DateTimeField, Field, Model
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 
-from django_verify.admin import words
+from django_verify.admin import labels
 
-_NAMES: dict[str, Callable[[str], Any]] = {"country": words.country, "channel": words.channel}
+_NAMES: dict[str, Callable[[str], Any]] = {"country": labels.country, "channel": labels.channel}
 
 
 class ReadableList(ChangeList):
@@ -45,7 +46,7 @@ def readable(model: type[Model], name: Any) -> Any:
     except (FieldDoesNotExist, TypeError, AttributeError):
         return name
     if isinstance(field, DateTimeField):
-        return _column(field, lambda value: words.ago(value, timezone.now()))
+        return _column(field, lambda value: labels.ago(value, timezone.now()))
     named = _NAMES.get(field.name)
     return _column(field, named) if named and isinstance(field, CharField) else name
 
@@ -60,3 +61,12 @@ def _column(field: Field[Any, Any], shown: Callable[[Any], Any]) -> Callable[[An
     # The style sheets of lists name a column by it.
     column.__name__ = field.name
     return column
+
+
+def clip(text: str, whole: str = "") -> str:
+    """Return an element that cuts a long text off, and shows the whole one when pointed at."""
+    return format_html(
+        '<span class="django-verify-clip django-verify-short" title="{}">{}</span>',
+        whole or text,
+        text,
+    )

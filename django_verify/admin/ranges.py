@@ -17,23 +17,23 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_verify import fraud
-from django_verify.admin import words
+from django_verify.admin import labels
 from django_verify.admin.closed import ClosedAdmin
-from django_verify.admin.fraud import read_prefix
+from django_verify.admin.forms import RADIOS
+from django_verify.admin.prefixrules import read_prefix
 from django_verify.contact import phones
 from django_verify.models import Account, GeoPermission, PrefixRule
 from django_verify.models.fraud import EVERY_CHANNEL
 
 RANGE, COUNTRY = "range", "country"
 _Action = PrefixRule.Action
-_RADIOS = {"class": "radiolist"}
 _DAYS = [("1", _("for a day")), ("7", _("for a week")), ("", _("until it is deleted"))]
 
 
 class RangeForm(forms.Form):
     """What is blocked or allowed, and for how long; only what the viewer may decide is offered."""
 
-    what = forms.ChoiceField(label=_("What"), widget=AdminRadioSelect(_RADIOS))
+    what = forms.ChoiceField(label=_("What"), widget=AdminRadioSelect(RADIOS))
     begin = forms.CharField(
         label=_("Numbers that begin with"),
         required=False,
@@ -43,7 +43,7 @@ class RangeForm(forms.Form):
     )
     action = forms.ChoiceField(
         label=_("Action"),
-        widget=AdminRadioSelect(_RADIOS),
+        widget=AdminRadioSelect(RADIOS),
         choices=[
             (_Action.BLOCK, _("Block: no codes are sent to them, by any channel")),
             (_Action.ALLOW, _("Allow: codes are sent to them")),
@@ -53,7 +53,7 @@ class RangeForm(forms.Form):
         label=_("How long"),
         required=False,
         choices=_DAYS,
-        widget=AdminRadioSelect(_RADIOS),
+        widget=AdminRadioSelect(RADIOS),
         help_text=_("A country's row holds until it is deleted."),
     )
     note = forms.CharField(
@@ -131,7 +131,7 @@ class RangeAdmin(ClosedAdmin):
         if may("django_verify.see_full_recipients") and _may(request, "prefixrule"):
             found.append((RANGE, _("the numbers that begin as below")))
         if obj.country and _may(request, "geopermission"):
-            country = {"country": words.country(obj.country)}
+            country = {"country": labels.country(obj.country)}
             found.append((COUNTRY, _("all numbers of %(country)s") % country))
         return found
 

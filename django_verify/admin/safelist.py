@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from django.contrib import admin
@@ -12,15 +13,14 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import sids
 from django_verify.admin.closed import ClosedAdmin
 from django_verify.admin.forms import ListedPhoneFormField, listed_number
-from django_verify.admin.verifications import sees_recipients
-from django_verify.contact import phones
+from django_verify.admin.recipients import RecipientColumns, in_full_and_masked
 from django_verify.contact.typed import plain
 from django_verify.models import Account, SafeListNumber
 from django_verify.models.fields import ListedPhoneField
 
 
 @admin.register(SafeListNumber)
-class SafeListNumberAdmin(ClosedAdmin):
+class SafeListNumberAdmin(RecipientColumns, ClosedAdmin):
     """Numbers that fraud checks let pass, masked for most viewers."""
 
     explanation = _(
@@ -31,6 +31,7 @@ class SafeListNumberAdmin(ClosedAdmin):
     list_select_related = ("account",)
     walk = "pk"
     ordering = ("-pk",)
+    full_number, masked_number = in_full_and_masked(attrgetter("number"), _("phone number"))
     search_fields = ("sid",)
     search_help_text = _("A SID, or a whole phone number such as +14155550100.")
 
@@ -40,13 +41,13 @@ class SafeListNumberAdmin(ClosedAdmin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns, with the number in full or masked."""
-        return (self._shape(request), "sid", "account", "date_created")
+        return (self.shown(request, "number"), "account", "date_created", "sid")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the form of an addition, or what the page shows."""
         if obj is None:
             return ("account", "phone_number")
-        return (self._shape(request), "account", "sid", "date_created")
+        return (self.shown(request, "number"), "account", "sid", "date_created")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return everything, once the entry exists."""
@@ -67,16 +68,3 @@ class SafeListNumberAdmin(ClosedAdmin):
             return queryset.none(), False
         # The index on numbers begins with the account, so all accounts are named.
         return queryset.filter(account__in=Account.objects.values("pk"), key=key), False
-
-    @admin.display(description=_("phone number"))
-    def full_number(self, obj: SafeListNumber) -> str:
-        """The number."""
-        return obj.number
-
-    @admin.display(description=_("phone number"))
-    def masked_number(self, obj: SafeListNumber) -> str:
-        """The number, most of it hidden."""
-        return phones.mask(obj.number)
-
-    def _shape(self, request: HttpRequest) -> str:
-        return "full_number" if sees_recipients(request) else "masked_number"

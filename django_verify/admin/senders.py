@@ -16,17 +16,15 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from django_verify import conf
-from django_verify.admin import testmessages
+from django_verify.admin import labels, testmessages
 from django_verify.admin.closed import ClosedAdmin, LookOnly
-from django_verify.admin.forms import SenderTestForm
-from django_verify.admin.fraud import channel_name, country_name
-from django_verify.admin.verifications import error_text
-from django_verify.contact import countries
+from django_verify.admin.forms import RADIOS, SenderTestForm
+from django_verify.admin.recipients import error_text
 from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.delivery import circuit_breakers, providers
 from django_verify.delivery.explanations import configured
@@ -62,7 +60,7 @@ class PauseForm(forms.Form):
             (OPEN, _("until somebody resumes it")),
         ],
         initial=HOUR,
-        widget=AdminRadioSelect({"class": "radiolist"}),
+        widget=AdminRadioSelect(RADIOS),
     )
 
     def until(self) -> dt.datetime | None:
@@ -115,7 +113,7 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
             "title": _("Providers"),
             "explanation": self.explanation,
             "providers": [self._summary(request, one) for one in providers.providers()],
-            "sample": providers.SAMPLE,
+            **_sample(),
             "is_list": True,
         }
         return self.page(request, "providers.html", None, context)
@@ -128,26 +126,28 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
         provider = next(iter(providers.providers([row.alias])), None)
         if provider is None:
             raise Http404
+        summary = self._summary(request, provider)
         context = {
             "title": row.alias,
             "provider": provider,
-            **self._summary(request, provider),
+            **summary,
             "explanation": _EXPLANATIONS[provider.state],
             "countries": [
                 (label(channel), _named(found, provider.shares[channel]))
                 for channel, found in provider.countries.items()
             ],
             "prices": [
-                f"{amount:.4f} {currency}".strip() for currency, amount in provider.prices.items()
+                f"{labels.price(amount)} {currency}".strip()
+                for currency, amount in provider.prices.items()
             ],
             "listed_prices": _priced(provider.listed_prices),
             "has_base_url": bool(conf.current().BASE_URL),
             "traffic": [
-                (_("last hour"), provider.hour),
-                (_("last day"), provider.day),
+                (_("last hour"), provider.hour, summary["hour_said"]),
+                (_("last day"), provider.day, summary["day_said"]),
             ],
             "links": self._links(request, provider),
-            "sample": providers.SAMPLE,
+            **_sample(),
             "history_url": self.url_of("history", quote(row.alias)),
         }
         return self.page(request, "provider.html", row, context)
@@ -182,22 +182,18 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
     def resume_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask, and end the pause."""
         row = self._acted_on(request, object_id, "pause_sender")
-        if request.method == "POST":
-            circuit_breakers.resume(row.alias)
-            return self._done(request, row, gettext("Resumed."))
         context = {
             "title": _("Resume this provider?"),
             "explanation": _("It gets messages again at once, in the order of the routes."),
             "yes": _("Yes, resume it"),
         }
-        return self.page(request, "provider_action.html", row, context)
+        return self._once_confirmed(
+            request, row, circuit_breakers.resume, gettext("Resumed."), context
+        )
 
     def close_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask, and put a failing sender back in its place."""
         row = self._acted_on(request, object_id, "close_breaker")
-        if request.method == "POST":
-            circuit_breakers.close(row.alias)
-            return self._done(request, row, gettext("Put back in its place."))
         context = {
             "title": _("Use this provider again?"),
             "explanation": _(
@@ -206,6 +202,22 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
             ),
             "yes": _("Yes, use it again"),
         }
+        return self._once_confirmed(
+            request, row, circuit_breakers.close, gettext("Put back in its place."), context
+        )
+
+    def _once_confirmed(
+        self,
+        request: HttpRequest,
+        row: SenderState,
+        deed: Callable[[str], object],
+        note: str,
+        context: Mapping[str, object],
+    ) -> HttpResponse:
+        """Ask whether to do a deed to a sender, and do it on the answer."""
+        if request.method == "POST":
+            deed(row.alias)
+            return self._done(request, row, note)
         return self.page(request, "provider_action.html", row, context)
 
     @method_decorator(sensitive_post_parameters())
@@ -246,6 +258,8 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
             "state": provider.state.label,
             "until": row.paused_until if provider.state == State.PAUSED else None,
             "since": provider.since,
+            "hour_said": labels.number(provider.hour.messages),
+            "day_said": labels.number(provider.day.messages),
             "problem": problem and replace(problem, text=error_text(request, problem.text)),
         }
 
@@ -287,10 +301,15 @@ class SenderStateAdmin(LookOnly, ClosedAdmin):
         return HttpResponseRedirect(self.url_of("change", quote(row.alias)))
 
 
+def _sample() -> dict[str, object]:
+    """Return how many messages the pages go by, as a number and as it is written."""
+    return {"sample": providers.SAMPLE, "sample_said": labels.number(providers.SAMPLE)}
+
+
 def _priced(rows: list[Price]) -> list[str]:
     """Return what the list of prices says, as people call countries and channels."""
     return [
-        f"{country_name(row.country)}, {channel_name(row.channel)}:"
+        f"{labels.country(row.country)}, {labels.channel_of_rule(row.channel)}:"
         f" {row.amount.normalize():f} {row.currency}"
         for row in rows
     ]
@@ -302,11 +321,8 @@ def _named(found: list[str] | None, shares: Mapping[str, int]) -> str:
         return _shared(gettext("every country"), shares.get(conf.ELSEWHERE))
     if not found:
         return gettext("none by the settings' routes; a service may name it")
-    language = get_language() or "en"
     names = sorted(
-        _shared(countries.name(code, language), shares.get(code))
-        for code in found
-        if code != conf.ELSEWHERE
+        _shared(labels.country(code), shares.get(code)) for code in found if code != conf.ELSEWHERE
     )
     if conf.ELSEWHERE in found:
         names.append(_shared(gettext("all other countries"), shares.get(conf.ELSEWHERE)))

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from django_verify.admin import pages, testmessages
+from django_verify.admin import labels, pages, testmessages
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.forms import ServiceForm, TestMessageForm, routing_of
 from django_verify.admin.messaging import MessagingConfigurationInline
@@ -151,7 +151,7 @@ class VerifyServiceAdmin(ClosedAdmin):
     @admin.display(description=_("channels"))
     def channel_names(self, obj: VerifyService) -> str:
         """The enabled channels, by their short names: the list has many columns."""
-        return ", ".join(obj.channels)
+        return ", ".join(str(labels.channel(name)) for name in obj.channels)
 
     @admin.display(description=_("Channels and senders"))
     def routing(self, obj: VerifyService) -> str:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext, ngettext
 
 from django_verify import conf, delivery, sids, verifications
 from django_verify.admin import pages
-from django_verify.admin.verifications import error_text
+from django_verify.admin.recipients import error_text
 from django_verify.db import queries
 from django_verify.delivery import Explanation
 from django_verify.exceptions import InvalidParameter, VerifyError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -17,8 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django_verify import conf
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.forms import destination
-from django_verify.admin.verifications import sees_recipients
-from django_verify.messages import channels
+from django_verify.admin.recipients import RecipientColumns, in_full_and_masked
 from django_verify.models import TestNumber
 from django_verify.models.testnumbers import LONGEST
 
@@ -80,25 +80,13 @@ class TestNumberForm(TestNumberModelForm):
         return saved
 
 
-class MaskedRecipient:
-    """The columns that show a recipient in full or masked, by the viewer's permission."""
+class OwnRecipient(RecipientColumns):
+    """The recipient of a pair."""
 
-    @admin.display(description=_("recipient"))
-    def full_recipient(self, obj: TestNumber) -> str:
-        """The recipient."""
-        return obj.recipient
-
-    @admin.display(description=_("recipient"))
-    def masked_recipient(self, obj: TestNumber) -> str:
-        """The recipient, most of it hidden."""
-        return channels.mask(obj.recipient)
-
-    def shape(self, request: HttpRequest) -> str:
-        """Return the column for a viewer."""
-        return "full_recipient" if sees_recipients(request) else "masked_recipient"
+    full_recipient, masked_recipient = in_full_and_masked(attrgetter("recipient"), _("recipient"))
 
 
-class TestNumberInline(MaskedRecipient, LookOnly, TabularInline):
+class TestNumberInline(OwnRecipient, LookOnly, TabularInline):
     """The test numbers of a service; each has a page of its own."""
 
     __test__ = False  # the name is no test's
@@ -109,7 +97,7 @@ class TestNumberInline(MaskedRecipient, LookOnly, TabularInline):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the columns."""
-        return (self.shape(request), "note", "expires_at", "is_active")
+        return (self.shown(request), "note", "expires_at", "is_active")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return all of them."""
@@ -119,7 +107,7 @@ class TestNumberInline(MaskedRecipient, LookOnly, TabularInline):
 @admin.register(TestNumber)
 @method_decorator(sensitive_post_parameters("code", "recipient"), name="changeform_view")
 @method_decorator(sensitive_variables(), name="changeform_view")
-class TestNumberAdmin(MaskedRecipient, ClosedAdmin):
+class TestNumberAdmin(OwnRecipient, ClosedAdmin):
     """Pairs of recipient and code, for store reviewers and automatic tests."""
 
     __test__ = False  # the name is no test's
@@ -132,21 +120,21 @@ class TestNumberAdmin(MaskedRecipient, ClosedAdmin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns, with the recipient in full or masked."""
-        return (self.shape(request), "service", "note", "expires_at", "is_active", "date_created")
+        return (self.shown(request), "service", "note", "expires_at", "is_active", "date_created")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the form's fields; who may only look has no code to type."""
         if obj is None:
             return ("service", "recipient", "code", "note", "expires_at", "is_active")
         code = ("code",) if self.has_change_permission(request, obj) else ()
-        shown = (self.shape(request), "service", *code, "note", "expires_at", "is_active")
+        shown = (self.shown(request), "service", *code, "note", "expires_at", "is_active")
         return (*shown, "sid", "date_created", "date_updated")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what is not edited: another recipient is another pair."""
         if obj is None:
             return ()
-        return (self.shape(request), "service", "sid", "date_created", "date_updated")
+        return (self.shown(request), "service", "sid", "date_created", "date_updated")
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Return the form field; a pair must end."""

@@ -23,30 +23,26 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation.trans_real import parse_accept_lang_header
 
-from django_verify import conf, logs, sids, verifications
-from django_verify.admin import figures, filters, pages, words
-from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
+from django_verify import logs, verifications
+from django_verify.admin import figures, filters, labels, lists, pages
+from django_verify.admin.closed import LookOnly, TabularInline
 from django_verify.admin.ranges import RangeAdmin
-from django_verify.admin.stretches import REACH, StretchList
-from django_verify.contact import countries, phones
+from django_verify.admin.recipients import in_full_and_masked, sees_recipients
+from django_verify.admin.records import PersonAdmin, ToldColumns, told_fields
+from django_verify.contact import phones
 from django_verify.db import queries
 from django_verify.exceptions import NotFound
-from django_verify.messages import channels
 from django_verify.models import (
     GuardDecision,
     Verification,
     VerificationAttempt,
     VerifyService,
 )
-from django_verify.verifications import devices, search, story
+from django_verify.verifications import devices, story
 
 #: The confirmation page names each verification, and a form has at most 1000 fields.
 CANCEL_AT_ONCE = 500
-#: Rows that a search looks through where no index answers it.
-SEARCHED = 10_000
-
 #: The parameter by which a search leads to the person's latest verification, where it is one's.
 OPEN = "open"
 # Of a service, or of an account, there are verifications of several people among so many.
@@ -54,16 +50,6 @@ _COMPARED = 50
 
 _NO_COUNTRY = "-"
 _Status = Verification.Status
-
-
-def sees_recipients(request: HttpRequest) -> bool:
-    """Whether the viewer may see and search recipients in full."""
-    return request.user.has_perm("django_verify.see_full_recipients")
-
-
-def error_text(request: HttpRequest, text: str) -> str:
-    """Return what a provider said; for viewers of masked recipients without what may be one."""
-    return text if sees_recipients(request) else logs.without_numbers(text)
 
 
 def _masked(step: story.Step) -> story.Step:
@@ -74,113 +60,6 @@ def _masked(step: story.Step) -> story.Step:
         for name, value in step.facts
     ]
     return replace(step, text=phones.mask_within(step.text), facts=facts)
-
-
-class RecordList(StretchList):
-    """A list of records; a search that no index answers looks through more rows than a stretch."""
-
-    @property
-    def is_partial_search(self) -> bool:
-        """Whether each row is compared with what was typed, and so not all rows are."""
-        return bool(self.query) and not self.model_admin.is_indexed(self.request, self.query)
-
-    @property
-    def searched_since(self) -> Any:
-        """When the oldest row was made that was looked at; None where that is all rows."""
-        return sids.moment_of(self.edge) if self.edge else None
-
-    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        self.request = request
-        super().__init__(request, *args, **kwargs)
-
-    def reach(self) -> int:
-        """Return how many rows are looked at."""
-        return SEARCHED if self.is_partial_search else super().reach()
-
-
-class RecordAdmin(LookOnly, ClosedAdmin):
-    """Rows that the verbs alone write."""
-
-    list_parameters = frozenset(
-        {
-            *("status", "message_status", "channel", "country", "service", "test"),
-            *("date_created__gte", "date_created__lt"),
-        }
-    )
-    # Django shows a search box only where this is not empty; `get_search_results` does the work.
-    search_fields = ("sid",)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return every field that is shown."""
-        return self.get_fields(request, obj)
-
-
-class PersonAdmin(RecordAdmin):
-    """Rows of a recipient; `found` names the condition of a search for them."""
-
-    walk = "pk"
-    search_help_text = _(
-        "A phone number as people write it, its last four digits, an e-mail address, a SID, or a"
-        " provider's message id."
-    )
-    #: The attribute of `search.Found` that is about these rows.
-    found = "verifications"
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Any]:
-        """Return the list's class."""
-        return RecordList
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Find by what a person has: see `verifications.search`."""
-        found = self._search(request, search_term)
-        if found is None:
-            return queryset, False
-        if not found.is_whole and _completes(request):
-            last = queryset.order_by("-pk").values_list("pk", flat=True)[REACH - 1 : REACH].first()
-            queryset = queryset.filter(pk__gte=last) if last else queryset
-        return queryset.filter(getattr(found, self.found)), False
-
-    def is_indexed(self, request: HttpRequest, term: str) -> bool:
-        """Whether the term is whole; of a part of a recipient each row is looked at."""
-        found = self._search(request, term)
-        return found is None or found.is_whole
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Show the list; a SID of anything else leads to its own page."""
-        term = request.GET.get(SEARCH_VAR, "")
-        # A service and an account have pages too, and rows here.
-        page = "" if "\0" in term else pages.of_sid(self.admin_site, request, term)
-        if page and not self.is_indexed(request, term):
-            return HttpResponseRedirect(page)
-        return super().changelist_view(request, extra_context)
-
-    def _search(self, request: HttpRequest, term: str) -> search.Found | None:
-        """Return the condition; several places of one request ask for the same."""
-        known: dict[str, search.Found | None] = vars(request).setdefault("_verify_searches", {})
-        if term not in known:
-            may_see = sees_recipients(request)
-            known[term] = search.find(term, may_see=may_see, regions=_regions(request))
-        return known[term]
-
-    @admin.display(description=_("asked"), ordering="pk")
-    def created(self, obj: Any) -> Any:
-        """When the record was made, which is the order of the keys."""
-        return words.ago(obj.date_created, timezone.now())
-
-
-def _completes(request: HttpRequest) -> bool:
-    """Whether a form's field asks for suggestions, which has no stretch of rows."""
-    match = request.resolver_match
-    return match is not None and match.url_name == "autocomplete"
-
-
-def _regions(request: HttpRequest) -> list[str]:
-    """Return the countries whose numbers this viewer may well write without their code."""
-    tags = parse_accept_lang_header(request.headers.get("Accept-Language", "").lower())
-    hints = [conf.phone_region(), *(tag.rpartition("-")[2] for tag, _ in tags if "-" in tag)]
-    return [region for hint in hints if (region := countries.region(hint))]
 
 
 def _remarks(row: Verification) -> list[story.Step]:
@@ -199,26 +78,6 @@ def _remarks(row: Verification) -> list[story.Step]:
         )
         for entry in entries.order_by("-action_time")[: story.MOST]
     ]
-
-
-def told_fields(request: HttpRequest) -> tuple[str, ...]:
-    """Return the fields of what the provider said of a message, in full or masked."""
-    shape = "" if sees_recipients(request) else "masked_"
-    return (f"{shape}provider_sid", "error_code", f"{shape}error_message")
-
-
-class ToldColumns:
-    """What a provider said of a message, for viewers who see no recipients."""
-
-    @admin.display(description=_("provider's message id"))
-    def masked_provider_sid(self, obj: VerificationAttempt) -> str:
-        """The id, without the number that stands in some."""
-        return phones.mask_within(obj.provider_sid) or "-"
-
-    @admin.display(description=_("error"))
-    def masked_error_message(self, obj: VerificationAttempt) -> str:
-        """The text, without what may be a recipient."""
-        return logs.without_numbers(obj.error_message) or "-"
 
 
 class AttemptInline(ToldColumns, LookOnly, TabularInline):
@@ -260,11 +119,13 @@ class VerificationAdmin(PersonAdmin, RangeAdmin):
     )
     list_parameters = PersonAdmin.list_parameters | {"locked"}
     list_select_related = ("service",)
+    full_amount, masked_amount = in_full_and_masked(lambda row: row.amount or "-", _("amount"))
+    full_payee, masked_payee = in_full_and_masked(lambda row: row.payee or "-", _("payee"))
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns, with the recipient in full or masked."""
         return (
-            "full_recipient" if sees_recipients(request) else "masked_recipient",
+            self.shown(request),
             "status_now",
             "created",
             "channel",
@@ -275,10 +136,9 @@ class VerificationAdmin(PersonAdmin, RangeAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what the page shows."""
-        shape = "full" if sees_recipients(request) else "masked"
         return (
             "sid",
-            f"{shape}_recipient",
+            self.shown(request),
             "status_now",
             "channel",
             "country",
@@ -289,8 +149,8 @@ class VerificationAdmin(PersonAdmin, RangeAdmin):
             "code_length",
             "checks_used",
             "sends_used",
-            f"{shape}_amount",
-            f"{shape}_payee",
+            self.shown(request, "amount"),
+            self.shown(request, "payee"),
             "date_created",
             "date_updated",
             "expires_at",
@@ -310,8 +170,8 @@ class VerificationAdmin(PersonAdmin, RangeAdmin):
         steps = told.steps if sees_recipients(request) else list(map(_masked, told.steps))
         context |= {
             "story": told,
-            "person": row.to if sees_recipients(request) else channels.mask(row.to),
-            "steps": [(step, words.clock(step.moment, now)) for step in steps],
+            "person": getattr(self, self.shown(request))(row),
+            "steps": [(step, labels.clock(step.moment, now)) for step in steps],
             "others": [self._other(other, now) for other in told.others],
             "decisions": self._decision_lines(request, told.decisions),
             "deeds": self._deeds(request, row, now),
@@ -353,9 +213,9 @@ class VerificationAdmin(PersonAdmin, RangeAdmin):
         url = self.url_of("change", row.pk)
         return (
             url,
-            words.channel(row.channel),
+            labels.channel(row.channel),
             self.status_now(row),
-            words.ago(row.date_created, now),
+            labels.ago(row.date_created, now),
         )
 
     def _decision_lines(
@@ -367,39 +227,9 @@ class VerificationAdmin(PersonAdmin, RangeAdmin):
         for row in rows:
             reason = row.reason if sees_recipients(request) else phones.mask_within(row.reason)
             lines.append(
-                (f"{row.get_outcome_display()}: {reason}", words.ago(row.date_created, now))
+                (f"{row.get_outcome_display()}: {reason}", labels.ago(row.date_created, now))
             )
         return lines
-
-    @admin.display(description=_("recipient"))
-    def full_recipient(self, obj: Verification) -> str:
-        """The recipient."""
-        return obj.to
-
-    @admin.display(description=_("recipient"))
-    def masked_recipient(self, obj: Verification) -> str:
-        """The recipient, most of it hidden."""
-        return channels.mask(obj.to)
-
-    @admin.display(description=_("amount"))
-    def full_amount(self, obj: Verification) -> str:
-        """The amount of the payment that the code approves."""
-        return obj.amount or "-"
-
-    @admin.display(description=_("amount"))
-    def masked_amount(self, obj: Verification) -> str:
-        """The amount, most of it hidden."""
-        return channels.mask(obj.amount or "-")
-
-    @admin.display(description=_("payee"))
-    def full_payee(self, obj: Verification) -> str:
-        """Who is paid."""
-        return obj.payee or "-"
-
-    @admin.display(description=_("payee"))
-    def masked_payee(self, obj: Verification) -> str:
-        """Who is paid, most of it hidden."""
-        return channels.mask(obj.payee or "-")
 
     @admin.display(description=_("status"), ordering="status")
     def status_now(self, obj: Verification) -> str:
@@ -409,7 +239,7 @@ class VerificationAdmin(PersonAdmin, RangeAdmin):
     @admin.display(description=_("service"), ordering="service__friendly_name")
     def service_name(self, obj: Verification) -> str:
         """The service."""
-        return words.clip(str(obj.service or "-"))
+        return lists.clip(str(obj.service or "-"))
 
     @admin.display(description=_("checks"), ordering="checks")
     def checks_used(self, obj: Verification) -> str:
@@ -432,7 +262,7 @@ class VerificationAdmin(PersonAdmin, RangeAdmin):
     def _opened(self, request: HttpRequest) -> HttpResponse:
         """Lead to the newest verification of the one person that is found, else to the list."""
         term = request.GET.get(SEARCH_VAR, "")
-        found = None if "\0" in term else self._search(request, term)
+        found = None if "\0" in term else self.searched(request, term)
         is_persons = found is not None and found.is_whole
         if is_persons and pages.of_sid(self.admin_site, request, term):
             is_persons = False  # a service's or an account's, however many people those are
@@ -551,7 +381,7 @@ class VerificationAdmin(PersonAdmin, RangeAdmin):
             text = _("At most %(limit)d verifications can be chosen at once.")
             self.message_user(request, text % {"limit": CANCEL_AT_ONCE}, messages.ERROR)
             return None
-        recipient = self.full_recipient if sees_recipients(request) else self.masked_recipient
+        recipient = getattr(self, self.shown(request))
         context = {
             **words,
             "action": action,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,35 +13,21 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
-from django_verify.admin.verifications import sees_recipients
-from django_verify.contact import phones
+from django_verify.admin.recipients import RecipientColumns, in_full_and_masked
 from django_verify.users import verified_phones
 from django_verify.users.models import VerifiedPhone
 
-_REST = ("verified", "primary", "channel", "verified_at", "date_created")
+_REST = ("verified_at", "primary", "channel", "date_created")
 
 
-class Columns:
+class Columns(RecipientColumns):
     """What both pages show; the number in full only to viewers who may see recipients."""
+
+    full_number, masked_number = in_full_and_masked(attrgetter("e164"), _("number"))
 
     def columns(self, request: HttpRequest) -> tuple[str, ...]:
         """Return the columns, with the number in full or masked."""
-        return ("full_number" if sees_recipients(request) else "masked_number", *_REST)
-
-    @admin.display(description=_("number"))
-    def full_number(self, obj: VerifiedPhone) -> str:
-        """The number."""
-        return obj.e164
-
-    @admin.display(description=_("number"))
-    def masked_number(self, obj: VerifiedPhone) -> str:
-        """The number, most of it hidden."""
-        return phones.mask(obj.e164)
-
-    @admin.display(description=_("verified"), boolean=True)
-    def verified(self, obj: VerifiedPhone) -> bool:
-        """Whether it is verified, or still pending."""
-        return obj.is_verified
+        return (self.shown(request, "number"), *_REST)
 
     @admin.display(description=_("primary"), boolean=True)
     def primary(self, obj: VerifiedPhone) -> bool:

@@ -5,6 +5,7 @@ import datetime as dt
 import html
 import io
 import re
+from itertools import pairwise
 
 import pytest
 from django.contrib.auth import SESSION_KEY
@@ -17,7 +18,10 @@ from django.urls import resolve
 from django.utils import timezone
 
 from django_verify import rollups, sids, verifications
-from django_verify.admin import alarms, charts, dashboard, labels, periods
+from django_verify.admin import labels
+from django_verify.admin.dashboard import alarms, charts, files, periods
+from django_verify.admin.dashboard.sheet import DIMENSIONS
+from django_verify.admin.dashboard.tables import Cell
 from django_verify.crypto import codes
 from django_verify.models import (
     AttemptRollup,
@@ -74,12 +78,14 @@ def page(client, **query):
 
 
 def numbers(response):
-    return {str(n["name"]): n["text"] for n in response.context["numbers"]}
+    return {str(n["name"]): n["text"].replace("\xa0", " ") for n in response.context["numbers"]}
 
 
 def table(response, name):
     (found,) = [one for one in response.context["tables"] if one.name == name]
-    return {row.text: [cell.text for cell in cells] for row, cells in found.rows}
+    return {
+        row.text: [cell.text.replace("\xa0", " ") for cell in cells] for row, cells in found.rows
+    }
 
 
 def rows_of(client, url):
@@ -99,12 +105,12 @@ def counted(client, url):
 
 
 def cells_with_links(response):
-    for one in [*response.context["tables"], *(c["table"] for c in response.context["charts"])]:
+    for one in [*response.context["tables"], *(plot.table for plot in response.context["plots"])]:
         for _name, cells in one.rows:
             yield from (cell for cell in cells if cell.url)
     for number in response.context["numbers"]:
         if number.get("url"):
-            yield dashboard.Cell(number["text"], number["url"])
+            yield Cell(number["text"], number["url"])
 
 
 def read_csv(response):
@@ -113,12 +119,23 @@ def read_csv(response):
     return list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
 
 
-def test_the_index_leads_to_an_empty_page_that_says_what_would_stand_there(boss, clock):
+def test_the_index_leads_to_an_empty_page_that_says_what_would_stand_there(boss, service, clock):
     assert f'href="{URL}"' in boss.get("/admin/").content.decode()
     response = page(boss)
     assert "Nobody has asked for a code in this time." in response.content.decode()
     assert numbers(response)["Started"] == "0"
     assert numbers(response)["Conversion"] == "–"
+
+
+def test_a_new_site_is_told_its_first_steps(boss, clerk):
+    step = page(boss).context["first_step"]
+    assert "There is no account." in step[0]
+    assert step[1:] == ("accounts", "/admin/django_verify/account/")
+    assert page(clerk("view_dashboard")).context["first_step"][2] == ""
+    account = make_account("Shop")
+    assert "There is no service yet." in page(boss).content.decode()
+    make_service(account)
+    assert page(boss).context["first_step"] is None
 
 
 def test_figures_of_a_day(boss, service, clock):
@@ -160,7 +177,7 @@ def test_filters_and_the_period_before(boss, service, account, clock):
     yesterday = (timezone.localdate() - dt.timedelta(days=1)).isoformat()
     assert numbers(page(boss, since=yesterday, until=yesterday))["Started"] == "1"
     assert table(page(boss, country="US"), "country")["United States"][2:4] == ["100.0 %", "0.0 %"]
-    (_, shadow) = page(boss, period="24h").context["charts"][0]["chart"].series[1::-1]
+    (_, shadow) = page(boss, period="24h").context["plots"][0].chart.series[1::-1]
     assert [dot.text for dot in shadow.dots if not dot.text.endswith(" 0")] == ["12:00: 1"]
 
 
@@ -290,9 +307,7 @@ def test_each_table_is_a_file(boss, service, clock):
     response = page(boss)
     urls = set(re.findall(r'href="([^"]*export/[^"]*)"', response.content.decode()))
     names = sorted(url.split("/")[-2] for url in urls)
-    assert names == sorted(
-        [*dashboard._DIMENSIONS, "attempts", "attempts", "blocks", "time", "waiting"]
-    )
+    assert names == sorted([*DIMENSIONS, "attempts", "attempts", "blocks", "time", "waiting"])
     (line,) = read_csv(boss.get(f"{URL}export/country/"))
     assert line == {
         "country": "US",
@@ -325,7 +340,7 @@ def test_each_table_is_a_file(boss, service, clock):
 def test_the_file_of_attempts_is_masked_and_read_in_batches(
     boss, clerk, service, clock, monkeypatch
 ):
-    monkeypatch.setattr(dashboard, "BATCH", 2)
+    monkeypatch.setattr(files, "BATCH", 2)
     rows = []
     for number in range(5):
         rows.append(start(service, number))
@@ -375,7 +390,8 @@ def test_what_is_not_counted_is_said(boss, service, clock):
 
 
 def said(client, **query):
-    return [alarm.text for alarm in page(client, **query).context["alarms"]]
+    alarms_ = page(client, **query).context["alarms"]
+    return [alarm.text.replace("\xa0", " ") for alarm in alarms_]
 
 
 def test_a_working_site_has_no_alarm(boss, service, clock):
@@ -496,6 +512,35 @@ def test_a_scale_has_round_ticks(most, top):
     chart = charts.bars("x", "X", "x", ["a"], [most], [str(most)])
     assert chart.rows[-1].text == top
     assert float(chart.bars[0].height) <= charts.HEIGHT
+
+
+@pytest.mark.parametrize(
+    ("most", "ticks"),
+    [
+        (0.0007, ["0", "0.0002", "0.0004", "0.0006", "0.0008"]),
+        (0.9, ["0", "0.25", "0.5", "0.75", "1"]),
+        (5, ["0", "1.5", "3", "4.5", "6"]),
+        (9_000_000, ["0", "2,500,000", "5,000,000", "7,500,000", "10,000,000"]),
+    ],
+)
+def test_the_ticks_of_a_scale_are_exact(most, ticks):
+    chart = charts.bars("x", "X", "x", ["a"], [most], [str(most)])
+    assert [row.text for row in chart.rows] == ticks
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 24, 30, 366])
+def test_the_newest_label_is_shown_and_none_runs_into_another(count):
+    names, values = [str(i) for i in range(count)], [1_000_000] * count
+    for chart in (
+        charts.lines("x", "X", "x", names, [("started", "started", values)]),
+        charts.bars("x", "X", "x", names, values, names),
+    ):
+        places = [float(column.place) for column in chart.columns]
+        assert chart.columns[-1].text == names[-1]
+        assert float(chart.left) <= places[0]
+        assert places[-1] <= float(chart.right)
+        assert all(right - left >= 120 for left, right in pairwise(places))
+        assert chart.rows[-1].text == "1,000,000"
 
 
 def test_days_are_those_of_the_site_and_an_hour_is_lost_in_spring(clock, settings):

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.db.models.signals import pre_save
 
 from django_verify import verifications
-from django_verify.admin import csv_files, fraud
+from django_verify.admin import csv_files, geopermissions
 from django_verify.fraud import high_risk
 from django_verify.models import GeoPermission, PrefixRule
 from tests.admin.conftest import received
@@ -382,12 +382,12 @@ def test_one_of_two_operators_who_save_the_same_reads_why(boss, account, rival):
 
 
 def test_one_of_two_operators_who_set_all_countries_reads_why(boss, account, monkeypatch):
-    real = fraud.ScopeForm.rows
+    real = geopermissions.ScopeForm.rows
 
     def rows(form):
         return [*real(form), *real(form)]
 
-    monkeypatch.setattr(fraud.ScopeForm, "rows", rows)
+    monkeypatch.setattr(geopermissions.ScopeForm, "rows", rows)
     data = {"account": account.sid, "what": "only", "chosen": ["DE"]}
     answer = boss.post(f"{GEO}set/", data)
     assert "somebody else has saved a row for the same" in errors(answer)

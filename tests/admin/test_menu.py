@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django_verify.admin import menu, sentences
 from django_verify.admin.ratelimits import RateLimitAdmin
 from django_verify.models import RateLimit
+from tests.conftest import make_account
 
 pytestmark = [pytest.mark.django_db, pytest.mark.portable]
 
@@ -75,6 +76,20 @@ def test_an_empty_list_says_how_the_first_row_is_made(boss, clerk):
     page = clerk("view_ratelimit").get("/admin/django_verify/ratelimit/").content.decode()
     assert "There is no limit." in page
     assert "ratelimit/add/" not in page
+
+
+def test_a_search_that_finds_nothing_is_no_empty_table(boss):
+    for query in ({"q": "none"}, {"status__exact": "disabled"}):
+        page = boss.get("/admin/django_verify/webhook/", query).content.decode()
+        assert "No row matches the search and the filters." in page
+        assert "There is no webhook." not in page
+
+
+def test_a_form_says_what_has_to_be_made_before(boss):
+    add = "/admin/django_verify/template/add/"
+    assert "There is no account. Add one" in boss.get(add).content.decode()
+    make_account("Shop")
+    assert "There is no account." not in boss.get(add).content.decode()
 
 
 def test_a_viewer_has_the_groups_of_their_pages_alone(clerk):

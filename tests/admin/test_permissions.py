@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 
 from django_verify.admin.closed import LookOnly
-from django_verify.admin.verifications import sees_recipients
+from django_verify.admin.recipients import sees_recipients
 
 APPS = ("django_verify", "django_verify_users")
 #: What operators may do with the records of a table, beyond looking.

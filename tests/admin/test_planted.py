@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
-from django_verify.admin import dashboard
+from django_verify.admin.dashboard.sheet import DIMENSIONS
 from django_verify.crypto import codes
 from django_verify.models import (
     Dashboard,
@@ -79,7 +79,7 @@ def pages():
     yield f"{reverse('admin:django_verify_dashboard_export', args=['attempts'])}?figure=failed"
 
 
-TABLES = [*dashboard._DIMENSIONS, "attempts", "blocks", "time", "waiting"]
+TABLES = [*DIMENSIONS, "attempts", "blocks", "time", "waiting"]
 
 
 def body(response):

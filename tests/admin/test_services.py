@@ -213,7 +213,7 @@ def test_the_list(boss, django_assert_max_num_queries):
         make_service(friendly_name=f"Shop {number}", channels=["sms", "sna"])
     with django_assert_max_num_queries(7):
         page = boss.get(SERVICES).content.decode()
-    assert "sms, sna" in page
+    assert "SMS, SNA" in page
     found = boss.get(f"{SERVICES}?q=shop+3").context["cl"].result_list
     assert [service.friendly_name for service in found] == ["Shop 3"]
     assert list(boss.get(f"{SERVICES}?q={found[0].sid[:20]}").context["cl"].result_list) == [*found]

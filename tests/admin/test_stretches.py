@@ -5,8 +5,7 @@ import re
 import pytest
 
 from django_verify import verifications
-from django_verify.admin import stretches
-from django_verify.admin import verifications as verifications_admin
+from django_verify.admin import records, stretches
 from django_verify.models import DeviceKey, Verification
 from tests.conftest import PHONE
 
@@ -67,7 +66,7 @@ def test_a_whole_recipient_or_sid_is_found_among_all_rows(boss, rows):
 
 
 def test_a_part_of_a_recipient_is_found_among_the_latest_rows(boss, rows, monkeypatch):
-    monkeypatch.setattr(verifications_admin, "SEARCHED", 4)
+    monkeypatch.setattr(records, "SEARCHED", 4)
     for term in (PHONE[:-1], rows[4].to[-4:]):
         answer = boss.get(LIST, {"q": term})
         expected = ["6", "5", "4", "3"] if term == PHONE[:-1] else ["4"]

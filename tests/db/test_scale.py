@@ -17,8 +17,7 @@ from django.utils import timezone
 
 from benchmarks import crowd
 from django_verify import health, verifications
-from django_verify.admin import filters, stretches
-from django_verify.admin import verifications as admin_of_verifications
+from django_verify.admin import filters, records, stretches
 from django_verify.api import paging
 from django_verify.crypto import codes
 from django_verify.delivery import attempts, reports
@@ -51,7 +50,7 @@ def reach(monkeypatch):
     monkeypatch.setattr(paging, "REACH", found)
     monkeypatch.setattr(stretches, "REACH", found)
     monkeypatch.setattr(filters, "LATEST", found)
-    monkeypatch.setattr(admin_of_verifications, "SEARCHED", found)
+    monkeypatch.setattr(records, "SEARCHED", found)
     return found
 
 
@@ -282,6 +281,10 @@ def of_the_admin(site, boss):
             *({"q": challenge.entity.identity}, {"q": challenge.factor_id}),
         ),
         "webhookdelivery": ({"status": "dead"}, {"q": site.hook.sid}, {"q": "EV" + "0" * 32}),
+        "guarddecision": (
+            *({"cause": "rule"}, {"outcome": "recorded"}, {"country": "GB"}),
+            *({"service": site.quiet_service.sid}, {"q": "+12013000000"}, {"q": row.send_log[4:]}),
+        ),
         "safelistnumber": ({"q": "+12013340000"}, {"q": "GN" + "0" * 32}),
         "devicekey": ({"q": "0" * 64}, {"q": "00"}),
     }

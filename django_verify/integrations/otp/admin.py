@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_verify.admin.closed import ModelAdmin
-from django_verify.admin.verifications import sees_recipients
+from django_verify.admin.recipients import sees_recipients
 from django_verify.integrations.otp.models import VerifyDevice
 
 

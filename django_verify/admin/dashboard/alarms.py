@@ -8,15 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, Min
-from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext
 
 from django_verify import conf, delivery, health
-from django_verify.admin import words
-from django_verify.admin.labels import country_name, percent
+from django_verify.admin import labels
+from django_verify.admin.dashboard.links import Links
+from django_verify.admin.labels import percent
 from django_verify.db import queries
 from django_verify.delivery import attempts
 from django_verify.fraud.spend import Cap
@@ -54,14 +53,12 @@ class Fall:
     after: float
 
 
-def find(
-    request: HttpRequest, filters: Filters, period: Period, now: dt.datetime
-) -> Iterator[Alarm]:
+def find(links: Links, filters: Filters, period: Period, now: dt.datetime) -> Iterator[Alarm]:
     """Yield what is wrong now, the worst first."""
-    yield from _waiting(request, now)
-    yield from _senders(request, now)
-    yield from _falls(request, filters, now)
-    yield from _budgets(request, now)
+    yield from _waiting(links, now)
+    yield from _senders(links, now)
+    yield from _falls(links, filters, now)
+    yield from _budgets(links, now)
     if period.missing is not None:
         text = gettext("The hours before %(time)s are not counted yet: run rollupattempts.")
         yield Alarm(text % {"time": said(begin_of(period.missing))})
@@ -69,8 +66,8 @@ def find(
 
 def said(moment: dt.datetime) -> str:
     """Return a moment of today by its time, and any other with its day."""
-    local = words.local(moment)
-    is_today = local.date() == words.local(timezone.now()).date()
+    local = labels.local(moment)
+    is_today = local.date() == labels.local(timezone.now()).date()
     return date_format(local, "TIME_FORMAT" if is_today else "SHORT_DATETIME_FORMAT")
 
 
@@ -119,7 +116,7 @@ def _deviations(was: float, of: int, now: float, among: int) -> float:
     return (was - now) / spread
 
 
-def _falls(request: HttpRequest, filters: Filters, now: dt.datetime) -> Iterator[Alarm]:
+def _falls(links: Links, filters: Filters, now: dt.datetime) -> Iterator[Alarm]:
     end = hour_at(now) + 1
     first = end - _LOOKED_AT
     names = ("starts", "converted")
@@ -138,12 +135,12 @@ def _falls(request: HttpRequest, filters: Filters, now: dt.datetime) -> Iterator
             "Conversion in %(country)s fell from %(before)s to %(after)s since %(time)s."
         )
         values = {
-            "country": country_name(country),
+            "country": labels.country(country, gettext("no country")),
             "before": percent(one.before),
             "after": percent(one.after),
             "time": said(begin_of(one.since)),
         }
-        url = f"{_page(request, 'dashboard')}?period=24h&country={country or '-'}"
+        url = f"{links.list_of('dashboard')}?period=24h&country={country or '-'}"
         yield Alarm(_ended(text % values), url, gettext("Show"))
 
 
@@ -152,7 +149,7 @@ def _decided(found: Figures) -> tuple[int, int]:
     return max(found.starts - found.undecided, found.converted), found.converted
 
 
-def _waiting(request: HttpRequest, now: dt.datetime) -> Iterator[Alarm]:
+def _waiting(links: Links, now: dt.datetime) -> Iterator[Alarm]:
     """Yield that messages are late, with what the worker does."""
     due = queries.attempts().filter(attempts.LEASES.due(now))
     late = dt.timedelta(seconds=conf.current().HEALTH_QUEUE_AGE)
@@ -161,7 +158,8 @@ def _waiting(request: HttpRequest, now: dt.datetime) -> Iterator[Alarm]:
         return
     count = found["count"]
     beat = health.last_beat("deliverattempts")
-    text = ngettext("%(count)d message waits", "%(count)d messages wait", count) % {"count": count}
+    text = ngettext("%(count)s message waits", "%(count)s messages wait", count)
+    text %= {"count": labels.number(count)}
     if beat is None:
         text += gettext(", and no worker has ever run: run deliverattempts.")
     elif (idle := now - beat) > late:
@@ -174,11 +172,11 @@ def _waiting(request: HttpRequest, now: dt.datetime) -> Iterator[Alarm]:
         text += rest % {"minutes": minutes}
     else:
         text += gettext(" since %(time)s, though a worker runs.") % {"time": said(found["since"])}
-    url = _page(request, "verificationattempt", "view_verificationattempt")
+    url = links.list_of("verificationattempt")
     yield Alarm(text, url and f"{url}?message_status=queued", gettext("Show"))
 
 
-def _senders(request: HttpRequest, now: dt.datetime) -> Iterator[Alarm]:
+def _senders(links: Links, now: dt.datetime) -> Iterator[Alarm]:
     """Yield the senders that are skipped, or that fail for what an operator mends."""
     rows = SenderState.objects.using(queries.database()).filter(failures__gt=0)
     for row in rows.order_by("failing_since"):
@@ -191,11 +189,11 @@ def _senders(request: HttpRequest, now: dt.datetime) -> Iterator[Alarm]:
             "deed": why.deed,
         }
         text = _ended(gettext("%(sentence)s Since %(time)s. %(deed)s") % values)
-        url = _page(request, "senderstate", "view_senderstate")
+        url = links.list_of("senderstate")
         yield Alarm(text, url, gettext("Show"))
 
 
-def _budgets(request: HttpRequest, now: dt.datetime) -> Iterator[Alarm]:
+def _budgets(links: Links, now: dt.datetime) -> Iterator[Alarm]:
     """Yield the caps of which most is spent; what is counted is what the next start goes by."""
     using = queries.database()
     caps = list(SpendCap.objects.using(using).select_related("account", "service"))
@@ -213,21 +211,10 @@ def _budgets(request: HttpRequest, now: dt.datetime) -> Iterator[Alarm]:
             if cap.period == SpendCap.Period.DAY
             else gettext("%(part)s of this month's budget of %(owner)s is spent.")
         )
-        url = _page(request, "spendcap", "view_spendcap")
+        url = links.list_of("spendcap")
         yield Alarm(text % {"part": percent(level / amount), "owner": of}, url, gettext("Show"))
 
 
 def cap_key(cap: SpendCap, now: dt.datetime) -> str:
     """Return the key under which the guard counts what a cap's period has spent."""
     return Cap(cap.scope, cap.period, float(cap.amount)).key(now)
-
-
-def _page(request: HttpRequest, model: str, permission: str = "") -> str:
-    """Return the URL of a model's list, for viewers that may see it, where the site has it."""
-    if permission and not request.user.has_perm(f"django_verify.{permission}"):
-        return ""
-    site = getattr(request, "current_app", None)
-    try:
-        return reverse(f"admin:django_verify_{model}_changelist", current_app=site)
-    except NoReverseMatch:
-        return ""

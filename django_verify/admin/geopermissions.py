@@ -1,4 +1,4 @@
-"""The guard's lists as an operator keeps them: countries, and rules for ranges of numbers."""
+"""The countries that codes are sent to, as an operator keeps them: rows, quick sets, files."""
 
 from __future__ import annotations
 
@@ -13,29 +13,26 @@ from django.db import IntegrityError, router
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
-from django.utils.translation import get_language, gettext, ngettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from django_verify.admin import labels
 from django_verify.admin.closed import OVERTAKEN
 from django_verify.admin.csv_files import CsvAdmin
 from django_verify.admin.filters import ChoicesFilter, ServiceFilter, ValueFilter
-from django_verify.contact import countries, phones
+from django_verify.admin.forms import RADIOS
 from django_verify.contact.typed import plain
 from django_verify.db import savepoints
 from django_verify.fraud import high_risk
-from django_verify.messages.channels import label
-from django_verify.models import Account, GeoPermission, PrefixRule, VerifyService
-from django_verify.models.fraud import CHANNELS, ELSEWHERE, EVERY_CHANNEL
+from django_verify.models import Account, GeoPermission, VerifyService
+from django_verify.models.fraud import ELSEWHERE, EVERY_CHANNEL
 
 if TYPE_CHECKING:
     GeoModelForm = forms.ModelForm[GeoPermission]
-    RuleModelForm = forms.ModelForm[PrefixRule]
     AccountChoice = forms.ModelChoiceField[Account]
     ServiceChoice = forms.ModelChoiceField[VerifyService]
 else:
-    GeoModelForm = RuleModelForm = forms.ModelForm
+    GeoModelForm = forms.ModelForm
     AccountChoice = ServiceChoice = forms.ModelChoiceField
 
 _Action = GeoPermission.Action
@@ -45,34 +42,10 @@ _ACTIONS = {
     _Action.BLOCK: _("Block: no codes are sent"),
 }
 
-# The admin's style sheet gives the labels of these room.
-_RADIOS = {"class": "radiolist"}
-
-
-def _language() -> str:
-    return get_language() or "en"
-
-
-def country_name(code: str) -> str:
-    """Return what people call the country of a permission."""
-    return (
-        gettext("All other countries") if code == ELSEWHERE else countries.name(code, _language())
-    )
-
 
 def country_choices() -> list[tuple[str, str]]:
     """Return every country by name, with its calling code."""
-    return [(c.region, f"{c.name} (+{c.calling_code})") for c in countries.choices(_language())]
-
-
-def channel_name(channel: str) -> Any:
-    """Return what people call the channel of a permission."""
-    return label(channel) if channel else _("Every channel")
-
-
-def channel_choices() -> list[tuple[str, Any]]:
-    """Return the channels that reach a phone number."""
-    return [(name, label(name)) for name in CHANNELS]
+    return [(c.region, f"{c.name} (+{c.calling_code})") for c in labels.countries_by_name()]
 
 
 class ServiceField(ServiceChoice):
@@ -98,18 +71,21 @@ class GeoPermissionForm(GeoModelForm):
         label=_("Country"),
         choices=lambda: [
             ("", "---------"),
-            (ELSEWHERE, gettext("All other countries")),
+            (ELSEWHERE, labels.country(ELSEWHERE)),
             *country_choices(),
         ],
     )
     channel = forms.ChoiceField(
         label=_("Channel"),
         required=False,
-        choices=lambda: [(EVERY_CHANNEL, channel_name(EVERY_CHANNEL)), *channel_choices()],
+        choices=lambda: [
+            (EVERY_CHANNEL, labels.channel_of_rule(EVERY_CHANNEL)),
+            *labels.phone_channel_choices(),
+        ],
         help_text=_("A row for one channel comes before a row for every channel."),
     )
     action = forms.ChoiceField(
-        label=_("Action"), choices=list(_ACTIONS.items()), widget=AdminRadioSelect(_RADIOS)
+        label=_("Action"), choices=list(_ACTIONS.items()), widget=AdminRadioSelect(RADIOS)
     )
 
     def clean(self) -> Any:
@@ -136,7 +112,7 @@ class ScopeForm(forms.Form):
     service = ServiceField()
     what = forms.ChoiceField(
         label=_("Send codes to"),
-        widget=AdminRadioSelect(_RADIOS),
+        widget=AdminRadioSelect(RADIOS),
         choices=[
             (ONLY, _("only the countries chosen below")),
             (ALL_BUT, _("all but the high-risk countries")),
@@ -153,7 +129,7 @@ class ScopeForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        listed = ", ".join(sorted(country_name(code) for code in high_risk.COUNTRIES))
+        listed = ", ".join(sorted(labels.country(code) for code in high_risk.COUNTRIES))
         text = _("High-risk countries, as of %(day)s: %(names)s.")
         self.fields["what"].help_text = text % {"day": high_risk.AS_OF, "names": listed}
 
@@ -238,12 +214,12 @@ class GeoPermissionAdmin(CsvAdmin):
     @admin.display(description=_("country"), ordering="country")
     def country_named(self, obj: GeoPermission) -> str:
         """The country."""
-        return country_name(obj.country)
+        return labels.country(obj.country)
 
     @admin.display(description=_("channel"), ordering="channel")
     def channel_named(self, obj: GeoPermission) -> Any:
         """The channel."""
-        return channel_name(obj.channel)
+        return labels.channel_of_rule(obj.channel)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Choose the account where there is one alone."""
@@ -258,7 +234,7 @@ class GeoPermissionAdmin(CsvAdmin):
         term = plain(search_term).casefold()
         if not term:
             return queryset, False
-        found = [c.region for c in countries.choices(_language()) if term in c.name.casefold()]
+        found = [c.region for c in labels.countries_by_name() if term in c.name.casefold()]
         return queryset.filter(
             country__in=[*found, term.upper()[:2]] if len(term) == 2 else found
         ), False
@@ -312,7 +288,7 @@ class GeoPermissionAdmin(CsvAdmin):
             "country": obj.country,
             "channel": obj.channel,
             "action": obj.action,
-            "name": country_name(obj.country),
+            "name": labels.country(obj.country),
         }
 
     def csv_object(self, line: Mapping[str, str]) -> GeoPermission:
@@ -342,185 +318,7 @@ class GeoPermissionAdmin(CsvAdmin):
         return len(rows)
 
 
-class PrefixRuleForm(RuleModelForm):
-    """A rule; the prefix is read as people type it, the channels are ticked."""
-
-    prefix = forms.CharField(  # type: ignore[assignment]  # no attribute is made of it
-        label=_("Numbers that begin with"),
-        max_length=40,
-        help_text=_("+, the country code and the digits that the range has in common."),
-        widget=forms.TextInput(attrs={"class": "vTextField", "placeholder": "+4490987"}),
-    )
-    action = forms.ChoiceField(
-        label=_("Action"),
-        widget=AdminRadioSelect(_RADIOS),
-        choices=[
-            (
-                PrefixRule.Action.ALLOW,
-                _("Allow: codes are sent, whatever the country and the type"),
-            ),
-            (PrefixRule.Action.BLOCK, _("Block: no codes are sent")),
-        ],
-    )
-    channels = forms.MultipleChoiceField(
-        label=_("Channels"),
-        required=False,
-        choices=channel_choices,
-        widget=forms.CheckboxSelectMultiple,
-        help_text=_("None: every channel."),
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "channels" in self.fields:
-            self.initial["channels"] = self.instance.channels.split()
-
-    def clean_prefix(self) -> str:
-        """Return the prefix as it is stored."""
-        return read_prefix(self.cleaned_data["prefix"])
-
-    def clean_channels(self) -> str:
-        """Return the channels as they are stored."""
-        return " ".join(name for name in CHANNELS if name in self.cleaned_data["channels"])
-
-
-class RuleActionFilter(ChoicesFilter):
-    """By what is done."""
-
-    title = _("action")
-    parameter_name = column = "action"
-    choices_of = PrefixRule.Action
-
-
-class StateFilter(admin.SimpleListFilter):
-    """By whether a rule has ended."""
-
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Return both."""
-        return [("live", _("in force")), ("over", _("ended"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep the rules of the chosen state."""
-        over = queryset.filter(ends_at__lte=timezone.now())
-        if self.value() == "over":
-            return over
-        return queryset.exclude(pk__in=over.values("pk")) if self.value() == "live" else queryset
-
-
-@admin.register(PrefixRule)
-class PrefixRuleAdmin(CsvAdmin):
-    """What is done with ranges of numbers."""
-
-    form = PrefixRuleForm
-    explanation = _(
-        "A rule decides about numbers that begin in one way before their country and type are"
-        " looked at: the longest one holds, within 5 seconds, until it ends."
-    )
-    fields = ("prefix", "action", "channels", "account", "note", "ends_at")
-    list_display = (
-        "prefix",
-        "action",
-        "channels_named",
-        "account_named",
-        "note",
-        "ends_at",
-        "is_live",
-    )
-    list_filter = (RuleActionFilter, StateFilter)
-    list_parameters = frozenset({"action", "state"})
-    list_select_related = ("account",)
-    search_fields = ("prefix", "note")
-    search_help_text = _("A number, or the beginning of one, or a word of the note.")
-    csv_columns = ("prefix", "action", "channels", "account", "note", "ends")
-    csv_required = ("prefix", "action")
-    csv_help = _(
-        "Adds and replaces rules, and deletes none. The first line names the columns: prefix, the"
-        " country code and digits without +; action: allow or block; channels, separated by spaces"
-        " (empty: every channel); account by its SID (empty: every account); note; and ends, such"
-        " as 2026-12-31 18:00 (empty: no end). An exported file has this form."
-    )
-
-    @admin.display(description=_("channels"))
-    def channels_named(self, obj: PrefixRule) -> str:
-        """The channels."""
-        names = obj.channels.split() or [EVERY_CHANNEL]
-        return ", ".join(str(channel_name(name)) for name in names)
-
-    @admin.display(description=_("account"))
-    def account_named(self, obj: PrefixRule) -> Any:
-        """The account."""
-        return obj.account or _("every account")
-
-    @admin.display(description=_("in force"), boolean=True)
-    def is_live(self, obj: PrefixRule) -> bool:
-        """Whether it has not ended."""
-        return not obj.is_over(timezone.now())
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Find the rules that a number falls under and those that begin with it, or by note."""
-        term = plain(search_term)
-        try:
-            prefix = read_prefix(term)
-        except ValidationError:
-            return queryset.filter(note__icontains=term) if term else queryset, False
-        shorter = [prefix[:length] for length in range(2, len(prefix) + 1)]
-        found = queryset.filter(prefix__startswith=prefix) | queryset.filter(prefix__in=shorter)
-        return found, False
-
-    def csv_row(self, obj: PrefixRule) -> Mapping[str, str]:
-        """Return a rule's cells; without +, no spreadsheet takes the prefix for a formula."""
-        return {
-            "prefix": obj.prefix.removeprefix("+"),
-            "action": obj.action,
-            "channels": obj.channels,
-            "account": obj.account_id or "",
-            "note": obj.note,
-            "ends": obj.ends_at.isoformat(sep=" ") if obj.ends_at else "",
-        }
-
-    def csv_object(self, line: Mapping[str, str]) -> PrefixRule:
-        """Return the rule of a line: one of the same prefix, account and channels is replaced."""
-        prefix, account = read_prefix("+" + line["prefix"].lstrip("+")), line["account"] or None
-        named = line["channels"].lower().split()
-        channels = " ".join(sorted(named, key=_place))
-        same = PrefixRule.objects.filter(prefix=prefix, account_id=account, channels=channels)
-        row = same.first() or PrefixRule(prefix=prefix, account_id=account, channels=channels)
-        row.action, row.note = line["action"].lower(), line["note"]
-        row.ends_at = _moment(line["ends"])
-        return row
-
-
 def only_account() -> dict[str, Any]:
     """Return the initial value of a form's account: the one that there is, if it is alone."""
     found = list(Account.objects.order_by().values_list("sid", flat=True)[:2])
     return {"account": found[0]} if len(found) == 1 else {}
-
-
-def read_prefix(text: str) -> str:
-    """Return the beginning of numbers as it is stored. Raises ValidationError."""
-    try:
-        return phones.read_prefix(text)
-    except ValueError:
-        sentence = _("+ and the first digits of the numbers, such as +4490987.")
-        raise ValidationError(sentence) from None
-
-
-def _place(name: str) -> int:
-    return CHANNELS.index(name) if name in CHANNELS else len(CHANNELS)
-
-
-def _moment(text: str) -> Any:
-    if not text:
-        return None
-    try:
-        found = parse_datetime(text if ":" in text else f"{text} 00:00")
-    except ValueError:
-        found = None
-    if found is None:
-        raise ValidationError(_("“%(text)s” is no date with a time."), params={"text": text})
-    return timezone.make_aware(found) if timezone.is_naive(found) else found

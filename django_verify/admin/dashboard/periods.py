@@ -15,13 +15,9 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from django_verify.admin import words
-from django_verify.contact import countries
-from django_verify.messages import channels
-from django_verify.messages.channels import label
+from django_verify.admin import labels
 from django_verify.models import VerifyService
 from django_verify.models.rollups import begin_of, hour_at
 from django_verify.rollups import Filters
@@ -91,11 +87,9 @@ class DashboardForm(forms.Form):
         rows = VerifyService.objects.order_by("friendly_name", "sid")
         names = rows.values_list("sid", "friendly_name", "account__friendly_name")
         self._offer("service", [(sid, f"{name} ({account})") for sid, name, account in names])
-        known = countries.choices(get_language() or "en")
-        named = [(country.region, country.name) for country in known]
+        named = [(country.region, country.name) for country in labels.countries_by_name()]
         self._offer("country", [*named, (NO_COUNTRY, _("no country"))])
-        known_channels = [name for name in channels.CHANNELS if name != "auto"]
-        self._offer("channel", [(name, label(name)) for name in known_channels])
+        self._offer("channel", labels.channel_choices())
 
     def _offer(self, name: str, choices: list[tuple[str, Any]]) -> None:
         self.fields[name].choices = [("", _("all")), *choices]  # type: ignore[attr-defined]
@@ -164,7 +158,7 @@ def read(form: DashboardForm, now: dt.datetime) -> Asked:
         end = hour_at(now) + 1
         spans, before = _hours(end - 24, end), _hours(end - 48, end - 24)
         return Asked(name, spans, before, filters, by_hour=True)
-    today = words.local(now).date()
+    today = labels.local(now).date()
     first, last = today, today
     if name in _DAYS:
         first = today - dt.timedelta(days=_DAYS[name] - 1)

@@ -8,14 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+from django_verify.admin.labels import number
+
 #: Of a chart that is as wide as the page, and of one that is half as wide.
-WIDE, NARROW, HEIGHT = 960, 480, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 24, 12, 28
+WIDE, NARROW, HEIGHT = 960, 480, 260
+_EDGE, _TOP, _BOTTOM = 12, 16, 32
 _TICKS = 4
-#: Units between two labels below a chart at the least.
-_APART = 70
+# Units of a letter, and between two labels below a chart at the least. A phone shows a wide chart
+# as small as a narrow one, with larger letters.
+_LETTER, _APART = {WIDE: 16, NARROW: 9}, {WIDE: 170, NARROW: 120}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,7 @@ class Tick:
 
     place: str
     text: str
+    anchor: str = "middle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,12 @@ class Chart:
     bars: Sequence[Bar] = ()
     width: int = WIDE
 
-    left, label_x, label_y = str(_LEFT), str(_LEFT - 6), str(HEIGHT - 8)
+    label_x, label_y = str(_EDGE), str(HEIGHT - 8)
+
+    @property
+    def left(self) -> str:
+        """Where the lines of the grid begin, behind their labels."""
+        return str(_left(self.rows, self.width))
 
     @property
     def view_box(self) -> str:
@@ -71,7 +81,7 @@ class Chart:
     @property
     def right(self) -> str:
         """Where the lines of the grid end."""
-        return str(self.width - _RIGHT)
+        return str(self.width - _EDGE)
 
 
 def lines(
@@ -83,11 +93,13 @@ def lines(
 ) -> Chart:
     """Return lines over the labels; a value that is None ends its line."""
     top = _ceiling(max((v or 0 for _, _, values in series for v in values), default=0))
-    step = (WIDE - _LEFT - _RIGHT) / max(len(labels) - 1, 1)
+    rows = _rows(top)
+    left = _left(rows, WIDE)
+    step = (WIDE - left - _EDGE) / max(len(labels) - 1, 1)
     drawn = []
     for kind, title_, values in series:
         places = [
-            (_LEFT + step * i, _y(value, top), value)
+            (left + step * i, _y(value, top), value)
             for i, value in enumerate(values)
             if value is not None
         ]
@@ -96,13 +108,12 @@ def lines(
         corners = [f"{x:.1f},{y:.1f}" for x, y in ends]
         area = f"{corners[0]} {points} {corners[1]}" if corners else ""
         dots = [
-            Bar(f"{x:.1f}", f"{y:.1f}", "", "", f"{labels[i]}: {value}")
+            Bar(f"{x:.1f}", f"{y:.1f}", "", "", f"{labels[i]}: {number(value)}")
             for i, (x, y, value) in enumerate(places)
         ]
         drawn.append(Series(kind, title_, points, area, dots))
-    shown = _shown(len(labels), step)
-    columns = [Tick(f"{_LEFT + step * i:.1f}", labels[i]) for i in shown]
-    return Chart(name, title, description, _rows(top), columns, drawn)
+    columns = _columns(labels, [left + step * i for i in range(len(labels))], step, WIDE)
+    return Chart(name, title, description, rows, columns, drawn)
 
 
 def bars(
@@ -115,15 +126,16 @@ def bars(
 ) -> Chart:
     """Return a bar for each label, with the text that says its value."""
     top = _ceiling(max(values, default=0))
-    step = (NARROW - _LEFT - _RIGHT) / max(len(labels), 1)
+    rows = _rows(top)
+    left = _left(rows, NARROW)
+    step = (NARROW - left - _EDGE) / max(len(labels), 1)
     drawn = []
     for i, (value, text) in enumerate(zip(values, texts, strict=True)):
         y = _y(value, top)
-        place, height = f"{_LEFT + step * (i + 0.1):.1f}", f"{_y(0, top) - y:.1f}"
+        place, height = f"{left + step * (i + 0.1):.1f}", f"{_y(0, top) - y:.1f}"
         drawn.append(Bar(place, f"{y:.1f}", f"{step * 0.8:.1f}", height, f"{labels[i]}: {text}"))
-    shown = _shown(len(labels), step)
-    columns = [Tick(f"{_LEFT + step * (i + 0.5):.1f}", labels[i]) for i in shown]
-    return Chart(name, title, description, _rows(top), columns, bars=drawn, width=NARROW)
+    columns = _columns(labels, [left + step * (i + 0.5) for i in range(len(labels))], step, NARROW)
+    return Chart(name, title, description, rows, columns, bars=drawn, width=NARROW)
 
 
 def _y(value: float, top: float) -> float:
@@ -139,11 +151,25 @@ def _ceiling(most: float) -> float:
 
 
 def _rows(top: float) -> list[Tick]:
-    digits = max(0, 2 - math.floor(math.log10(top))) if top < _TICKS else 0
     ticks = [top * i / _TICKS for i in range(_TICKS + 1)]
-    return [Tick(f"{_y(value, top):.1f}", f"{value:.{digits}f}") for value in ticks]
+    return [Tick(f"{_y(value, top):.1f}", number(value, _digits(value))) for value in ticks]
 
 
-def _shown(count: int, step: float) -> range:
-    """Return the places of the labels that are shown, which must not run into each other."""
-    return range(0, count, max(1, math.ceil(_APART / step)))
+def _digits(value: float) -> int:
+    """Return how many decimal places a tick has."""
+    exponent = Decimal(f"{value:.6g}").normalize().as_tuple().exponent
+    return max(0, -int(exponent))
+
+
+def _left(rows: Sequence[Tick], width: int) -> int:
+    return 2 * _EDGE + _LETTER[width] * max(2, *(len(row.text) for row in rows))
+
+
+def _columns(labels: Sequence[str], places: Sequence[float], step: float, width: int) -> list[Tick]:
+    """Return the labels that are shown: the last, and as many before it as there is room for."""
+    every, last = math.ceil(_APART[width] / step), len(labels) - 1
+    return [
+        # What stands at the right edge ends there.
+        Tick(f"{places[i]:.1f}", labels[i], "end" if 0 < i == last else "middle")
+        for i in range(last % every, last + 1, every)
+    ]
