@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import secrets
 import statistics
 import time
 from pathlib import Path
@@ -32,29 +31,14 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=10, help="calls of a page (%(default)s)")
     parser.add_argument("--postgres", default=databases.LOOPBACK, metavar="URL", help="%(default)s")
     options = parser.parse_args()
-    if reason := databases.why_no_postgres(options.postgres):
-        raise SystemExit(f"PostgreSQL is needed: {reason}")
-    with databases.postgres(options.postgres) as url:
-        os.environ |= {
-            "DATABASE_URL": url,
-            "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
-            "SECRET_KEY": secrets.token_urlsafe(48),
-            "BENCH_MIDDLEWARE": "1",  # the admin has sessions
-        }
-        import django
-        from django.db import connection
-
-        django.setup()
-        try:
-            measure(options.rows, options.calls)
-        finally:
-            connection.close()
+    # The admin has sessions.
+    with databases.of_this_process(options.postgres, BENCH_MIDDLEWARE="1"):
+        measure(options.rows, options.calls)
 
 
 def measure(rows: int, calls: int) -> dict[str, float]:
     """Print and return milliseconds of each page, the median of its calls."""
     from django.contrib.auth.models import User
-    from django.core.management import call_command
     from django.db import connection
     from django.test import Client
 
@@ -62,7 +46,6 @@ def measure(rows: int, calls: int) -> dict[str, float]:
     from django_verify import rollups
     from django_verify.models import AttemptRollup
 
-    call_command("migrate", verbosity=0)
     began = time.perf_counter()
     found = crowd.fill_of_many_kinds(rows)
     with connection.cursor() as cursor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import secrets
 import sqlite3
 import tempfile
@@ -32,6 +33,33 @@ def postgres(server: str) -> Iterator[str]:
 
 
 @contextmanager
+def of_this_process(server: str, **environ: str) -> Iterator[str]:
+    """Set Django up on a new PostgreSQL database, with its tables and no rows, and give its URL.
+
+    The variables are those of the settings. Raises SystemExit where the server does not answer.
+    """
+    if reason := why_not(server):
+        raise SystemExit(f"PostgreSQL is needed: {reason}")
+    with postgres(server) as url:
+        os.environ |= {
+            "DATABASE_URL": url,
+            "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            **environ,
+        }
+        import django
+        from django.core.management import call_command
+        from django.db import connection
+
+        django.setup()
+        try:
+            call_command("migrate", verbosity=0)
+            yield url
+        finally:
+            connection.close()
+
+
+@contextmanager
 def mariadb(server: str) -> Iterator[str]:
     """Make a database on a server for as long as the block runs, and give its URL."""
     with _on_server(server) as url:
@@ -58,11 +86,6 @@ def why_not(server: str) -> str:
     except Exception as error:
         return str(error).splitlines()[0]
     return ""
-
-
-def why_no_postgres(server: str) -> str:
-    """Return the same where only PostgreSQL will do."""
-    return why_not(server)
 
 
 def rows(url: str, sql: str, keys: Sequence[Any]) -> list[tuple[Any, ...]]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
-import secrets
 import statistics
 import time
 from collections import defaultdict
@@ -32,41 +30,24 @@ _Times = dict[tuple[str, str], list[float]]
 def main() -> None:
     """Prepare both accounts, measure in turns, and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guard", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one round, with nothing warm")
     parser.add_argument("--level", default="standard", choices=("basic", "standard", "max"))
-    parser.add_argument("--rounds", type=int, default=60, help="of each account (%(default)s)")
+    parser.add_argument("--rounds", type=int, help="of each account (60; quick: 1)")
     parser.add_argument("--starts", type=int, default=60, help="of a round (%(default)s)")
     parser.add_argument("--profile", action="store_true", help="print where the time goes")
     parser.add_argument("--postgres", default=databases.LOOPBACK, metavar="URL", help="%(default)s")
     options = parser.parse_args()
-    if reason := databases.why_no_postgres(options.postgres):
-        raise SystemExit(f"PostgreSQL is needed: {reason}")
-    with databases.postgres(options.postgres) as url:
-        os.environ |= {
-            "DATABASE_URL": url,
-            "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
-            "SECRET_KEY": secrets.token_urlsafe(48),
-        }
-        import django
-        from django.conf import settings
-        from django.db import connection
-
-        # Half of the time is the other account's: as many starts are learned of at once as by one.
-        settings.DJANGO_VERIFY["GUARD_REFRESH"] = _REFRESH
-        django.setup()
-        try:
-            _report(options.level, _measure(options, url))
-        finally:
-            connection.close()
+    options.rounds = options.rounds or (1 if options.quick else 60)
+    # Half of the time is the other account's: as many starts are learned of at once as by one.
+    with databases.of_this_process(options.postgres, BENCH_GUARD_REFRESH=str(_REFRESH)) as url:
+        _report(options.level, _measure(options, url))
 
 
 def _measure(options: argparse.Namespace, url: str) -> _Times:
-    from django.core.management import call_command
-
     from benchmarks.pumping import traffic
     from benchmarks.sides import Ours
     from django_verify.models import VerifyService
 
-    call_command("migrate", verbosity=0)
     sides = {}
     for level in ("off", options.level):
         sides[level] = Ours()
@@ -75,7 +56,7 @@ def _measure(options: argparse.Namespace, url: str) -> _Times:
     numbers = _numbers(traffic.Traffic(1))
     times: _Times = defaultdict(list)
     ask = _asking(options.profile)
-    warm_at = time.monotonic() + _WARMING * _REFRESH
+    warm_at = time.monotonic() + (0 if options.quick else _WARMING * _REFRESH)
     number = 0
     while number < options.rounds:
         is_warm = time.monotonic() >= warm_at

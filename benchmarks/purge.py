@@ -50,26 +50,10 @@ def main() -> None:
     if options.worker:
         _work(options.share, options.batch)
         return
-    if reason := databases.why_no_postgres(options.postgres):
-        raise SystemExit(f"PostgreSQL is needed: {reason}")
-    key = secrets.token_urlsafe(48)
-    with databases.postgres(options.postgres) as url:
-        os.environ |= {
-            "DATABASE_URL": url,
-            "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
-            "SECRET_KEY": key,
-            "DEBUG": "0",
-        }
-        import django
-        from django.db import connection
-
-        django.setup()
-        prepared = servers.prepare("ours", url, key=key)
+    with databases.of_this_process(options.postgres, DEBUG="0") as url:
+        prepared = servers.prepare("ours", url, key=os.environ["SECRET_KEY"])
         with servers.serve(prepared, workers=1, threads=2) as server:
-            try:
-                found = _measure(server, options)
-            finally:
-                connection.close()
+            found = _measure(server, options)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n")
 

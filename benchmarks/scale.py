@@ -7,8 +7,6 @@ disturbs the machine disturbs both. The small one has as many rows as its pages 
 from __future__ import annotations
 
 import argparse
-import os
-import secrets
 import statistics
 import time
 from collections import defaultdict
@@ -34,24 +32,13 @@ class Site:
 def main() -> None:
     """Fill, measure in turns, and print."""
     options = _options()
-    if reason := databases.why_no_postgres(options.postgres):
-        raise SystemExit(f"PostgreSQL is needed: {reason}")
-    with databases.postgres(options.postgres) as small, databases.postgres(options.postgres) as big:
-        os.environ |= {
-            "DATABASE_URL": small,
-            "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
-            "SECRET_KEY": secrets.token_urlsafe(48),
-            "BENCH_MIDDLEWARE": "1",  # the admin has sessions
-        }
-        import django
-        from django.db import connection
-
-        django.setup()
-        try:
-            sites = [_site(small, SMALL), _site(big, options.rows)]
-            _report(options.rows, _measure(sites, options.rounds, options.calls))
-        finally:
-            connection.close()
+    with (
+        # The admin has sessions.
+        databases.of_this_process(options.postgres, BENCH_MIDDLEWARE="1") as small,
+        databases.postgres(options.postgres) as big,
+    ):
+        sites = [_site(small, SMALL), _site(big, options.rows)]
+        _report(options.rows, _measure(sites, options.rounds, options.calls))
 
 
 def _site(url: str, count: int) -> Site:

@@ -8,8 +8,6 @@ and later), so that the other databases of the server do not count.
 from __future__ import annotations
 
 import argparse
-import os
-import secrets
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
@@ -23,27 +21,11 @@ TABLES = ("django_verify_verification", "django_verify_verificationattempt")
 def main() -> None:
     """Fill, measure, and print."""
     options = _options()
-    if reason := databases.why_no_postgres(options.postgres):
-        raise SystemExit(f"PostgreSQL is needed: {reason}")
-    with databases.postgres(options.postgres) as url:
-        os.environ |= {
-            "DATABASE_URL": url,
-            "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
-            "SECRET_KEY": secrets.token_urlsafe(48),
-        }
-        import django
-        from django.core.management import call_command
-        from django.db import connection
-
-        django.setup()
-        call_command("migrate", verbosity=0)
-        try:
-            _measure(options)
-        finally:
-            connection.close()
+    with databases.of_this_process(options.postgres) as url:
+        _measure(url, options)
 
 
-def _measure(options: argparse.Namespace) -> None:
+def _measure(url: str, options: argparse.Namespace) -> None:
     from benchmarks import filling, numbers
     from django_verify.models import Account, VerifyService
 
@@ -71,7 +53,7 @@ def _measure(options: argparse.Namespace) -> None:
             sql("CHECKPOINT")
         title = "after a checkpoint" if checkpoint else "warm"
         work = partial(_cycles, service, phones, options.cycles)
-        written = databases.wal(os.environ["DATABASE_URL"], work)
+        written = databases.wal(url, work)
         each = (f"{name} {n / options.cycles:.1f}" for name, n in written.items())
         print(f"A cycle, {title}: {', '.join(each)}")
 

@@ -15,5 +15,6 @@ DJANGO_VERIFY = {
     # A round is all its starts and then all their checks, which the guard would take for an attack.
     "GUARD_LEVEL": env.str("BENCH_GUARD", "off"),
     "GUARD_RECORD_ONLY": True,
+    "GUARD_REFRESH": env.int("BENCH_GUARD_REFRESH", 2),
     "DISPATCH": env.str("BENCH_DISPATCH", "inline"),
 }

@@ -45,7 +45,7 @@ def _driver(
     if not options.inline:
         more["BENCH_DISPATCH"] = QUEUE
     make = databases.sqlite
-    if options.database != "sqlite" and not databases.why_no_postgres(options.postgres):
+    if options.database != "sqlite" and not databases.why_not(options.postgres):
         make = lambda: databases.postgres(options.postgres)  # noqa: E731 - as run.py has it
     url = stack.enter_context(make())
     prepared = servers.prepare("ours", url, key=key)

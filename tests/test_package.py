@@ -314,7 +314,7 @@ def test_a_list_of_components_leaves_none_out(monkeypatch):
 
 def test_the_package_is_built_and_tried_in_ci():
     text = (ROOT / ".ci/run").read_text(encoding="utf-8")
-    assert re.search(r"^    run \"Package\" .* package$", text, re.MULTILINE)
+    assert re.search(r"^ +\"run Package .* package\"", text, re.MULTILINE)
     assert ".ci/package.py $(ARGS)" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 

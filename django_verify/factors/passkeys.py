@@ -6,6 +6,7 @@ answer, right or wrong: the charge is committed before the answer is verified.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -97,15 +98,7 @@ def verify(service: VerifyService, answer: Attestation) -> Factor:
     if factor is None:
         raise exceptions.PasskeyNotFound
     now = timezone.now()
-    fresh = entities.rows().filter(
-        sid=factor.sid,
-        status=Factor.Status.UNVERIFIED,
-        failures=0,
-        date_created__gt=now - kind.REGISTRATION,
-    )
-    # Committed before the answer is looked at: a challenge is for one answer, right or wrong.
-    if not fresh.update(failures=1):
-        raise exceptions.PasskeyRegistrationOver
+    _charge(factor, now)
     asked = webauthn.Asked(
         challenge=factor.sid.encode(),
         rp_id=factor.config["relying_party"]["id"],
@@ -115,20 +108,8 @@ def verify(service: VerifyService, answer: Attestation) -> Factor:
     made = webauthn.register(
         asked, answer.client_data, answer.attestation_object, answer.credential_id
     )
-    changes = {
-        "binding": {
-            "id": kind.encoded(made.id),
-            "public_key": kind.encoded(made.public_key),
-            "transports": list(dict.fromkeys(answer.transports)),
-            "aaguid": made.aaguid,
-            "backup_eligible": made.backup_eligible,
-            "backed_up": made.backed_up,
-        },
-        "binding_digest": _digest(made.id),
-        "sign_count": made.sign_count,
-        "failures": 0,
-    }
-    if not entities.settle(factor, Proof(changes=changes), now):
+    proof = Proof(changes=_columns(made, answer.transports))
+    if not entities.settle(factor, proof, now):
         raise exceptions.PasskeyNotFound  # deleted meanwhile
     return factor
 
@@ -235,6 +216,38 @@ def _named(members: Mapping[str, Any], prefix: str) -> str:
     if not sids.is_sid(prefix, sid) or sid != sids.canonical(sid):
         raise InvalidClientData("response.clientDataJSON", "its challenge is none of this API's")
     return sid
+
+
+def _charge(factor: Factor, now: dt.datetime) -> None:
+    """Use the registration up, committed before its answer is verified.
+
+    Raises PasskeyRegistrationOver where that was done before, or its time is over.
+    """
+    fresh = entities.rows().filter(
+        sid=factor.sid,
+        status=Factor.Status.UNVERIFIED,
+        failures=0,
+        date_created__gt=now - kind.REGISTRATION,
+    )
+    if not fresh.update(failures=1):
+        raise exceptions.PasskeyRegistrationOver
+
+
+def _columns(made: verified.Credential, transports: Sequence[str]) -> dict[str, Any]:
+    """Return the columns of a factor whose passkey was made."""
+    return {
+        "binding": {
+            "id": kind.encoded(made.id),
+            "public_key": kind.encoded(made.public_key),
+            "transports": list(dict.fromkeys(transports)),
+            "aaguid": made.aaguid,
+            "backup_eligible": made.backup_eligible,
+            "backed_up": made.backed_up,
+        },
+        "binding_digest": _digest(made.id),
+        "sign_count": made.sign_count,
+        "failures": 0,
+    }
 
 
 def _digest(credential_id: bytes) -> str:

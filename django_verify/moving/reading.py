@@ -93,12 +93,7 @@ def read_service(
     `templates` are those that may be used, by their SIDs; of them the default one is taken along.
     """
     sid = _sid("VA", answer)
-    values = {column: _at(answer, path) for path, column in SERVICE.items()}
-    if values["totp_issuer"] == values["friendly_name"]:
-        values["totp_issuer"] = None  # the friendly name, also when that changes
-    origins = values["passkeys_relying_party_origins"]
-    if isinstance(origins, list):
-        values["passkeys_relying_party_origins"] = ",".join(map(str, origins)) or None
+    values = _settings(answer)
     unread = [*_unknown(answer), *_entities(source, sid)]
     wanted = str(values["default_template_sid"] or "")
     template = templates.get(sids.canonical(wanted))
@@ -108,35 +103,46 @@ def read_service(
             f"its default template {wanted} is not on the source's list: write it in the admin"
             " (Templates) and choose it there; until then the channel's own text is sent"
         )
-
-    def listed(read: Callable[[dict[str, Any]], Row], key: str, *path: str) -> Rows | None:
-        try:
-            return tuple(map(read, source.every(key, "Services", sid, *path)))
-        except NotShown as error:
-            unread.append(f"its {key.replace('_', ' ')} ({error})")
-            return None
-
-    def limit(shown: dict[str, Any]) -> Row:
-        row = _limit(shown)
-        return replace(row, below=listed(_bucket, "buckets", "RateLimits", row.sid, "Buckets"))
-
-    def webhook(shown: dict[str, Any]) -> Row:
-        row, method = _webhook(shown), shown.get("webhook_method")
-        if method not in (None, "POST"):
-            unread.append(f"the method {method} of its webhook {row.sid}: events are posted here")
-        return row
-
+    lists = _Lists(source, sid, unread)
     return Reading(
         service=Row(sid, values, _moment(answer)),
         account_sid=str(answer.get("account_sid") or ""),
-        rate_limits=listed(limit, "rate_limits", "RateLimits"),
-        messaging_configurations=listed(
+        rate_limits=lists.read(lists.limit, "rate_limits", "RateLimits"),
+        messaging_configurations=lists.read(
             _configuration, "messaging_configurations", "MessagingConfigurations"
         ),
-        webhooks=listed(webhook, "webhooks", "Webhooks"),
+        webhooks=lists.read(lists.webhook, "webhooks", "Webhooks"),
         templates=(template,) if template else (),
         unread=tuple(unread),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """The lists of one service; what they do not show is added to `unread`."""
+
+    source: Source
+    sid: str
+    unread: list[str]
+
+    def read(self, row: Callable[[dict[str, Any]], Row], key: str, *path: str) -> Rows | None:
+        try:
+            return tuple(map(row, self.source.every(key, "Services", self.sid, *path)))
+        except NotShown as error:
+            self.unread.append(f"its {key.replace('_', ' ')} ({error})")
+            return None
+
+    def limit(self, shown: dict[str, Any]) -> Row:
+        row = _limit(shown)
+        return replace(row, below=self.read(_bucket, "buckets", "RateLimits", row.sid, "Buckets"))
+
+    def webhook(self, shown: dict[str, Any]) -> Row:
+        row, method = _webhook(shown), shown.get("webhook_method")
+        if method not in (None, "POST"):
+            self.unread.append(
+                f"the method {method} of its webhook {row.sid}: events are posted here"
+            )
+        return row
 
 
 def read_templates(source: Source) -> dict[str, Row]:
@@ -204,6 +210,17 @@ def _translation(answer: Mapping[str, Any]) -> Row:
         "status": status if status in ("approved", "rejected") else "pending",
     }
     return Row("", values, _moment(answer))
+
+
+def _settings(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of a service, None where the source has nothing."""
+    values = {column: _at(answer, path) for path, column in SERVICE.items()}
+    if values["totp_issuer"] == values["friendly_name"]:
+        values["totp_issuer"] = None  # the friendly name, also when that changes
+    origins = values["passkeys_relying_party_origins"]
+    if isinstance(origins, list):
+        values["passkeys_relying_party_origins"] = ",".join(map(str, origins)) or None
+    return values
 
 
 def _unknown(answer: Mapping[str, Any]) -> list[str]:

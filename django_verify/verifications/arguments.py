@@ -89,8 +89,10 @@ def recipient(to: Any) -> str:
     parsed.
     """
     found = read_typed(plain("to", to))
+    if len(found) > channels.LONGEST_TYPED:
+        return found
     bare = found.strip().removeprefix("tel:")
     is_national = not (bare.startswith("00") or any(c in "@+＋" or c.isalpha() for c in bare))
-    if is_national and len(found) <= channels.LONGEST_TYPED and _DIGITS.search(bare):
+    if is_national and _DIGITS.search(bare):
         raise InvalidParameter("to", COUNTRY_CODE)
     return found

@@ -339,6 +339,7 @@ class TestPermissions:
         assert writer.get(f"{GEO}import/").status_code == 200
 
 
+@pytest.mark.portable
 def test_the_pages_say_what_they_do(boss, account):
     for page, sentence in (
         ("/admin/django_verify/safelistnumber/", "whatever the countries, the prefix rules"),

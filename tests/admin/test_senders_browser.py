@@ -6,13 +6,25 @@ from django.contrib.auth.models import User
 from django_verify.delivery import circuit_breakers
 from django_verify.models import SenderState
 from tests.conftest import PHONE
-from tests.example_project.conftest import browse, chromium, policy  # noqa: F401 - fixtures
+from tests.example_project.conftest import (
+    SIZES,
+    browse,  # noqa: F401 - a fixture
+    chromium,  # noqa: F401 - a fixture
+    nothing_is_cut_off,
+    policy,  # noqa: F401 - a fixture
+)
 from tests.scripted import Scripted, configured
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 expect = playwright.expect
+
+
+@pytest.fixture
+def size():
+    """A phone's alone: what these pages do is the same at each, and both are looked at."""
+    return SIZES["phone"]
 
 
 @pytest.fixture(autouse=True)
@@ -38,12 +50,6 @@ def opened(page, live_server):
     page.get_by_role("link", name="telco", exact=True).click()
     expect(page.get_by_text("telco refuses our credentials.")).to_be_visible()
     nothing_is_cut_off(page)
-
-
-def nothing_is_cut_off(page):
-    page.wait_for_load_state()
-    width = page.viewport_size["width"]
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_failing_provider_is_paused(browse, live_server):  # noqa: F811
@@ -81,6 +87,8 @@ def test_a_test_message_shows_its_outcome(browse, live_server, service):  # noqa
 
 def test_the_address_is_copied(browse, live_server):  # noqa: F811
     def walk(page):
+        # Which a browser with windows does by itself.
+        page.context.grant_permissions(["clipboard-write"])
         opened(page, live_server)
         errors = []
         page.on("console", lambda message: errors.append(message.text))

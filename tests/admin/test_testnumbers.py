@@ -137,6 +137,7 @@ def test_what_has_ended_can_be_switched_off_and_not_made_endless(boss, service):
         assert "expires_at" in errors_of(boss.post(page(pair), form | end))
 
 
+@pytest.mark.portable
 def test_no_page_shows_a_code(boss, service):
     pair = make_pair(service)
     for path in (PAIRS, page(pair), f"{PAIRS}{pair.pk}/history/", page_of(service)):

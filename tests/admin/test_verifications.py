@@ -244,6 +244,7 @@ def test_a_row_is_addressed_by_its_sid_alone(boss, row, field):
     assert boss.get(f"{ROWS}{PHONE}/change/").status_code == 302
 
 
+@pytest.mark.portable
 @pytest.mark.parametrize("rows", [ROWS, ATTEMPTS])
 def test_the_lists_cannot_be_sorted_by_recipient(viewer, trusted, service, rows):
     for number in ("+14155552699", "+14155552600", "+14155552655"):
@@ -403,6 +404,7 @@ def test_canceling_asks_no_service_per_row(boss, service, django_assert_max_num_
 # No code anywhere
 
 
+@pytest.mark.portable
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("custom_code", ["", "837261"])
 def test_no_page_holds_a_code(boss, outbox, custom_code):

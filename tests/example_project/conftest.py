@@ -1,13 +1,13 @@
-"""Chromium, at the size of a phone and of a desk."""
+"""Chromium, or its headless shell, at the size of a phone and of a desk."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
+# The shell has no window to draw, and takes a quarter of the time.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -16,10 +16,12 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--accept-lang=en-US,en",  # the shell itself has no language
 ]
 
 
 POLICY = "default-src 'self'"
+SIZES = {"phone": (390, 844), "desk": (1280, 800)}
 
 
 @pytest.fixture
@@ -59,10 +61,25 @@ def chromium():
         pool.submit(driver.stop).result()
 
 
-@pytest.fixture(params=[(390, 844), (1280, 800)], ids=["phone", "desk"])
-def browse(request, chromium):
+def nothing_is_cut_off(page):
+    """Assert that the page does not scroll sideways, on a phone and on a desk."""
+    page.wait_for_load_state()
+    kept = page.viewport_size
+    for width, height in SIZES.values():
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.set_viewport_size(kept)
+
+
+@pytest.fixture(params=SIZES.values(), ids=SIZES)
+def size(request):
+    return request.param
+
+
+@pytest.fixture
+def browse(size, chromium):
     """Call a function with a page of a fresh profile, by default one without JavaScript."""
-    width, height = request.param
+    width, height = size
 
     def browse(walk, *, scripts=False):
         def run(browser):

@@ -47,6 +47,7 @@ def enrolled(client):
     return app
 
 
+@pytest.mark.portable
 def test_the_seed_is_shown_to_its_session_until_it_is_proved(client, clock):
     page = post(client, ENROL, "start")
     assert "otpauth://totp/" in page

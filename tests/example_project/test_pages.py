@@ -48,6 +48,7 @@ def locales(settings):
         yield
 
 
+@pytest.mark.portable
 def test_the_browser_s_language_is_spoken(client, account, locales):
     make_service(account, client_enabled=True)
     for asked, language, heading in (

@@ -17,22 +17,27 @@ from django_verify.models import (
     SpendCap,
 )
 from tests.conftest import PHONE
-from tests.example_project.conftest import browse, chromium  # noqa: F401 - fixtures
+from tests.example_project.conftest import (
+    SIZES,
+    browse,  # noqa: F401 - a fixture
+    chromium,  # noqa: F401 - a fixture
+    nothing_is_cut_off,
+)
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.fixture
+def size():
+    """A phone's alone: what these pages do is the same at each, and both are looked at."""
+    return SIZES["phone"]
+
+
 @pytest.fixture(autouse=True)
 def boss(db):
     User.objects.create_superuser("boss", password="boss")
-
-
-def nothing_is_cut_off(page):
-    page.wait_for_load_state()
-    width = page.viewport_size["width"]
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def opened(page, live_server, link):

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import PHONE, make_service
-from tests.example_project.conftest import browse, chromium  # noqa: F401 - fixtures
+from tests.example_project.conftest import browse, chromium, size  # noqa: F401 - fixtures
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
