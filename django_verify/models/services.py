@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import conf, sids
 from django_verify.models.accounts import Account
 from django_verify.models.fields import SidField
-from django_verify.models.versions import Versioned
+from django_verify.models.versions import Part, Versioned
 from django_verify.net import url_policy
 from django_verify.text import confusables
 
@@ -301,8 +301,10 @@ class VerifyService(Versioned):
         return cls(sid=sids.canonical(sid), account=account)
 
 
-class RateLimit(models.Model):
+class RateLimit(Part):
     """A named property of starts, such as an IP address, whose values are metered by buckets."""
+
+    part_of, kept = "service", frozenset({"sid", "service", "unique_name"})
 
     sid = SidField("RK", primary_key=True, default=sids.rate_limit, editable=False)
     service = models.ForeignKey(
@@ -336,8 +338,10 @@ class RateLimit(models.Model):
         return self.unique_name
 
 
-class Bucket(models.Model):
+class Bucket(Part):
     """How many starts a rate limit lets pass in an interval, for each value by itself."""
+
+    part_of, kept = "rate_limit", frozenset({"sid", "rate_limit", "max", "interval"})
 
     sid = SidField("BL", primary_key=True, default=sids.bucket, editable=False)
     rate_limit = models.ForeignKey(
