@@ -17,7 +17,6 @@ from django.core.signals import setting_changed
 from django.db import connections, models, transaction
 from django.db.models import Expression, F, Field, Model, QuerySet
 from django.db.models.base import ModelState
-from django.db.models.constants import OnConflict
 from django.db.models.signals import post_init, post_save, pre_init, pre_save
 from django.db.models.sql import UpdateQuery
 from django.db.models.sql.subqueries import InsertQuery
@@ -291,21 +290,16 @@ def insert(using: str, *rows: Model) -> None:
         row._state.adding, row._state.db = False, using  # noqa: SLF001
 
 
-def insert_if_absent(using: str, *rows: Model) -> None:
-    """Write rows as `bulk_create(ignore_conflicts=True)` does, each by itself."""
-    _execute(using, *((_insert(type(row), using, OnConflict.IGNORE), vars(row)) for row in rows))
-
-
 def _is_saving_heard(model: type[Model]) -> bool:
     """Whether the host is to hear of each row that is written."""
     return pre_save.has_listeners(model) or post_save.has_listeners(model)
 
 
 @cache
-def _insert(model: type[Model], using: str, on_conflict: OnConflict | None = None) -> _Sql:
+def _insert(model: type[Model], using: str) -> _Sql:
     options = model._meta  # noqa: SLF001
     fields = [each for each in options.concrete_fields if each is not options.auto_field]
-    query = InsertQuery(model, on_conflict=on_conflict)
+    query = InsertQuery(model)
     query.insert_values(fields, [model(**{field.attname: None for field in fields})], raw=True)
     ((text, _params),) = query.get_compiler(using).as_sql()
     return _Sql(text, [_Place(each.attname, _prepare(each, save=True)) for each in fields])

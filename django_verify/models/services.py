@@ -380,15 +380,22 @@ class BucketCount(models.Model):
     """What a bucket has let pass for one value in one window; a row is never shared by windows.
 
     The key holds a keyed digest of the value. There is no foreign key: nothing reads a row once
-    its window has ended, and is deleted after that.
+    its window has ended, and is deleted after that. `max` is the bucket's when it counted last.
     """
 
     key = models.CharField(primary_key=True, max_length=128, editable=False)
     count = models.PositiveIntegerField(editable=False)
+    max = models.PositiveIntegerField(editable=False)
     ends_at = models.DateTimeField(db_index=True, editable=False)
 
     class Meta:
         default_permissions = ()
+        # A start counts in all its rows by one statement, which this undoes where one is full.
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(count__lte=models.F("max")), name="verify_count_in_bounds"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.key

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django_verify import sids
 from django_verify.db import statements
 from django_verify.db.statements import Rows, Select
-from django_verify.models import BucketCount, SendOutcome, Verification, VerificationAttempt
+from django_verify.models import SendOutcome, Verification, VerificationAttempt
 from tests.conftest import PHONE, make_service
 
 pytestmark = [pytest.mark.django_db, pytest.mark.every_case]
@@ -258,16 +258,6 @@ def test_moments_are_aware_where_the_site_s_are(service, settings, use_tz):
         settings.USE_TZ = setting
         ((moment,),) = found.rows("default", sid=row.sid)
         assert timezone.is_aware(moment) == setting
-
-
-def test_rows_that_are_there_stay_as_they_are():
-    rows = [BucketCount(key=name, count=0, ends_at=NOW) for name in ("a", "b", "c")]
-    statements.insert_if_absent("default", rows[0])
-    BucketCount.objects.update(count=3)
-    statements.insert_if_absent("default", *rows)
-    statements.insert_if_absent("default", *rows[1:])
-    found = BucketCount.objects.order_by("key").values_list("key", "count", "ends_at")
-    assert list(found) == [("a", 3, NOW), ("b", 0, NOW), ("c", 0, NOW)]
 
 
 ODD = ["'", "\\", "x'--", "%s", "%", '"', "\u2028", "ÄÖ", "NULL", "''", "0", " "]
