@@ -315,6 +315,8 @@ def _found(
     if known is not None:
         known.confirm(facts)
     found = [_row(Verification, using, row[width:]) for row in rows if row[width] is not None]
+    for each in found:
+        each.account_version = facts["version"]
     found.sort(key=attrgetter("serial"), reverse=True)
     return facts, found
 

@@ -13,14 +13,15 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify.db import queries, reconnect, retry, savepoints, statements
+from django_verify import sids
+from django_verify.db import config_cache, queries, reconnect, retry, savepoints, statements
 from django_verify.db.statements import AnyRows, Select
 from django_verify.events import outbox
 from django_verify.logs import logger
@@ -48,25 +49,31 @@ _NAMESPACE = uuid.UUID("5d6b5f0e-6b1c-4d0e-9f57-9c1b6a3f0c52")
 
 
 _SINKS = Select(
-    lambda account, service: (
-        EventSink.objects.filter(
-            Q(service__isnull=True) | Q(service_id=service),
-            account_id=account,
-            status=EventSink.Status.ENABLED,
-        )
+    lambda account: (
+        EventSink.objects.filter(account_id=account, status=EventSink.Status.ENABLED)
         .order_by()
-        .values_list("sid")
+        .values_list("sid", "service_id")
     ),
     account=SidField("AC"),
-    service=SidField("VA"),
 )
-# What an event shows of an attempt.
-_SHOWN = ("sid", "date_created", "channel", "locale", "tags", "custom_friendly_name")
+
+
+class _Shown(NamedTuple):
+    """What an event shows of an attempt, by the names of its columns."""
+
+    sid: str
+    date_created: dt.datetime
+    channel: str
+    locale: str
+    tags: Mapping[str, str] = MappingProxyType({})
+    custom_friendly_name: str = ""
+
+
 _ATTEMPTS = Select(
     lambda verification: (
         VerificationAttempt.objects.filter(verification_id=verification)
         .order_by("sid")
-        .values_list(*_SHOWN)
+        .values_list(*_Shown._fields)
     ),
     verification=SidField("VE"),
 )
@@ -96,7 +103,8 @@ def started(row: Verification, attempt: VerificationAttempt) -> None:
 
     Raises NotRecorded.
     """
-    _record(partial(_record_status, row, _Status.PENDING, [attempt]))
+    shown = _Shown(*(getattr(attempt, name) for name in _Shown._fields))
+    _record(partial(_record_status, row, _Status.PENDING, [shown]))
 
 
 def update(rows: AnyRows, changes: Mapping[str, object], event: Callable[[], None] | None) -> int:
@@ -127,7 +135,7 @@ def of_status(
     """
     if not row.reports:
         return None
-    return partial(_record_status, row, status, (), checks=checks or row.checks, result=result)
+    return partial(_record_status, row, status, checks=checks or row.checks, result=result)
 
 
 def update_message(
@@ -197,8 +205,9 @@ def _record_guard(
     sinks = _sinks_of(account_sid, service_sid)
     if sinks:
         now, source = timezone.now(), f"/v1/Accounts/{account_sid}"
-        event = _event(_id(name, kind), kind, source, "GuardEvent/1", data, now)
-        _enqueue(sinks, event, now)
+        event_id = _id(name, kind)
+        event = _event(event_id, kind, source, "GuardEvent/1", data, now)
+        _enqueue(sinks, event_id, event, now)
 
 
 def _try(event: Callable[[], None]) -> None:
@@ -226,7 +235,7 @@ def _record(event: Callable[[], None]) -> None:
 def _record_status(
     row: Verification,
     status: str,
-    attempts: Sequence[VerificationAttempt],
+    attempts: Sequence[_Shown] = (),
     *,
     checks: int = 0,
     result: str = "",
@@ -237,24 +246,28 @@ def _record_status(
     sinks = _sinks(row)
     if not sinks:
         return
-    if not attempts:
-        using = queries.database()
-        attempts = [
-            statements.loaded(VerificationAttempt, using, dict(zip(_SHOWN, columns, strict=True)))
-            for columns in _ATTEMPTS.rows(using, verification=row.sid)
-        ]
     checked = [{"time": _time(now), "status": result}] if result else []
-    data = _facts(row, status, attempts, now)
+    data = _facts(row, status, attempts or _attempts(row), now)
     data["check_attempts"] = {"count": checks, "attempts": checked}
     kind = f"verification.{status.replace('_', '-')}"
     source = f"/v1/Accounts/{row.account_id}{_path(row)}"
-    event = _event(_id(row.sid, status), kind, source, "VerifyEventStreamEvent/3", data, now)
+    event_id, schema = _id(row.sid, status), "VerifyEventStreamEvent/3"
+    event = _event(event_id, kind, source, schema, data, now)
     held = status == _Status.MAX_ATTEMPTS_REACHED
-    _enqueue(sinks, event, now + HOLD if held else now)
+    _enqueue(sinks, event_id, event, now + HOLD if held else now)
+
+
+def _attempts(row: Verification) -> list[_Shown]:
+    """Return what an event shows of each attempt; most rows have it in their log."""
+    entries = [entry.split(" ") for entry in row.send_log.split(",") if entry]
+    if any(len(entry) < 3 for entry in entries):
+        rows = _ATTEMPTS.rows(queries.database(), verification=row.sid)
+        return [_Shown(*columns) for columns in rows]
+    return [_Shown(sid, sids.moment_of(sid), channel, tag) for channel, sid, tag in entries]
 
 
 def _facts(
-    row: Verification, status: str, attempts: Sequence[VerificationAttempt], now: dt.datetime
+    row: Verification, status: str, attempts: Sequence[_Shown], now: dt.datetime
 ) -> dict[str, Any]:
     service = row.service
     data: dict[str, Any] = {
@@ -279,13 +292,13 @@ def _facts(
     return data
 
 
-def _sent(attempt: VerificationAttempt) -> dict[str, Any]:
+def _sent(attempt: _Shown) -> dict[str, Any]:
     return {
         "time": _time(attempt.date_created),
         "channel": attempt.channel.upper(),
         "attempt_sid": attempt.sid,
         "locale": attempt.locale,
-        "tags": attempt.tags,
+        "tags": dict(attempt.tags),
     }
 
 
@@ -316,7 +329,7 @@ def _record_message(attempt: VerificationAttempt, status: str, error_code: str) 
     source = f"/v2{_path(row)}/Attempts/{attempt.sid}"
     event_id = _id(attempt.sid, status)
     event = _event(event_id, f"message.{status}", source, "MessageStatusEvent/2", data, now)
-    _enqueue(sinks, event, now)
+    _enqueue(sinks, event_id, event, now)
 
 
 def _path(row: Verification) -> str:
@@ -326,12 +339,14 @@ def _path(row: Verification) -> str:
 
 
 def _sinks(row: Verification) -> list[str]:
-    return _sinks_of(row.account_id, row.service_id)
+    return _sinks_of(row.account_id, row.service_id, row.account_version)
 
 
-def _sinks_of(account_sid: str, service_sid: str | None) -> list[str]:
-    found = _SINKS.rows(queries.database(), account=account_sid, service=service_sid)
-    return [sid for (sid,) in found]
+def _sinks_of(account_sid: str, service_sid: str | None, version: int | None = None) -> list[str]:
+    """Return the enabled sinks of an account that hear of a service."""
+    read = partial(_SINKS.rows, queries.database(), account=account_sid)
+    found = config_cache.parts(account_sid, version, read)
+    return [sid for sid, only in found if only is None or only == service_sid]
 
 
 def _event(
@@ -354,12 +369,14 @@ def _event(
     }
 
 
-def _enqueue(sinks: Sequence[str], event: dict[str, Any], due_at: dt.datetime) -> None:
+def _enqueue(
+    sinks: Sequence[str], event_id: uuid.UUID, event: dict[str, Any], due_at: dt.datetime
+) -> None:
     outbox.enqueue(
         statements.new(
             WebhookDelivery,
             sink_id=sid,
-            event_id=uuid.UUID(event["id"]),
+            event_id=event_id,
             event_type=event["type"],
             payload=event,
             due_at=due_at,

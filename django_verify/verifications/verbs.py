@@ -336,7 +336,8 @@ def _to_check(
     if not found:
         raise NotFound
     row = found[0]
-    row.service = service
+    if not service._state.adding:  # noqa: SLF001 - a documented API; a pointer has no columns
+        row.service = service
     return row
 
 
