@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import groupby
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 from weakref import WeakSet
 
@@ -59,6 +60,7 @@ class _Sql:
     """A statement for one database."""
 
     def __init__(self, text: str, params: Sequence[Any]) -> None:
+        self.text, self.params = text, params
         self._head, *tails = text.split("%s")
         self._tails = list(zip(params, tails, strict=True))
 
@@ -174,6 +176,7 @@ def forget(*, setting: str = "USE_TZ", **_: Any) -> None:
         for select in _selects:
             select._compiled.clear()  # noqa: SLF001
         _update.cache_clear()
+        _update_and_insert.cache_clear()
         _insert.cache_clear()
 
 
@@ -200,8 +203,28 @@ class Rows(Generic[Row]):
 
     def update(self, **changes: Any) -> int:
         """Change the rows; return how many they were. `count__add=1` adds to what is there."""
-        if any(hasattr(value, "resolve_expression") for value in changes.values()):
+        if _is_computed(changes):
             return self._query_set().update(**changes)
+        sql, values = self._update(changes)
+        return 0 if sql is None else _execute(self.db, (sql, values))
+
+    def update_and_insert(self, changes: Mapping[str, Any], row: Model) -> int | None:
+        """Change the rows and write a new one for each, by one statement; return their number.
+
+        None, and nothing is done, where the database has no such statement, the host is to hear of
+        new rows, or a change is computed. A transaction would cost twice as much.
+        """
+        is_postgres = connections[self.db].vendor == "postgresql"
+        if not is_postgres or _is_saving_heard(type(row)) or _is_computed(changes):
+            return None
+        sql, values = self._update(changes)
+        if sql is None:
+            return 0
+        both = _update_and_insert(sql, _insert(type(row), self.db))
+        return _execute(self.db, (both, {**vars(row), **values}))
+
+    def _update(self, changes: Mapping[str, Any]) -> tuple[_Sql | None, dict[str, Any]]:
+        """Return the statement, None for one that meets no row, and its values."""
         # None asks for another comparison, and a list for another number of places.
         fixed = {
             name: tuple(value) if isinstance(value, list | set) else value
@@ -217,15 +240,18 @@ class Rows(Generic[Row]):
             tuple(fixed.items()),
             tuple(changes),
         )
-        if sql is None:
-            return 0
         values = {f"where {name}": value for name, value in self._conditions.items()}
         values |= {f"set {name}": value for name, value in changes.items()}
-        return _execute(self.db, (sql, values))
+        return sql, values
 
     def _query_set(self) -> QuerySet[Row]:
         rows = self.model._default_manager.using(self.db).order_by()  # noqa: SLF001
         return rows.filter(**self._conditions)
+
+
+def _is_computed(changes: Mapping[str, Any]) -> bool:
+    """Whether the database computes a new value."""
+    return any(hasattr(value, "resolve_expression") for value in changes.values())
 
 
 #: What a conditional update is run on.
@@ -249,6 +275,16 @@ def _update(
     except EmptyResultSet:
         return None
     return _Sql(text, [_stored(model, param) for param in params])
+
+
+@cache
+def _update_and_insert(update: _Sql, insert: _Sql) -> _Sql:
+    """Return the statement of PostgreSQL that inserts a row for each that it updates."""
+    head, _, places = insert.text.partition(" VALUES ")
+    # Texts that Django made; what is written is bound.
+    new = f"{head} SELECT {places[1:-1]} FROM changed"  # noqa: S608
+    text = f"WITH changed AS ({update.text} RETURNING 1) {new}"
+    return _Sql(text, [*update.params, *insert.params])
 
 
 def _change(model: type[Model], name: str) -> tuple[str, Any]:
@@ -275,7 +311,7 @@ def _field(model: type[Model], lookup: str) -> Field[Any, Any]:
 
 
 def insert(using: str, *rows: Model) -> None:
-    """Write new rows, each as `save(force_insert=True)` does.
+    """Write new rows as `save(force_insert=True)` does, those of one model by one statement.
 
     A key that the database draws is not read back.
     """
@@ -285,9 +321,17 @@ def insert(using: str, *rows: Model) -> None:
         for row in rows:
             row.save(using=using, force_insert=True)
         return
-    _execute(using, *((_insert(type(row), using), vars(row)) for row in rows))
+    _execute(using, *(_inserts(using, list(alike)) for _, alike in groupby(rows, type)))
     for row in rows:
         row._state.adding, row._state.db = False, using  # noqa: SLF001
+
+
+def _inserts(using: str, rows: Sequence[Model]) -> tuple[_Sql, Mapping[str, Any]]:
+    """Return the statement that writes rows of one model, and its values."""
+    values = vars(rows[0])
+    for number, row in enumerate(rows[1:], 1):
+        values = values | {f"{name} {number}": value for name, value in vars(row).items()}
+    return _insert(type(rows[0]), using, len(rows)), values
 
 
 def _is_saving_heard(model: type[Model]) -> bool:
@@ -296,13 +340,18 @@ def _is_saving_heard(model: type[Model]) -> bool:
 
 
 @cache
-def _insert(model: type[Model], using: str) -> _Sql:
+def _insert(model: type[Model], using: str, number: int = 1) -> _Sql:
     options = model._meta  # noqa: SLF001
     fields = [each for each in options.concrete_fields if each is not options.auto_field]
     query = InsertQuery(model)
     query.insert_values(fields, [model(**{field.attname: None for field in fields})], raw=True)
     ((text, _params),) = query.get_compiler(using).as_sql()
-    return _Sql(text, [_Place(each.attname, _prepare(each, save=True)) for each in fields])
+    places = text.partition(" VALUES ")[2]
+    names = ["", *(f" {each}" for each in range(1, number))]
+    return _Sql(
+        text + f", {places}" * (number - 1),
+        [_Place(f.attname + name, _prepare(f, save=True)) for name in names for f in fields],
+    )
 
 
 def _execute(using: str, *statements: tuple[_Sql, Mapping[str, Any]]) -> int:

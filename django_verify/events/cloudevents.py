@@ -12,9 +12,9 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import transaction
 from django.utils import timezone
@@ -22,7 +22,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify import sids
 from django_verify.db import config_cache, queries, reconnect, retry, savepoints, statements
-from django_verify.db.statements import AnyRows, Select
+from django_verify.db.statements import AnyRows, Rows, Select
 from django_verify.events import outbox
 from django_verify.logs import logger
 from django_verify.models import (
@@ -35,6 +35,8 @@ from django_verify.models import (
     WebhookDelivery,
 )
 from django_verify.models.fields import SidField
+
+Result = TypeVar("Result")
 
 FAMILY = "com.twilio.accountsecurity.verify"
 SCHEMAS = "https://events-schemas.twilio.com/AccountSecurity"
@@ -79,6 +81,26 @@ _ATTEMPTS = Select(
 )
 
 
+class Event:
+    """What a change reports, made when it is first asked for; and an event that it takes back."""
+
+    def __init__(
+        self, make: Callable[[], list[WebhookDelivery]], withdrawn: uuid.UUID | None = None
+    ) -> None:
+        self._make, self.withdrawn = make, withdrawn
+
+    @cached_property
+    def deliveries(self) -> list[WebhookDelivery]:
+        """One for each sink that hears of it."""
+        return self._make()
+
+    def write(self) -> None:
+        """Write it in the transaction of its change."""
+        if self.withdrawn is not None:
+            _withdraw(self.withdrawn)
+        outbox.enqueue(self.deliveries)
+
+
 class NotRecorded(Exception):
     """The event of a change cannot be written; its transaction has to be undone."""
 
@@ -104,21 +126,26 @@ def started(row: Verification, attempt: VerificationAttempt) -> None:
     Raises NotRecorded.
     """
     shown = _Shown(*(getattr(attempt, name) for name in _Shown._fields))
-    _record(partial(_record_status, row, _Status.PENDING, [shown]))
+    _record(Event(partial(_of_status, row, _Status.PENDING, [shown])).write)
 
 
-def update(rows: AnyRows, changes: Mapping[str, object], event: Callable[[], None] | None) -> int:
+def update(rows: AnyRows, changes: Mapping[str, object], event: Event | None) -> int:
     """Run a conditional update, with the event of its success in the same transaction, if any."""
     return rows.update(**changes) if event is None else _update(rows, changes, event)
 
 
 @retry.on_conflict
-def _update(rows: AnyRows, changes: Mapping[str, object], event: Callable[[], None]) -> int:
+def _update(rows: AnyRows, changes: Mapping[str, object], event: Event) -> int:
+    using = queries.database()
     try:
-        with savepoints.atomic(queries.database()):
+        if event.withdrawn is None and transaction.get_autocommit(using):
+            done = _record(partial(_update_at_once, rows, changes, event))
+            if done is not None:
+                return done
+        with savepoints.atomic(using):
             hit = rows.update(**changes)
             if hit:
-                _record(event)
+                _record(event.write)
             return hit
     except NotRecorded as failure:
         failure.forgo()
@@ -126,16 +153,26 @@ def _update(rows: AnyRows, changes: Mapping[str, object], event: Callable[[], No
     return rows.update(**changes)
 
 
-def of_status(
-    row: Verification, status: str, *, checks: int = 0, result: str = ""
-) -> Callable[[], None] | None:
-    """Return what records a verification's new status; None where it reports nothing.
+def _update_at_once(rows: AnyRows, changes: Mapping[str, object], event: Event) -> int | None:
+    """Write change and event by one statement; None where that takes more."""
+    if not event.deliveries:
+        return rows.update(**changes)
+    if len(event.deliveries) > 1 or not isinstance(rows, Rows):
+        return None
+    return rows.update_and_insert(changes, event.deliveries[0])
+
+
+def of_status(row: Verification, status: str, *, checks: int = 0, result: str = "") -> Event | None:
+    """Return the event of a verification's new status; None where it reports nothing.
 
     `checks` is how many codes were tried by then, and `result` what became of the last of them.
     """
     if not row.reports:
         return None
-    return partial(_record_status, row, status, checks=checks or row.checks, result=result)
+    make = partial(_of_status, row, status, checks=checks or row.checks, result=result)
+    # The last guess has ended the verification when it was charged.
+    won_last = status == _Status.APPROVED and row.checks >= row.max_checks
+    return Event(make, _id(row.sid, _Status.MAX_ATTEMPTS_REACHED) if won_last else None)
 
 
 def update_message(
@@ -148,7 +185,7 @@ def update_message(
     if status not in _MESSAGES or not attempt.verification.reports:
         return rows.update(**changes)
     code = str(changes.get("error_code", ""))
-    return update(rows, changes, partial(_record_message, attempt, status, code))
+    return update(rows, changes, Event(partial(_of_message, attempt, status, code)))
 
 
 @sensitive_variables()
@@ -207,7 +244,7 @@ def _record_guard(
         now, source = timezone.now(), f"/v1/Accounts/{account_sid}"
         event_id = _id(name, kind)
         event = _event(event_id, kind, source, "GuardEvent/1", data, now)
-        _enqueue(sinks, event_id, event, now)
+        outbox.enqueue(_deliveries(sinks, event_id, event, now))
 
 
 def _try(event: Callable[[], None]) -> None:
@@ -222,9 +259,10 @@ def _log(error: BaseException | None) -> None:
     logger.error("an event was not recorded: %s", type(error).__name__)
 
 
-def _record(event: Callable[[], None]) -> None:
+def _record(write: Callable[[], Result]) -> Result:
+    """Run what writes an event. Raises NotRecorded."""
     try:
-        event()
+        return write()
     except Exception as error:
         if retry.is_deadlock(error):
             raise  # it has ended the transaction, which is tried again as it is
@@ -232,20 +270,17 @@ def _record(event: Callable[[], None]) -> None:
 
 
 @sensitive_variables()
-def _record_status(
+def _of_status(
     row: Verification,
     status: str,
     attempts: Sequence[_Shown] = (),
     *,
     checks: int = 0,
     result: str = "",
-) -> None:
-    now = timezone.now()
-    if status == _Status.APPROVED and row.checks >= row.max_checks:
-        _withdraw(_id(row.sid, _Status.MAX_ATTEMPTS_REACHED))
-    sinks = _sinks(row)
+) -> list[WebhookDelivery]:
+    sinks, now = _sinks(row), timezone.now()
     if not sinks:
-        return
+        return []
     checked = [{"time": _time(now), "status": result}] if result else []
     data = _facts(row, status, attempts or _attempts(row), now)
     data["check_attempts"] = {"count": checks, "attempts": checked}
@@ -254,7 +289,7 @@ def _record_status(
     event_id, schema = _id(row.sid, status), "VerifyEventStreamEvent/3"
     event = _event(event_id, kind, source, schema, data, now)
     held = status == _Status.MAX_ATTEMPTS_REACHED
-    _enqueue(sinks, event_id, event, now + HOLD if held else now)
+    return _deliveries(sinks, event_id, event, now + HOLD if held else now)
 
 
 def _attempts(row: Verification) -> list[_Shown]:
@@ -303,11 +338,13 @@ def _sent(attempt: _Shown) -> dict[str, Any]:
 
 
 @sensitive_variables()
-def _record_message(attempt: VerificationAttempt, status: str, error_code: str) -> None:
+def _of_message(
+    attempt: VerificationAttempt, status: str, error_code: str
+) -> list[WebhookDelivery]:
     row, now = attempt.verification, timezone.now()
     sinks = _sinks(row)
     if not sinks:
-        return
+        return []
     carrier = (row.lookup or {}).get("carrier") or {}
     data = {
         "account_sid": row.account_id,
@@ -329,7 +366,7 @@ def _record_message(attempt: VerificationAttempt, status: str, error_code: str) 
     source = f"/v2{_path(row)}/Attempts/{attempt.sid}"
     event_id = _id(attempt.sid, status)
     event = _event(event_id, f"message.{status}", source, "MessageStatusEvent/2", data, now)
-    _enqueue(sinks, event_id, event, now)
+    return _deliveries(sinks, event_id, event, now)
 
 
 def _path(row: Verification) -> str:
@@ -369,10 +406,11 @@ def _event(
     }
 
 
-def _enqueue(
+def _deliveries(
     sinks: Sequence[str], event_id: uuid.UUID, event: dict[str, Any], due_at: dt.datetime
-) -> None:
-    outbox.enqueue(
+) -> list[WebhookDelivery]:
+    now = timezone.now()
+    return [
         statements.new(
             WebhookDelivery,
             sink_id=sid,
@@ -380,9 +418,11 @@ def _enqueue(
             event_type=event["type"],
             payload=event,
             due_at=due_at,
+            date_created=now,
+            date_updated=now,
         )
         for sid in sinks
-    )
+    ]
 
 
 def _withdraw(event_id: uuid.UUID) -> None:

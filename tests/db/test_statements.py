@@ -80,6 +80,43 @@ def test_the_database_draws_the_key_of_a_row_that_has_none():
     ]  # fmt: skip
 
 
+def test_rows_of_one_model_are_written_by_one_statement(django_assert_num_queries):
+    service = make_service()
+    rows = [a_verification(service, serial=number, to=f"{number}%s") for number in (1, 2, 3)]
+    rows[1].amount, rows[2].lookup = "", {"a": 1}
+    with django_assert_num_queries(1):
+        statements.insert("default", *rows)
+    found = {row.pk: columns(row) for row in Verification.objects.all()}
+    assert found == {row.pk: columns(row) for row in rows}
+    assert not any(row._state.adding for row in rows)
+
+
+@pytest.mark.parametrize("signal", [None, post_save], ids=["unheard", "heard"])
+def test_a_change_and_a_new_row_by_one_statement(service, signal, django_assert_num_queries):
+    row, new = written(service), a_verification(service, serial=2, amount="7", lookup={"a": "%s"})
+    at_once = connection.vendor == "postgresql" and signal is None
+    mine = Rows(Verification, "default", {"pk": row.pk, "status": "pending"})
+    listen = lambda **_: None  # noqa: E731
+    if signal:
+        signal.connect(listen, sender=Verification)
+    try:
+        with django_assert_num_queries(int(at_once)):
+            done = mine.update_and_insert({"status": "approved", "checks__add": 1}, new)
+        assert done == (1 if at_once else None)
+        missed = a_verification(service, serial=3)
+        assert mine.update_and_insert({"status": "canceled"}, missed) == (0 if at_once else None)
+        assert mine.update_and_insert({"checks": F("checks") + 1}, missed) is None
+        none = Rows(Verification, "default", {"pk": row.pk, "status__in": ()})
+        assert none.update_and_insert({"status": "canceled"}, missed) == (0 if at_once else None)
+    finally:
+        if signal:
+            signal.disconnect(listen, sender=Verification)
+    row.refresh_from_db()
+    assert (row.status, row.checks) == (("approved", 1) if at_once else ("pending", 0))
+    others = Verification.objects.exclude(pk=row.pk)
+    assert [columns(each) for each in others] == ([columns(new)] if at_once else [])
+
+
 def test_defaults_are_those_of_the_fields():
     service = make_service()
     made, built = a_verification(service), Verification(sid="VE" + "0" * 32)
