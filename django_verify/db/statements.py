@@ -203,28 +203,35 @@ class Rows(Generic[Row]):
 
     def update(self, **changes: Any) -> int:
         """Change the rows; return how many they were. `count__add=1` adds to what is there."""
-        if _is_computed(changes):
+        compiled = self._update(changes)
+        if compiled is None:
             return self._query_set().update(**changes)
-        sql, values = self._update(changes)
+        sql, values = compiled
         return 0 if sql is None else _execute(self.db, (sql, values))
 
     def update_and_insert(self, changes: Mapping[str, Any], row: Model) -> int | None:
-        """Change the rows and write a new one for each, by one statement; return their number.
+        """Change one row at most, and write a new one if it did, by one statement; return 1 or 0.
 
         None, and nothing is done, where the database has no such statement, the host is to hear of
         new rows, or a change is computed. A transaction would cost twice as much.
         """
         is_postgres = connections[self.db].vendor == "postgresql"
-        if not is_postgres or _is_saving_heard(type(row)) or _is_computed(changes):
+        compiled = self._update(changes)
+        if not is_postgres or _is_saving_heard(type(row)) or compiled is None:
             return None
-        sql, values = self._update(changes)
+        sql, values = compiled
         if sql is None:
             return 0
         both = _update_and_insert(sql, _insert(type(row), self.db))
         return _execute(self.db, (both, {**vars(row), **values}))
 
-    def _update(self, changes: Mapping[str, Any]) -> tuple[_Sql | None, dict[str, Any]]:
-        """Return the statement, None for one that meets no row, and its values."""
+    def _update(self, changes: Mapping[str, Any]) -> tuple[_Sql | None, dict[str, Any]] | None:
+        """Return the statement, None for one that meets no row, and its values.
+
+        None alone where the database computes a new value.
+        """
+        if any(hasattr(value, "resolve_expression") for value in changes.values()):
+            return None
         # None asks for another comparison, and a list for another number of places.
         fixed = {
             name: tuple(value) if isinstance(value, list | set) else value
@@ -247,11 +254,6 @@ class Rows(Generic[Row]):
     def _query_set(self) -> QuerySet[Row]:
         rows = self.model._default_manager.using(self.db).order_by()  # noqa: SLF001
         return rows.filter(**self._conditions)
-
-
-def _is_computed(changes: Mapping[str, Any]) -> bool:
-    """Whether the database computes a new value."""
-    return any(hasattr(value, "resolve_expression") for value in changes.values())
 
 
 #: What a conditional update is run on.

@@ -139,6 +139,8 @@ def _update(rows: AnyRows, changes: Mapping[str, object], event: Event) -> int:
     using = queries.database()
     try:
         if event.withdrawn is None and transaction.get_autocommit(using):
+            if not _record(lambda: event.deliveries):
+                return rows.update(**changes)
             done = _record(partial(_update_at_once, rows, changes, event))
             if done is not None:
                 return done
@@ -155,8 +157,6 @@ def _update(rows: AnyRows, changes: Mapping[str, object], event: Event) -> int:
 
 def _update_at_once(rows: AnyRows, changes: Mapping[str, object], event: Event) -> int | None:
     """Write change and event by one statement; None where that takes more."""
-    if not event.deliveries:
-        return rows.update(**changes)
     if len(event.deliveries) > 1 or not isinstance(rows, Rows):
         return None
     return rows.update_and_insert(changes, event.deliveries[0])
