@@ -212,7 +212,7 @@ def _others(crowd: Crowd, count: int) -> None:
     _multiply(crowd, device, count, key=hexadecimal, date_created="m", used_at="m")
     token = models.SpentToken.objects.create(key="0" * 64, expires_at=now)
     _multiply(crowd, token, count, key=hexadecimal, expires_at="m + interval '30 days'")
-    counts = models.BucketCount.objects.create(key="0", count=1, ends_at=now)
+    counts = models.BucketCount.objects.create(key="0", count=1, max=1, ends_at=now)
     _multiply(crowd, counts, count, key=hexadecimal, ends_at="m + interval '30 days'")
     reads = models.StatusReadCount.objects.create(
         verification_sid="VE" + "0" * 32,

@@ -91,7 +91,7 @@ class _Site:
             due = start.at + start.converts_after
             heapq.heappush(self._agenda, (due, number, "check", row.sid))
         if not start.delivered:
-            attempt = row.send_log.rpartition(" ")[2]
+            attempt = row.send_code_attempts[-1]["attempt_sid"]
             heapq.heappush(self._agenda, (start.at + _REPORT, number, "report", attempt))
         return ""
 

@@ -2,17 +2,20 @@
 
 A copy is never trusted by its age. The statement that a start or a check sends anyway returns the
 versions that the database has, and nothing is written, sent or answered by a copy whose version is
-another: so a revoked key and a changed service count at the next request of every process.
+another: so a revoked key and a changed service count at the next request of every process. The same
+holds for what is kept under these versions: rate limits and event sinks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from django_verify.models.accounts import Account
 from django_verify.models.services import VerifyService
+
+Copy = TypeVar("Copy")
 
 # Copies of each kind that a process keeps; one more, and it begins anew.
 MOST = 1000
@@ -62,6 +65,7 @@ class Known:
 
 _credentials: dict[str, Credential] = {}
 _services: dict[str, VerifyService] = {}
+_parts: dict[str, tuple[int, Any]] = {}
 
 
 def credential(name: str) -> Credential | None:
@@ -84,10 +88,26 @@ def remember(found: Credential, of_account: VerifyService | None = None) -> None
         _keep(_services, of_account.sid, of_account.frozen())
 
 
+def parts(owner: str, version: int | None, read: Callable[[], Copy]) -> Copy:
+    """Return what belongs to an account or a service, read when a version of it first needs it.
+
+    The version is the one that this request has read; None: it has read none, and keeps nothing.
+    What is read after a version is never older than it, since both are written in one transaction.
+    """
+    kept_version, kept = _parts.get(owner, (None, None))
+    if version is not None and kept_version == version:
+        return cast("Copy", kept)
+    found = read()
+    if version is not None:
+        _keep(_parts, owner, (version, found))
+    return found
+
+
 def forget() -> None:
     """Drop all copies."""
     _credentials.clear()
     _services.clear()
+    _parts.clear()
 
 
 def _keep(copies: dict[str, Any], name: str, copy: Any) -> None:

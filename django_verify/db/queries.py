@@ -262,6 +262,8 @@ class Recent(NamedTuple):
     has_older: bool
     has_clients: bool
     latest_place: Place | None
+    account_version: int | None
+    service_version: int | None
 
 
 def at_start(
@@ -277,7 +279,8 @@ def at_start(
     place = None
     if facts["latest_guard_place"] is not None:
         place = Place(*(facts[f"latest_{name}"] for name in _PLACE))
-    return Recent(rows, has_older, bool(facts["has_clients"]), place)
+    versions = facts["version"], facts["service_version"]
+    return Recent(rows, has_older, bool(facts["has_clients"]), place, *versions)
 
 
 def at_check(of: VerifyService, key: str, known: Known | None = None) -> list[Verification]:
@@ -312,6 +315,8 @@ def _found(
     if known is not None:
         known.confirm(facts)
     found = [_row(Verification, using, row[width:]) for row in rows if row[width] is not None]
+    for each in found:
+        each.account_version = facts["version"]
     found.sort(key=attrgetter("serial"), reverse=True)
     return facts, found
 

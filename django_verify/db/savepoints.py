@@ -46,14 +46,25 @@ def _lost() -> OperationalError:
 
 
 def tolerate(
-    write: Callable[[], object], *, using: str, ignore: type[Exception]
+    write: Callable[[], object],
+    *,
+    using: str,
+    ignore: type[Exception],
+    alone: bool = False,
 ) -> Exception | None:
     """Run a write in a savepoint of its own. Return None, or the error by which it was undone.
 
     Errors of the class `ignore` are returned only if the savepoint was rolled back, so that the
     transaction around it is known to live. Any other error goes up, and takes the transaction
-    along. Outside a transaction the write is a transaction of its own.
+    along. Outside a transaction the write is a transaction of its own; one that is `alone` is one
+    statement, and needs none there.
     """
+    if alone and transaction.get_autocommit(using):
+        try:
+            write()
+        except ignore as error:
+            return error
+        return None
     entered = False
     try:
         with atomic(using):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import groupby
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 from weakref import WeakSet
 
@@ -17,7 +18,6 @@ from django.core.signals import setting_changed
 from django.db import connections, models, transaction
 from django.db.models import Expression, F, Field, Model, QuerySet
 from django.db.models.base import ModelState
-from django.db.models.constants import OnConflict
 from django.db.models.signals import post_init, post_save, pre_init, pre_save
 from django.db.models.sql import UpdateQuery
 from django.db.models.sql.subqueries import InsertQuery
@@ -60,6 +60,7 @@ class _Sql:
     """A statement for one database."""
 
     def __init__(self, text: str, params: Sequence[Any]) -> None:
+        self.text, self.params = text, params
         self._head, *tails = text.split("%s")
         self._tails = list(zip(params, tails, strict=True))
 
@@ -175,6 +176,7 @@ def forget(*, setting: str = "USE_TZ", **_: Any) -> None:
         for select in _selects:
             select._compiled.clear()  # noqa: SLF001
         _update.cache_clear()
+        _update_and_insert.cache_clear()
         _insert.cache_clear()
 
 
@@ -201,8 +203,35 @@ class Rows(Generic[Row]):
 
     def update(self, **changes: Any) -> int:
         """Change the rows; return how many they were. `count__add=1` adds to what is there."""
-        if any(hasattr(value, "resolve_expression") for value in changes.values()):
+        compiled = self._update(changes)
+        if compiled is None:
             return self._query_set().update(**changes)
+        sql, values = compiled
+        return 0 if sql is None else _execute(self.db, (sql, values))
+
+    def update_and_insert(self, changes: Mapping[str, Any], row: Model) -> int | None:
+        """Change one row at most, and write a new one if it did, by one statement; return 1 or 0.
+
+        None, and nothing is done, where the database has no such statement, the host is to hear of
+        new rows, or a change is computed. A transaction would cost twice as much.
+        """
+        is_postgres = connections[self.db].vendor == "postgresql"
+        compiled = self._update(changes)
+        if not is_postgres or _is_saving_heard(type(row)) or compiled is None:
+            return None
+        sql, values = compiled
+        if sql is None:
+            return 0
+        both = _update_and_insert(sql, _insert(type(row), self.db))
+        return _execute(self.db, (both, {**vars(row), **values}))
+
+    def _update(self, changes: Mapping[str, Any]) -> tuple[_Sql | None, dict[str, Any]] | None:
+        """Return the statement, None for one that meets no row, and its values.
+
+        None alone where the database computes a new value.
+        """
+        if any(hasattr(value, "resolve_expression") for value in changes.values()):
+            return None
         # None asks for another comparison, and a list for another number of places.
         fixed = {
             name: tuple(value) if isinstance(value, list | set) else value
@@ -218,11 +247,9 @@ class Rows(Generic[Row]):
             tuple(fixed.items()),
             tuple(changes),
         )
-        if sql is None:
-            return 0
         values = {f"where {name}": value for name, value in self._conditions.items()}
         values |= {f"set {name}": value for name, value in changes.items()}
-        return _execute(self.db, (sql, values))
+        return sql, values
 
     def _query_set(self) -> QuerySet[Row]:
         rows = self.model._default_manager.using(self.db).order_by()  # noqa: SLF001
@@ -252,6 +279,16 @@ def _update(
     return _Sql(text, [_stored(model, param) for param in params])
 
 
+@cache
+def _update_and_insert(update: _Sql, insert: _Sql) -> _Sql:
+    """Return the statement of PostgreSQL that inserts a row for each that it updates."""
+    head, _, places = insert.text.partition(" VALUES ")
+    # Texts that Django made; what is written is bound.
+    new = f"{head} SELECT {places[1:-1]} FROM changed"  # noqa: S608
+    text = f"WITH changed AS ({update.text} RETURNING 1) {new}"
+    return _Sql(text, [*update.params, *insert.params])
+
+
 def _change(model: type[Model], name: str) -> tuple[str, Any]:
     """Return a column and its new value."""
     value = Open(f"set {name}", _field(model, name))
@@ -276,7 +313,7 @@ def _field(model: type[Model], lookup: str) -> Field[Any, Any]:
 
 
 def insert(using: str, *rows: Model) -> None:
-    """Write new rows, each as `save(force_insert=True)` does.
+    """Write new rows as `save(force_insert=True)` does, those of one model by one statement.
 
     A key that the database draws is not read back.
     """
@@ -286,14 +323,17 @@ def insert(using: str, *rows: Model) -> None:
         for row in rows:
             row.save(using=using, force_insert=True)
         return
-    _execute(using, *((_insert(type(row), using), vars(row)) for row in rows))
+    _execute(using, *(_inserts(using, list(alike)) for _, alike in groupby(rows, type)))
     for row in rows:
         row._state.adding, row._state.db = False, using  # noqa: SLF001
 
 
-def insert_if_absent(using: str, *rows: Model) -> None:
-    """Write rows as `bulk_create(ignore_conflicts=True)` does, each by itself."""
-    _execute(using, *((_insert(type(row), using, OnConflict.IGNORE), vars(row)) for row in rows))
+def _inserts(using: str, rows: Sequence[Model]) -> tuple[_Sql, Mapping[str, Any]]:
+    """Return the statement that writes rows of one model, and its values."""
+    values = vars(rows[0])
+    for number, row in enumerate(rows[1:], 1):
+        values = values | {f"{name} {number}": value for name, value in vars(row).items()}
+    return _insert(type(rows[0]), using, len(rows)), values
 
 
 def _is_saving_heard(model: type[Model]) -> bool:
@@ -302,13 +342,18 @@ def _is_saving_heard(model: type[Model]) -> bool:
 
 
 @cache
-def _insert(model: type[Model], using: str, on_conflict: OnConflict | None = None) -> _Sql:
+def _insert(model: type[Model], using: str, number: int = 1) -> _Sql:
     options = model._meta  # noqa: SLF001
     fields = [each for each in options.concrete_fields if each is not options.auto_field]
-    query = InsertQuery(model, on_conflict=on_conflict)
+    query = InsertQuery(model)
     query.insert_values(fields, [model(**{field.attname: None for field in fields})], raw=True)
     ((text, _params),) = query.get_compiler(using).as_sql()
-    return _Sql(text, [_Place(each.attname, _prepare(each, save=True)) for each in fields])
+    places = text.partition(" VALUES ")[2]
+    names = ["", *(f" {each}" for each in range(1, number))]
+    return _Sql(
+        text + f", {places}" * (number - 1),
+        [_Place(f.attname + name, _prepare(f, save=True)) for name in names for f in fields],
+    )
 
 
 def _execute(using: str, *statements: tuple[_Sql, Mapping[str, Any]]) -> int:

@@ -12,16 +12,17 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify.db import queries, reconnect, retry, savepoints, statements
-from django_verify.db.statements import AnyRows, Select
+from django_verify import sids
+from django_verify.db import config_cache, queries, reconnect, retry, savepoints, statements
+from django_verify.db.statements import AnyRows, Rows, Select
 from django_verify.events import outbox
 from django_verify.logs import logger
 from django_verify.models import (
@@ -34,6 +35,8 @@ from django_verify.models import (
     WebhookDelivery,
 )
 from django_verify.models.fields import SidField
+
+Result = TypeVar("Result")
 
 FAMILY = "com.twilio.accountsecurity.verify"
 SCHEMAS = "https://events-schemas.twilio.com/AccountSecurity"
@@ -48,28 +51,54 @@ _NAMESPACE = uuid.UUID("5d6b5f0e-6b1c-4d0e-9f57-9c1b6a3f0c52")
 
 
 _SINKS = Select(
-    lambda account, service: (
-        EventSink.objects.filter(
-            Q(service__isnull=True) | Q(service_id=service),
-            account_id=account,
-            status=EventSink.Status.ENABLED,
-        )
+    lambda account: (
+        EventSink.objects.filter(account_id=account, status=EventSink.Status.ENABLED)
         .order_by()
-        .values_list("sid")
+        .values_list("sid", "service_id")
     ),
     account=SidField("AC"),
-    service=SidField("VA"),
 )
-# What an event shows of an attempt.
-_SHOWN = ("sid", "date_created", "channel", "locale", "tags", "custom_friendly_name")
+
+
+class _Shown(NamedTuple):
+    """What an event shows of an attempt, by the names of its columns."""
+
+    sid: str
+    date_created: dt.datetime
+    channel: str
+    locale: str
+    tags: Mapping[str, str] = MappingProxyType({})
+    custom_friendly_name: str = ""
+
+
 _ATTEMPTS = Select(
     lambda verification: (
         VerificationAttempt.objects.filter(verification_id=verification)
         .order_by("sid")
-        .values_list(*_SHOWN)
+        .values_list(*_Shown._fields)
     ),
     verification=SidField("VE"),
 )
+
+
+class Event:
+    """What a change reports, made when it is first asked for; and an event that it takes back."""
+
+    def __init__(
+        self, make: Callable[[], list[WebhookDelivery]], withdrawn: uuid.UUID | None = None
+    ) -> None:
+        self._make, self.withdrawn = make, withdrawn
+
+    @cached_property
+    def deliveries(self) -> list[WebhookDelivery]:
+        """One for each sink that hears of it."""
+        return self._make()
+
+    def write(self) -> None:
+        """Write it in the transaction of its change."""
+        if self.withdrawn is not None:
+            _withdraw(self.withdrawn)
+        outbox.enqueue(self.deliveries)
 
 
 class NotRecorded(Exception):
@@ -96,21 +125,29 @@ def started(row: Verification, attempt: VerificationAttempt) -> None:
 
     Raises NotRecorded.
     """
-    _record(partial(_record_status, row, _Status.PENDING, [attempt]))
+    shown = _Shown(*(getattr(attempt, name) for name in _Shown._fields))
+    _record(Event(partial(_of_status, row, _Status.PENDING, [shown])).write)
 
 
-def update(rows: AnyRows, changes: Mapping[str, object], event: Callable[[], None] | None) -> int:
+def update(rows: AnyRows, changes: Mapping[str, object], event: Event | None) -> int:
     """Run a conditional update, with the event of its success in the same transaction, if any."""
     return rows.update(**changes) if event is None else _update(rows, changes, event)
 
 
 @retry.on_conflict
-def _update(rows: AnyRows, changes: Mapping[str, object], event: Callable[[], None]) -> int:
+def _update(rows: AnyRows, changes: Mapping[str, object], event: Event) -> int:
+    using = queries.database()
     try:
-        with savepoints.atomic(queries.database()):
+        if event.withdrawn is None and transaction.get_autocommit(using):
+            if not _record(lambda: event.deliveries):
+                return rows.update(**changes)
+            done = _record(partial(_update_at_once, rows, changes, event))
+            if done is not None:
+                return done
+        with savepoints.atomic(using):
             hit = rows.update(**changes)
             if hit:
-                _record(event)
+                _record(event.write)
             return hit
     except NotRecorded as failure:
         failure.forgo()
@@ -118,16 +155,24 @@ def _update(rows: AnyRows, changes: Mapping[str, object], event: Callable[[], No
     return rows.update(**changes)
 
 
-def of_status(
-    row: Verification, status: str, *, checks: int = 0, result: str = ""
-) -> Callable[[], None] | None:
-    """Return what records a verification's new status; None where it reports nothing.
+def _update_at_once(rows: AnyRows, changes: Mapping[str, object], event: Event) -> int | None:
+    """Write change and event by one statement; None where that takes more."""
+    if len(event.deliveries) > 1 or not isinstance(rows, Rows):
+        return None
+    return rows.update_and_insert(changes, event.deliveries[0])
+
+
+def of_status(row: Verification, status: str, *, checks: int = 0, result: str = "") -> Event | None:
+    """Return the event of a verification's new status; None where it reports nothing.
 
     `checks` is how many codes were tried by then, and `result` what became of the last of them.
     """
     if not row.reports:
         return None
-    return partial(_record_status, row, status, (), checks=checks or row.checks, result=result)
+    make = partial(_of_status, row, status, checks=checks or row.checks, result=result)
+    # The last guess has ended the verification when it was charged.
+    won_last = status == _Status.APPROVED and row.checks >= row.max_checks
+    return Event(make, _id(row.sid, _Status.MAX_ATTEMPTS_REACHED) if won_last else None)
 
 
 def update_message(
@@ -140,7 +185,7 @@ def update_message(
     if status not in _MESSAGES or not attempt.verification.reports:
         return rows.update(**changes)
     code = str(changes.get("error_code", ""))
-    return update(rows, changes, partial(_record_message, attempt, status, code))
+    return update(rows, changes, Event(partial(_of_message, attempt, status, code)))
 
 
 @sensitive_variables()
@@ -197,8 +242,9 @@ def _record_guard(
     sinks = _sinks_of(account_sid, service_sid)
     if sinks:
         now, source = timezone.now(), f"/v1/Accounts/{account_sid}"
-        event = _event(_id(name, kind), kind, source, "GuardEvent/1", data, now)
-        _enqueue(sinks, event, now)
+        event_id = _id(name, kind)
+        event = _event(event_id, kind, source, "GuardEvent/1", data, now)
+        outbox.enqueue(_deliveries(sinks, event_id, event, now))
 
 
 def _try(event: Callable[[], None]) -> None:
@@ -213,9 +259,10 @@ def _log(error: BaseException | None) -> None:
     logger.error("an event was not recorded: %s", type(error).__name__)
 
 
-def _record(event: Callable[[], None]) -> None:
+def _record(write: Callable[[], Result]) -> Result:
+    """Run what writes an event. Raises NotRecorded."""
     try:
-        event()
+        return write()
     except Exception as error:
         if retry.is_deadlock(error):
             raise  # it has ended the transaction, which is tried again as it is
@@ -223,38 +270,39 @@ def _record(event: Callable[[], None]) -> None:
 
 
 @sensitive_variables()
-def _record_status(
+def _of_status(
     row: Verification,
     status: str,
-    attempts: Sequence[VerificationAttempt],
+    attempts: Sequence[_Shown] = (),
     *,
     checks: int = 0,
     result: str = "",
-) -> None:
-    now = timezone.now()
-    if status == _Status.APPROVED and row.checks >= row.max_checks:
-        _withdraw(_id(row.sid, _Status.MAX_ATTEMPTS_REACHED))
-    sinks = _sinks(row)
+) -> list[WebhookDelivery]:
+    sinks, now = _sinks(row), timezone.now()
     if not sinks:
-        return
-    if not attempts:
-        using = queries.database()
-        attempts = [
-            statements.loaded(VerificationAttempt, using, dict(zip(_SHOWN, columns, strict=True)))
-            for columns in _ATTEMPTS.rows(using, verification=row.sid)
-        ]
+        return []
     checked = [{"time": _time(now), "status": result}] if result else []
-    data = _facts(row, status, attempts, now)
+    data = _facts(row, status, attempts or _attempts(row), now)
     data["check_attempts"] = {"count": checks, "attempts": checked}
     kind = f"verification.{status.replace('_', '-')}"
     source = f"/v1/Accounts/{row.account_id}{_path(row)}"
-    event = _event(_id(row.sid, status), kind, source, "VerifyEventStreamEvent/3", data, now)
+    event_id, schema = _id(row.sid, status), "VerifyEventStreamEvent/3"
+    event = _event(event_id, kind, source, schema, data, now)
     held = status == _Status.MAX_ATTEMPTS_REACHED
-    _enqueue(sinks, event, now + HOLD if held else now)
+    return _deliveries(sinks, event_id, event, now + HOLD if held else now)
+
+
+def _attempts(row: Verification) -> list[_Shown]:
+    """Return what an event shows of each attempt; most rows have it in their log."""
+    entries = [entry.split(" ") for entry in row.send_log.split(",") if entry]
+    if any(len(entry) < 3 for entry in entries):
+        rows = _ATTEMPTS.rows(queries.database(), verification=row.sid)
+        return [_Shown(*columns) for columns in rows]
+    return [_Shown(sid, sids.moment_of(sid), channel, tag) for channel, sid, tag in entries]
 
 
 def _facts(
-    row: Verification, status: str, attempts: Sequence[VerificationAttempt], now: dt.datetime
+    row: Verification, status: str, attempts: Sequence[_Shown], now: dt.datetime
 ) -> dict[str, Any]:
     service = row.service
     data: dict[str, Any] = {
@@ -279,22 +327,24 @@ def _facts(
     return data
 
 
-def _sent(attempt: VerificationAttempt) -> dict[str, Any]:
+def _sent(attempt: _Shown) -> dict[str, Any]:
     return {
         "time": _time(attempt.date_created),
         "channel": attempt.channel.upper(),
         "attempt_sid": attempt.sid,
         "locale": attempt.locale,
-        "tags": attempt.tags,
+        "tags": dict(attempt.tags),
     }
 
 
 @sensitive_variables()
-def _record_message(attempt: VerificationAttempt, status: str, error_code: str) -> None:
+def _of_message(
+    attempt: VerificationAttempt, status: str, error_code: str
+) -> list[WebhookDelivery]:
     row, now = attempt.verification, timezone.now()
     sinks = _sinks(row)
     if not sinks:
-        return
+        return []
     carrier = (row.lookup or {}).get("carrier") or {}
     data = {
         "account_sid": row.account_id,
@@ -316,7 +366,7 @@ def _record_message(attempt: VerificationAttempt, status: str, error_code: str) 
     source = f"/v2{_path(row)}/Attempts/{attempt.sid}"
     event_id = _id(attempt.sid, status)
     event = _event(event_id, f"message.{status}", source, "MessageStatusEvent/2", data, now)
-    _enqueue(sinks, event, now)
+    return _deliveries(sinks, event_id, event, now)
 
 
 def _path(row: Verification) -> str:
@@ -326,12 +376,14 @@ def _path(row: Verification) -> str:
 
 
 def _sinks(row: Verification) -> list[str]:
-    return _sinks_of(row.account_id, row.service_id)
+    return _sinks_of(row.account_id, row.service_id, row.account_version)
 
 
-def _sinks_of(account_sid: str, service_sid: str | None) -> list[str]:
-    found = _SINKS.rows(queries.database(), account=account_sid, service=service_sid)
-    return [sid for (sid,) in found]
+def _sinks_of(account_sid: str, service_sid: str | None, version: int | None = None) -> list[str]:
+    """Return the enabled sinks of an account that hear of a service."""
+    read = partial(_SINKS.rows, queries.database(), account=account_sid)
+    found = config_cache.parts(account_sid, version, read)
+    return [sid for sid, only in found if only is None or only == service_sid]
 
 
 def _event(
@@ -354,18 +406,23 @@ def _event(
     }
 
 
-def _enqueue(sinks: Sequence[str], event: dict[str, Any], due_at: dt.datetime) -> None:
-    outbox.enqueue(
+def _deliveries(
+    sinks: Sequence[str], event_id: uuid.UUID, event: dict[str, Any], due_at: dt.datetime
+) -> list[WebhookDelivery]:
+    now = timezone.now()
+    return [
         statements.new(
             WebhookDelivery,
             sink_id=sid,
-            event_id=uuid.UUID(event["id"]),
+            event_id=event_id,
             event_type=event["type"],
             payload=event,
             due_at=due_at,
+            date_created=now,
+            date_updated=now,
         )
         for sid in sinks
-    )
+    ]
 
 
 def _withdraw(event_id: uuid.UUID) -> None:

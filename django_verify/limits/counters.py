@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from typing import Any
 
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError, connections, router
 from django.db.models import Case, CharField, F, IntegerField, Model, Q, QuerySet, When
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf
 from django_verify.crypto import codes
-from django_verify.db import reconnect, savepoints, statements
-from django_verify.db.statements import Rows, Select
+from django_verify.db import config_cache, reconnect, retry, savepoints
+from django_verify.db.statements import Select
 from django_verify.exceptions import (
     InvalidParameter,
     ServiceUnavailable,
@@ -95,45 +95,52 @@ class Window:
 
 
 @sensitive_variables()
-def meters(service: VerifyService, rate_limits: Mapping[str, Any] | None) -> list[Meter]:
+def meters(
+    service: VerifyService, rate_limits: Mapping[str, Any] | None, version: int | None = None
+) -> list[Meter]:
     """Return the buckets of the limits that a start names; none costs no query.
 
-    Raises InvalidParameter for a name that the service has not, and for a value that is no text.
+    With the service's version, limits that were read under it cost none either. Raises
+    InvalidParameter for a name that the service has not, and for a value that is no text.
     """
     if not rate_limits:
         return []
     values = _read(rate_limits)
-    named = {f"name{number}": name for number, name in enumerate(values)}
-    using = router.db_for_read(RateLimit)
-    rows = _limits(len(values)).rows(using, service=service.sid, **named)
-    known = {row[0] for row in rows}
-    for name in values:
-        # Compared here as well: some databases take upper for lower case.
-        if name not in known:
+    limits = config_cache.parts(service.sid, version, partial(_limits_of, service.sid))
+    metered = []
+    for name, value in values.items():
+        if name not in limits:
             raise InvalidParameter("rate_limits", f"there is no rate limit named {name!r}")
-    return [
         # Metered values are often IP addresses or names, so the store has a keyed digest. It covers
         # the bucket: equal values of two limits do not look alike.
-        Meter(name, sid, codes.fingerprint(sid, values[name]), most, interval)
-        for name, sid, most, interval in rows
-        if sid is not None and name in values
-    ]
+        metered += [
+            Meter(name, sid, codes.fingerprint(sid, value), most, interval)
+            for sid, most, interval in limits[name]
+        ]
+    return metered
 
 
-@cache
-def _limits(count: int) -> Select:
-    """Return the query of so many limits of a service, each with its buckets."""
-    columns = ("unique_name", "buckets__sid", "buckets__max", "buckets__interval")
-    names = {f"name{number}": CharField() for number in range(count)}
-    return Select(
-        lambda service, **names: (
-            RateLimit.objects.filter(service_id=service, unique_name__in=list(names.values()))
-            .order_by()
-            .values_list(*columns)
-        ),
-        service=SidField("VA"),
-        **names,
-    )
+def _limits_of(service_sid: str) -> dict[str, list[tuple[str, int, int]]]:
+    """Return the limits of a service by name, each with SID, maximum and interval of its buckets.
+
+    They are read where they are written: a replica may not have the version yet.
+    """
+    limits: dict[str, list[tuple[str, int, int]]] = {}
+    for name, *bucket in _LIMITS.rows(router.db_for_write(RateLimit), service=service_sid):
+        buckets = limits.setdefault(name, [])
+        if bucket[0] is not None:
+            buckets.append((bucket[0], bucket[1], bucket[2]))
+    return limits
+
+
+_LIMITS = Select(
+    lambda service: (
+        RateLimit.objects.filter(service_id=service)
+        .order_by()
+        .values_list("unique_name", "buckets__sid", "buckets__max", "buckets__interval")
+    ),
+    service=SidField("VA"),
+)
 
 
 @cache
@@ -160,10 +167,12 @@ def consume(metered: Sequence[Meter]) -> None:
     now = timezone.now().timestamp()
     # Sorted, so that starts with the same meters never wait for each other in a circle.
     windows = sorted(
-        # The interval is in the key: windows of two lengths under one key would count each other's
-        # starts, also where a bucket is given another interval.
-        _window(f"{m.bucket}.{m.interval}", m.digest, m.interval, m.max, now, m.limit)
-        for m in metered
+        {
+            # The interval is in the key: windows of two lengths under one key would count each
+            # other's starts, also where a bucket is given another interval.
+            _window(f"{m.bucket}.{m.interval}", m.digest, m.interval, m.max, now, m.limit)
+            for m in metered
+        }
     )
     in_redis = conf.current().RATE_LIMIT_STORE
     full = _consume_in_redis(windows, now) if in_redis else _consume_in_database(windows)
@@ -248,50 +257,63 @@ def _rows(model: type[Model]) -> QuerySet[Any]:
     return model._default_manager.using(router.db_for_write(model)).order_by()  # noqa: SLF001
 
 
-def _consume_in_database(windows: list[Window]) -> list[Window]:
-    """Count one in every window, or return the full ones.
+# The windows that were full when this process looked last: it looks at their counts before it
+# tries to count, so that a flood ends without a row that is written or locked.
+_lately_full: set[str] = set()
+_MOST_FULL = 10_000
 
-    Rows are made before the transaction that counts: an insert that meets another's row inside
-    it would hold a lock that the update of a third waits for.
-    """
-    rows = _rows(BucketCount)
+
+def _consume_in_database(windows: list[Window]) -> list[Window]:
+    """Count one in every window, or return the full ones."""
+    using = router.db_for_write(BucketCount)
+    keys = {f"key{number}": window.key for number, window in enumerate(windows)}
     for _ in range(MAX_TRIES):
-        keys = {f"key{number}": window.key for number, window in enumerate(windows)}
-        counts: dict[str, int] = dict(_counts(len(keys)).rows(rows.db, **keys))
-        # A flood ends at this read, without a row that is written or locked.
+        if _lately_full.isdisjoint(keys.values()) and _count_all(windows, using):
+            return []
+        counts: dict[str, int] = dict(_counts(len(keys)).rows(using, **keys))
         full = [window for window in windows if counts.get(window.key, 0) >= window.max]
         if full:
+            if len(_lately_full) >= _MOST_FULL:
+                _lately_full.clear()
+            _lately_full.update(window.key for window in full)
             return full
-        absent = [
-            BucketCount(key=window.key, count=0, ends_at=window.ends_at)
-            for window in windows
-            if window.key not in counts
-        ]
-        if absent:
-            # Another process may have made them since they were looked for.
-            statements.insert_if_absent(rows.db, *absent)
-        if _count_all(windows):
-            return []
+        _lately_full.difference_update(keys.values())
     # Counts that change faster than they can be read are those of a flood.
     return windows
 
 
-def _count_all(windows: list[Window]) -> bool:
-    using = router.db_for_write(BucketCount)
-    if len(windows) == 1:
-        return _count(windows[0], using)
-    with savepoints.atomic(using):
-        if all(_count(window, using) for window in windows):
-            return True
-        # The windows before the full one have counted a start that is refused.
-        transaction.set_rollback(True, using=using)
-    return False
+@retry.on_conflict
+def _count_all(windows: list[Window], using: str) -> bool:
+    """Count one in every window by one statement, or in none.
+
+    The table has a constraint that no count passes its maximum. It is compared under the lock of
+    each row, so that two starts never share the last place, and what breaks it undoes the whole
+    statement.
+    """
+    adapt = connections[using].ops.adapt_datetimefield_value
+    values = [each for w in windows for each in (w.key, w.max, adapt(w.ends_at))]
+
+    def write() -> None:
+        with connections[using].cursor() as cursor:
+            cursor.execute(_statement(using, len(windows)), values)
+
+    undone = savepoints.tolerate(write, using=using, ignore=IntegrityError, alone=True)
+    return undone is None
 
 
-def _count(window: Window, using: str) -> bool:
-    """Count one, and compare by the same statement: two starts never share the last place."""
-    room = Rows(BucketCount, using, {"key": window.key, "count__lt": window.max})
-    return room.update(count__add=1) > 0
+@lru_cache(maxsize=64)
+def _statement(using: str, number: int) -> str:
+    """Return the statement that counts one in so many windows."""
+    quote, mysql = connections[using].ops.quote_name, connections[using].vendor == "mysql"
+    table = quote(BucketCount._meta.db_table)  # noqa: SLF001 - a documented API
+    key, count, most, ends_at = map(quote, ("key", "count", "max", "ends_at"))
+    rows = ", ".join(["(%s, 1, %s, %s)"] * number)
+    # Names of ours alone; what is counted is bound.
+    new = f"INSERT INTO {table} ({key}, {count}, {most}, {ends_at}) VALUES {rows}"  # noqa: S608
+    if mysql:
+        return f"{new} ON DUPLICATE KEY UPDATE {count} = {count} + 1, {most} = VALUES({most})"
+    more = f"{count} = {table}.{count} + 1, {most} = excluded.{most}"
+    return f"{new} ON CONFLICT ({key}) DO UPDATE SET {more}"
 
 
 def _read_in_database(sid: str, windows: dict[str, Window]) -> list[Window]:

@@ -133,10 +133,12 @@ class Migration(migrations.Migration):
             fields=[
                 ('key', models.CharField(editable=False, max_length=128, primary_key=True, serialize=False)),
                 ('count', models.PositiveIntegerField(editable=False)),
+                ('max', models.PositiveIntegerField(editable=False)),
                 ('ends_at', models.DateTimeField(db_index=True, editable=False)),
             ],
             options={
                 'default_permissions': (),
+                'constraints': [models.CheckConstraint(condition=models.Q(('count__lte', models.F('max'))), name='verify_count_in_bounds')],
             },
         ),
         migrations.CreateModel(

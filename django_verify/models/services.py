@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django_verify import conf, sids
 from django_verify.models.accounts import Account
 from django_verify.models.fields import SidField
-from django_verify.models.versions import Versioned
+from django_verify.models.versions import Part, Versioned
 from django_verify.net import url_policy
 from django_verify.text import confusables
 
@@ -301,8 +301,10 @@ class VerifyService(Versioned):
         return cls(sid=sids.canonical(sid), account=account)
 
 
-class RateLimit(models.Model):
+class RateLimit(Part):
     """A named property of starts, such as an IP address, whose values are metered by buckets."""
+
+    part_of, kept = "service", frozenset({"sid", "service", "unique_name"})
 
     sid = SidField("RK", primary_key=True, default=sids.rate_limit, editable=False)
     service = models.ForeignKey(
@@ -336,8 +338,10 @@ class RateLimit(models.Model):
         return self.unique_name
 
 
-class Bucket(models.Model):
+class Bucket(Part):
     """How many starts a rate limit lets pass in an interval, for each value by itself."""
+
+    part_of, kept = "rate_limit", frozenset({"sid", "rate_limit", "max", "interval"})
 
     sid = SidField("BL", primary_key=True, default=sids.bucket, editable=False)
     rate_limit = models.ForeignKey(
@@ -376,15 +380,22 @@ class BucketCount(models.Model):
     """What a bucket has let pass for one value in one window; a row is never shared by windows.
 
     The key holds a keyed digest of the value. There is no foreign key: nothing reads a row once
-    its window has ended, and is deleted after that.
+    its window has ended, and is deleted after that. `max` is the bucket's when it counted last.
     """
 
     key = models.CharField(primary_key=True, max_length=128, editable=False)
     count = models.PositiveIntegerField(editable=False)
+    max = models.PositiveIntegerField(editable=False)
     ends_at = models.DateTimeField(db_index=True, editable=False)
 
     class Meta:
         default_permissions = ()
+        # A start counts in all its rows by one statement, which this undoes where one is full.
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(count__lte=models.F("max")), name="verify_count_in_bounds"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.key

@@ -93,13 +93,17 @@ class Verification(models.Model):
     key_id = models.CharField(max_length=16, default=codes.current_key_id, editable=False)
     nonce = models.CharField(max_length=32, default=codes.new_nonce, editable=False)
     sealed_code = models.CharField(max_length=128, blank=True, editable=False)
-    # A copy of the attempts' channels, so that an answer needs no second query: `sms VL…,call VL…`.
+    # A copy of the attempts' channels, so that an answer needs no second query: `sms VL…,call VL…`;
+    # with a third word where its locale is all else that an event shows of the attempt.
     send_log = models.TextField(editable=False)
     lookup = SparseJSONField(_("lookup"), default=dict)
     sna_url = models.CharField(max_length=2048, blank=True, editable=False)
     # The SID of the caller without credentials that it belongs to: no other start joins it, and
     # no check finds it by its recipient.
     client = models.CharField(max_length=34, blank=True, editable=False)
+
+    #: The version that its account had when this was read, by the same statement; None: not known.
+    account_version: int | None = None
 
     class Meta:
         verbose_name = _("verification")
@@ -147,14 +151,14 @@ class Verification(models.Model):
     @property
     def send_code_attempts(self) -> list[dict[str, str]]:
         """Time, channel and SID of each attempt, the oldest first, as the vendor has it."""
-        pairs = (entry.split(" ") for entry in self.send_log.split(",") if entry)
+        entries = (entry.split(" ") for entry in self.send_log.split(",") if entry)
         return [
             {
                 "time": times.timestamp(sids.moment_of(sid)),
                 "channel": channel,
                 "attempt_sid": sid,
             }
-            for channel, sid in pairs
+            for channel, sid, *_ in entries
         ]
 
     def is_over(self, now: dt.datetime) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
-from django.db import models
+from django.db import models, router, transaction
+from django.db.models.signals import post_save, pre_delete, pre_save
 
 AnyModel = TypeVar("AnyModel", bound=models.Model)
 
@@ -81,6 +83,107 @@ class Versioned(models.Model):
             )
             raise TypeError(msg)
         super().__setattr__(name, value)
+
+
+class PartQuerySet(models.QuerySet[AnyModel]):
+    """A query set whose changes of many rows are changes of the versions of their owners."""
+
+    def update(self, **changes: Any) -> int:
+        """Change the rows; return how many they were."""
+        if not _is_kept(self.model, changes):
+            return super().update(**changes)
+        self._for_write = True
+        keys = list(self.values_list("pk", flat=True))
+        # No more than these: a row that comes meanwhile may have another owner.
+        with self._renewing(keys):
+            return models.QuerySet.update(self.filter(pk__in=keys), **changes)
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def bulk_create(self, objs: Iterable[AnyModel], *args: Any, **options: Any) -> list[AnyModel]:
+        """Write new rows, or what is new of those that stand in their places."""
+        rows, owner = list(objs), _owner(self.model)
+        self._for_write = True
+        with self._renewing([row.pk for row in rows]):
+            made = super().bulk_create(rows, *args, **options)
+            # What stands in the place of a new row may have another key.
+            renew(owner.related_model, {getattr(row, owner.attname) for row in rows}, self.db)
+        return made
+
+    @contextmanager
+    def _renewing(self, keys: Collection[Any]) -> Iterator[None]:
+        """Renew the owners that rows have before the block and after it, in one transaction."""
+        with _atomic(self.db):
+            renew(self.model, keys, self.db)
+            yield
+            renew(self.model, keys, self.db)
+
+
+class Part(models.Model):
+    """A row of which processes keep copies under the version of another row, its owner.
+
+    Django's own ways of writing and deleting it all change that version, in one transaction with
+    the row, so that no process ever has the new version and the old row.
+    """
+
+    #: The relation to the owner, or to a part of it.
+    part_of: ClassVar[str]
+    #: The fields that the copies depend on; a change of others changes no version.
+    kept: ClassVar[frozenset[str]]
+
+    objects = PartQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+        base_manager_name = "objects"
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Listen for what goes past `save` and `delete`: a dump that is loaded, a cascade."""
+        super().__init_subclass__(**options)
+        for signal in (pre_save, post_save, pre_delete):
+            signal.connect(_renew_owner, sender=cls)
+
+    def save(self, *, using: str | None = None, **options: Any) -> None:
+        """Write the row."""
+        using = using or router.db_for_write(type(self), instance=self)
+        with _atomic(using):
+            super().save(using=using, **options)
+
+
+def renew(model: type[models.Model], keys: Collection[Any], using: str) -> None:
+    """Give rows another version; where they are parts, their owners."""
+    if not keys:
+        return
+    rows = model._base_manager.using(using).filter(pk__in=keys).order_by()  # noqa: SLF001
+    if issubclass(model, Versioned):
+        rows.update()
+        return
+    owner = _owner(model)
+    renew(owner.related_model, set(rows.values_list(owner.attname, flat=True)), using)
+
+
+def _renew_owner(
+    sender: type[Part],
+    instance: Part,
+    using: str,
+    update_fields: Collection[str] | None = None,
+    **_: Any,
+) -> None:
+    if update_fields is None or _is_kept(sender, update_fields):
+        renew(sender, [instance.pk], using)
+
+
+def _owner(model: type[models.Model]) -> Any:
+    return model._meta.get_field(model.part_of)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _is_kept(model: type[Any], names: Iterable[str]) -> bool:
+    return not model.kept.isdisjoint(model._meta.get_field(name).name for name in names)  # noqa: SLF001
+
+
+def _atomic(using: str) -> Any:
+    # Without a savepoint, as Django's own `delete` has it, so that none can be lost.
+    return transaction.atomic(using=using, savepoint=False)  # noqa: TID251
 
 
 def _thawed(value: Any) -> Any:

@@ -19,6 +19,7 @@ from django_verify.crypto import codes
 from django_verify.models.accounts import Account
 from django_verify.models.fields import SidField
 from django_verify.models.services import VerifyService
+from django_verify.models.versions import Part
 from django_verify.net import url_policy
 
 EVENT_TYPES = (
@@ -170,8 +171,10 @@ class Webhook(Receiver):
         return self.webhook_url
 
 
-class EventSink(Receiver):
+class EventSink(Part, Receiver):
     """One URL to which the verification events of an account, or of one service, are posted."""
+
+    part_of, kept = "account", frozenset({"sid", "account", "service", "status"})
 
     sid = SidField("DG", primary_key=True, default=sids.event_sink, editable=False)
     account = models.ForeignKey(

@@ -73,7 +73,8 @@ class History:
     day, or may have been guessed at after an approval. `before` has the charges of all that are
     below them, in `rows` or not, where no approval is among the first. `has_clients` is whether the
     account has a service that is open to callers without credentials. `latest_place` is that of
-    the number's `block`. The rows are as they were at `read_at`, or a little later.
+    the number's `block`. The rows are as they were at `read_at`, or a little later, and account and
+    service had these versions then.
     """
 
     rows: list[Verification]
@@ -83,6 +84,8 @@ class History:
     read_at: dt.datetime | None = None
     block: int | None = None
     latest_place: Place | None = None
+    account_version: int | None = None
+    service_version: int | None = None
 
     def is_outdated(self, now: dt.datetime) -> bool:
         """Whether a row has run out since it was read.
@@ -130,9 +133,18 @@ def history(
 
     What the request goes by is compared on the way. Raises Outdated.
     """
-    rows, has_older, has_clients, place = queries.at_start(service, key, known, block)
-    found = History(rows, has_clients=has_clients, read_at=now, block=block, latest_place=place)
-    if not has_older:
+    recent = queries.at_start(service, key, known, block)
+    rows = recent.rows
+    found = History(
+        rows,
+        has_clients=recent.has_clients,
+        read_at=now,
+        block=block,
+        latest_place=recent.latest_place,
+        account_version=recent.account_version,
+        service_version=recent.service_version,
+    )
+    if not recent.has_older:
         return found
     everything = queries.verifications().filter(account_id=service.account_id, recipient_key=key)
     below = everything.filter(serial__lt=rows[-1].serial)

@@ -96,7 +96,7 @@ def _create(
     row, client = _row(start, past, sna_url, now, tries), start.request.client
     using = queries.database()
     attempt = _complete(start, row, now)
-    row.send_log = _sent(attempt)
+    row.send_log = _sent(row, attempt)
     statements.insert(using, row, attempt)
     if client:
         client.verification = row
@@ -142,7 +142,7 @@ def _row(start: Start, past: History, sna_url: str, now: dt.datetime, tries: int
         expires_at=now + dt.timedelta(seconds=service.lifetime),
         **fraud.charge(start.attempt, past.latest_place, now, tries),
     )
-    row.service = service
+    row.service, row.account_version = service, past.account_version
     row.code_length, row.max_checks = _reserved(start, past, row, now)
     if start.custom_code:
         row.sealed_code = codes.seal(start.custom_code, bound_to=row.sid, key_id=row.key_id)
@@ -177,7 +177,7 @@ def _resend(
     changes: dict[str, object] = {
         "channel": start.channel.name,
         "sends": row.sends + 1,
-        "send_log": f"{row.send_log},{_sent(attempt)}",
+        "send_log": f"{row.send_log},{_sent(row, attempt)}",
         "sna_url": sna_url,
         "is_test": start.is_test,
         "date_updated": now,
@@ -245,8 +245,11 @@ def _complete(start: Start, row: Verification, now: dt.datetime) -> Verification
     return attempt
 
 
-def _sent(attempt: VerificationAttempt) -> str:
-    return f"{attempt.channel} {attempt.sid}"
+def _sent(row: Verification, attempt: VerificationAttempt) -> str:
+    """Return an attempt's entry in the log, which spares an event of most rows another look."""
+    entry = f"{attempt.channel} {attempt.sid}"
+    has_more = attempt.tags or attempt.custom_friendly_name
+    return f"{entry} {attempt.locale}" if row.reports and not has_more else entry
 
 
 def is_live(row: Verification, now: dt.datetime) -> bool:

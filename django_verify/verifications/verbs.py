@@ -75,11 +75,11 @@ def start(
     if not isinstance(request, StartRequest):
         request = arguments.start_request(service, request, channel, options)
     accepted = accept(service, request)
-    metered = [*request.meters]
-    if request.rate_limits:
-        metered += counters.meters(service, request.rate_limits)
     asked_at = request.asked_at or timezone.now()
     past = store.read(accepted, request.known)
+    metered = [*request.meters]
+    if request.rate_limits:
+        metered += counters.meters(service, request.rate_limits, past.service_version)
     # From what costs nothing to what costs money: the host's word, the limits, the look-up. A start
     # that one of them refuses has used nothing of those behind it.
     _ask_host(accepted)
@@ -336,7 +336,8 @@ def _to_check(
     if not found:
         raise NotFound
     row = found[0]
-    row.service = service
+    if not service._state.adding:  # noqa: SLF001 - a documented API; a pointer has no columns
+        row.service = service
     return row
 
 

@@ -5,7 +5,7 @@ import pytest
 from django_verify.db import config_cache, queries
 from django_verify.db.config_cache import Known, Outdated
 from django_verify.models import SenderState
-from tests.conftest import PHONE, make_account, make_key, make_pair, make_service
+from tests.conftest import PHONE, Api, make_account, make_key, make_pair, make_service
 
 pytestmark = pytest.mark.django_db
 
@@ -109,10 +109,50 @@ def test_a_service_is_its_account_s_alone(service):
     assert config_cache.service(service.sid, make_account("Other").sid) is None
 
 
+def test_parts_are_kept_for_the_version_that_they_were_read_under():
+    reads = iter("abcdef")
+    of = lambda owner, version: config_cache.parts(owner, version, lambda: next(reads))  # noqa: E731
+    assert (of("VA1", 1), of("VA1", 1), of("VA2", 1)) == ("a", "a", "b")
+    assert (of("VA1", 2), of("VA1", 2), of("VA2", 1)) == ("c", "c", "b")
+    assert (of("VA1", None), of("VA1", None), of("VA1", 2)) == ("d", "e", "c")
+    config_cache.forget()
+    assert of("VA1", 2) == "f"
+
+
+LIMIT_CHANGES = {
+    "a maximum": (lambda limit: limit.buckets.update(max=2), [201, 429]),
+    "an interval": (lambda limit: limit.buckets.update(interval=3600), [201, 429]),
+    "one bucket more": (lambda limit: limit.buckets.create(max=1, interval=3600), [429]),
+    "no bucket": (lambda limit: limit.buckets.get().delete(), [201, 201]),
+    "no limit": (lambda limit: limit.delete(), [400]),
+    "another name": (lambda limit: type(limit).objects.update(unique_name="agent"), [400]),
+}
+
+
+@pytest.mark.parametrize("change", LIMIT_CHANGES)
+def test_a_changed_limit_counts_at_the_next_start(account, change):
+    service, api = make_service(account), Api(account.sid, account.token)
+    limit = service.rate_limits.create(unique_name="ip")
+    limit.buckets.create(max=1, interval=86_400)
+    numbers = iter(range(200, 300))
+
+    def start():
+        form = {"To": f"+1415555{next(numbers):04}", "Channel": "sms"}
+        form["RateLimits"] = '{"ip": "203.0.113.9"}'
+        return api.post(f"Services/{service.sid}/Verifications", form).status
+
+    assert [start(), start()] == [201, 429]
+    write, answers = LIMIT_CHANGES[change]
+    write(limit)
+    assert [start() for _ in answers] == answers
+
+
 def test_copies_are_bounded(service, monkeypatch):
     monkeypatch.setattr(config_cache, "MOST", 3)
     for number in range(10):
         account = make_account(f"Account {number}")
         config_cache.remember(queries.credential(account.sid))
         assert config_cache.credential(account.sid)
+        config_cache.parts(account.sid, 1, list)
         assert len(config_cache._credentials) <= 3
+        assert len(config_cache._parts) <= 3

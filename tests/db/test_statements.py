@@ -16,7 +16,7 @@ from django.utils import timezone
 from django_verify import sids
 from django_verify.db import statements
 from django_verify.db.statements import Rows, Select
-from django_verify.models import BucketCount, SendOutcome, Verification, VerificationAttempt
+from django_verify.models import SendOutcome, Verification, VerificationAttempt
 from tests.conftest import PHONE, make_service
 
 pytestmark = [pytest.mark.django_db, pytest.mark.every_case]
@@ -78,6 +78,43 @@ def test_the_database_draws_the_key_of_a_row_that_has_none():
     assert [(row.kind, row.account_sid, row.happened_at) for row in found] == [
         ("c", ACCOUNT, 1.5), ("u", ACCOUNT, 1.5),
     ]  # fmt: skip
+
+
+def test_rows_of_one_model_are_written_by_one_statement(django_assert_num_queries):
+    service = make_service()
+    rows = [a_verification(service, serial=number, to=f"{number}%s") for number in (1, 2, 3)]
+    rows[1].amount, rows[2].lookup = "", {"a": 1}
+    with django_assert_num_queries(1):
+        statements.insert("default", *rows)
+    found = {row.pk: columns(row) for row in Verification.objects.all()}
+    assert found == {row.pk: columns(row) for row in rows}
+    assert not any(row._state.adding for row in rows)
+
+
+@pytest.mark.parametrize("signal", [None, post_save], ids=["unheard", "heard"])
+def test_a_change_and_a_new_row_by_one_statement(service, signal, django_assert_num_queries):
+    row, new = written(service), a_verification(service, serial=2, amount="7", lookup={"a": "%s"})
+    at_once = connection.vendor == "postgresql" and signal is None
+    mine = Rows(Verification, "default", {"pk": row.pk, "status": "pending"})
+    listen = lambda **_: None  # noqa: E731
+    if signal:
+        signal.connect(listen, sender=Verification)
+    try:
+        with django_assert_num_queries(int(at_once)):
+            done = mine.update_and_insert({"status": "approved", "checks__add": 1}, new)
+        assert done == (1 if at_once else None)
+        missed = a_verification(service, serial=3)
+        assert mine.update_and_insert({"status": "canceled"}, missed) == (0 if at_once else None)
+        assert mine.update_and_insert({"checks": F("checks") + 1}, missed) is None
+        none = Rows(Verification, "default", {"pk": row.pk, "status__in": ()})
+        assert none.update_and_insert({"status": "canceled"}, missed) == (0 if at_once else None)
+    finally:
+        if signal:
+            signal.disconnect(listen, sender=Verification)
+    row.refresh_from_db()
+    assert (row.status, row.checks) == (("approved", 1) if at_once else ("pending", 0))
+    others = Verification.objects.exclude(pk=row.pk)
+    assert [columns(each) for each in others] == ([columns(new)] if at_once else [])
 
 
 def test_defaults_are_those_of_the_fields():
@@ -258,16 +295,6 @@ def test_moments_are_aware_where_the_site_s_are(service, settings, use_tz):
         settings.USE_TZ = setting
         ((moment,),) = found.rows("default", sid=row.sid)
         assert timezone.is_aware(moment) == setting
-
-
-def test_rows_that_are_there_stay_as_they_are():
-    rows = [BucketCount(key=name, count=0, ends_at=NOW) for name in ("a", "b", "c")]
-    statements.insert_if_absent("default", rows[0])
-    BucketCount.objects.update(count=3)
-    statements.insert_if_absent("default", *rows)
-    statements.insert_if_absent("default", *rows[1:])
-    found = BucketCount.objects.order_by("key").values_list("key", "count", "ends_at")
-    assert list(found) == [("a", 3, NOW), ("b", 0, NOW), ("c", 0, NOW)]
 
 
 ODD = ["'", "\\", "x'--", "%s", "%", '"', "\u2028", "ÄÖ", "NULL", "''", "0", " "]

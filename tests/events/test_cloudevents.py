@@ -7,6 +7,8 @@ from django.db import transaction
 
 from django_verify import delivery, verifications
 from django_verify.crypto import codes
+from django_verify.db import config_cache
+from django_verify.db import statements as compiled
 from django_verify.events import cloudevents
 from django_verify.events import outbox as event_outbox
 from django_verify.exceptions import MaxChecksReached, NotFound
@@ -257,13 +259,19 @@ def test_a_subscription_counts_from_the_start_on(account, outbox):
     assert received(sink) == []
 
 
-def test_an_event_that_cannot_be_written_takes_nothing_back(
-    service, sink, outbox, monkeypatch, caplog
-):
-    def fail(*args):
-        list(Verification.objects.raw("SELECT * FROM no_such_table WHERE to_ = '+1415'"))
+@pytest.fixture
+def lost_table():
+    """There is nowhere to write an event to."""
+    compiled.forget()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WebhookDelivery._meta, "db_table", "no_such_table")
+        yield
+    compiled.forget()
 
-    monkeypatch.setattr(event_outbox, "enqueue", fail)
+
+def test_an_event_that_cannot_be_written_takes_nothing_back(
+    service, sink, outbox, lost_table, caplog
+):
     row = verifications.start(service, PHONE)
     code = code_in(outbox[0])
     for number in range(1, 6):
@@ -275,7 +283,6 @@ def test_an_event_that_cannot_be_written_takes_nothing_back(
     verifications.check(service, code_in(outbox[1]), verification_sid=row.sid)
     row.refresh_from_db()
     assert row.status == "approved"
-    assert received(sink) == []
     assert "an event was not recorded: OperationalError" in caplog.text or (
         "an event was not recorded: ProgrammingError" in caplog.text
     )
@@ -292,7 +299,97 @@ def test_a_sink_that_goes_while_a_message_is_sent_holds_nothing_up(service, sink
     monkeypatch.setattr(LocmemSender, "send", slowly)
     row = verifications.start(service, PHONE)
     assert row.attempts.get().message_status == "sent"
-    assert received(sink) == []
+    # The start has read the sinks; what has lost its own is dropped.
+    event_outbox.deliver_due()
+    assert not WebhookDelivery.objects.exists()
+
+
+@pytest.fixture
+def asked(api, service, outbox):
+    """`asked("start")` and `asked("check")` ask over the API, which goes by copies in memory."""
+    path = f"Services/{service.sid}"
+
+    def ask(what):
+        if what == "start":
+            answer = api.post(f"{path}/Verifications", {"To": PHONE, "Channel": "sms"})
+        else:
+            code = {"To": PHONE, "Code": code_in(outbox[-1])}
+            answer = api.post(f"{path}/VerificationCheck", code)
+        assert answer.status in {200, 201}
+        return answer
+
+    return ask
+
+
+SINK_CHANGES = {
+    "deleted": lambda sink: sink.delete(),
+    "deleted with others": lambda sink: EventSink.objects.all().delete(),
+    "disabled": lambda sink: EventSink.objects.update(status="disabled"),
+    "of another service": lambda sink: EventSink.objects.update(service=make_service(sink.account)),
+}
+
+
+@pytest.mark.parametrize("change", SINK_CHANGES)
+def test_a_changed_sink_counts_at_the_next_request(asked, service, sink, change):
+    asked("start")
+    asked("check")
+    WebhookDelivery.objects.all().delete()
+    asked("start")
+    SINK_CHANGES[change](sink)
+    heard = WebhookDelivery.objects.count()
+    asked("check")
+    asked("start")
+    assert WebhookDelivery.objects.count() == heard
+
+
+def test_a_new_sink_counts_at_the_next_request(asked, service, sink):
+    asked("start")
+    new = make_sink(service.account, service)
+    asked("check")
+    assert received(new) == ["verification.approved"]
+
+
+def test_a_check_by_a_process_that_has_not_seen_the_service(asked, service, sink):
+    asked("start")
+    config_cache.forget()
+    asked("check")
+    assert the_event(sink, "verification.approved")["data"]["friendly_name"] == "Acme"
+
+
+def shown(sink, kind="verification.approved"):
+    data = the_event(sink, kind)["data"]
+    return data["custom_friendly_name"], data["send_code_attempts"]
+
+
+def test_every_message_is_shown_with_what_was_said_of_it(service, sink, clock, outbox):
+    """Whether the row's log has it all or not."""
+    verifications.start(service, PHONE, locale="de")
+    clock.shift(1)
+    verifications.start(service, PHONE, "call", locale="fr", tags={"order": "7"})
+    clock.shift(1)
+    row = verifications.start(service, PHONE, locale="es", custom_friendly_name="Shop")
+    verifications.approve(service, row.sid)
+    name, sent = shown(sink)
+    assert (name, sent["count"]) == ("Shop", 3)
+    assert [(a["channel"], a["locale"], a["tags"]) for a in sent["attempts"]] == [
+        ("SMS", "de", {}),
+        ("CALL", "fr", {"order": "7"}),
+        ("SMS", "es", {}),
+    ]
+    assert [a["attempt_sid"] for a in sent["attempts"]] == [
+        a["attempt_sid"] for a in row.send_code_attempts
+    ]
+
+
+def test_the_log_says_what_the_attempts_say(service, sink, clock):
+    for channel in ("sms", "call"):
+        row = verifications.start(service, PHONE, channel, locale="pt-BR")
+        clock.shift(1.2345)
+    by_log = cloudevents._attempts(row)
+    Verification.objects.filter(pk=row.pk).update(send_log=f"{row.send_log},sms VL{'0' * 32}")
+    row.refresh_from_db()
+    assert by_log == cloudevents._attempts(row)
+    assert len(by_log) == 2
 
 
 def test_a_change_that_lost_reports_nothing(service, sink):

@@ -5,7 +5,7 @@ import os
 import socket
 
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from django_verify import signals, verifications
 from django_verify.crypto import codes
@@ -263,21 +263,61 @@ class TestBuckets:
         assert not any(IP in row for row in rows)
         assert len({row.rpartition(".")[2] for row in rows}) == 2
 
-    def test_a_counted_row_that_vanishes_is_made_again(self, service, start, monkeypatch):
+    def test_a_full_row_that_has_room_when_it_is_looked_at(self, service, start, monkeypatch):
+        """As after the rollback of another start."""
         make_limit(service, every_86400=1)
+        start(ip=IP)
         count_all, turns = counters._count_all, []
 
-        def swept(windows):
-            turns.append(len(windows))
-            if len(turns) == 1:
-                BucketCount.objects.all().delete()
-            return count_all(windows)
+        def swept(windows, using):
+            turns.append(count_all(windows, using))
+            BucketCount.objects.all().delete()
+            return turns[-1]
 
         monkeypatch.setattr(counters, "_count_all", swept)
         start(ip=IP)
-        assert turns == [1, 1]
-        monkeypatch.setattr(counters, "_count_all", lambda windows: False)
+        assert turns == [False, True]
+        monkeypatch.setattr(counters, "_count_all", lambda windows, using: False)
         assert refused(start, ip="other")[0] == "ip"
+
+    def test_a_flood_writes_nothing(self, service, start, django_assert_num_queries):
+        make_limit(service, every_86400=1)
+        start(ip=IP)
+        refused(start, ip=IP)
+        meters = counters.meters(service, {"ip": IP})
+        with django_assert_num_queries(1) as asked:
+            refused(counters.consume, meters)
+        assert asked[0]["sql"].startswith("SELECT")
+
+    def test_what_a_process_knows_to_be_full_is_bounded(self, service, start, monkeypatch):
+        monkeypatch.setattr(counters, "_MOST_FULL", 3)
+        make_limit(service, every_86400=1)
+        for number in range(9):
+            start(ip=number)
+            refused(start, ip=number)
+            assert len(counters._lately_full) <= 3
+        BucketCount.objects.all().delete()
+        start(ip=8)
+
+    def test_no_count_passes_its_maximum_whatever_writes_it(self, service, start):
+        make_limit(service, every_86400=1)
+        start(ip=IP)
+        with pytest.raises(IntegrityError), transaction.atomic():
+            BucketCount.objects.update(count=2)
+
+    def test_one_meter_named_twice_counts_once(self, store, service):
+        make_limit(service, every_86400=1)
+        meters = counters.meters(service, {"ip": IP})
+        counters.consume(meters * 2)
+        assert refused(counters.consume, meters)
+
+    def test_a_refusal_leaves_a_callers_transaction_alive(self, store, service, start):
+        make_limit(service, every_86400=1)
+        start(ip=IP)
+        with transaction.atomic():
+            assert refused(start, ip=IP)
+            start(ip="other")
+        assert Verification.objects.count() == 2
 
     def test_a_rollback_takes_the_count_back(self, service, start):
         """In the database only: Redis knows no transactions of the caller."""

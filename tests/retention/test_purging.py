@@ -288,7 +288,7 @@ def test_the_newest_challenge_of_a_factor_is_kept_and_wiped(service, clock):
 def test_old_counts_of_one_moment_are_deleted_in_batches(db):
     ends = timezone.now() - dt.timedelta(hours=2)
     BucketCount.objects.bulk_create(
-        BucketCount(key=f"{number:03}", count=1, ends_at=ends) for number in range(25)
+        BucketCount(key=f"{number:03}", count=1, max=1, ends_at=ends) for number in range(25)
     )
     assert purge(batch=4) == {"rate limit counts": (25, 0)}
 
