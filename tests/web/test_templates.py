@@ -17,7 +17,7 @@ from tests import attributes
 from tests.conftest import OTHER_PHONE, PHONE, code_in, wrong
 from tests.web.conftest import Visitor
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.portable]
 
 FOLDER = Path(django_verify.__file__).parent / "templates/django_verify/web"
 
