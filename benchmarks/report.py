@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.load import Phase, Round
 
-_WORK = ("SELECT", "INSERT", "UPDATE", "DELETE")
+_WORK = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 _POSTGRES = ("WAL, bytes", "with page images", "heap-only", "database CPU, ms")
 
 Figures = dict[str, float]
