@@ -8,7 +8,7 @@ here knows a model of ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 from weakref import WeakSet
 
@@ -38,49 +38,58 @@ _PLAIN = (
 
 
 class Open(Expression):
-    """The place of a value in a statement, of the kind that `field` stores."""
+    """The place of a value in a statement, of the kind that `field` compares, or stores."""
 
-    def __init__(self, name: str, field: Field[Any, Any]) -> None:
+    def __init__(self, key: str | int, field: Field[Any, Any], *, save: bool = False) -> None:
         super().__init__(output_field=field)
-        self.name = name
+        self.key, self.save = key, save
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         """Return a place that the statement's parameters hold open."""
-        return "%s", [_Place(self.name, _prepare(self.output_field))]
+        return "%s", [_Place(self.key, _prepare(self.output_field, save=self.save))]
 
 
 class _Place(NamedTuple):
-    """A value by its name, and how it is prepared for a driver; None: it is not."""
+    """A value by its key, and how it is prepared for a driver; None: it is not."""
 
-    name: str
+    key: str | int
     prepare: Callable[[Any, Any], Any] | None
+
+
+# The values of a statement's places, by their keys.
+_Values = Mapping[str, Any] | Sequence[Any]
 
 
 class _Sql:
     """A statement for one database."""
 
     def __init__(self, text: str, params: Sequence[Any]) -> None:
-        self._head, *tails = text.split("%s")
-        self._tails = list(zip(params, tails, strict=True))
+        self._head, *self._tails = text.split("%s")
+        self._params = params
+        self._text = lru_cache(maxsize=100)(self._written)
 
-    def bind(self, values: Mapping[str, Any], connection: Any) -> tuple[str, list[Any]]:
+    def bind(self, values: Any, connection: Any) -> tuple[str, list[Any]]:
         """Return the text and the parameters for these values.
 
         Half of the columns of a new row are empty, and a driver quotes a parameter at ten times
         the price of a word in the text.
         """
-        text, params = [self._head], []
-        for param, tail in self._tails:
+        words, params = [], []
+        for param in self._params:
             value = param
             if type(param) is _Place:
-                name, prepare = param
-                value = values[name] if prepare is None else prepare(values[name], connection)
+                key, prepare = param
+                value = values[key] if prepare is None else prepare(values[key], connection)
                 if value is None or value is False or value is True or value == "":
-                    text += (_WORDS[value], tail)
+                    words.append(_WORDS[value])
                     continue
             params.append(value)
-            text += ("%s", tail)
-        return "".join(text), params
+            words.append("%s")
+        return self._text(tuple(words)), params
+
+    def _written(self, words: tuple[str, ...]) -> str:
+        pairs = zip(words, self._tails, strict=True)
+        return self._head + "".join(word + tail for word, tail in pairs)
 
 
 # As every database writes them.
@@ -114,14 +123,20 @@ def _converter(position: int, convert: Any, expression: Any, ops: Any) -> _Conve
 def _prepare(field: Field[Any, Any], *, save: bool = False) -> Any:
     """Return the function that makes a field's value what the driver takes."""
     if type(field) in _PLAIN:
-        return None
+        return _choice if field.choices else None
     if type(field) is models.DateTimeField:
         return _moment
     return field.get_db_prep_save if save else field.get_db_prep_value
 
 
-def _moment(value: Any, connection: Any) -> Any:
-    return connection.ops.adapt_datetimefield_value(value)
+# A driver takes longer over a moment, and over a member of an enumeration, than over its text.
+def _moment(value: Any, connection: Any) -> str | None:
+    moment = connection.ops.adapt_datetimefield_value(value)
+    return None if moment is None else str(moment)
+
+
+def _choice(value: Any, connection: Any) -> Any:
+    return str(value) if isinstance(value, str) else value
 
 
 class Select:
@@ -211,18 +226,11 @@ class Rows(Generic[Row]):
             or value is None
             or name.endswith("__isnull")
         }
-        sql = _update(
-            self.model,
-            self.db,
-            tuple(name for name in self._conditions if name not in fixed),
-            tuple(fixed.items()),
-            tuple(changes),
-        )
+        where = {n: value for n, value in self._conditions.items() if n not in fixed}
+        sql = _update(self.model, self.db, tuple(where), tuple(fixed.items()), tuple(changes))
         if sql is None:
             return 0
-        values = {f"where {name}": value for name, value in self._conditions.items()}
-        values |= {f"set {name}": value for name, value in changes.items()}
-        return _execute(self.db, (sql, values))
+        return _execute(self.db, (sql, [*where.values(), *changes.values()]))
 
     def _query_set(self) -> QuerySet[Row]:
         rows = self.model._default_manager.using(self.db).order_by()  # noqa: SLF001
@@ -242,29 +250,22 @@ def _update(
     changed: tuple[str, ...],
 ) -> _Sql | None:
     rows = model._base_manager.using(using).order_by()  # noqa: SLF001
-    opened = {name: Open(f"where {name}", _field(model, name)) for name in where}
+    opened = {name: Open(key, _field(model, name)) for key, name in enumerate(where)}
+    keys = enumerate(changed, len(where))
     try:
         query: Any = rows.filter(**dict(fixed), **opened).query.chain(UpdateQuery)
-        query.add_update_values(dict(_change(model, name) for name in changed))
+        query.add_update_values(dict(_change(model, name, key) for key, name in keys))
         text, params = query.get_compiler(using).as_sql()
     except EmptyResultSet:
         return None
-    return _Sql(text, [_stored(model, param) for param in params])
+    return _Sql(text, params)
 
 
-def _change(model: type[Model], name: str) -> tuple[str, Any]:
+def _change(model: type[Model], name: str, key: int) -> tuple[str, Any]:
     """Return a column and its new value."""
-    value = Open(f"set {name}", _field(model, name))
+    value = Open(key, _field(model, name), save=True)
     column = name.removesuffix("__add")
     return column, value if column == name else F(column) + value
-
-
-def _stored(model: type[Model], param: Any) -> Any:
-    """Return a parameter as it is stored, and not as it is compared, where it is a new value."""
-    if type(param) is not _Place or not param.name.startswith("set "):
-        return param
-    field = _field(model, param.name.removeprefix("set "))
-    return _Place(param.name, _prepare(field, save=True))
 
 
 def _field(model: type[Model], lookup: str) -> Field[Any, Any]:
@@ -311,7 +312,7 @@ def _insert(model: type[Model], using: str, on_conflict: OnConflict | None = Non
     return _Sql(text, [_Place(each.attname, _prepare(each, save=True)) for each in fields])
 
 
-def _execute(using: str, *statements: tuple[_Sql, Mapping[str, Any]]) -> int:
+def _execute(using: str, *statements: tuple[_Sql, _Values]) -> int:
     """Run statements one after the other; return how many rows the last of them met."""
     connection = connections[using]
     with transaction.mark_for_rollback_on_error(using), connection.cursor() as cursor:
@@ -360,6 +361,6 @@ def _has_receivers(model: type[Model]) -> bool:
 def _defaults(model: type[Model]) -> tuple[dict[str, Any], list[tuple[str, Callable[[], Any]]]]:
     """Return the fields' defaults, those that are one value and those that are made each time."""
     fields = model._meta.concrete_fields  # noqa: SLF001 - a documented API
-    made = [field for field in fields if callable(field.default)]
+    made = [field for field in fields if field.has_default() and callable(field.default)]
     fixed = {field.attname: field.get_default() for field in fields if field not in made}
     return fixed, [(field.attname, field.get_default) for field in made]

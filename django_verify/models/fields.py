@@ -83,8 +83,7 @@ class SidField(CharField):
 
     @staticmethod
     def _bits(digits: str, connection: BaseDatabaseWrapper) -> Any:
-        if connection.vendor == "postgresql":
-            return uuid.UUID(digits)
+        # PostgreSQL reads a uuid from a text, over which its driver takes less time.
         return bytes.fromhex(digits) if connection.vendor == "mysql" else digits
 
     def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
