@@ -18,7 +18,7 @@ from django.db import connections, models, transaction
 from django.db.models import Expression, F, Field, Model, QuerySet
 from django.db.models.base import ModelState
 from django.db.models.constants import OnConflict
-from django.db.models.signals import post_init, post_save, pre_init, pre_save
+from django.db.models.signals import ModelSignal, post_init, post_save, pre_init, pre_save
 from django.db.models.sql import UpdateQuery
 from django.db.models.sql.subqueries import InsertQuery
 
@@ -299,7 +299,12 @@ def insert_if_absent(using: str, *rows: Model) -> None:
 
 def _is_saving_heard(model: type[Model]) -> bool:
     """Whether the host is to hear of each row that is written."""
-    return pre_save.has_listeners(model) or post_save.has_listeners(model)
+    return _is_heard(pre_save, model) or _is_heard(post_save, model)
+
+
+def _is_heard(signal: ModelSignal, model: type[Model]) -> bool:
+    # Most often nobody listens to any model, and the question about one takes several calls.
+    return bool(signal.receivers) and signal.has_listeners(model)
 
 
 @cache
@@ -354,7 +359,7 @@ def _made(model: type[Row], columns: Mapping[str, Any]) -> Row:
 
 def _has_receivers(model: type[Model]) -> bool:
     """Whether the host is to hear of each object that is made."""
-    return pre_init.has_listeners(model) or post_init.has_listeners(model)
+    return _is_heard(pre_init, model) or _is_heard(post_init, model)
 
 
 @cache
