@@ -120,8 +120,9 @@ def _converter(position: int, convert: Any, expression: Any, ops: Any) -> _Conve
     return _Converter(position, expression, "", convert)
 
 
-def _prepare(field: Field[Any, Any], *, save: bool = False) -> Any:
+def _prepare(field: Any, *, save: bool = False) -> Any:
     """Return the function that makes a field's value what the driver takes."""
+    field = field.target_field if field.is_relation else field
     if type(field) in _PLAIN:
         return _choice if field.choices else None
     if type(field) is models.DateTimeField:
@@ -268,12 +269,10 @@ def _change(model: type[Model], name: str, key: int) -> tuple[str, Any]:
     return column, value if column == name else F(column) + value
 
 
-def _field(model: type[Model], lookup: str) -> Field[Any, Any]:
+def _field(model: type[Model], lookup: str) -> Any:
     """Return the column that a look-up such as `expires_at__gt` compares."""
     name, options = lookup.partition("__")[0], model._meta  # noqa: SLF001 - a documented API
-    field: Any = options.pk if name == "pk" else options.get_field(name)
-    found: Field[Any, Any] = field.target_field if field.is_relation else field
-    return found
+    return options.pk if name == "pk" else options.get_field(name)
 
 
 def insert(using: str, *rows: Model) -> None:
