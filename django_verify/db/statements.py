@@ -282,7 +282,7 @@ def insert(using: str, *rows: Model) -> None:
     """
     if not rows:
         return
-    if any(map(_is_saving_heard, map(type, rows))):
+    if any(_is_heard(type(row), pre_save, post_save) for row in rows):
         for row in rows:
             row.save(using=using, force_insert=True)
         return
@@ -296,14 +296,10 @@ def insert_if_absent(using: str, *rows: Model) -> None:
     _execute(using, *((_insert(type(row), using, OnConflict.IGNORE), vars(row)) for row in rows))
 
 
-def _is_saving_heard(model: type[Model]) -> bool:
-    """Whether the host is to hear of each row that is written."""
-    return _is_heard(pre_save, model) or _is_heard(post_save, model)
-
-
-def _is_heard(signal: ModelSignal, model: type[Model]) -> bool:
-    # Most often nobody listens to any model, and the question about one takes several calls.
-    return bool(signal.receivers) and signal.has_listeners(model)
+def _is_heard(model: type[Model], *signals: ModelSignal) -> bool:
+    """Whether the host is to hear of a model's rows by one of these signals."""
+    # Mostly nobody listens to any model, and the question about one takes several calls.
+    return any(each.receivers and each.has_listeners(model) for each in signals)
 
 
 @cache
@@ -328,7 +324,7 @@ def _execute(using: str, *statements: tuple[_Sql, _Values]) -> int:
 
 def loaded(model: type[Row], using: str, columns: Mapping[str, Any]) -> Row:
     """Return a row that was read; a column that was not is read when it is asked for."""
-    if _has_receivers(model):
+    if _is_heard(model, pre_init, post_init):
         fields = model._meta.concrete_fields  # noqa: SLF001 - a documented API
         # Django takes the values in the order of the fields, whatever the names say.
         names = [field.attname for field in fields if field.attname in columns]
@@ -345,7 +341,8 @@ def new(model: type[Row], **columns: Any) -> Row:
     for name, default in made:
         if name not in columns:
             columns[name] = default()
-    return model(**columns) if _has_receivers(model) else _made(model, columns)
+    is_heard = _is_heard(model, pre_init, post_init)
+    return model(**columns) if is_heard else _made(model, columns)
 
 
 def _made(model: type[Row], columns: Mapping[str, Any]) -> Row:
@@ -354,11 +351,6 @@ def _made(model: type[Row], columns: Mapping[str, Any]) -> Row:
     vars(row).update(columns)
     vars(row)["_state"] = ModelState()
     return row
-
-
-def _has_receivers(model: type[Model]) -> bool:
-    """Whether the host is to hear of each object that is made."""
-    return _is_heard(pre_init, model) or _is_heard(post_init, model)
 
 
 @cache
