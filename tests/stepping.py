@@ -90,15 +90,22 @@ def start_and_check(api, service, to):
     from django_verify.models import Verification
 
     root = f"Services/{service.sid}"
+
+    def ask_for(number):
+        assert api.post(f"{root}/Verifications", {"To": number, "Channel": "sms"}).status == 201
+
+    def enter_code_of(number):
+        code = codes.reveal(Verification.objects.get(to=number))
+        answer = api.post(f"{root}/VerificationCheck", {"To": number, "Code": code})
+        assert answer.data["status"] == "approved"
+
     # What is made once in a process is no step.
-    api.post(f"{root}/Verifications", {"To": "+12024561111", "Channel": "sms"})
-    api.post(f"{root}/VerificationCheck", {"To": "+12024561111", "Code": "000000"})
+    ask_for("+12024561111")
+    enter_code_of("+12024561111")
     with Stepper(VIEW, SEND) as start:
-        assert api.post(f"{root}/Verifications", {"To": to, "Channel": "sms"}).status == 201
-    code = codes.reveal(Verification.objects.get(to=to))
+        ask_for(to)
     with Stepper(VIEW) as check:
-        answer = api.post(f"{root}/VerificationCheck", {"To": to, "Code": code})
-    assert answer.data["status"] == "approved"
+        enter_code_of(to)
     return start, check
 
 

@@ -20,5 +20,5 @@ def test_what_a_reader_steps_through(api, service):
     ]
     assert len(start.functions) <= 144, str(start)
     assert len(start.files) <= 32, str(start)
-    assert len(check.functions) <= 86, str(check)
+    assert len(check.functions) <= 82, str(check)
     assert len(check.files) <= 22, str(check)

@@ -8,7 +8,7 @@ here knows a model of ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 from weakref import WeakSet
@@ -18,7 +18,7 @@ from django.core.signals import setting_changed
 from django.db import connections, models, transaction
 from django.db.models import Expression, F, Field, Model, QuerySet
 from django.db.models.base import ModelState
-from django.db.models.signals import post_init, post_save, pre_init, pre_save
+from django.db.models.signals import ModelSignal, post_init, post_save, pre_init, pre_save
 from django.db.models.sql import UpdateQuery
 from django.db.models.sql.subqueries import InsertQuery
 
@@ -38,22 +38,26 @@ _PLAIN = (
 
 
 class Open(Expression):
-    """The place of a value in a statement, of the kind that `field` stores."""
+    """The place of a value in a statement, of the kind that `field` compares, or stores."""
 
-    def __init__(self, name: str, field: Field[Any, Any]) -> None:
+    def __init__(self, key: str | int, field: Field[Any, Any], *, save: bool = False) -> None:
         super().__init__(output_field=field)
-        self.name = name
+        self.key, self.save = key, save
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         """Return a place that the statement's parameters hold open."""
-        return "%s", [_Place(self.name, _prepare(self.output_field))]
+        return "%s", [_Place(self.key, _prepare(self.output_field, save=self.save))]
 
 
 class _Place(NamedTuple):
-    """A value by its name, and how it is prepared for a driver; None: it is not."""
+    """A value by its key, and how it is prepared for a driver; None: it is not."""
 
-    name: str
+    key: str | int
     prepare: Callable[[Any, Any], Any] | None
+
+
+# The values of a statement's places, by their keys.
+_Values = Mapping[str, Any] | Sequence[Any]
 
 
 class _Sql:
@@ -61,27 +65,31 @@ class _Sql:
 
     def __init__(self, text: str, params: Sequence[Any]) -> None:
         self.text, self.params = text, params
-        self._head, *tails = text.split("%s")
-        self._tails = list(zip(params, tails, strict=True))
+        self._head, *self._tails = text.split("%s")
+        self._text = lru_cache(maxsize=100)(self._written)
 
-    def bind(self, values: Mapping[str, Any], connection: Any) -> tuple[str, list[Any]]:
+    def bind(self, values: Any, connection: Any) -> tuple[str, list[Any]]:
         """Return the text and the parameters for these values.
 
         Half of the columns of a new row are empty, and a driver quotes a parameter at ten times
         the price of a word in the text.
         """
-        text, params = [self._head], []
-        for param, tail in self._tails:
+        words, params = [], []
+        for param in self.params:
             value = param
             if type(param) is _Place:
-                name, prepare = param
-                value = values[name] if prepare is None else prepare(values[name], connection)
+                key, prepare = param
+                value = values[key] if prepare is None else prepare(values[key], connection)
                 if value is None or value is False or value is True or value == "":
-                    text += (_WORDS[value], tail)
+                    words.append(_WORDS[value])
                     continue
             params.append(value)
-            text += ("%s", tail)
-        return "".join(text), params
+            words.append("%s")
+        return self._text(tuple(words)), params
+
+    def _written(self, words: tuple[str, ...]) -> str:
+        pairs = zip(words, self._tails, strict=True)
+        return self._head + "".join(word + tail for word, tail in pairs)
 
 
 # As every database writes them.
@@ -112,17 +120,24 @@ def _converter(position: int, convert: Any, expression: Any, ops: Any) -> _Conve
     return _Converter(position, expression, "", convert)
 
 
-def _prepare(field: Field[Any, Any], *, save: bool = False) -> Any:
+def _prepare(field: Any, *, save: bool = False) -> Any:
     """Return the function that makes a field's value what the driver takes."""
+    field = field.target_field if field.is_relation else field
     if type(field) in _PLAIN:
-        return None
+        return _choice if field.choices else None
     if type(field) is models.DateTimeField:
         return _moment
     return field.get_db_prep_save if save else field.get_db_prep_value
 
 
-def _moment(value: Any, connection: Any) -> Any:
-    return connection.ops.adapt_datetimefield_value(value)
+# A driver takes longer over a moment, and over a member of an enumeration, than over its text.
+def _moment(value: Any, connection: Any) -> str | None:
+    moment = connection.ops.adapt_datetimefield_value(value)
+    return None if moment is None else str(moment)
+
+
+def _choice(value: Any, connection: Any) -> Any:
+    return str(value) if isinstance(value, str) else value
 
 
 class Select:
@@ -217,15 +232,15 @@ class Rows(Generic[Row]):
         """
         is_postgres = connections[self.db].vendor == "postgresql"
         compiled = self._update(changes)
-        if not is_postgres or _is_saving_heard(type(row)) or compiled is None:
+        if not is_postgres or _is_heard(type(row), pre_save, post_save) or compiled is None:
             return None
         sql, values = compiled
         if sql is None:
             return 0
         both = _update_and_insert(sql, _insert(type(row), self.db))
-        return _execute(self.db, (both, {**vars(row), **values}))
+        return _execute(self.db, (both, {**vars(row), **dict(enumerate(values))}))
 
-    def _update(self, changes: Mapping[str, Any]) -> tuple[_Sql | None, dict[str, Any]] | None:
+    def _update(self, changes: Mapping[str, Any]) -> tuple[_Sql | None, list[Any]] | None:
         """Return the statement, None for one that meets no row, and its values.
 
         None alone where the database computes a new value.
@@ -240,16 +255,9 @@ class Rows(Generic[Row]):
             or value is None
             or name.endswith("__isnull")
         }
-        sql = _update(
-            self.model,
-            self.db,
-            tuple(name for name in self._conditions if name not in fixed),
-            tuple(fixed.items()),
-            tuple(changes),
-        )
-        values = {f"where {name}": value for name, value in self._conditions.items()}
-        values |= {f"set {name}": value for name, value in changes.items()}
-        return sql, values
+        where = {n: value for n, value in self._conditions.items() if n not in fixed}
+        sql = _update(self.model, self.db, tuple(where), tuple(fixed.items()), tuple(changes))
+        return sql, [*where.values(), *changes.values()]
 
     def _query_set(self) -> QuerySet[Row]:
         rows = self.model._default_manager.using(self.db).order_by()  # noqa: SLF001
@@ -269,14 +277,15 @@ def _update(
     changed: tuple[str, ...],
 ) -> _Sql | None:
     rows = model._base_manager.using(using).order_by()  # noqa: SLF001
-    opened = {name: Open(f"where {name}", _field(model, name)) for name in where}
+    opened = {name: Open(key, _field(model, name)) for key, name in enumerate(where)}
+    keys = enumerate(changed, len(where))
     try:
         query: Any = rows.filter(**dict(fixed), **opened).query.chain(UpdateQuery)
-        query.add_update_values(dict(_change(model, name) for name in changed))
+        query.add_update_values(dict(_change(model, name, key) for key, name in keys))
         text, params = query.get_compiler(using).as_sql()
     except EmptyResultSet:
         return None
-    return _Sql(text, [_stored(model, param) for param in params])
+    return _Sql(text, params)
 
 
 @cache
@@ -289,27 +298,17 @@ def _update_and_insert(update: _Sql, insert: _Sql) -> _Sql:
     return _Sql(text, [*update.params, *insert.params])
 
 
-def _change(model: type[Model], name: str) -> tuple[str, Any]:
+def _change(model: type[Model], name: str, key: int) -> tuple[str, Any]:
     """Return a column and its new value."""
-    value = Open(f"set {name}", _field(model, name))
+    value = Open(key, _field(model, name), save=True)
     column = name.removesuffix("__add")
     return column, value if column == name else F(column) + value
 
 
-def _stored(model: type[Model], param: Any) -> Any:
-    """Return a parameter as it is stored, and not as it is compared, where it is a new value."""
-    if type(param) is not _Place or not param.name.startswith("set "):
-        return param
-    field = _field(model, param.name.removeprefix("set "))
-    return _Place(param.name, _prepare(field, save=True))
-
-
-def _field(model: type[Model], lookup: str) -> Field[Any, Any]:
+def _field(model: type[Model], lookup: str) -> Any:
     """Return the column that a look-up such as `expires_at__gt` compares."""
     name, options = lookup.partition("__")[0], model._meta  # noqa: SLF001 - a documented API
-    field: Any = options.pk if name == "pk" else options.get_field(name)
-    found: Field[Any, Any] = field.target_field if field.is_relation else field
-    return found
+    return options.pk if name == "pk" else options.get_field(name)
 
 
 def insert(using: str, *rows: Model) -> None:
@@ -319,7 +318,7 @@ def insert(using: str, *rows: Model) -> None:
     """
     if not rows:
         return
-    if any(map(_is_saving_heard, map(type, rows))):
+    if any(_is_heard(type(row), pre_save, post_save) for row in rows):
         for row in rows:
             row.save(using=using, force_insert=True)
         return
@@ -336,9 +335,10 @@ def _inserts(using: str, rows: Sequence[Model]) -> tuple[_Sql, Mapping[str, Any]
     return _insert(type(rows[0]), using, len(rows)), values
 
 
-def _is_saving_heard(model: type[Model]) -> bool:
-    """Whether the host is to hear of each row that is written."""
-    return pre_save.has_listeners(model) or post_save.has_listeners(model)
+def _is_heard(model: type[Model], *signals: ModelSignal) -> bool:
+    """Whether the host is to hear of a model's rows by one of these signals."""
+    # Mostly nobody listens to any model, and the question about one takes several calls.
+    return any(each.receivers and each.has_listeners(model) for each in signals)
 
 
 @cache
@@ -356,7 +356,7 @@ def _insert(model: type[Model], using: str, number: int = 1) -> _Sql:
     )
 
 
-def _execute(using: str, *statements: tuple[_Sql, Mapping[str, Any]]) -> int:
+def _execute(using: str, *statements: tuple[_Sql, _Values]) -> int:
     """Run statements one after the other; return how many rows the last of them met."""
     connection = connections[using]
     with transaction.mark_for_rollback_on_error(using), connection.cursor() as cursor:
@@ -368,7 +368,7 @@ def _execute(using: str, *statements: tuple[_Sql, Mapping[str, Any]]) -> int:
 
 def loaded(model: type[Row], using: str, columns: Mapping[str, Any]) -> Row:
     """Return a row that was read; a column that was not is read when it is asked for."""
-    if _has_receivers(model):
+    if _is_heard(model, pre_init, post_init):
         fields = model._meta.concrete_fields  # noqa: SLF001 - a documented API
         # Django takes the values in the order of the fields, whatever the names say.
         names = [field.attname for field in fields if field.attname in columns]
@@ -385,7 +385,8 @@ def new(model: type[Row], **columns: Any) -> Row:
     for name, default in made:
         if name not in columns:
             columns[name] = default()
-    return model(**columns) if _has_receivers(model) else _made(model, columns)
+    is_heard = _is_heard(model, pre_init, post_init)
+    return model(**columns) if is_heard else _made(model, columns)
 
 
 def _made(model: type[Row], columns: Mapping[str, Any]) -> Row:
@@ -396,15 +397,10 @@ def _made(model: type[Row], columns: Mapping[str, Any]) -> Row:
     return row
 
 
-def _has_receivers(model: type[Model]) -> bool:
-    """Whether the host is to hear of each object that is made."""
-    return pre_init.has_listeners(model) or post_init.has_listeners(model)
-
-
 @cache
 def _defaults(model: type[Model]) -> tuple[dict[str, Any], list[tuple[str, Callable[[], Any]]]]:
     """Return the fields' defaults, those that are one value and those that are made each time."""
     fields = model._meta.concrete_fields  # noqa: SLF001 - a documented API
-    made = [field for field in fields if callable(field.default)]
+    made = [field for field in fields if field.has_default() and callable(field.default)]
     fixed = {field.attname: field.get_default() for field in fields if field not in made}
     return fixed, [(field.attname, field.get_default) for field in made]

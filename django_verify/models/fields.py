@@ -76,23 +76,19 @@ class SidField(CharField):
         self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False
     ) -> Any:
         """Return the 128 bits as the driver takes them."""
-        text = self.get_prep_value(value)
-        if text is None or not sids.is_sid(self.prefix, text):
+        text = str(value)
+        if not sids.is_sid(self.prefix, text):
             return None
-        return self._bits(text[2:].lower(), connection)
-
-    @staticmethod
-    def _bits(digits: str, connection: BaseDatabaseWrapper) -> Any:
-        if connection.vendor == "postgresql":
-            return uuid.UUID(digits)
+        digits = text[2:].lower()
+        # PostgreSQL reads a uuid from a text, over which its driver takes less time.
         return bytes.fromhex(digits) if connection.vendor == "mysql" else digits
 
     def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
         """Return the same for a row. Raises ValidationError, where a look-up would find nothing."""
-        if hasattr(value, "as_sql"):
-            return value
-        text = self.to_python(value)
-        return None if text is None else self._bits(text[2:], connection)
+        bits = self.get_db_prep_value(value, connection)
+        if bits is None and not hasattr(value, "as_sql"):
+            self.to_python(value)  # raises, unless it is None
+        return value if bits is None else bits
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
         """Return the text."""

@@ -70,7 +70,7 @@ def wide_network_of(ip_or_network: str) -> str:
 def _read(text: str) -> _IP | None:
     """Return an IP without port and zone; IPv4 inside IPv6 as IPv4."""
     text = text.strip(" \t")
-    if len(text) > _LONGEST:
+    if not text or len(text) > _LONGEST:
         return None
     if found := _BRACKETED.match(text) or _WITH_PORT.match(text):
         text = found[1]

@@ -53,7 +53,11 @@ class Renderer(BaseRenderer):
         """Return the body; none for an answer without data (204)."""
         if data is None:
             return b""
-        return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+        return _ENCODER.encode(data).encode()
+
+
+# `json.dumps` would make one for each answer.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class _BodyParser(BaseParser):
@@ -222,7 +226,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def query_values(request: HttpRequest) -> Values:

@@ -182,6 +182,21 @@ def test_its_sql_is_made_once():
     assert statements._update.cache_info().misses == 1
 
 
+def test_a_driver_is_given_what_it_takes_least_time_over(service):
+    given = []
+
+    def note(execute, sql, params, many, context):
+        given.extend(params)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        row = written(service, date_created=NOW)
+        pending = Rows(Verification, "default", {"pk": row.pk, "status": row.status})
+        pending.update(status=Verification.Status.APPROVED, date_updated=NOW)
+    assert len(given) > 20
+    assert {type(param) for param in given} <= {str, int, bytes}
+
+
 def test_a_select_takes_any_value(service):
     found = Select(
         lambda to, sid: Verification.objects.filter(to=to, sid=sid).values_list("to", "lookup"),
