@@ -57,7 +57,7 @@ class _Place(NamedTuple):
 
 
 # The values of a statement's places, by their keys.
-_Values = Mapping[str, Any] | Sequence[Any]
+_Values = Mapping[Any, Any] | Sequence[Any]
 
 
 class _Sql:
@@ -238,7 +238,9 @@ class Rows(Generic[Row]):
         if sql is None:
             return 0
         both = _update_and_insert(sql, _insert(type(row), self.db))
-        return _execute(self.db, (both, {**vars(row), **dict(enumerate(values))}))
+        places: dict[Any, Any] = {**vars(row)}
+        places.update(enumerate(values))
+        return _execute(self.db, (both, places))
 
     def _update(self, changes: Mapping[str, Any]) -> tuple[_Sql | None, list[Any]] | None:
         """Return the statement, None for one that meets no row, and its values.
