@@ -261,7 +261,10 @@ def prefix(number: str) -> str:
 @lru_cache(maxsize=1)
 def regions() -> list[tuple[str, int]]:
     """Return every region that has numbers, with its calling code, by the region's code."""
-    return [(code, phonenumbers.country_code_for_region(code)) for code in sorted(SUPPORTED)]
+    # By the library's table: to ask for one region's code reads all of its metadata.
+    regions_of = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+    pairs = ((region, code) for code, names in regions_of.items() for region in names)
+    return sorted(pair for pair in pairs if pair[0] in SUPPORTED)
 
 
 @lru_cache(maxsize=1024)

@@ -186,14 +186,13 @@ class Crowd:
     now: float
     guarded: bool
 
-    def key(self, names: Sequence[str]) -> str:
+    def key(self, names: Sequence[str], own: Wish | None) -> str:
         """Return the key of which enough are out, or empty for none.
 
-        What people's density explains is added to what is allowed at once. Within a guarded range
-        it is next to nothing, and the range as a whole gets a bounded amount of money an hour
-        beyond its people's.
+        `own` is the number's own wish, which is none of them. What people's density explains is
+        added to what is allowed at once. Within a guarded range it is next to nothing, and the
+        range as a whole gets a bounded amount of money an hour beyond its people's.
         """
-        own = self.ledger.of_number(self.number)
         is_out = own is not None and own.converted_at is None
         has_people = False
         for name in names:

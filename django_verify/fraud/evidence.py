@@ -235,12 +235,20 @@ class Ledger:
                 found += wish is None or wish.converted_at is None
         return found
 
-    def keys_of(self, number: str, country: str, network: str = "", device: str = "") -> list[str]:
-        """Return the keys that a start counts under, the narrowest first."""
+    def keys_of(
+        self, number: str, country: str, network: str = "", device: str = "", *, wide: bool = True
+    ) -> list[str]:
+        """Return the keys that a start counts under, the narrowest first.
+
+        Not `wide`: without ranges and the country, which decide only where one is closed or
+        guarded.
+        """
         first = self._calling_digits(country) + 2
-        lengths = range(len(number) - min(BLOCKS), first - 1, -1)
+        last = first if wide else max(first, len(number) - max(BLOCKS))
+        lengths = range(len(number) - min(BLOCKS), last - 1, -1)
         names = [f"{country} {number[:length]}" for length in lengths]
-        names.append(country_key(country))
+        if wide:
+            names.append(country_key(country))
         if network:
             names.append(f"network {network}")
         if device:

@@ -83,7 +83,8 @@ def review(asked: Asked, found: Decision, known: Table, *, vouched: bool) -> Dec
         return replace(found, counts=counted) if counted else found
     marks, account = _marks(asked), asked.service.account_id
     seen = sightings.current(now, known.prices.of, partial(_examine, known=known, now=now))
-    seen.levels.setdefault(account, set()).add(level)
+    if level not in seen.levels.get(account, ()):
+        seen.levels.setdefault(account, set()).add(level)
     if vouched:
         marks["guard"] = VOUCHED
         return replace(found, marks=marks, level=level, counts=counted)
@@ -92,8 +93,16 @@ def review(asked: Asked, found: Decision, known: Table, *, vouched: bool) -> Dec
     if country is None or country.proved() < bars.PROVED:
         counted.append(_cold(asked, country, level, price))
     room = _room(asked, ledger)
-    found = replace(found, marks=marks, level=level, counts=counted, room=room)
-    finding = _finding(asked, found, ledger, known, price, now)
+    # As `replace` does it, which asks for each field by its name.
+    found = Decision(
+        without=found.without,
+        monitored=found.monitored,
+        marks=marks,
+        level=level,
+        counts=counted,
+        room=room,
+    )
+    finding = _finding(asked, found, ledger, country, known, price, now)
     return found if finding is None or is_known(asked) else against(found, finding)
 
 
@@ -156,20 +165,29 @@ def _room(asked: Asked, ledger: Ledger) -> float:
 
 
 def _finding(
-    asked: Asked, found: Decision, ledger: Ledger, known: Table, price: float, now: dt.datetime
+    asked: Asked,
+    found: Decision,
+    ledger: Ledger,
+    country: Tally | None,
+    known: Table,
+    price: float,
+    now: dt.datetime,
 ) -> Finding | None:
     """Return what the evidence says against a start."""
     account, level, marks = asked.service.account_id, found.level, found.marks
     closed = known.trips.of(account, level, CLOSED)
     guarded = known.trips.of(account, level, GUARDED)
-    names = ledger.keys_of(asked.key, asked.country, marks["network"], marks["device"])
+    names = ledger.keys_of(
+        asked.key, asked.country, marks["network"], marks["device"], wide=bool(closed or guarded)
+    )
     for name in names if closed else ():
         if name in closed and closed[name].is_open(now):
             ledger.closed_at.setdefault((level, name), now.timestamp())
             return Finding(_kind(name), name, closed[name].reason)
     if full := burst(asked, asked.latest_place, found.room, now):
         return full
-    if bars.is_worn_out(ledger.of_number(asked.key), by_stranger=asked.by_stranger):
+    own = ledger.of_number(asked.key)
+    if bars.is_worn_out(own, by_stranger=asked.by_stranger):
         reason = f"{bars.OF_NUMBER} messages went to the number in a day, and no code was entered"
         return Finding("number", "", reason)
     is_guarded = bool(guarded) and any(
@@ -178,9 +196,8 @@ def _finding(
     crowd = bars.Crowd(
         ledger, asked.key, asked.country, level, price, now.timestamp(), guarded=is_guarded
     )
-    if crowded := crowd.key(names):
+    if crowded := crowd.key(names, own):
         return Finding("crowd", crowded, _crowd_words(ledger.tallies[crowded]))
-    country = ledger.tallies.get(country_key(asked.country))
     if country is not None and country.unproved() >= bars.room(country, price, level):
         return Finding("cold", country.key, _words(country, 0, ledger.normal(asked.country)))
     if bars.is_unexplained(country):

@@ -52,7 +52,9 @@ def suspect(ledger, key):
 
 def crowded(ledger, number, at, *, level="standard", price=0.05, guarded=False, **callers):
     names = ledger.keys_of(number, "DE", **callers)
-    return bars.Crowd(ledger, number, "DE", level, price, at, guarded=guarded).key(names)
+    return bars.Crowd(ledger, number, "DE", level, price, at, guarded=guarded).key(
+        names, ledger.of_number(number)
+    )
 
 
 def let_out(ledger, numbers, at, **values):
