@@ -259,7 +259,7 @@ def _rows(model: type[Model]) -> QuerySet[Any]:
 
 # The windows that were full when this process looked last: it looks at their counts before it
 # tries to count, so that a flood ends without a row that is written or locked.
-_lately_full: set[str] = set()
+_known_full: set[str] = set()
 _MOST_FULL = 10_000
 
 
@@ -268,16 +268,16 @@ def _consume_in_database(windows: list[Window]) -> list[Window]:
     using = router.db_for_write(BucketCount)
     keys = {f"key{number}": window.key for number, window in enumerate(windows)}
     for _ in range(MAX_TRIES):
-        if _lately_full.isdisjoint(keys.values()) and _count_all(windows, using):
+        if _known_full.isdisjoint(keys.values()) and _count_all(windows, using):
             return []
         counts: dict[str, int] = dict(_counts(len(keys)).rows(using, **keys))
         full = [window for window in windows if counts.get(window.key, 0) >= window.max]
         if full:
-            if len(_lately_full) >= _MOST_FULL:
-                _lately_full.clear()
-            _lately_full.update(window.key for window in full)
+            if len(_known_full) >= _MOST_FULL:
+                _known_full.clear()
+            _known_full.update(window.key for window in full)
             return full
-        _lately_full.difference_update(keys.values())
+        _known_full.difference_update(keys.values())
     # Counts that change faster than they can be read are those of a flood.
     return windows
 

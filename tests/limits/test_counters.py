@@ -295,7 +295,7 @@ class TestBuckets:
         for number in range(9):
             start(ip=number)
             refused(start, ip=number)
-            assert len(counters._lately_full) <= 3
+            assert len(counters._known_full) <= 3
         BucketCount.objects.all().delete()
         start(ip=8)
 
