@@ -68,8 +68,11 @@ def first_at(prefix: str, moment: dt.datetime) -> str:
 
 def _milliseconds(moment: dt.datetime, up: int = 0) -> int:
     """Return whole milliseconds since 1970, as 48 bits hold them; with `up=999` rounded up."""
-    since = moment.astimezone(dt.UTC) - _EPOCH + dt.timedelta(microseconds=up)
-    return min(max(since // dt.timedelta(milliseconds=1), 0), (1 << 48) - 1)
+    since = (moment if moment.tzinfo else moment.astimezone()) - _EPOCH
+    if up:
+        since += dt.timedelta(microseconds=up)
+    milliseconds = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+    return min(max(milliseconds, 0), (1 << 48) - 1)
 
 
 def is_sid(prefix: str, value: str) -> bool:

@@ -3,7 +3,7 @@
 A copy is never trusted by its age. The statement that a start or a check sends anyway returns the
 versions that the database has, and nothing is written, sent or answered by a copy whose version is
 another: so a revoked key and a changed service count at the next request of every process. The same
-holds for what is kept under these versions: rate limits and event sinks.
+holds for what is kept under these versions: rate limits, test numbers and event sinks.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ MOST = 1000
 
 #: What a start reads of its service besides the columns.
 FLAGS = ("has_clients", "senders_fail", "has_test_numbers")
+#: Those that other rows decide; the rest is under the service's version.
+COMPARED_FLAGS = FLAGS[:2]
 
 
 class Outdated(Exception):
@@ -47,14 +49,14 @@ class Known:
     is_confirmed: bool = False
 
     def confirm(self, found: Mapping[str, Any]) -> None:
-        """Compare with the versions, and a service's flags, that were read. Raises Outdated."""
+        """Compare with the versions and flags that were read. Raises Outdated."""
         kept = {
             "version": self.credential.account.version,
             "key_version": self.credential.key_version,
         }
         if self.service is not None:
             kept["service_version"] = self.service.version
-            kept |= {name: getattr(self.service, name) for name in FLAGS}
+            kept |= {name: getattr(self.service, name) for name in COMPARED_FLAGS}
         if any(found[name] != value for name, value in kept.items()):
             _credentials.pop(self.credential.name, None)
             if self.service is not None:

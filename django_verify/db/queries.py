@@ -8,12 +8,15 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from django.db import router
+from django.db import DatabaseError, connections, router
 from django.db.models import (
     BigIntegerField,
     CharField,
+    DateTimeField,
     Exists,
+    F,
     FilteredRelation,
+    JSONField,
     Model,
     OuterRef,
     Q,
@@ -21,12 +24,12 @@ from django.db.models import (
     Subquery,
     Value,
 )
-from django.db.models.functions import Greatest
+from django.db.models.functions import Greatest, JSONObject
 from django.utils import timezone
 
 from django_verify import sids
 from django_verify.db import statements
-from django_verify.db.config_cache import FLAGS, Credential, Known
+from django_verify.db.config_cache import COMPARED_FLAGS, FLAGS, Credential, Known
 from django_verify.db.statements import Row, Rows, Select
 from django_verify.models.accounts import Account, ApiKey
 from django_verify.models.fields import SidField
@@ -41,15 +44,20 @@ HISTORY = 20
 _LIVE = (Verification.Status.PENDING, Verification.Status.MAX_ATTEMPTS_REACHED)
 
 
-def _flags(account: Any, service: Any) -> dict[str, Exists]:
-    """Return what a start reads of a service, so that it asks no table about what is not there."""
+def _compared_flags(account: Any) -> dict[str, Exists]:
+    """Return what a start asks of other rows than the service's own."""
     return {
         "has_clients": Exists(
             VerifyService.objects.filter(account_id=account, client_enabled=True)
         ),
         "senders_fail": Exists(SenderState.objects.filter(SenderState.TROUBLED)),
-        "has_test_numbers": Exists(TestNumber.objects.filter(service_id=service, is_active=True)),
     }
+
+
+def _flags(account: Any, service: Any) -> dict[str, Exists]:
+    """Return what a start reads of a service, so that it asks no table about what is not there."""
+    pairs = TestNumber.objects.filter(service_id=service, is_active=True)
+    return {**_compared_flags(account), "has_test_numbers": Exists(pairs)}
 
 
 _OF_THE_SERVICE = _flags(OuterRef("account_id"), OuterRef("pk"))
@@ -100,9 +108,18 @@ def _latest(account: Any, key: Any) -> Q:
 
 
 def _latest_place(block: Any) -> dict[str, Subquery]:
-    """Return what the latest start in a number block has written there."""
+    """Return what the latest start in a number block has written there, if one is asked about.
+
+    Two numbers as one value: the database plans a query of its own for each.
+    """
+    if block is None:
+        return {}
     rows = Verification.objects.filter(guard_block=block).order_by("-guard_place")
-    return {f"latest_{name}": Subquery(rows.values(name)[:1]) for name in _PLACE}
+    place = JSONObject(number="guard_place", level="guard_level")
+    return {
+        "latest_place": Subquery(rows.values(place=place)[:1], output_field=JSONField()),
+        "latest_sent_at": Subquery(rows.values("sent_at")[:1]),
+    }
 
 
 def _versions(account: Any, credential: Any) -> QuerySet[Account]:
@@ -121,35 +138,45 @@ def _joined(rows: QuerySet[Account], first: Sequence[str], condition: Q) -> Quer
     return found.order_by().values_list(*first, *_columns(Verification, "found__"))
 
 
-def _by_caller(build: Callable[..., QuerySet[Any, Any]], **fields: Any) -> dict[bool, Select]:
-    """Return a query for callers by an API key, and one for all others."""
+def _by_caller(
+    build: Callable[..., Any], statement: type[Select] = Select, **fields: Any
+) -> dict[bool, Select]:
+    """Return a statement for callers by an API key, and one for all others."""
     fields["account"] = SidField("AC")
     return {
-        True: Select(build, credential=SidField("SK"), **fields),
-        False: Select(partial(build, credential=None), **fields),
+        True: statement(build, credential=SidField("SK"), **fields),
+        False: statement(partial(build, credential=None), **fields),
     }
 
 
-_PLACE = ("guard_place", "guard_level", "sent_at")
-_AT_START = ("version", "key_version", "service_version", *FLAGS, *(f"latest_{n}" for n in _PLACE))
-_START = _by_caller(
-    lambda account, credential, service, key, block: _joined(
-        _versions(account, credential).annotate(
-            **_latest_place(block),
-            service_version=Subquery(
-                VerifyService.objects.filter(sid=service, account_id=account)
-                .order_by()
-                .values("version")
+_AT_START = ("version", "key_version", "service_version", *COMPARED_FLAGS)
+_IN_A_BLOCK = (*_AT_START, "latest_place", "latest_sent_at")
+
+
+def _start(names: Sequence[str], **fields: Any) -> dict[bool, Select]:
+    """Return the queries of a start, with `names` of the account and its service."""
+    return _by_caller(
+        lambda account, credential, service, key, block=None: _joined(
+            _versions(account, credential).annotate(
+                **_latest_place(block),
+                service_version=Subquery(
+                    VerifyService.objects.filter(sid=service, account_id=account)
+                    .order_by()
+                    .values("version")
+                ),
+                **_compared_flags(account),
             ),
-            **_flags(account, service),
+            names,
+            _latest(account, key),
         ),
-        _AT_START,
-        _latest(account, key),
-    ),
-    service=SidField("VA"),
-    key=CharField(),
-    block=BigIntegerField(),
-)
+        service=SidField("VA"),
+        key=CharField(),
+        **fields,
+    )
+
+
+_START = _start(_AT_START)
+_START_IN_A_BLOCK = _start(_IN_A_BLOCK, block=BigIntegerField())
 _AT_CHECK = ("version", "key_version")
 # No column of another index is compared here: without statistics, PostgreSQL would rather go
 # through all verifications of the service, or all that have not expired.
@@ -160,6 +187,46 @@ _CHECK = _by_caller(
         _latest(account, key) & Q(verifications__client="", verifications__status__in=_LIVE),
     ),
     key=CharField(),
+)
+
+
+def _newest_to_charge(
+    account: Any, credential: Any, service: Any, key: Any, to: Any, **version: Any
+) -> QuerySet[Verification]:
+    """Return a recipient's newest verification, if it is what a check would be about.
+
+    One more guess must not be the last, which ends it. Nothing is found where the caller has
+    changed.
+    """
+    mine = Verification.objects.filter(account_id=account, recipient_key=key)
+    caller = Account.objects.filter(sid=account, version=version["version"])
+    if credential is not None:
+        keys = ApiKey.objects.filter(account_id=account, sid=credential)
+        caller = caller.filter(Exists(keys.filter(version=version["key_version"])))
+    return mine.filter(
+        Exists(caller),
+        serial=Subquery(mine.order_by("-serial").values("serial")[:1]),
+        service_id=service,
+        to=to,
+        client="",
+        amount=None,
+        status=Verification.Status.PENDING,
+        checks__lt=F("max_checks") - 1,
+    )
+
+
+_CHARGE = _by_caller(
+    lambda now, **values: (
+        _newest_to_charge(**values).filter(expires_at__gt=now),
+        {"checks": F("checks") + 1, "date_updated": now},
+    ),
+    statements.UpdateReturning,
+    service=SidField("VA"),
+    key=CharField(),
+    to=CharField(),
+    version=BigIntegerField(),
+    key_version=BigIntegerField(),
+    now=DateTimeField(),
 )
 _CHECK_BY_SID = _by_caller(
     lambda account, credential, sid: _joined(
@@ -274,11 +341,14 @@ def at_start(
     What the request goes by is compared on the way, and the latest place of the number's block
     comes along. Raises Outdated.
     """
-    facts, rows = _found(_START, _AT_START, of, known, key=key, service=of.sid, block=block)
+    values: dict[str, Any] = {"key": key, "service": of.sid}
+    if block is None:
+        facts, rows = _found(_START, _AT_START, of, known, **values)
+    else:
+        facts, rows = _found(_START_IN_A_BLOCK, _IN_A_BLOCK, of, known, block=block, **values)
     has_older = bool(rows) and rows[0].serial > HISTORY
-    place = None
-    if facts["latest_guard_place"] is not None:
-        place = Place(*(facts[f"latest_{name}"] for name in _PLACE))
+    latest = facts.get("latest_place")
+    place = latest and Place(**latest, taken_at=facts["latest_sent_at"])
     versions = facts["version"], facts["service_version"]
     return Recent(rows, has_older, bool(facts["has_clients"]), place, *versions)
 
@@ -291,6 +361,40 @@ def at_check(of: VerifyService, key: str, known: Known | None = None) -> list[Ve
     now = timezone.now()
     rows = _found(_CHECK, _AT_CHECK, of, known, key=key)[1]
     return [row for row in rows if row.service_id == of.sid and not row.is_over(now)]
+
+
+def charge(
+    of: VerifyService, to: str, key: str, known: Known, now: dt.datetime
+) -> Verification | None:
+    """Take the next guess of a recipient's newest verification, and return it as it is then.
+
+    None, and nothing is taken, where that is not the one that a check would be about, the guess
+    would be its last, what the request goes by is outdated, or the database has no such statement.
+    """
+    using, credential = database(), known.credential
+    if connections[using].vendor != "postgresql":
+        return None
+    try:
+        found = _CHARGE[credential.key_version is not None].rows(
+            using,
+            account=of.account_id,
+            credential=credential.name,
+            version=credential.account.version,
+            key_version=credential.key_version,
+            service=of.sid,
+            key=key,
+            to=to,
+            now=now,
+        )
+    except DatabaseError:
+        known.is_confirmed = True  # it may have been taken: the request is not tried again
+        raise
+    if not found:
+        return None
+    known.is_confirmed = True
+    row = _row(Verification, using, found[0])
+    row.account_version = credential.account.version
+    return row
 
 
 def verification(sid: str, of: VerifyService, known: Known | None = None) -> list[Verification]:

@@ -7,6 +7,7 @@ here knows a model of ours.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import groupby
@@ -21,6 +22,8 @@ from django.db.models.base import ModelState
 from django.db.models.signals import ModelSignal, post_init, post_save, pre_init, pre_save
 from django.db.models.sql import UpdateQuery
 from django.db.models.sql.subqueries import InsertQuery
+
+from django_verify.db import cursors
 
 Row = TypeVar("Row", bound=Model)
 
@@ -64,15 +67,15 @@ class _Sql:
     """A statement for one database."""
 
     def __init__(self, text: str, params: Sequence[Any]) -> None:
-        self.text, self.params = text, params
-        self._head, *self._tails = text.split("%s")
+        self.text, self.params = _with_constants(text, params)
+        self._head, *self._tails = self.text.split("%s")
         self._text = lru_cache(maxsize=100)(self._written)
 
     def bind(self, values: Any, connection: Any) -> tuple[str, list[Any]]:
         """Return the text and the parameters for these values.
 
         Half of the columns of a new row are empty, and a driver quotes a parameter at ten times
-        the price of a word in the text.
+        the price of a word in the text. What has few values is a word, so that there are few texts.
         """
         words, params = [], []
         for param in self.params:
@@ -80,8 +83,16 @@ class _Sql:
             if type(param) is _Place:
                 key, prepare = param
                 value = values[key] if prepare is None else prepare(values[key], connection)
-                if value is None or value is False or value is True or value == "":
-                    words.append(_WORDS[value])
+                kind, word = type(value), None
+                if kind is str:
+                    if not value or (prepare is _choice and _PLAIN_TEXT.match(value)):
+                        word = f"'{value}'"
+                elif kind is int:
+                    word = _DIGITS.get(value)
+                elif kind is bool or value is None:
+                    word = _WORDS[value]
+                if word is not None:
+                    words.append(word)
                     continue
             params.append(value)
             words.append("%s")
@@ -93,7 +104,26 @@ class _Sql:
 
 
 # As every database writes them.
-_WORDS = {None: "NULL", True: "TRUE", False: "FALSE", "": "''"}
+_WORDS = {None: "NULL", True: "TRUE", False: "FALSE"}
+_DIGITS = {digit: str(digit) for digit in range(10)}
+# A text that no database reads as anything else, such as a status.
+_PLAIN_TEXT = re.compile(r"[a-z_]+\Z")
+
+
+def _with_constants(text: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
+    """Return a statement with what is the same each time written into it: numbers, statuses."""
+    head, *tails = text.split("%s")
+    parts, left = [head], []
+    for param, tail in zip(params, tails, strict=True):
+        if isinstance(param, int) and not isinstance(param, bool):
+            word = str(int(param))
+        elif isinstance(param, str) and _PLAIN_TEXT.match(param):
+            word = f"'{param}'"
+        else:
+            word = "%s"
+            left.append(param)
+        parts += [word, tail]
+    return "".join(parts), left
 
 
 class _Converter(NamedTuple):
@@ -147,7 +177,7 @@ class Select:
     `values_list`. Everything else in it is fixed.
     """
 
-    def __init__(self, build: Callable[..., QuerySet[Any, Any]], **fields: Field[Any, Any]) -> None:
+    def __init__(self, build: Callable[..., Any], **fields: Field[Any, Any]) -> None:
         self._build, self._fields = build, fields
         self._compiled: dict[str, tuple[_Sql, list[_Converter]]] = {}
         _selects.add(self)
@@ -158,7 +188,7 @@ class Select:
         if using not in self._compiled:
             self._compiled[using] = self._compile(using)
         sql, converters = self._compiled[using]
-        with connection.cursor() as cursor:
+        with cursors.Kept(connection) as cursor:
             cursor.execute(*sql.bind(values, connection))
             found = [list(row) for row in cursor.fetchall()]
         for converter in converters:
@@ -166,17 +196,40 @@ class Select:
         return found
 
     def _compile(self, using: str) -> tuple[_Sql, list[_Converter]]:
-        given = {name: Open(name, field) for name, field in self._fields.items()}
-        compiler = self._build(**given).using(using).query.get_compiler(using)
+        compiler = self._built().using(using).query.get_compiler(using)
         text, params = compiler.as_sql()
-        found = compiler.get_converters(column for column, _, _ in compiler.select)
-        ops = connections[using].ops
-        converters = [
-            _converter(position, convert, expression, ops)
-            for position, (converts, expression) in found.items()
-            for convert in converts
-        ]
-        return _Sql(text, params), converters
+        return _Sql(text, params), _converters(compiler, [c for c, _, _ in compiler.select])
+
+    def _built(self) -> Any:
+        return self._build(**{name: Open(name, field) for name, field in self._fields.items()})
+
+
+class UpdateReturning(Select):
+    """A conditional UPDATE with open values, and the rows as it has left them.
+
+    `build` returns a query set and the new values by their columns. It is a statement of PostgreSQL
+    (and SQLite): MariaDB and MySQL return nothing from an UPDATE.
+    """
+
+    def _compile(self, using: str) -> tuple[_Sql, list[_Converter]]:
+        rows, changes = self._built()
+        query = rows.using(using).order_by().query.chain(UpdateQuery)
+        query.add_update_values(changes)
+        compiler = query.get_compiler(using)
+        text, params = compiler.as_sql()
+        options = rows.model._meta  # noqa: SLF001 - a documented API
+        columns = [field.get_col(options.db_table) for field in options.concrete_fields]
+        returned = ", ".join(compiler.compile(column)[0] for column in columns)
+        return _Sql(f"{text} RETURNING {returned}", params), _converters(compiler, columns)
+
+
+def _converters(compiler: Any, columns: Sequence[Any]) -> list[_Converter]:
+    """Return what a row's columns go through."""
+    return [
+        _converter(position, convert, expression, compiler.connection.ops)
+        for position, (converts, expression) in compiler.get_converters(columns).items()
+        for convert in converts
+    ]
 
 
 _selects: WeakSet[Select] = WeakSet()
@@ -316,7 +369,7 @@ def _field(model: type[Model], lookup: str) -> Any:
 def insert(using: str, *rows: Model) -> None:
     """Write new rows as `save(force_insert=True)` does, those of one model by one statement.
 
-    A key that the database draws is not read back.
+    See `are_one_statement` for those of several. A key that the database draws is not read back.
     """
     if not rows:
         return
@@ -327,6 +380,16 @@ def insert(using: str, *rows: Model) -> None:
     _execute(using, *(_inserts(using, list(alike)) for _, alike in groupby(rows, type)))
     for row in rows:
         row._state.adding, row._state.db = False, using  # noqa: SLF001
+
+
+def are_one_statement(using: str, *models: type[Model]) -> bool:
+    """Whether `insert` writes new rows of these models, all or none, without a transaction.
+
+    PostgreSQL takes several INSERTs as one statement, at half of the price of a transaction around
+    them. A host that is to hear of rows has each saved by itself.
+    """
+    is_postgres = connections[using].vendor == "postgresql"
+    return is_postgres and not any(_is_heard(model, pre_save, post_save) for model in models)
 
 
 def _inserts(using: str, rows: Sequence[Model]) -> tuple[_Sql, Mapping[str, Any]]:
@@ -359,13 +422,23 @@ def _insert(model: type[Model], using: str, number: int = 1) -> _Sql:
 
 
 def _execute(using: str, *statements: tuple[_Sql, _Values]) -> int:
-    """Run statements one after the other; return how many rows the last of them met."""
+    """Run statements, as one where that can be; return how many rows the last of them met."""
     connection = connections[using]
-    with transaction.mark_for_rollback_on_error(using), connection.cursor() as cursor:
-        for sql, values in statements:
-            cursor.execute(*sql.bind(values, connection))
+    bound = [sql.bind(values, connection) for sql, values in statements]
+    if len(bound) > 1 and connection.vendor == "postgresql":
+        bound = [_as_one(bound)]
+    with transaction.mark_for_rollback_on_error(using), cursors.Kept(connection) as cursor:
+        for text, params in bound:
+            cursor.execute(text, params)
         count: int = cursor.rowcount
     return count
+
+
+def _as_one(bound: Sequence[tuple[str, list[Any]]]) -> tuple[str, list[Any]]:
+    """Return the statement of PostgreSQL that does what several do which read nothing."""
+    *first, (last, _) = bound
+    parts = ", ".join(f"part{number} AS ({text})" for number, (text, _) in enumerate(first))
+    return f"WITH {parts} {last}", [value for _, params in bound for value in params]
 
 
 def loaded(model: type[Row], using: str, columns: Mapping[str, Any]) -> Row:
@@ -389,6 +462,11 @@ def new(model: type[Row], **columns: Any) -> Row:
             columns[name] = default()
     is_heard = _is_heard(model, pre_init, post_init)
     return model(**columns) if is_heard else _made(model, columns)
+
+
+def relate(row: Model, **others: Model) -> None:
+    """Give a row the objects to which it refers already: Django's way asks the router for each."""
+    row._state.fields_cache.update(others)  # noqa: SLF001
 
 
 def _made(model: type[Row], columns: Mapping[str, Any]) -> Row:

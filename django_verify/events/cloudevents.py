@@ -16,7 +16,7 @@ from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -49,6 +49,9 @@ _MESSAGES = frozenset({"sent", "delivered", "undelivered", "failed", "read"})
 # Fixed for good: under another one, an event that is posted again would have a second id.
 _NAMESPACE = uuid.UUID("5d6b5f0e-6b1c-4d0e-9f57-9c1b6a3f0c52")
 
+
+#: What a start writes.
+STARTED = (Verification, VerificationAttempt, WebhookDelivery)
 
 _SINKS = Select(
     lambda account: (
@@ -120,13 +123,23 @@ class NotRecorded(Exception):
         return not reconnect.is_alive(self._connection, self._raw)
 
 
-def started(row: Verification, attempt: VerificationAttempt) -> None:
-    """Record that a verification exists, in the transaction that writes it; only if it reports.
+def insert(row: Verification, attempt: VerificationAttempt, *, quiet: bool) -> None:
+    """Write a start, with its event if the verification reports and it is not to be `quiet`.
 
-    Raises NotRecorded.
+    Raises NotRecorded. Without a transaction around it the models are to be one statement's, see
+    `statements.are_one_statement`.
     """
-    shown = _Shown(*(getattr(attempt, name) for name in _Shown._fields))
-    _record(Event(partial(_of_status, row, _Status.PENDING, [shown])).write)
+    using, deliveries = queries.database(), []
+    if row.reports and not quiet:
+        shown = _Shown(*(getattr(attempt, name) for name in _Shown._fields))
+        deliveries = _record(partial(_of_status, row, _Status.PENDING, [shown]))
+    if deliveries and statements.are_one_statement(using, *STARTED):
+        # Another start has taken the number, or a sink is gone: the caller reads again.
+        write = partial(statements.insert, using, row, attempt, *deliveries)
+        _record(write, passing=(IntegrityError,))
+        return
+    statements.insert(using, row, attempt)
+    _record(partial(outbox.enqueue, deliveries))
 
 
 def update(rows: AnyRows, changes: Mapping[str, object], event: Event | None) -> int:
@@ -259,13 +272,14 @@ def _log(error: BaseException | None) -> None:
     logger.error("an event was not recorded: %s", type(error).__name__)
 
 
-def _record(write: Callable[[], Result]) -> Result:
-    """Run what writes an event. Raises NotRecorded."""
+def _record(write: Callable[[], Result], *, passing: tuple[type[Exception], ...] = ()) -> Result:
+    """Run what writes an event. Raises NotRecorded, and what is `passing` as it is."""
     try:
         return write()
     except Exception as error:
-        if retry.is_deadlock(error):
-            raise  # it has ended the transaction, which is tried again as it is
+        # A deadlock has ended the transaction, which is tried again as it is.
+        if retry.is_deadlock(error) or isinstance(error, passing):
+            raise
         raise NotRecorded from error
 
 

@@ -6,7 +6,7 @@ How often one caller may ask is in `limits`, how often one recipient may be gues
 
 from django_verify.fraud import outcomes  # noqa: F401 - its receivers
 from django_verify.fraud.asked import Asked, Decision
-from django_verify.fraud.decisions import charge, record
+from django_verify.fraud.decisions import charge, may_write, record
 from django_verify.fraud.policies import Policy, allow, demand, follow, veto
 from django_verify.fraud.verbs import allowed, block_of, countries, decide, forget, refresh
 
@@ -23,6 +23,7 @@ __all__ = [
     "demand",
     "follow",
     "forget",
+    "may_write",
     "record",
     "refresh",
     "veto",

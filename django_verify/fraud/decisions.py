@@ -127,6 +127,16 @@ def _refuse_where_full(asked: Asked, found: Decision, now: dt.datetime) -> None:
             raise spend.refusal(next(cap for cap in caps if cap.key(now) == count.key), now)
 
 
+def may_write(attempt: VerificationAttempt, latest: Place | None, now: dt.datetime) -> bool:
+    """Whether `charge` may write rows, which have to stand and fall with the start's."""
+    asked, found = attempt.asked, attempt.decision
+    if asked is None or found is None:
+        return False
+    takes_place = asked.block is not None and bool(found.room)
+    is_full = takes_place and guard.burst(asked, latest, found.room, now) is not None
+    return bool(found.counts) or is_full
+
+
 def record(attempt: VerificationAttempt) -> None:
     """Write down why a start was turned down as it was written, once that is undone."""
     asked, found = attempt.asked, attempt.overdraft

@@ -16,6 +16,7 @@ from django_verify.contact import emails, phones
 from django_verify.crypto import codes
 from django_verify.models.fields import SidField
 from django_verify.models.services import VerifyService
+from django_verify.models.versions import Part
 
 #: How far ahead the end of a pair may lie.
 LONGEST = dt.timedelta(days=90)
@@ -31,7 +32,7 @@ def key_of(to: str) -> str:
     return emails.canonical(to) if "@" in to else phones.fold(to)
 
 
-class TestNumber(models.Model):
+class TestNumber(Part):
     """A pair of recipient and code within a service, for store reviewers and automatic tests.
 
     Anyone who knows the code proves the recipient, so a pair ends by itself: one without an end is
@@ -39,6 +40,9 @@ class TestNumber(models.Model):
     """
 
     __test__ = False  # the name is no test's
+
+    # Of a service that has none, processes know that there is none.
+    part_of, kept = "service", frozenset({"sid", "service", "is_active"})
 
     sid = SidField("TN", primary_key=True, default=sids.test_number, editable=False)
     service = models.ForeignKey(

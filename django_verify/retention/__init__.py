@@ -4,8 +4,8 @@ What has run out is marked elsewhere (`verifications.expire`): a purge changes n
 caller can still meet.
 """
 
-from django_verify.retention.budgets import hold
+from django_verify.retention.budgets import hold, may_be_purged
 from django_verify.retention.kinds import KINDS, Kind
 from django_verify.retention.purging import Outcome, purge
 
-__all__ = ["KINDS", "Kind", "Outcome", "hold", "purge"]
+__all__ = ["KINDS", "Kind", "Outcome", "hold", "may_be_purged", "purge"]

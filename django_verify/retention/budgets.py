@@ -48,12 +48,17 @@ def hold(row: Verification, now: dt.datetime) -> None:
     not would take different numbers and not meet. Raises IntegrityError when it has just been
     deleted, so that the caller reads again. A row that is too young for a purge costs nothing.
     """
-    days = conf.current().VERIFICATION_RETENTION_DAYS
-    if days is None or row.expires_at > now - dt.timedelta(days=days) + MARGIN:
+    if not may_be_purged(row, now):
         return
     held = queries.verifications().select_for_update().filter(sid=row.sid)
     if held.values_list("serial", flat=True).first() != row.serial:
         raise IntegrityError("the recipient's newest verification has changed")
+
+
+def may_be_purged(row: Verification, now: dt.datetime) -> bool:
+    """Whether a purge may come for a verification while a start that has read it is written."""
+    days = conf.current().VERIFICATION_RETENTION_DAYS
+    return days is not None and row.expires_at <= now - dt.timedelta(days=days) + MARGIN
 
 
 def _of_recipient() -> QuerySet[Verification]:

@@ -1,4 +1,4 @@
-"""Writes a start: the verification and the attempt to deliver its code, in one transaction.
+"""Writes a start: the verification and the attempt to deliver its code, both or neither.
 
 The unique serial of `Verification` serialises the starts for one recipient; nothing is sent here.
 """
@@ -6,6 +6,8 @@ The unique serial of `Verification` serialises the starts for one recipient; not
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import partial
 
 from django.db import DatabaseError, transaction
@@ -15,7 +17,7 @@ from django_verify import delivery, exceptions, fraud, retention, sids, signals
 from django_verify.crypto import codes
 from django_verify.db import queries, retry, savepoints, statements
 from django_verify.db.config_cache import Known
-from django_verify.db.statements import AnyRows
+from django_verify.db.statements import Rows
 from django_verify.events import cloudevents
 from django_verify.exceptions import NotFound
 from django_verify.models import Verification, VerificationAttempt, VerifyService
@@ -45,7 +47,7 @@ def read(start: Start, known: Known | None = None) -> History:
 
 
 def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> VerificationAttempt:
-    """Write the verification and its attempt, or the attempt of a resend, in one transaction.
+    """Write the verification and its attempt, or the attempt of a resend, all or nothing.
 
     Of several starts for one recipient at one moment, one sends; another that then finds a live
     verification with a younger send than its own request sends nothing more and reports that.
@@ -65,9 +67,10 @@ def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> V
             if overtaken or asked_at < live.sent_at <= now + SKEW or start.is_outdated_by(live):
                 raise exceptions.ConcurrentStarts
             seen = live.sid, live.sends
+        alone = _is_one_statement(start, past, live, now)
         try:
-            with savepoints.atomic(using):
-                # In a transaction of the caller's a lost race is undone to here, and no further.
+            # In a transaction of the caller's a lost race is undone to here, and no further.
+            with nullcontext() if alone else savepoints.atomic(using):
                 attempt = (
                     _resend(start, past, live, sna_url, now, number)
                     if live
@@ -89,6 +92,20 @@ def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> V
     raise exceptions.ConcurrentStarts
 
 
+def _is_one_statement(
+    start: Start, past: History, live: Verification | None, now: dt.datetime
+) -> bool:
+    """Whether all that this start writes is one statement, which needs no transaction."""
+    using = queries.database()
+    return (
+        statements.are_one_statement(using, *cloudevents.STARTED)
+        and transaction.get_autocommit(using)
+        and start.request.client is None
+        and not fraud.may_write(start.attempt, past.latest_place, now)
+        and not (live is None and past.rows and retention.may_be_purged(past.rows[0], now))
+    )
+
+
 def _create(
     start: Start, past: History, sna_url: str, now: dt.datetime, tries: int, *, quiet: bool
 ) -> VerificationAttempt:
@@ -97,12 +114,10 @@ def _create(
     using = queries.database()
     attempt = _complete(start, row, now)
     row.send_log = _sent(row, attempt)
-    statements.insert(using, row, attempt)
+    cloudevents.insert(row, attempt, quiet=quiet)
     if client:
         client.verification = row
         client.save(force_insert=True)
-    if row.reports and not quiet:
-        cloudevents.started(row, attempt)
     if signals.verification_started.has_listeners(Verification):
         send = partial(signals.verification_started.send_robust, sender=Verification)
         transaction.on_commit(partial(send, verification=row), using=using)
@@ -142,7 +157,8 @@ def _row(start: Start, past: History, sna_url: str, now: dt.datetime, tries: int
         expires_at=now + dt.timedelta(seconds=service.lifetime),
         **fraud.charge(start.attempt, past.latest_place, now, tries),
     )
-    row.service, row.account_version = service, past.account_version
+    statements.relate(row, service=service)
+    row.account_version = past.account_version
     row.code_length, row.max_checks = _reserved(start, past, row, now)
     if start.custom_code:
         row.sealed_code = codes.seal(start.custom_code, bound_to=row.sid, key_id=row.key_id)
@@ -190,19 +206,30 @@ def _resend(
         changes |= _with_new_code(start, past, row, now)
     # `sends` numbers the resends: of two at one moment one changes the row, and the other sends
     # nothing.
-    unchanged: AnyRows = queries.unchanged(
-        sid=row.sid, status=_Status.PENDING, sends=row.sends, expires_at__gt=now
-    )
+    conditions = {"status": _Status.PENDING, "sends": row.sends, "expires_at__gt": now}
     if start.custom_code:
-        unchanged = unchanged.filter(checks=row.checks)  # the new code's guesses build on it
-    if not unchanged.update(**changes):
-        # What the guard has counted for it goes with it.
-        transaction.set_rollback(True, using=queries.database())
+        conditions["checks"] = row.checks  # the new code's guesses build on it
+    if not _change(queries.unchanged(sid=row.sid, **conditions), changes, attempt):
         return None
     for name, value in changes.items():
         setattr(row, name, value)
-    statements.insert(queries.database(), attempt)
     return attempt
+
+
+def _change(
+    unchanged: Rows[Verification], changes: Mapping[str, object], attempt: VerificationAttempt
+) -> int:
+    """Change a verification and write the attempt, or do nothing at all; return 1 or 0."""
+    using = queries.database()
+    hit = unchanged.update_and_insert(changes, attempt)
+    if hit is None:
+        hit = unchanged.update(**changes)
+        if hit:
+            statements.insert(using, attempt)
+    if not hit and not transaction.get_autocommit(using):
+        # What the guard has counted for it goes with it.
+        transaction.set_rollback(True, using=using)
+    return hit
 
 
 def _with_new_code(
@@ -233,7 +260,8 @@ def _guesses_of_a_new_code(past: History, row: Verification, length: int, now: d
 def _complete(start: Start, row: Verification, now: dt.datetime) -> VerificationAttempt:
     """Return the start's attempt with what depends on the verification and the moment."""
     attempt = start.attempt
-    attempt.verification, attempt.account_id = row, row.account_id
+    attempt.verification_id, attempt.account_id = row.sid, row.account_id
+    statements.relate(attempt, verification=row)
     attempt.date_updated = now
     if start.sends:
         delivery.prepare(attempt, now)

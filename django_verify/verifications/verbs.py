@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify import delivery, exceptions, fraud, senders, sids, signals
 from django_verify.crypto import codes
-from django_verify.db import queries
+from django_verify.db import queries, statements
 from django_verify.db.autocommit import require_autocommit
 from django_verify.db.config_cache import Known
 from django_verify.events import cloudevents
@@ -128,28 +128,41 @@ def check(
     if not isinstance(service, VerifyService):
         raise misuse.not_a_service(service)
     if not as_written:
-        code = arguments.text("code", code)
-        to = arguments.recipient(to) if to else ""
-        verification_sid = arguments.optional("verification_sid", verification_sid)
-        # Compared as text, so that an amount that is a number would cost a guess each time.
-        amount = arguments.optional("amount", amount)
-        payee = arguments.optional("payee", payee)
-    if code and not as_written:
-        # Nothing but spaces is a malformed code, and not a check without one, which asks the
-        # carrier.
-        code = codes.without_spacing(code) or " "
+        code, to, verification_sid, amount, payee = _as_typed(
+            code, to, verification_sid, amount, payee
+        )
     if code and not 4 <= len(code) <= 10:
         raise InvalidParameter("code", "it has 4–10 characters")
     if not (to or verification_sid):
         raise exceptions.CheckTargetMissing
-    row = _to_check(service, to, verification_sid, (amount, payee), known)
+    recipient, payment = _read_started(service, to) if to else None, (amount, payee)
+    if as_written and code and not (verification_sid or amount or payee):
+        row = _charge_at_once(service, recipient, known)
+        if row is not None:
+            return _compare(row, code, payment)
+    row = _to_check(service, recipient, verification_sid, payment, known)
     if not code:
         return _check_sna(row, sna_client_token)
     if row.amount is not None and not (amount and payee):
         raise exceptions.TransactionRequired
     if not as_written:
         code = typed(row, code)
-    return _compare(_charge(row), code, (amount, payee))
+    return _compare(_charge(row), code, payment)
+
+
+def _as_typed(
+    code: str, to: str, verification_sid: str, amount: str, payee: str
+) -> tuple[str, str, str, str, str]:
+    """Return what a check takes, as people and programs write it."""
+    code = arguments.text("code", code)
+    # Nothing but spaces is a malformed code, and not a check without one, which asks the carrier.
+    code = (codes.without_spacing(code) or " ") if code else ""
+    to = arguments.recipient(to) if to else ""
+    verification_sid = arguments.optional("verification_sid", verification_sid)
+    # Compared as text, so that an amount that is a number would cost a guess each time.
+    amount = arguments.optional("amount", amount)
+    payee = arguments.optional("payee", payee)
+    return code, to, verification_sid, amount, payee
 
 
 @sensitive_variables()
@@ -317,13 +330,12 @@ def _read_started(service: VerifyService, to: str) -> channels.Recipient:
 @sensitive_variables()
 def _to_check(
     service: VerifyService,
-    to: str,
+    recipient: channels.Recipient | None,
     verification_sid: str,
     payment: tuple[str, str],
     known: Known | None,
 ) -> Verification:
     """Return the row that a check names; when it names it twice, both must agree."""
-    recipient = _read_started(service, to) if to else None
     if verification_sid or recipient is None:
         found = queries.verification(sids.canonical(verification_sid), service, known)
         found = [r for r in found if not recipient or channels.same_recipient(r.to, recipient.to)]
@@ -335,9 +347,13 @@ def _to_check(
         )
     if not found:
         raise NotFound
-    row = found[0]
+    return _of_service(found[0], service)
+
+
+def _of_service(row: Verification, service: VerifyService) -> Verification:
+    """Return a row with its service."""
     if not service._state.adding:  # noqa: SLF001 - a documented API; a pointer has no columns
-        row.service = service
+        statements.relate(row, service=service)
     return row
 
 
@@ -364,6 +380,19 @@ def _check_sna(row: Verification, client_token: str) -> Verification:
         signals.verification_approved.send_robust(sender=Verification, verification=row)
         _conclude(row)
     return row
+
+
+def _charge_at_once(
+    service: VerifyService, recipient: channels.Recipient | None, known: Known | None
+) -> Verification | None:
+    """Find the row that a check names and take its next guess, by one statement; else None.
+
+    What is found is what `_to_check` would return, and the guess what `_charge` would take.
+    """
+    if recipient is None or known is None:
+        return None
+    row = queries.charge(service, recipient.to, recipient.key, known, timezone.now())
+    return None if row is None else _of_service(row, service)
 
 
 def _charge(row: Verification) -> Verification:

@@ -9,7 +9,7 @@ from django.db import connection
 
 from django_verify.models import Account, ApiKey, Bucket, EventSink, RateLimit, VerifyService
 from django_verify.models.versions import Versioned
-from tests.conftest import make_account, make_key, make_service
+from tests.conftest import make_account, make_key, make_pair, make_service
 
 pytestmark = [pytest.mark.django_db, pytest.mark.every_case]
 
@@ -155,6 +155,7 @@ def sink_of(service):
 
 #: A row that is kept, the column that changes, and its next value.
 PARTS = {
+    "test number": (make_pair, "is_active", False),
     "limit": (limit_of, "unique_name", "agent"),
     "bucket": (bucket_of, "max", 2),
     "sink": (sink_of, "status", "disabled"),
