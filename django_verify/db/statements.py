@@ -401,9 +401,25 @@ def _inserts(using: str, rows: Sequence[Model]) -> tuple[_Sql, Mapping[str, Any]
 
 
 def _is_heard(model: type[Model], *signals: ModelSignal) -> bool:
-    """Whether the host is to hear of a model's rows by one of these signals."""
-    # Mostly nobody listens to any model, and the question about one takes several calls.
-    return any(each.receivers and each.has_listeners(model) for each in signals)
+    """Whether the host is to hear of a model's rows by one of these signals.
+
+    The answer of a signal is kept for as long as it has the same receivers, which are a list that
+    grows at its end: to ask takes longer than to prepare a row.
+    """
+    for signal in signals:
+        receivers = signal.receivers
+        if not receivers:
+            continue
+        number, latest, is_heard = _heard.get((signal, model), (0, None, False))
+        if number != len(receivers) or latest is not receivers[-1]:
+            is_heard = signal.has_listeners(model)
+            _heard[signal, model] = len(receivers), receivers[-1], is_heard
+        if is_heard:
+            return True
+    return False
+
+
+_heard: dict[tuple[ModelSignal, type[Model]], tuple[int, Any, bool]] = {}
 
 
 @cache

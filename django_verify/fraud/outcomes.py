@@ -64,7 +64,8 @@ def _receipt(attempt: VerificationAttempt, **_: Any) -> None:
 
 
 def _write(row: Verification, kind: str) -> None:
-    if "@" in row.to or conf.current().GUARD_REFRESH is None:
+    # What has no place in a block is no evidence.
+    if row.guard_block is None or conf.current().GUARD_REFRESH is None:
         return
     if guard.level_by_sid(table.current(), row.service_id) == guard.OFF:
         return

@@ -60,11 +60,9 @@ def decide(asked: Asked) -> Decision:
         return ALLOWED
     known, now = table.current(), timezone.now()
     found = _listed(known, asked, asked.channel, now)
-    without = frozenset(
-        name for name in asked.fallbacks if _listed(known, asked, name, now).refused is not None
-    )
+    without = [n for n in asked.fallbacks if _listed(known, asked, n, now).refused is not None]
     if without:
-        found = replace(found, without=without)
+        found = replace(found, without=frozenset(without))
     vouched = not asked.risk_check and asked.channel in _RISK_CHECKED
     if found.refused is None:
         found = guard.review(asked, found, known, vouched=vouched)

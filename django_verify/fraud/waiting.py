@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from django_verify import conf
 from django_verify.db import queries
+from django_verify.db.cursors import Kept
 from django_verify.models import SendOutcome
 from django_verify.models.fields import SidField
 
@@ -67,17 +68,22 @@ def _insert(using: str, outcomes: list[tuple[str, str, str]], moment: float) -> 
     quote = connection.ops.quote_name
     account, verification = _ACCOUNT.get_db_prep_save, _VERIFICATION.get_db_prep_save
     columns = ", ".join(map(quote, _COLUMNS))
-    # Names of ours alone; what is written is bound.
+    # Names of ours, and hexadecimal digits of SIDs: a driver binds a value at ten times the price
+    # of text.
     head = f"INSERT INTO {quote(options.db_table)} ({columns}) VALUES "  # noqa: S608
-    # But for a letter and a number of ours: a driver binds a value at ten times the price of text.
-    row_of = {str(kind): f"(%s, %s, '{kind}', {moment!r})" for kind in SendOutcome.Kind}
-    for begin in range(0, len(outcomes), _ROWS):
-        some = outcomes[begin : begin + _ROWS]
-        values: list[Any] = []
-        for account_sid, sid, _ in some:
-            values += account(account_sid, connection), verification(sid, connection)
-        with connection.cursor() as cursor:
-            cursor.execute(head + ", ".join([row_of[kind] for *_, kind in some]), values)
+    row_of = {str(kind): f", '{kind}', {moment!r})" for kind in SendOutcome.Kind}
+    rows = []
+    for account_sid, sid, kind in outcomes:
+        first = _literal(account(account_sid, connection))
+        rows.append(f"({first}, {_literal(verification(sid, connection))}{row_of[kind]}")
+    for begin in range(0, len(rows), _ROWS):
+        with Kept(connection) as cursor:
+            cursor.execute(head + ", ".join(rows[begin : begin + _ROWS]))
+
+
+def _literal(bits: Any) -> str:
+    """Return a SID's column, hexadecimal digits or bytes, as it is written in a statement."""
+    return f"X'{bits.hex()}'" if isinstance(bits, bytes) else f"'{bits}'"
 
 
 def forget() -> None:
