@@ -317,6 +317,7 @@ VARIANTS: dict[str, type[Side]] = {
         _variant("events", _events),
         _variant("buckets and events", _two_buckets, _events),
         _variant("guard", BENCH_GUARD="standard"),
+        _variant("guard, buckets and events", _two_buckets, _events, BENCH_GUARD="standard"),
         _variant("queue", BENCH_DISPATCH="benchmarks.sender.wake"),
         _variant("rows"),  # those of `--rows`
     )
