@@ -1,16 +1,20 @@
-"""The cursor of the statements that are sent all day, kept for as long as its connection.
+"""The cursors of the statements that are sent all day, kept for as long as their connection.
 
 To open one, and to let it learn how values are written and read, costs a process a third of what a
-statement does. Django's own checks of the connection come before each use, and whoever stands
-between Django and its cursors is asked as ever.
+statement does; psycopg forgets what it has learned with the next other statement, so that each has
+a cursor of its own. Django's checks of the connection come before each use, and who stands between
+Django and its cursors is asked as ever.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from types import TracebackType
 from typing import Any, NamedTuple
 
-_NAME = "_django_verify_cursor"
+_NAME = "_django_verify_cursors"
+# Cursors that a connection keeps: more than there are statements of every day.
+_MOST = 64
 
 
 class _Kept(NamedTuple):
@@ -22,15 +26,16 @@ class _Kept(NamedTuple):
 
 
 class Kept:
-    """A block with a connection's cursor, for statements whose rows are fetched within it.
+    """A block with the cursor that a connection keeps for a statement.
 
-    Within the block it is this block's alone: another one opens a cursor of its own.
+    The rows are fetched within the block. It has the cursor alone: the same statement in the midst
+    of it opens another one.
     """
 
-    __slots__ = ("_connection", "_kept")
+    __slots__ = ("_connection", "_kept", "_statement")
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    def __init__(self, connection: Any, statement: Hashable) -> None:
+        self._connection, self._statement = connection, statement
         self._kept: _Kept | None = None
 
     def __enter__(self) -> Any:
@@ -43,7 +48,7 @@ class Kept:
         connection.validate_thread_sharing()
         connection.close_if_health_check_failed()
         connection.ensure_connection()
-        kept: _Kept | None = attributes.pop(_NAME, None)
+        kept: _Kept | None = attributes.get(_NAME, _NOTHING).pop(self._statement, None)
         if (
             kept is None
             or kept.connection is not connection.connection
@@ -59,16 +64,22 @@ class Kept:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        kept, connection = self._kept, self._connection
+        kept, attributes = self._kept, vars(self._connection)
         if kept is None:
             return
-        if kind is None and not connection.queries_logged and "cursor" not in vars(connection):
-            vars(connection)[_NAME] = kept
-        else:
+        if kind is not None or self._connection.queries_logged or "cursor" in attributes:
             kept.cursor.close()
+            return
+        cursors: dict[Hashable, _Kept] = attributes.setdefault(_NAME, {})
+        if len(cursors) >= _MOST:
+            cursors.clear()
+        cursors[self._statement] = kept
 
     def _opened(self) -> Any:
         connection = self._connection
         cursor = connection.cursor()
         self._kept = _Kept(cursor, connection.connection, connection.timezone)
         return cursor
+
+
+_NOTHING: dict[Hashable, _Kept] = {}

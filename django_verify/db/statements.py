@@ -188,7 +188,7 @@ class Select:
         if using not in self._compiled:
             self._compiled[using] = self._compile(using)
         sql, converters = self._compiled[using]
-        with cursors.Kept(connection) as cursor:
+        with cursors.Kept(connection, sql) as cursor:
             cursor.execute(*sql.bind(values, connection))
             found = [list(row) for row in cursor.fetchall()]
         for converter in converters:
@@ -442,19 +442,22 @@ def _execute(using: str, *statements: tuple[_Sql, _Values]) -> int:
     connection = connections[using]
     bound = [sql.bind(values, connection) for sql, values in statements]
     if len(bound) > 1 and connection.vendor == "postgresql":
-        bound = [_as_one(bound)]
-    with transaction.mark_for_rollback_on_error(using), cursors.Kept(connection) as cursor:
+        text = _as_one(tuple([text for text, _ in bound]))
+        bound = [(text, [value for _, params in bound for value in params])]
+    key = tuple([sql for sql, _ in statements])
+    with transaction.mark_for_rollback_on_error(using), cursors.Kept(connection, key) as cursor:
         for text, params in bound:
             cursor.execute(text, params)
         count: int = cursor.rowcount
     return count
 
 
-def _as_one(bound: Sequence[tuple[str, list[Any]]]) -> tuple[str, list[Any]]:
+@lru_cache(maxsize=100)
+def _as_one(texts: tuple[str, ...]) -> str:
     """Return the statement of PostgreSQL that does what several do which read nothing."""
-    *first, (last, _) = bound
-    parts = ", ".join(f"part{number} AS ({text})" for number, (text, _) in enumerate(first))
-    return f"WITH {parts} {last}", [value for _, params in bound for value in params]
+    *first, last = texts
+    parts = ", ".join(f"part{number} AS ({text})" for number, text in enumerate(first))
+    return f"WITH {parts} {last}"
 
 
 def loaded(model: type[Row], using: str, columns: Mapping[str, Any]) -> Row:

@@ -77,7 +77,7 @@ def _insert(using: str, outcomes: list[tuple[str, str, str]], moment: float) -> 
         first = _literal(account(account_sid, connection))
         rows.append(f"({first}, {_literal(verification(sid, connection))}{row_of[kind]}")
     for begin in range(0, len(rows), _ROWS):
-        with Kept(connection) as cursor:
+        with Kept(connection, head) as cursor:
             cursor.execute(head + ", ".join(rows[begin : begin + _ROWS]))
 
 
