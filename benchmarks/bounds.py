@@ -27,6 +27,7 @@ RATIOS = {
     "ours ÷ floor": (4.5, 0.1),
     "ours ÷ lawful": (3.0, 0.15),
     "ours+buckets and events ÷ ours": (2.8, 0.2),
+    "ours+guard, buckets and events ÷ ours": (3.0, 0.2),
     "ours+guard ÷ ours": (1.3, 0.4),
     "ours+queue ÷ ours": (1.15, 0.4),
 }
