@@ -24,7 +24,7 @@ from django_verify.models import Verification, VerificationAttempt, VerifyServic
 from django_verify.net import times
 from django_verify.verifications import guess_budget, sna
 from django_verify.verifications.guess_budget import History
-from django_verify.verifications.request import Start
+from django_verify.verifications.validation import Start
 
 # How often a start reads again after losing to another one for the same recipient.
 MAX_TRIES = 8

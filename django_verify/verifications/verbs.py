@@ -31,10 +31,9 @@ from django_verify.messages import channels
 from django_verify.models import Verification, VerificationAttempt, VerifyService
 from django_verify.net import times
 from django_verify.verifications import arguments, sna, store
-from django_verify.verifications.request import (
+from django_verify.verifications.request import StartOptions, StartRequest
+from django_verify.verifications.validation import (
     Start,
-    StartOptions,
-    StartRequest,
     accept,
     guard,
     look_up,
