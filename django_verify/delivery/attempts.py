@@ -96,8 +96,9 @@ def prepare(attempt: VerificationAttempt, now: dt.datetime) -> None:
 def after_commit(attempt: VerificationAttempt) -> Callable[[], Any]:
     """Return what has a new attempt sent; to be called once its row is committed.
 
-    A caller's transaction, and the receivers of `verification_started`, may end the verification
-    before its message leaves, so it is looked at again.
+    A worker that is woken before finds no row, and a rollback must leave no message. A caller's
+    transaction, and the receivers of `verification_started`, may end the verification before its
+    message leaves, so it is looked at again.
     """
     if attempt.message_status == _Status.QUEUED:
         return partial(dispatch.wake, attempt.sid)
