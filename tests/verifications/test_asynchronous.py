@@ -16,7 +16,7 @@ from django_verify import exceptions, signals, verifications
 from django_verify.crypto import codes
 from django_verify.db.autocommit import AtomicBlockError
 from django_verify.models import Verification, VerifyService
-from django_verify.verifications import store, verbs
+from django_verify.verifications import store
 from tests.conftest import PHONE, code_in, make_service, wrong
 from tests.error_reports.pages import assert_nothing_shown
 
