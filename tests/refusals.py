@@ -6,7 +6,7 @@ from django_verify import exceptions
 from django_verify.proofs import REASONS, ProofRefused
 from django_verify.signals import NotRecorded
 from django_verify.users import recording, verified_phones
-from django_verify.verifications import clients
+from django_verify.verifications import clients, offers
 
 
 def made(kind):
@@ -27,7 +27,7 @@ def _kinds(*modules):
 
 def every():
     """One refusal of each kind, and of proofs one for each reason."""
-    kinds = set(_kinds(exceptions, clients, verified_phones, recording))
+    kinds = set(_kinds(exceptions, clients, offers, verified_phones, recording))
     yield from (made(kind) for kind in sorted(kinds, key=lambda kind: kind.__name__))
     yield from (ProofRefused(reason) for reason in REASONS)
     yield exceptions.TooManyRequests(retry_after=40, limit="network")

@@ -14,7 +14,8 @@ from rest_framework.response import Response
 
 from django_verify import rollups, sids
 from django_verify.api import fields, wire
-from django_verify.api.resource import Fetch, List, PageParameters, Resource
+from django_verify.api.mixins import Fetch, List
+from django_verify.api.resource import PageParameters, Resource
 from django_verify.contact import emails
 from django_verify.exceptions import InvalidParameter
 from django_verify.messages import channels

@@ -13,7 +13,8 @@ from rest_framework.response import Response
 from django_verify import factors
 from django_verify.api import fields, wire
 from django_verify.api.entities import EntityResource
-from django_verify.api.resource import Create, Fetch, List, PageParameters, Update
+from django_verify.api.mixins import Create, Fetch, List, Update
+from django_verify.api.resource import PageParameters
 from django_verify.factors import challenges, entities
 from django_verify.models import Challenge, Factor
 from django_verify.rest.answers import Answer, Time, computed, constant

@@ -9,7 +9,8 @@ from rest_framework import serializers
 
 from django_verify import exceptions, factors, sids
 from django_verify.api import fields, wire
-from django_verify.api.resource import Create, Delete, Fetch, List, ServiceResource, Update
+from django_verify.api.mixins import Create, Delete, Fetch, List, Update
+from django_verify.api.resource import ServiceResource
 from django_verify.exceptions import InvalidFactorParameter, InvalidParameter
 from django_verify.factors import access_tokens, entities
 from django_verify.models import Entity, Factor

@@ -7,7 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from django_verify.api import wire
-from django_verify.api.resource import Fetch, Resource
+from django_verify.api.mixins import Fetch
+from django_verify.api.resource import Resource
 from django_verify.exceptions import NotFound
 from django_verify.rest.answers import Answer, constant
 

@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from django_verify import sids
 from django_verify.api import auth
-from django_verify.api.resource import Create, ServiceResource
+from django_verify.api.mixins import Create
+from django_verify.api.resource import ServiceResource
 from django_verify.db import config_cache
 from django_verify.db.config_cache import Known
 from django_verify.models import VerifyService

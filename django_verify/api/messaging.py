@@ -8,7 +8,9 @@ from rest_framework import serializers
 
 from django_verify import exceptions, sids
 from django_verify.api import wire
-from django_verify.api.resource import AllVerbs, ServiceResource, insert, only
+from django_verify.api.mixins import AllVerbs
+from django_verify.api.resource import ServiceResource
+from django_verify.api.rows import insert, only
 from django_verify.exceptions import InvalidParameter, NotFound, VerifyError
 from django_verify.models import MessagingConfiguration
 from django_verify.models.messaging import canonical_country, validate_country

@@ -10,7 +10,7 @@ from django_verify import exceptions
 from django_verify.api import fields, wire
 from django_verify.api.challenges import ChallengeAnswer
 from django_verify.api.entities import FactorAnswer, FactorSide, NewFactorAnswer
-from django_verify.api.resource import Create
+from django_verify.api.mixins import Create
 from django_verify.exceptions import InvalidFactorParameter, InvalidParameter
 from django_verify.factors import passkeys
 from django_verify.factors.passkey_options import decoded

@@ -10,7 +10,9 @@ from rest_framework import serializers
 
 from django_verify import conf, exceptions, sids
 from django_verify.api import wire
-from django_verify.api.resource import AllVerbs, ServiceResource, only, writing
+from django_verify.api.mixins import AllVerbs
+from django_verify.api.resource import ServiceResource
+from django_verify.api.rows import only, writing
 from django_verify.exceptions import NotFound, VerifyError
 from django_verify.models import Bucket, RateLimit
 from django_verify.models.services import BUCKET_MAX, UNIQUE_NAME

@@ -1,20 +1,16 @@
-"""The viewset base and the verbs Create, Fetch, List, Update, Delete.
+"""The viewset base of every resource of the API.
 
-A resource is a declaration: its path, its key, its parameters, its representation, the verbs
-mixed in. The policies are those of `rest.views`.
+A resource is a declaration: its path, its key, its parameters, its representation, and the verbs
+of `mixins` that it has. The policies are those of `rest.views`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
-from typing import Any, ClassVar, TypeVar
-from urllib.parse import urlencode
+from typing import Any, ClassVar
 
-from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db import DatabaseError, IntegrityError, router
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, path
@@ -24,10 +20,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_verify import conf, exceptions, sids
-from django_verify.api import paging, wire
+from django_verify.api import wire
 from django_verify.api.auth import BasicAuthentication, Caller
-from django_verify.db import queries, retry, savepoints
-from django_verify.exceptions import Conflict, InvalidParameter, NotFound, VerifyError
+from django_verify.api.rows import only
+from django_verify.db import queries
+from django_verify.exceptions import InvalidParameter, NotFound, VerifyError
 from django_verify.models import AccessToken, Account, Factor, VerifyService
 from django_verify.rest import bodies
 from django_verify.rest.answers import Answer
@@ -35,9 +32,6 @@ from django_verify.rest.bodies import Values
 from django_verify.rest.views import Endpoint
 
 MAX_PAGE_SIZE = 1000
-DELETE_TRIES = 10
-
-Row = TypeVar("Row", bound=Model)
 
 
 class PageSize(wire.Integer):
@@ -324,189 +318,6 @@ class ServiceResource(Resource):
     def get_queryset(self) -> QuerySet[Any]:
         """Return the service's objects. Raises NotFound when there is no such service."""
         return self.model._default_manager.filter(service_id=self.loaded_service().sid)  # noqa: SLF001
-
-
-class Create:
-    """POST on the collection: 201, or what the resource declares as `created`."""
-
-    def create(self: Any, request: Request, **kwargs: str) -> Response:
-        """Read the parameters and answer the new object."""
-        obj = self.perform_create(**self.read(self.parameters))
-        return Response(self.represent(obj), status=self.created)
-
-    def perform_create(self: Any, *args: Any, **values: Any) -> Any:
-        """Write a new object of its parent. Raises what the resource declares as `duplicate`."""
-        obj = self.model(**{self.below: self.parent()}, **values)
-        self.validate(obj, values)
-        return self.insert(obj)
-
-    def insert(self: Any, obj: Any) -> Any:
-        """Write an object that is valid."""
-        return insert(obj, self.duplicate)
-
-
-class Fetch:
-    """GET on the instance: 200."""
-
-    def retrieve(self: Any, request: Request, **kwargs: str) -> Response:
-        """Answer the object."""
-        return Response(self.represent(self.get_object()))
-
-
-class Update:
-    """POST on the instance: 200; every parameter is optional, but for those of an update alone."""
-
-    def update(self: Any, request: Request, **kwargs: str) -> Response:
-        """Read the parameters and answer the changed object."""
-        obj = self.get_object()
-        changes = self.read(self.asked("update"), partial=self.update_parameters is None)
-        return Response(self.represent(self.perform_update(obj, **changes)))
-
-    def perform_update(self: Any, obj: Any, /, **values: Any) -> Any:
-        """Write what was sent. Raises what the resource declares as `duplicate`."""
-        for name, value in values.items():
-            setattr(obj, name, value)
-        self.validate(obj, values)
-        save_changes(obj, [*values, "date_updated"], self.duplicate)
-        return obj
-
-
-class Delete:
-    """DELETE on the instance: 204, no body."""
-
-    def destroy(self: Any, request: Request, **kwargs: str) -> Response:
-        """Delete the object and what belongs to it."""
-        for _ in range(DELETE_TRIES):
-            try:
-                with savepoints.atomic(router.db_for_write(self.model)):
-                    self.perform_destroy(self.get_object())
-                return Response(status=204)
-            except DatabaseError as error:
-                if not retry.is_conflict(error):
-                    raise
-                # Something was added to it meanwhile, or another request waited for it.
-        raise Conflict
-
-    def perform_destroy(self, obj: Any) -> None:
-        """Delete one object, in a transaction. Raises NotFound when another request was first."""
-        _total, rows = obj.delete()
-        # Another request may delete the row between our SELECT and our DELETE.
-        if not rows.get(obj._meta.label):  # noqa: SLF001
-            raise NotFound
-
-
-class List:
-    """GET on the collection: one page, newest first by default, with links to its neighbours."""
-
-    def list(self: Any, request: Request, **kwargs: str) -> Response:
-        """Answer one page; `Page` is the client's own count, `PageToken` decides."""
-        values = bodies.query_values(request._request)  # noqa: SLF001
-        if "pageToken" in values:  # so one of the device SDKs spells it
-            values.setdefault("PageToken", values["pageToken"])
-        query = wire.reader(self.filters).read(values)
-        size, number = query.pop("page_size", 50), query.pop("page", 0)
-        token = query.pop("page_token", "")
-        oldest_first = self.oldest_first(query)
-        ground = self.ground(self.get_queryset(), query)
-        found = self.narrow(ground, **query)
-        order = ["pk"] if self.timed_keys else ["date_created", "pk"]
-        rows, after, before = paging.page(
-            found,
-            order,
-            token,
-            size,
-            oldest_first=oldest_first,
-            ground=ground if query else None,
-        )
-        links = {
-            "first_page_url": self._page_url(size, 0),
-            "previous_page_url": before and self._page_url(size, max(number - 1, 0), before),
-            "url": self._page_url(size, number, token),
-            "next_page_url": after and self._page_url(size, number + 1, after),
-        }
-        meta = {"page": number, "page_size": size, **links, "key": self.key}
-        return Response({"meta": meta, self.key: [self.represent(row) for row in rows]})
-
-    def ground(self, rows: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
-        """Return the rows that filters with an index leave; takes their parameters out."""
-        return rows
-
-    def narrow(self, rows: QuerySet[Any], **filters: Any) -> QuerySet[Any]:
-        """Return the rows that the list's other filters leave, each of which is looked at."""
-        return rows
-
-    def oldest_first(self, query: dict[str, Any]) -> bool:
-        """Return whether the list begins with the oldest; takes its own parameter out."""
-        return False
-
-    def _page_url(self: Any, size: int, number: int, token: str = "") -> str:
-        """Return a page's URL with the request's own filters."""
-        values = bodies.query_values(self.request._request)  # noqa: SLF001
-        filters = {k: v for k, v in values.items() if not k.startswith(("Page", "pageToken"))}
-        query = {**filters, "PageSize": size, "Page": number}
-        if token:
-            query["PageToken"] = token
-        return f"{self.link(self.own_path())}?{urlencode(query, doseq=True)}"
-
-
-class AllVerbs(Create, Fetch, List, Update, Delete):
-    """All five."""
-
-
-@contextmanager
-def writing(model: type[Model], duplicate: Callable[[], VerifyError] = NotFound) -> Iterator[str]:
-    """Run a block in a transaction on the database that it is given, where a model is written.
-
-    Raises what `duplicate` returns where a constraint refuses the row: by default NotFound, because
-    its parent was deleted meanwhile.
-    """
-    using = router.db_for_write(model)
-    try:
-        with savepoints.atomic(using):
-            yield using
-    except IntegrityError:
-        raise duplicate() from None
-
-
-def insert(row: Row, duplicate: Callable[[], VerifyError] = NotFound) -> Row:
-    """Write a new row, as `writing` does."""
-    with writing(type(row), duplicate) as using:
-        row.save(using=using, force_insert=True)
-    return row
-
-
-def save_changes(
-    row: Model, fields: list[str], duplicate: Callable[[], VerifyError] = NotFound
-) -> None:
-    """Write a row's changed fields, as `writing` does. Raises NotFound if it was deleted."""
-    try:
-        with writing(type(row), duplicate) as using:
-            row.save(using=using, update_fields=fields)
-    except DatabaseError:
-        # Django 5.2 has no class of its own for an update that has met no row.
-        using = router.db_for_write(type(row))
-        if type(row)._default_manager.using(using).filter(pk=row.pk).exists():  # noqa: SLF001
-            raise
-        raise NotFound from None
-
-
-def fault_of(row: Model) -> tuple[str, ValidationError] | None:
-    """Return the first field that the model's validators refuse, and why; relations are ours."""
-    fields = row._meta.fields  # noqa: SLF001 - a documented API
-    try:
-        row.clean_fields(exclude=[field.name for field in fields if field.is_relation])
-    except ValidationError as error:
-        name, reasons = next(iter(error.error_dict.items()))
-        return name, reasons[0]
-    return None
-
-
-def only(rows: QuerySet[Any]) -> Any:
-    """Return the one row. Raises NotFound. `first` would order, which costs on a hot path."""
-    try:
-        return rows.get()
-    except ObjectDoesNotExist:
-        raise NotFound from None
 
 
 @cache

@@ -6,7 +6,9 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 
 from django_verify.api import wire
-from django_verify.api.resource import Create, Delete, Fetch, Resource, insert, only
+from django_verify.api.mixins import Create, Delete, Fetch
+from django_verify.api.resource import Resource
+from django_verify.api.rows import insert, only
 from django_verify.contact import phones
 from django_verify.exceptions import AlreadySafeListed, InvalidParameter, NotFound
 from django_verify.models import SafeListNumber

@@ -9,7 +9,9 @@ from rest_framework import serializers
 
 from django_verify import sids
 from django_verify.api import wire
-from django_verify.api.resource import AllVerbs, Resource, fault_of
+from django_verify.api.mixins import AllVerbs
+from django_verify.api.resource import Resource
+from django_verify.api.rows import fault_of
 from django_verify.exceptions import (
     InvalidParameter,
     RestrictedWord,

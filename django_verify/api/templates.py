@@ -9,7 +9,8 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 
 from django_verify.api import wire
-from django_verify.api.resource import List, PageParameters, Resource
+from django_verify.api.mixins import List
+from django_verify.api.resource import PageParameters, Resource
 from django_verify.models import Template
 from django_verify.rest.answers import Answer, computed
 

@@ -10,7 +10,8 @@ from rest_framework import serializers
 from django_verify import exceptions, sids
 from django_verify.api import fields, wire
 from django_verify.api.entities import EntityResource
-from django_verify.api.resource import Create, Fetch, ServiceResource
+from django_verify.api.mixins import Create, Fetch
+from django_verify.api.resource import ServiceResource
 from django_verify.exceptions import InvalidAccessTokenParameter, InvalidParameter, NotFound
 from django_verify.factors import access_tokens, challenges, notifications
 from django_verify.models import AccessToken, Notification

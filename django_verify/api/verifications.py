@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from django_verify import exceptions, sids, verifications
 from django_verify.api import wire
 from django_verify.api.lean import LeanCreate
-from django_verify.api.resource import Fetch, Update
+from django_verify.api.mixins import Fetch, Update
 from django_verify.db import reconnect
 from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.exceptions import InvalidParameter

@@ -8,7 +8,9 @@ from typing import Any
 from rest_framework import serializers
 
 from django_verify.api import fields, wire
-from django_verify.api.resource import AllVerbs, ServiceResource, fault_of
+from django_verify.api.mixins import AllVerbs
+from django_verify.api.resource import ServiceResource
+from django_verify.api.rows import fault_of
 from django_verify.exceptions import InvalidFactorParameter, InvalidParameter
 from django_verify.models import Webhook
 from django_verify.models.webhooks import EVENT_TYPES

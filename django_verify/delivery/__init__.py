@@ -3,15 +3,8 @@
 Messages are composed in `messages`; one provider's API is a file in `senders`.
 """
 
-from django_verify.delivery.attempts import (
-    after_commit,
-    deliver,
-    deliver_due,
-    prepare,
-    requeue,
-    route,
-    take,
-)
+from django_verify.delivery.attempts import after_commit, deliver, prepare, route
+from django_verify.delivery.due import deliver_due, requeue, take
 from django_verify.delivery.explanations import Explanation, configured, explain, explain_error
 from django_verify.delivery.outcomes import conclude
 

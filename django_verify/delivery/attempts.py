@@ -1,10 +1,10 @@
-"""Sends an attempt: claims its row, composes the message, calls a sender, records the outcome.
+"""Sends an attempt: leases its row, composes the message, calls a sender, records the outcome.
 
 The row is the queue. No transaction is open while a provider is called; each message is counted
 on the row before it may leave, so that whatever dies, one attempt costs two messages at most; the
 statement that counts it looks at the verification again, so that none leaves after its end. The
-outcome is accepted only from the holder of the lease, as `db.leases` has it: when that process
-dies, another one takes over. Who calls `take` and `deliver_due`, and when, is not decided here.
+outcome is accepted only from the holder of the lease, as `db.leases` has it; when that process
+dies, another one takes over: what is due again is sent by `due`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import cache, partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -36,9 +36,9 @@ MESSAGES_PER_ATTEMPT = 2
 
 _Status = VerificationAttempt.MessageStatus
 # A row that is due in one of these has been sent, and its message is considered lost.
-_LOST = (_Status.SENT, _Status.UNDELIVERED, _Status.FAILED)
+LOST = (_Status.SENT, _Status.UNDELIVERED, _Status.FAILED)
 # One that is due in one of these has arrived, and an outcome to report.
-_ARRIVED = (_Status.DELIVERED, _Status.READ)
+ARRIVED = (_Status.DELIVERED, _Status.READ)
 
 # A request that the provider refused as such, or that was never made, would fare no better later.
 _NOT_REPEATED = (senders.REQUEST, senders.UNSUITED)
@@ -54,7 +54,7 @@ LEASES = leases.Leases(
     status="message_status",
     waiting=_Status.QUEUED,
     working=_Status.SENDING,
-    late=(*_LOST, *_ARRIVED),
+    late=(*LOST, *ARRIVED),
     counted=("tries", "messages"),
 )
 
@@ -88,7 +88,7 @@ def prepare(attempt: VerificationAttempt, now: dt.datetime) -> None:
     attempt.sender_test = bool(_service(attempt).only_sender)
     if conf.current().DISPATCH == dispatch.INLINE or attempt.sender_test:
         attempt.tries = attempt.messages = 0  # it may be prepared again, after a conflict
-        leases.assign(attempt, {**LEASES.leased(now), **_counted(attempt, _plan(attempt))})
+        leases.assign(attempt, {**LEASES.leased(now), **counted(attempt, plan(attempt))})
     else:
         leases.assign(attempt, {"message_status": _Status.QUEUED, "due_at": now})
 
@@ -96,8 +96,9 @@ def prepare(attempt: VerificationAttempt, now: dt.datetime) -> None:
 def after_commit(attempt: VerificationAttempt) -> Callable[[], Any]:
     """Return what has a new attempt sent; to be called once its row is committed.
 
-    A caller's transaction, and the receivers of `verification_started`, may end the verification
-    before its message leaves, so it is looked at again.
+    A worker that is woken before finds no row, and a rollback must leave no message. A caller's
+    transaction, and the receivers of `verification_started`, may end the verification before its
+    message leaves, so it is looked at again.
     """
     if attempt.message_status == _Status.QUEUED:
         return partial(dispatch.wake, attempt.sid)
@@ -145,7 +146,7 @@ class _Tries:
             self.refused.add(channel)
         if uncertain:
             self.used += 1
-            self.trail.append(_entry(alias, channel))
+            self.trail.append(entry(alias, channel))
 
 
 @sensitive_variables()
@@ -162,14 +163,12 @@ def deliver(
     """
     with _contained(attempt, contained):
         tries = _Tries(attempt.messages - bool(attempt.sender), list(attempt.trail))
-        # Written, leased and ended like any other: the caller must not see that it is withheld.
         if attempt.withheld:
-            outcome = {"error_message": f"withheld: {attempt.withheld}"}
-            return _finish(attempt, _Status.CANCELED, tries.used, tries.trail, outcome, None)
-        if claimed_before and not LEASES.renew(attempt, _wanted(timezone.now())):
+            return _withhold(attempt, tries)
+        if claimed_before and not LEASES.renew(attempt, wanted(timezone.now())):
             return _end_early(attempt, tries)
         tries.error = {"error_message": "no sender serves this channel"}
-        for step in _plan(attempt, probe=True) or _await_senders(attempt, tries):
+        for step in plan(attempt, probe=True) or _await_senders(attempt, tries):
             if not tries.may_go_on(step[0]):
                 continue
             try:
@@ -210,6 +209,15 @@ def _contained(attempt: VerificationAttempt, contained: bool) -> Iterator[None]:
         logger.error("%s was interrupted: %s", attempt.sid, type(error).__name__)
 
 
+def _withhold(attempt: VerificationAttempt, tries: _Tries) -> bool:
+    """End an attempt that must not be sent.
+
+    It is written, leased and ended like any other: the caller must not see that it is withheld.
+    """
+    outcome = {"error_message": f"withheld: {attempt.withheld}"}
+    return _finish(attempt, _Status.CANCELED, tries.used, tries.trail, outcome, None)
+
+
 def _as_send_error(failure: Exception) -> Exception:
     """Return a failure of a sender's own database as what it is: the next sender may do."""
     if isinstance(failure, reconnect.FAILURES):
@@ -240,7 +248,7 @@ def _receipt(answer: object, alias: str) -> senders.Receipt:
     return senders.Receipt()
 
 
-def _plan(
+def plan(
     attempt: VerificationAttempt, *, trail: list[Any] | None = None, probe: bool = False
 ) -> list[Step]:
     """Return channel and sender of each message that may be tried, in order.
@@ -283,7 +291,7 @@ def _lost(trail: list[Any]) -> set[Step]:
     return {(row["channel"], row["sender"]) for row in trail if row["status"] != "unknown"}
 
 
-def _paused(attempt: VerificationAttempt, trail: list[Any]) -> list[str]:
+def paused(attempt: VerificationAttempt, trail: list[Any]) -> list[str]:
     """Return the channels of which a sender is paused that has not lost this message."""
     service, lost = _service(attempt), _lost(trail)
     return [
@@ -299,58 +307,18 @@ def _paused(attempt: VerificationAttempt, trail: list[Any]) -> list[str]:
 
 def _await_senders(attempt: VerificationAttempt, tries: _Tries) -> list[Step]:
     """Note where there is no step because each sender is paused: later there may be one."""
-    for name in _paused(attempt, tries.trail):
+    for name in paused(attempt, tries.trail):
         tries.error = {"error_message": "every sender of this channel is paused"}
         tries.temporary.add(name)
         tries.paused = True
     return []
 
 
-def _entry(alias: str, channel: str, provider_sid: str = "", status: str = "unknown") -> Any:
+def entry(alias: str, channel: str, provider_sid: str = "", status: str = "unknown") -> Any:
     return {"sender": alias, "channel": channel, "provider_sid": provider_sid, "status": status}
 
 
-def take(sid: str, *, woken: bool = False) -> bool:
-    """Send one attempt if it is due and unclaimed; return whether it was ours.
-
-    Any number of processes may call it for the same attempt. `woken` is for the job of a queue
-    engine: it may come before the row's own moment by the clock of its machine.
-    """
-    now = timezone.now()
-    due = LEASES.due(now)
-    if woken:
-        unsent = Q(message_status=_Status.QUEUED, tries=0)
-        lost = Q(message_status__in=(_Status.UNDELIVERED, _Status.FAILED))
-        due |= (unsent | lost) & Q(due_at__isnull=False)
-    rows = queries.attempts().select_related("verification__service")
-    attempt = rows.filter(due, sid=sid).first()
-    if attempt is None:
-        return False
-    if reason := _obsolete(attempt, now):
-        return _drop(attempt, reason, now)
-    trail = _trail(attempt)
-    if attempt.message_status in _LOST and not _plan(attempt, trail=trail):
-        return _follow_later(attempt, trail, now)
-    changes = {**_counted(attempt, _plan(attempt, trail=trail)), "trail": trail, "provider_sid": ""}
-    # The same statement looks at the verification: one that is approved since the row was read must
-    # not be followed by its code.
-    if not LEASES.claim(attempt, now, _wanted(now), **changes):
-        return False  # another process has it, or its verification has just ended
-    deliver(attempt)
-    return True
-
-
-def _trail(attempt: VerificationAttempt) -> Any:
-    """Return the earlier messages, with one that may have left as the row was read."""
-    if attempt.message_status in _LOST:
-        lost = (attempt.sender, attempt.via_channel, attempt.provider_sid, attempt.message_status)
-        return [*attempt.trail, _entry(*lost)]
-    if attempt.message_status == _Status.SENDING and attempt.sender:
-        return [*attempt.trail, _entry(attempt.sender, attempt.via_channel)]
-    return attempt.trail
-
-
-def _counted(attempt: VerificationAttempt, steps: list[Step]) -> dict[str, Any]:
+def counted(attempt: VerificationAttempt, steps: list[Step]) -> dict[str, Any]:
     """Return what a claim counts: the try, and the first message as if it had left already."""
     channel, alias = steps[0] if steps else ("", "")
     return {
@@ -361,7 +329,7 @@ def _counted(attempt: VerificationAttempt, steps: list[Step]) -> dict[str, Any]:
     }
 
 
-def _wanted(now: dt.datetime) -> Exists:
+def wanted(now: dt.datetime) -> Exists:
     """Return the condition of the attempts whose verification still waits for its code.
 
     A subquery and no join, which MySQL would run as a statement of its own before the update.
@@ -373,102 +341,6 @@ def _wanted(now: dt.datetime) -> Exists:
         service__isnull=False,
     )
     return Exists(pending)
-
-
-def deliver_due(limit: int = 100, *, stop: Callable[[], bool] = lambda: False) -> int:
-    """Send what is due, the longest waiting first; return how many attempts were claimed.
-
-    Any number of processes may run it. A row that raises is put off and stops nobody; only a
-    database that fails is raised.
-    """
-    return LEASES.deliver_due(take, limit, stop)
-
-
-def requeue(attempt: VerificationAttempt) -> bool:
-    """Make a failed attempt due at once, and wake a worker; False where it cannot be sent any more.
-
-    It can while its code lives and a message is left to it.
-    """
-    now = timezone.now()
-    failed = queries.attempts().filter(
-        sid=attempt.sid,
-        message_status=_Status.FAILED,
-        due_at=None,
-        messages__lt=MESSAGES_PER_ATTEMPT,
-        sender_test=False,
-        verification__status=Verification.Status.PENDING,
-        verification__expires_at__gt=now,
-        verification__service__isnull=False,
-    )
-    chosen = list(failed.values_list("sid", flat=True))  # MySQL joins no table in this update
-    # A job that is woken takes what nobody has tried.
-    again = {"message_status": _Status.QUEUED, "tries": 0, "due_at": now, "date_updated": now}
-    unchanged = queries.attempts().filter(sid__in=chosen, message_status=_Status.FAILED)
-    if not unchanged.filter(due_at=None).update(**again):
-        return False
-    wake = partial(dispatch.wake, attempt.sid)
-    transaction.on_commit(wake, using=queries.database(), robust=True)
-    return True
-
-
-def may_send_again(attempt: VerificationAttempt, now: dt.datetime) -> bool:
-    """Whether a message that got lost may be followed by one of another sender."""
-    verification = attempt.verification
-    return (
-        attempt.messages < MESSAGES_PER_ATTEMPT
-        and not attempt.sender_test
-        and verification.service is not None
-        and verification.current_status(now) == Verification.Status.PENDING
-    )
-
-
-def _obsolete(attempt: VerificationAttempt, now: dt.datetime) -> str:
-    """Return why an attempt that is due is not to be sent, or nothing."""
-    verification = attempt.verification
-    if verification.service is None:
-        return "the service was deleted before the message was sent"
-    status = verification.current_status(now)
-    if status == Verification.Status.EXPIRED:
-        return "dropped: the code was over before the message was sent"
-    if status != Verification.Status.PENDING:
-        return "the verification was over before the message was sent"
-    if attempt.messages >= MESSAGES_PER_ATTEMPT:
-        return "given up: two messages may have left, and neither has an answer"
-    if attempt.message_status in _ARRIVED:
-        return "it has arrived"
-    if attempt.sender_test:
-        return "a test is sent once, and its process ended before the outcome was known"
-    return ""
-
-
-def _follow_later(attempt: VerificationAttempt, trail: list[Any], now: dt.datetime) -> bool:
-    """Put off the message after one that got lost, while each other sender is paused."""
-    later = _before_the_end(attempt)
-    if not _paused(attempt, trail) or later >= attempt.verification.expires_at:
-        return _drop(attempt, "no other sender", now)
-    return LEASES.unchanged(attempt).update(due_at=later) > 0
-
-
-def _drop(attempt: VerificationAttempt, reason: str, now: dt.datetime) -> bool:
-    """End an attempt that is not to be sent; what a provider has reported of it stays."""
-    if attempt.message_status in (*_LOST, *_ARRIVED):
-        return outcomes.settle(attempt)
-    # A report may have settled the row since it was read, and what it has written stays.
-    unchanged = LEASES.unchanged(attempt)
-    changes = {
-        "message_status": _Status.FAILED,
-        "error_code": "",
-        "error_message": reason,
-        "lease": "",
-        "due_at": None,
-        "date_updated": now,
-    }
-    if not cloudevents.update_message(attempt, unchanged, changes):
-        return False
-    leases.assign(attempt, changes)
-    logger.warning("%s was not sent: %s", attempt.sid, reason)
-    signals.attempt_failed.send_robust(sender=VerificationAttempt, attempt=attempt)
-    return True
 
 
 def _service(attempt: VerificationAttempt) -> VerifyService:
@@ -485,13 +357,13 @@ def _count(attempt: VerificationAttempt, step: Step, tries: _Tries) -> bool:
     arrived and its code may have been entered.
     """
     channel, alias = step
-    counted = {"sender": alias, "via_channel": channel, "messages": tries.used + 1}
-    if all(getattr(attempt, name) == value for name, value in counted.items()):
+    columns = {"sender": alias, "via_channel": channel, "messages": tries.used + 1}
+    if all(getattr(attempt, name) == value for name, value in columns.items()):
         return True
-    changes: dict[str, object] = {**counted, "trail": tries.trail}
+    changes: dict[str, object] = {**columns, "trail": tries.trail}
 
     def write() -> int:
-        return LEASES.held(attempt).filter(_wanted(timezone.now())).update(**changes)
+        return LEASES.held(attempt).filter(wanted(timezone.now())).update(**changes)
 
     if not LEASES.persist(write):
         return False
@@ -527,13 +399,13 @@ def _not_sent(attempt: VerificationAttempt, tries: _Tries) -> bool:
     if again and tries.temporary - tries.refused:
         later = LEASES.later(attempt.tries, tries.wait)
         if tries.paused:
-            later = min(later, _before_the_end(attempt))
+            later = min(later, before_the_end(attempt))
         if later < attempt.verification.expires_at:
             return _finish(attempt, _Status.QUEUED, tries.used, tries.trail, tries.error, later)
     return _fail(attempt, tries, tries.error)
 
 
-def _before_the_end(attempt: VerificationAttempt) -> dt.datetime:
+def before_the_end(attempt: VerificationAttempt) -> dt.datetime:
     """Return when to look again whether a sender was resumed: halfway to the end of the code."""
     now = timezone.now()
     return now + max((attempt.verification.expires_at - now) / 2, _SHORTEST_WAIT)

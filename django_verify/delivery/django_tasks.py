@@ -11,13 +11,13 @@ except ImportError:
     from django_tasks import task  # type: ignore[no-redef]
 
 from django_verify import conf
-from django_verify.delivery import attempts
+from django_verify.delivery import due
 
 
 @task
 def deliver(sid: str) -> bool:
     """Send one attempt, unless it is over or another worker has claimed it."""
-    return attempts.take(sid, woken=True)
+    return due.take(sid, woken=True)
 
 
 def wake(sid: str) -> None:

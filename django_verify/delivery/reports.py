@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from django_verify import conf, rollups, sids, signals
 from django_verify.db import queries, retry
-from django_verify.delivery import attempts, dispatch, outcomes
+from django_verify.delivery import dispatch, due, outcomes
 from django_verify.events import cloudevents
 from django_verify.logs import logger
 from django_verify.models import VerificationAttempt
@@ -120,7 +120,7 @@ def _changes(
     if status in _BAD:
         changes["error_code"] = _text("error_code", report.code)
         changes["error_message"] = REPORTED
-        if attempts.may_send_again(attempt, now):
+        if due.may_send_again(attempt, now):
             changes["due_at"] = now
     elif (
         status == _Status.SENT

@@ -21,7 +21,7 @@ from django_verify.db import queries, retry, savepoints
 from django_verify.db.autocommit import require_autocommit
 from django_verify.events import outbox
 from django_verify.exceptions import InvalidFactorParameter, NotFound, misuse
-from django_verify.factors import Proof
+from django_verify.factors import FactorKind, Proof
 from django_verify.models import Challenge, Entity, Factor
 from django_verify.net.times import seconds_until
 
@@ -87,10 +87,7 @@ def create(
     if not factor.is_verified:
         raise exceptions.FactorUnverified
     if auth_payload:
-        if not kind.guessable:
-            raise InvalidFactorParameter("auth_payload", "only a totp factor has one here")
-        auth_payload = auth_payload if as_written else kind.typed(auth_payload)
-        kind.read(factor, auth_payload)
+        auth_payload = _read(auth_payload, kind, factor, as_written)
     for _ in range(MAX_TRIES):
         now = timezone.now()
         challenge = _new(factor, now, details=details, hidden_details=hidden_details)
@@ -111,6 +108,16 @@ def create(
             continue
         return answer(challenge, auth_payload) if auth_payload else challenge
     raise exceptions.Conflict
+
+
+@sensitive_variables()
+def _read(auth_payload: str, kind: FactorKind, factor: Factor, as_written: bool) -> str:
+    """Return a payload as an answer takes it. Raises InvalidFactorParameter, before it counts."""
+    if not kind.guessable:
+        raise InvalidFactorParameter("auth_payload", "only a totp factor has one here")
+    auth_payload = auth_payload if as_written else kind.typed(auth_payload)
+    kind.read(factor, auth_payload)
+    return auth_payload
 
 
 def _new(factor: Factor, now: dt.datetime, **members: Any) -> Challenge:

@@ -13,7 +13,8 @@ from urllib.parse import quote
 from rest_framework import serializers
 
 from django_verify.api import wire
-from django_verify.api.resource import Fetch, Resource
+from django_verify.api.mixins import Fetch
+from django_verify.api.resource import Resource
 from django_verify.contact import facts, phones
 from django_verify.contact.phones import NumberType, Phone
 from django_verify.exceptions import InvalidParameter, NotFound

@@ -676,7 +676,7 @@ class Migration(migrations.Migration):
             options={
                 'default_permissions': ('view',),
                 'verbose_name': 'event',
-                'verbose_name_plural': 'event log',
+                'verbose_name_plural': 'events',
                 'ordering': ['-date_created', '-sid'],
                 'permissions': [('replay_webhook', 'Can replay events')],
             },

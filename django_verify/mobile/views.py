@@ -33,7 +33,7 @@ from django_verify.mobile.serializers import (
 from django_verify.net import client_ip
 from django_verify.rest import bodies
 from django_verify.rest.views import Endpoint
-from django_verify.verifications import clients
+from django_verify.verifications import clients, offers
 from django_verify.verifications.clients import Caller
 
 #: The header that opens a verification where there is no body.
@@ -81,14 +81,14 @@ class VerificationViewSet(Endpoint):
         """Return the channels and countries on offer, the names in the caller's language."""
         language = request.query_params.get("language", "")[:35]
         language = language or get_language_from_request(request)
-        return Response(OfferAnswer.represent(clients.offer(clients.offered(), language)))
+        return Response(OfferAnswer.represent(offers.offer(offers.offered(), language)))
 
     @sensitive_variables()
     def create(self, request: Request) -> Response:
         """Send a code to a phone number or an e-mail address."""
         asked = self._read(StartBody)
         caller = self._caller(asked.pop("device_id", ""), asked.pop("device_token", ""))
-        found = clients.start(clients.offered(), asked.pop("to"), caller=caller, **asked)
+        found = clients.start(offers.offered(), asked.pop("to"), caller=caller, **asked)
         return Response(StartAnswer.represent(found), status=201)
 
     @sensitive_variables()

@@ -269,7 +269,7 @@ class WebhookDelivery(models.Model):
 
     class Meta:
         verbose_name = _("event")
-        verbose_name_plural = _("event log")
+        verbose_name_plural = _("events")
         default_permissions = ("view",)
         ordering = ["-date_created", "-sid"]
         constraints = [

@@ -19,7 +19,8 @@ from django_verify.exceptions import InvalidParameter, misuse
 from django_verify.messages import channels
 from django_verify.models import VerifyService
 from django_verify.models.fields import e164
-from django_verify.verifications.request import StartRequest, read_typed
+from django_verify.verifications.request import StartRequest
+from django_verify.verifications.validation import read_typed
 
 #: What a number needs that is written as in its own country.
 COUNTRY_CODE = (

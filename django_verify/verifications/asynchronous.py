@@ -14,7 +14,7 @@ from asgiref.sync import sync_to_async
 from django.views.decorators.debug import sensitive_variables
 
 from django_verify.models import Verification, VerifyService
-from django_verify.verifications import verbs
+from django_verify.verifications import endings, verbs
 from django_verify.verifications.request import StartOptions, StartRequest
 
 
@@ -68,7 +68,7 @@ async def aapprove(
     service: VerifyService, sid_or_to: str, *, as_written: bool = False
 ) -> Verification:
     """Approve a pending verification, as `approve` does. Raises NotFound."""
-    return await _run(verbs.approve, service, sid_or_to, as_written=as_written)
+    return await _run(endings.approve, service, sid_or_to, as_written=as_written)
 
 
 @sensitive_variables()
@@ -76,7 +76,7 @@ async def acancel(
     service: VerifyService, sid_or_to: str, *, as_written: bool = False
 ) -> Verification:
     """End a verification, as `cancel` does. Raises NotFound."""
-    return await _run(verbs.cancel, service, sid_or_to, as_written=as_written)
+    return await _run(endings.cancel, service, sid_or_to, as_written=as_written)
 
 
 class _Call:

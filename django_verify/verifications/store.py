@@ -1,4 +1,4 @@
-"""Writes a start: the verification and the attempt to deliver its code, both or neither.
+"""Writes a start, the verification and the attempt to deliver its code or neither, and an end.
 
 The unique serial of `Verification` serialises the starts for one recipient; nothing is sent here.
 """
@@ -13,7 +13,7 @@ from functools import partial
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from django_verify import delivery, exceptions, fraud, retention, sids, signals
+from django_verify import delivery, exceptions, fraud, retention, senders, sids, signals
 from django_verify.crypto import codes
 from django_verify.db import queries, retry, savepoints, statements
 from django_verify.db.config_cache import Known
@@ -24,7 +24,7 @@ from django_verify.models import Verification, VerificationAttempt, VerifyServic
 from django_verify.net import times
 from django_verify.verifications import guess_budget, sna
 from django_verify.verifications.guess_budget import History
-from django_verify.verifications.request import Start
+from django_verify.verifications.validation import Start
 
 # How often a start reads again after losing to another one for the same recipient.
 MAX_TRIES = 8
@@ -290,3 +290,28 @@ def is_live(row: Verification, now: dt.datetime) -> bool:
 def _refuse_exhausted(row: Verification, now: dt.datetime) -> None:
     if row.status == _Status.MAX_ATTEMPTS_REACHED or row.sends >= row.max_sends:
         raise exceptions.MaxSendsReached(retry_after=times.seconds_until(row.expires_at, now))
+
+
+def move(
+    row: Verification, status: str, *, where: Mapping[str, object], confirmed: bool = False
+) -> bool:
+    """Change the status if the row still is as `where` names it, and wipe a sealed code."""
+    changes = {
+        "status": status,
+        "sealed_code": "",
+        "confirmed": confirmed,
+        "date_updated": timezone.now(),
+    }
+    event = cloudevents.of_status(row, status, result="SUCCESS" if confirmed else "")
+    if not cloudevents.update(queries.unchanged(sid=row.sid, **where), changes, event):
+        return False
+    for name, value in changes.items():
+        setattr(row, name, value)
+    return True
+
+
+def conclude(row: Verification) -> None:
+    """Have the outcome reported, once it is committed, where a sender wants to know it."""
+    if aliases := senders.taking_outcomes():
+        report = partial(delivery.conclude, row, aliases)
+        transaction.on_commit(report, using=queries.database(), robust=True)

@@ -1,4 +1,4 @@
-"""The verbs of a verification: start, check, fetch, approve, cancel, expire.
+"""The verbs of a verification: start, check, fetch; those that end one are in `endings`.
 
 Every face (the HTTP API, the admin, commands, a host's own code) calls these; none of them sees
 a request. Changes of state are single conditional updates whose row count decides who won.
@@ -7,18 +7,14 @@ a request. Changes of state are single conditional updates whose row count decid
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from contextlib import suppress
-from functools import partial
 from typing import Unpack
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify import delivery, exceptions, fraud, senders, sids, signals
+from django_verify import delivery, exceptions, fraud, sids, signals
 from django_verify.crypto import codes
 from django_verify.db import queries, statements
 from django_verify.db.autocommit import require_autocommit
@@ -26,15 +22,16 @@ from django_verify.db.config_cache import Known
 from django_verify.events import cloudevents
 from django_verify.exceptions import InvalidParameter, NotFound, misuse
 from django_verify.limits import counters
+from django_verify.limits.counters import Meter
 from django_verify.logs import logger
 from django_verify.messages import channels
 from django_verify.models import Verification, VerificationAttempt, VerifyService
 from django_verify.net import times
 from django_verify.verifications import arguments, sna, store
-from django_verify.verifications.request import (
+from django_verify.verifications.guess_budget import History
+from django_verify.verifications.request import StartOptions, StartRequest
+from django_verify.verifications.validation import (
     Start,
-    StartOptions,
-    StartRequest,
     accept,
     guard,
     look_up,
@@ -57,17 +54,15 @@ def start(
 ) -> Verification:
     """Send a code to a recipient, by the service's rules, and return its verification.
 
-    Takes the recipient as people type it, the channel and the fields of `StartRequest` as
-    keywords; a face that has built the request passes that alone, and its recipient is read as it
-    is. While one is pending for the recipient, this is a resend: same SID, same code, any
-    channel. A start that another one has overtaken since `asked_at` (by
-    default, since now) sends nothing. With a `client` the verification is that client's alone, and
-    starts of others do not join it; where the host forbids its start, that is written all the same
-    and nothing is sent. Nothing is sent for a test number either, whose verification states that
-    `is_test`.
-    The message leaves after the current transaction commits; whether the provider took it is
-    recorded in the attempt, not raised. Raises the family of `exceptions`, and TypeError and
-    ValueError for arguments that no start can have.
+    Takes the recipient as people type it, the channel and the fields of `StartRequest` as keywords;
+    a face that has built the request passes that alone, which is read as it is. While one is
+    pending for the recipient, this is a resend: same SID, same code, any channel. A start that
+    another one has overtaken since `asked_at` (by default, since now) sends nothing. With a
+    `client` the verification is that client's alone, and starts of others do not join it; where the
+    host forbids its start, it is written and not sent, as it is for a test number, whose
+    verification states that `is_test`. The message leaves after the current transaction commits;
+    whether the provider took it is recorded in the attempt, not raised. Raises the family of
+    `exceptions`, and TypeError and ValueError for arguments that no start can have.
     """
     if not isinstance(service, VerifyService):
         raise misuse.not_a_service(service)
@@ -77,11 +72,8 @@ def start(
     accepted = accept(service, request)
     asked_at = request.asked_at or timezone.now()
     past = store.read(accepted, request.known)
-    metered = [*request.meters]
-    if request.rate_limits:
-        metered += counters.meters(service, request.rate_limits, past.service_version)
-    # From what costs nothing to what costs money: the host's word, the limits, the look-up. A start
-    # that one of them refuses has used nothing of those behind it.
+    metered = _all_meters(service, request, past) if request.rate_limits else request.meters
+    # From what costs nothing to what costs money: a refusal has used nothing of those behind it.
     _ask_host(accepted)
     guard(accepted, past)
     if metered:
@@ -95,8 +87,7 @@ def start(
     if request.client is not None:
         request.client.latest_attempt = attempt
     if accepted.sends:
-        # A worker that is woken before the commit finds no row, and a rollback must leave no
-        # message. `robust`: an engine's fault is no reason to refuse a start that is written.
+        # `robust`: an engine's fault is no reason to refuse a start that is written.
         call = delivery.after_commit(attempt)
         transaction.on_commit(call, using=queries.database(), robust=True)
     return attempt.verification
@@ -150,6 +141,12 @@ def check(
     return _compare(_charge(row), code, payment)
 
 
+def _all_meters(service: VerifyService, request: StartRequest, past: History) -> list[Meter]:
+    """Return the caller's own meters and those of the limits that a start names."""
+    named = counters.meters(service, request.rate_limits, past.service_version)
+    return [*request.meters, *named]
+
+
 def _as_typed(
     code: str, to: str, verification_sid: str, amount: str, payee: str
 ) -> tuple[str, str, str, str, str]:
@@ -178,11 +175,11 @@ def _compare(row: Verification, code: str, payment: tuple[str, str]) -> Verifica
         return row
     # The last guess has ended the verification when it was charged, and may still win it.
     charged_as = _Status.MAX_ATTEMPTS_REACHED if last else _Status.PENDING
-    if not _move(row, _Status.APPROVED, confirmed=True, where={"status": charged_as}):
+    if not store.move(row, _Status.APPROVED, confirmed=True, where={"status": charged_as}):
         # Another check was right first, or the site has canceled it: a code counts once.
         raise _why_not(_again(row), timezone.now())
     signals.verification_approved.send_robust(sender=Verification, verification=row)
-    _conclude(row)
+    store.conclude(row)
     return row
 
 
@@ -207,89 +204,11 @@ def fetch(service: VerifyService, sid_or_to: str, *, as_written: bool = False) -
     Raises NotFound.
     """
     now = timezone.now()
-    located = _located(service, sid_or_to, as_written)
-    readable = [row for row in located if _is_readable(row, now)]
+    rows = located(service, sid_or_to, as_written)
+    readable = [row for row in rows if _is_readable(row, now)]
     if not readable:
         raise NotFound
     return next((row for row in readable if row.status == _Status.PENDING), readable[0])
-
-
-def approve(service: VerifyService, sid_or_to: str, *, as_written: bool = False) -> Verification:
-    """Approve a pending verification whose code the site compared by itself. Raises NotFound.
-
-    It is named as for `fetch`.
-    """
-    located = _located(service, sid_or_to, as_written)
-    return _end(located, _Status.APPROVED, (_Status.PENDING,))
-
-
-def cancel(service: VerifyService, sid_or_to: str, *, as_written: bool = False) -> Verification:
-    """End a verification, so that the next start makes a new code. Raises NotFound.
-
-    One whose guesses are used up can be canceled too; the guesses stay counted.
-    """
-    located = _located(service, sid_or_to, as_written)
-    return _end(located, _Status.CANCELED, (_Status.PENDING, _Status.MAX_ATTEMPTS_REACHED))
-
-
-def release(row: Verification) -> int:
-    """Forgive the wrong guesses of a row's recipient within its account; return how many rows.
-
-    A convenience for an operator whom the owner asks: codes are as short as the service's at once.
-    What is live stays reserved.
-    """
-    if not isinstance(row, Verification):
-        raise misuse.expected("a Verification", row)
-    counted = queries.verifications().filter(
-        account_id=row.account_id, recipient_key=row.recipient_key, forgiven=False
-    )
-    # An expired row may still be stored as pending.
-    live = Q(status=_Status.PENDING, expires_at__gt=timezone.now())
-    return counted.exclude(live).update(forgiven=True)
-
-
-def unlock(row: Verification) -> int:
-    """Release a row's recipient and end what is locked, so that the next start makes a code.
-
-    For an operator whom the owner asks. Returns how many verifications were locked.
-    """
-    release(row)
-    locked = queries.verifications().filter(
-        account_id=row.account_id,
-        recipient_key=row.recipient_key,
-        status=_Status.MAX_ATTEMPTS_REACHED,
-        expires_at__gt=timezone.now(),
-    )
-    ended = 0
-    for each in locked:
-        with suppress(NotFound):
-            _end([each], _Status.CANCELED, (_Status.MAX_ATTEMPTS_REACHED,))
-            ended += 1
-    return ended
-
-
-def expire(limit: int = 1000, *, since: dt.datetime | None = None) -> int:
-    """Mark what has run out and wipe its sealed codes, up to `limit` rows; return how many.
-
-    No verb depends on it: a pending row past its lifetime counts as expired everywhere. With
-    `since`, what had run out before is left alone: no index selects the pending rows, so
-    this is what saves a large site from reading all that ever ended.
-    """
-    now = timezone.now()
-    over = queries.verifications().filter(status=_Status.PENDING, expires_at__lte=now)
-    if since is not None:
-        over = over.filter(expires_at__gt=since)
-    batch = list(over.values_list("sid", "reports")[:limit])
-    changes = {"status": _Status.EXPIRED, "sealed_code": "", "date_updated": now}
-    quiet = [sid for sid, reports in batch if not reports]
-    # Under the condition again, or what was approved since it was read would expire.
-    done = over.filter(sid__in=quiet).update(**changes) if quiet else 0
-    # Each of the others has an event of its own, in a transaction with its change.
-    loud = [sid for sid, reports in batch if reports]
-    for row in over.filter(sid__in=loud):
-        event = cloudevents.of_status(row, _Status.EXPIRED)
-        done += cloudevents.update(over.filter(sid=row.sid), changes, event)
-    return done
 
 
 def _ask_host(start: Start) -> None:
@@ -375,10 +294,10 @@ def _check_sna(row: Verification, client_token: str) -> Verification:
     if not (row.status == _Status.PENDING and store.is_live(row, now)):
         raise _why_not(row, now)
     if sna.is_matched(row.sid, row.to, client_token):
-        if not _move(row, _Status.APPROVED, where={"status": _Status.PENDING}):
+        if not store.move(row, _Status.APPROVED, where={"status": _Status.PENDING}):
             raise _why_not(_again(row), now)
         signals.verification_approved.send_robust(sender=Verification, verification=row)
-        _conclude(row)
+        store.conclude(row)
     return row
 
 
@@ -456,7 +375,8 @@ def _is_right(row: Verification, code: str) -> bool:
     return codes.matches(expected, code)
 
 
-def _located(service: VerifyService, sid_or_to: str, as_written: bool) -> list[Verification]:
+def located(service: VerifyService, sid_or_to: str, as_written: bool) -> list[Verification]:
+    """Return the verifications that a SID or a recipient names. Raises NotFound."""
     if not isinstance(service, VerifyService):
         raise misuse.not_a_service(service)
     if not as_written:
@@ -489,51 +409,3 @@ def _is_readable(row: Verification, now: dt.datetime) -> bool:
     if row.status in {_Status.CANCELED, _Status.MAX_ATTEMPTS_REACHED}:
         return not row.is_over(now - READABLE_AFTER)
     return row.current_status(now) == _Status.PENDING
-
-
-def _end(located: list[Verification], status: str, from_statuses: tuple[str, ...]) -> Verification:
-    now = timezone.now()
-    for row in located:
-        if row.status in from_statuses and not row.is_over(now):
-            break
-    else:
-        raise NotFound
-    where = {"status__in": from_statuses, "expires_at__gt": now}
-    if not _move(row, status, where=where):
-        raise NotFound
-    signal = (
-        signals.verification_approved
-        if status == _Status.APPROVED
-        else signals.verification_canceled
-    )
-    transaction.on_commit(
-        partial(signal.send_robust, sender=Verification, verification=row),
-        using=queries.database(),
-    )
-    _conclude(row)
-    return row
-
-
-def _conclude(row: Verification) -> None:
-    """Have the outcome reported, once it is committed, where a sender wants to know it."""
-    if aliases := senders.taking_outcomes():
-        report = partial(delivery.conclude, row, aliases)
-        transaction.on_commit(report, using=queries.database(), robust=True)
-
-
-def _move(
-    row: Verification, status: str, *, where: Mapping[str, object], confirmed: bool = False
-) -> bool:
-    """Change the status if the row still is as `where` names it, and wipe a sealed code."""
-    changes = {
-        "status": status,
-        "sealed_code": "",
-        "confirmed": confirmed,
-        "date_updated": timezone.now(),
-    }
-    event = cloudevents.of_status(row, status, result="SUCCESS" if confirmed else "")
-    if not cloudevents.update(queries.unchanged(sid=row.sid, **where), changes, event):
-        return False
-    for name, value in changes.items():
-        setattr(row, name, value)
-    return True

@@ -31,8 +31,9 @@ from django_verify.logs import logger
 from django_verify.messages import channels, locales
 from django_verify.models import Verification, VerifyService
 from django_verify.net.times import seconds_until
-from django_verify.verifications import clients
-from django_verify.verifications.clients import Caller, ClientsNotServed, State, VerificationOver
+from django_verify.verifications import clients, offers
+from django_verify.verifications.clients import Caller, State, VerificationOver
+from django_verify.verifications.offers import ClientsNotServed
 from django_verify.web import captchas, cookies, sentences, sessions
 from django_verify.web.callers import caller
 from django_verify.web.forms import CodeForm, StartForm
@@ -73,7 +74,7 @@ class Page(TemplateView):
 
     def get_service(self) -> VerifyService:
         """Return the service. Raises ClientsNotServed where there is none to use."""
-        self.service = self.service or clients.offered()
+        self.service = self.service or offers.offered()
         return self.service
 
     def get_caller(self) -> Caller:
@@ -207,12 +208,12 @@ class StartView(Page):
             data,
             channels=offered,
             country=self.country or self._country(),
-            regions=clients.regions_on_offer(self.get_service(), offered),
+            regions=offers.regions_on_offer(self.get_service(), offered),
         )
 
     def offered_channels(self) -> list[str]:
         """Return the channels to choose from, the preferred one first."""
-        return clients.channels_on_offer(self.get_service())
+        return offers.channels_on_offer(self.get_service())
 
     def show(self, form: StartForm) -> HttpResponse:
         """Show the form, with what is wrong about it."""

@@ -43,7 +43,7 @@ def test_the_index_is_grouped_by_task_and_other_apps_stay(request_of):
     overview = ["Dashboard", "Verifications", "Messages", "Blocked starts"]
     assert found["Verify: Overview"] == overview
     assert found["Verify: People"][0] == "Verified numbers"
-    assert found["Verify: Developers"][-1] == "Event log"
+    assert found["Verify: Developers"][-1] == "Events"
     assert found["Authentication and Authorization"] == ["Groups", "Users"]
 
 

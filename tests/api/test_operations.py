@@ -10,7 +10,8 @@ from django.apps import apps
 from twilio.rest import Client
 
 from django_verify.api import wire
-from django_verify.api.resource import Create, Delete, Fetch, List, Resource, Update
+from django_verify.api.mixins import Create, Delete, Fetch, List, Update
+from django_verify.api.resource import Resource
 from django_verify.api.urls import RESOURCES
 from django_verify.models import Template, VerificationAttempt
 from tests.authenticator import Authenticator, b64

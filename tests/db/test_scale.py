@@ -20,7 +20,7 @@ from django_verify import health, verifications
 from django_verify.admin import filters, records, stretches
 from django_verify.api import paging
 from django_verify.crypto import codes
-from django_verify.delivery import attempts, reports
+from django_verify.delivery import due, reports
 from django_verify.events import outbox
 from django_verify.factors import notifications
 from django_verify.models import Challenge, Verification, VerificationAttempt
@@ -161,7 +161,7 @@ def of_the_hot_path(site):
 def of_the_workers():
     last_pass = timezone.now() - dt.timedelta(minutes=1)
     return {
-        "messages due": attempts.deliver_due,
+        "messages due": due.deliver_due,
         "what has run out": lambda: verifications.expire(since=last_pass),
         "events due": lambda: outbox.deliver_due(workers=1),
         "notifications due": notifications.deliver_due,

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django_verify import health, verifications
 from django_verify.crypto import codes
 from django_verify.db import queries
-from django_verify.delivery import attempts, reports
+from django_verify.delivery import due, reports
 from django_verify.models import Verification, VerificationAttempt
 from django_verify.senders import Report, locmem
 from django_verify.verifications import guess_budget
@@ -103,7 +103,7 @@ def test_no_query_reads_a_whole_table(service, api, asked, clock):
     delivered = Report(provider_sid="of nobody", status="delivered")
     day = "2026-03-01T00:00:00Z"
     calls = {
-        "due": lambda: attempts.deliver_due(),
+        "due": lambda: due.deliver_due(),
         "health": lambda: health.queue(),
         "history": lambda: guess_budget.history(service, PHONE, now),
         "check": lambda: queries.at_check(service, PHONE),

@@ -10,6 +10,7 @@ from django_verify import delivery, signals, verifications
 from django_verify.crypto import codes
 from django_verify.db.leases import Leases
 from django_verify.delivery import attempts
+from django_verify.delivery import due as due_attempts
 from django_verify.models import SenderState, Verification, VerificationAttempt
 from django_verify.senders import Receipt, SendError, TemporarySendError
 from tests.conftest import OTHER_PHONE, PHONE, THREADS, code_in, make_service
@@ -505,15 +506,15 @@ def test_a_report_that_comes_while_a_sender_stalls_stands(service, senders, outb
 def test_a_verification_that_ends_between_look_and_claim_is_not_sent(
     due, senders, outbox, service, monkeypatch
 ):
-    real = attempts._plan
+    real = attempts.plan
 
     def plan(attempt, **options):
         verifications.cancel(service, PHONE)
         return real(attempt, **options)
 
-    monkeypatch.setattr(attempts, "_plan", plan)
+    monkeypatch.setattr(attempts, "plan", plan)
     assert delivery.deliver_due() == 0
-    monkeypatch.setattr(attempts, "_plan", real)
+    monkeypatch.setattr(attempts, "plan", real)
     assert delivery.deliver_due() == 1
     assert (senders.asked, outbox) == ([], [])
     assert the_attempt().error_message == "the verification was over before the message was sent"
@@ -577,9 +578,9 @@ def test_a_row_that_raises_stops_nobody(
     poison = the_attempt().sid
     clock.shift(1)
     verifications.start(service, OTHER_PHONE)
-    real = attempts._obsolete
+    real = due_attempts._obsolete
     monkeypatch.setattr(
-        attempts, "_obsolete", lambda row, now: 1 / 0 if row.sid == poison else real(row, now)
+        due_attempts, "_obsolete", lambda row, now: 1 / 0 if row.sid == poison else real(row, now)
     )
     assert [delivery.deliver_due(1), delivery.deliver_due(1), delivery.deliver_due(1)] == [0, 1, 0]
     assert [message.to for message in outbox] == [OTHER_PHONE]

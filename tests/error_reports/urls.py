@@ -8,7 +8,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 BELOW = (
     *("verifications.start", "verifications.check", "verifications.fetch", "db.queries.service"),
-    *(f"verifications.clients.{verb}" for verb in ("start", "check", "resend", "fetch", "offered")),
+    *(f"verifications.clients.{verb}" for verb in ("start", "check", "resend", "fetch")),
+    "verifications.offers.offered",
 )
 
 

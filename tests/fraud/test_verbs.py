@@ -18,7 +18,7 @@ from django_verify.models import (
     Verification,
     VerificationAttempt,
 )
-from django_verify.verifications import clients
+from django_verify.verifications import clients, offers
 from tests.conftest import PHONE, Api, code_in, make_account, make_pair, make_service
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -370,11 +370,11 @@ class TestClients:
         caller = clients.Caller(ip="192.0.2.1")
         # The counts of the caller's network, and of both prefixes, have rows then.
         for to in ("+4915112345999", "+14155552672"):
-            clients.start(clients.offered(), to, caller=caller)
+            clients.start(offers.offered(), to, caller=caller)
         for to in (GERMAN, PHONE):
             fraud.refresh()
             with CaptureQueriesContext(connection) as queries:
-                clients.start(clients.offered(), to, caller=caller)
+                clients.start(offers.offered(), to, caller=caller)
             # The decision's own row is the one statement more; a message that leaves costs more.
             found = [query["sql"].split()[:3] for query in queries]
             costs.append([words for words in found if "guarddecision" not in words[-1]])
@@ -415,7 +415,7 @@ class TestClients:
         assert by_region["DE"]["calling_code"] == 49
         assert "call" in by_region["DE"]["channels"]
         assert by_region["US"]["channels"] == ["sms"]
-        assert body["channels"] == clients.channels_on_offer(service)
+        assert body["channels"] == offers.channels_on_offer(service)
         assert by_region["DE"]["channels"] == [name for name in body["channels"] if name != "email"]
 
     def test_are_offered_of_an_opened_part_its_country_and_channel_alone(self, account, service):

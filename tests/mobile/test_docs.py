@@ -23,7 +23,8 @@ from django_verify.mobile.serializers import (
 )
 from django_verify.models import Verification
 from django_verify.users import verified_phones
-from django_verify.verifications.clients import ClientsNotServed, ResendTooSoon, VerificationOver
+from django_verify.verifications.clients import ResendTooSoon, VerificationOver
+from django_verify.verifications.offers import ClientsNotServed
 from tests.conftest import PHONE, code_in, make_service
 from tests.mobile.pages import DOCS, MOBILE, blocks, names, refusals, rows
 from tests.mobile.test_views import App

@@ -16,7 +16,7 @@ from django_verify.delivery import circuit_breakers
 from django_verify.models import ClientVerification, Verification
 from django_verify.signals import verification_starting
 from django_verify.users import verified_phones
-from django_verify.verifications import clients
+from django_verify.verifications import offers
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_service, wrong
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -101,7 +101,7 @@ def test_a_database_that_is_away_is_reported_with_the_time_to_come_again(app, mo
     def away(*args, **kwargs):
         raise OperationalError("server closed the connection")
 
-    monkeypatch.setattr(clients, "offered", away)
+    monkeypatch.setattr(offers, "offered", away)
     answer = app.start()
     assert (answer.status, answer.data["reason"]) == (503, "service_unavailable")
     assert (answer.data["retry_after"], answer.headers["Retry-After"]) == (5, "5")

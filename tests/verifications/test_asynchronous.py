@@ -16,7 +16,7 @@ from django_verify import exceptions, signals, verifications
 from django_verify.crypto import codes
 from django_verify.db.autocommit import AtomicBlockError
 from django_verify.models import Verification, VerifyService
-from django_verify.verifications import store, verbs
+from django_verify.verifications import store
 from tests.conftest import PHONE, code_in, make_service, wrong
 from tests.error_reports.pages import assert_nothing_shown
 
@@ -177,7 +177,7 @@ def test_an_error_report_shows_no_code(account, outbox, monkeypatch, verb):
 
 def test_they_take_what_the_verbs_take():
     for name in ("start", "check", "fetch", "approve", "cancel"):
-        verb, mine = getattr(verbs, name), getattr(verifications, f"a{name}")
+        verb, mine = getattr(verifications, name), getattr(verifications, f"a{name}")
         theirs = dict(inspect.signature(verb).parameters)
         theirs.pop("known", None)  # of the API alone
         assert dict(inspect.signature(mine).parameters) == theirs

@@ -15,7 +15,7 @@ from django_verify.delivery import circuit_breakers
 from django_verify.models import ClientVerification, Verification, VerificationAttempt
 from django_verify.signals import client_approved, verification_starting
 from django_verify.users import verified_phones
-from django_verify.verifications import carrier_lookup, clients, verbs
+from django_verify.verifications import carrier_lookup, clients, offers, verbs
 from django_verify.verifications.clients import Caller
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_pair, make_service, wrong
 
@@ -207,21 +207,21 @@ def test_channels_and_purposes_are_the_service_s(account, outbox):
 
 def test_a_service_must_be_open_and_the_only_one(account, settings, caplog):
     closed = make_service(account)
-    with pytest.raises(clients.ClientsNotServed):
+    with pytest.raises(offers.ClientsNotServed):
         start(closed)
-    with pytest.raises(clients.ClientsNotServed):
-        clients.offered()
+    with pytest.raises(offers.ClientsNotServed):
+        offers.offered()
     assert "no service is open to clients" in caplog.text
     caplog.clear()
     first = make_service(account, client_enabled=True)
-    assert clients.offered() == first
+    assert offers.offered() == first
     assert not caplog.text
     second = make_service(account, client_enabled=True)
-    with pytest.raises(clients.ClientsNotServed):
-        clients.offered()
+    with pytest.raises(offers.ClientsNotServed):
+        offers.offered()
     assert "several services are open" in caplog.text
     settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "CLIENT_SERVICE": second.sid}
-    assert clients.offered() == second
+    assert offers.offered() == second
 
 
 class Limits:
@@ -343,7 +343,7 @@ def forbidden():
 
 
 def test_a_forbidden_number_looks_like_any_other(service, outbox, forbidden, clock):
-    service = clients.offered()
+    service = offers.offered()
 
     def captured(call):
         circuit_breakers.forget()  # each as if it were the first of its second

@@ -7,7 +7,7 @@ import pytest
 from django_verify import exceptions, verifications
 from django_verify.models import VerificationAttempt, VerifyService
 from django_verify.senders.locmem import LocmemSender
-from django_verify.verifications import clients
+from django_verify.verifications import offers
 from tests.conftest import PHONE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,12 +53,12 @@ def test_without_a_sender_there_is_no_such_channel(api, service, outbox, name):
     with pytest.raises(exceptions.InvalidParameter):
         verifications.start(service, PHONE, name)
     assert not outbox
-    assert "rcs" not in clients.channels_on_offer(service)
+    assert "rcs" not in offers.channels_on_offer(service)
 
 
 def test_clients_may_choose_it_where_a_sender_serves_it(service, rcs):
-    assert "rcs" in clients.channels_on_offer(service, PHONE)
-    assert "rcs" not in clients.channels_on_offer(service, "jo@example.com")
+    assert "rcs" in offers.channels_on_offer(service, PHONE)
+    assert "rcs" not in offers.channels_on_offer(service, "jo@example.com")
 
 
 def test_a_service_may_leave_it_out(api, service, rcs):

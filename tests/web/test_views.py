@@ -19,7 +19,7 @@ from django_verify.crypto import codes
 from django_verify.models import ClientVerification, Verification, VerifyService
 from django_verify.senders import SendError
 from django_verify.users import verified_phones
-from django_verify.verifications import clients
+from django_verify.verifications import clients, offers
 from django_verify.web import cookies
 from django_verify.web.sentences import duration
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_service, wrong
@@ -54,7 +54,7 @@ def test_without_its_database_a_page_states_so(visitor, monkeypatch, caplog):
     def away(*args, **kwargs):
         raise OperationalError("server at db.internal closed the connection")
 
-    monkeypatch.setattr(clients, "offered", away)
+    monkeypatch.setattr(offers, "offered", away)
     with translation.override("de"):
         answer = visitor.client.get("/", headers={"accept-language": "de"})
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")

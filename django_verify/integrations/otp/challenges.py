@@ -20,7 +20,7 @@ from django_verify.exceptions import InvalidParameter, VerifyError
 from django_verify.integrations import sending
 from django_verify.messages import channels
 from django_verify.models import Verification
-from django_verify.verifications import request
+from django_verify.verifications import validation
 from django_verify.web import sentences
 
 Allowed = tuple[bool, dict[str, Any] | None]
@@ -50,7 +50,7 @@ class ChallengeRefused(Exception):
 def read_recipient(text: str) -> str:
     """Return a recipient that a person typed as it is stored. Raises ValueError for none."""
     try:
-        return request.read_recipient(channels.parse_recipient, request.read_typed(text)).to
+        return validation.read_recipient(channels.parse_recipient, validation.read_typed(text)).to
     except InvalidParameter:
         raise ValueError("no number and no e-mail address") from None
 
