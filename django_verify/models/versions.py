@@ -28,14 +28,24 @@ class VersionedQuerySet(models.QuerySet[AnyModel]):
 
     update.alters_data = True  # type: ignore[attr-defined]
 
-    def bulk_create(self, objs: Iterable[AnyModel], *args: Any, **options: Any) -> list[AnyModel]:
+    def bulk_create(
+        self,
+        objs: Iterable[AnyModel],
+        batch_size: int | None = None,
+        ignore_conflicts: bool = False,
+        update_conflicts: bool = False,
+        update_fields: Collection[str] | None = None,
+        unique_fields: Collection[str] | None = None,
+    ) -> list[AnyModel]:
         """Write new rows, or what is new of those that stand in their places."""
         rows: list[Any] = list(objs)
         for row in rows:
             row.version = new_version()
-        if options.get("update_fields"):
-            options["update_fields"] = [*options["update_fields"], "version"]
-        return super().bulk_create(rows, *args, **options)
+        if update_fields:
+            update_fields = [*update_fields, "version"]
+        return super().bulk_create(
+            rows, batch_size, ignore_conflicts, update_conflicts, update_fields, unique_fields
+        )
 
 
 class Versioned(models.Model):
