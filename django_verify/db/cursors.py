@@ -65,7 +65,8 @@ class Kept:
         if kind is None and not connection.queries_logged and "cursor" not in vars(connection):
             vars(connection)[_NAME] = kept
         else:
-            kept.cursor.close()
+            # As Django closes it: what the driver says of a connection that is gone hides no error.
+            kept.cursor.__exit__(kind, error, traceback)
 
     def _opened(self) -> Any:
         connection = self._connection
