@@ -68,7 +68,8 @@ class Kept:
         if kept is None:
             return
         if kind is not None or self._connection.queries_logged or "cursor" in attributes:
-            kept.cursor.close()
+            # As Django closes it: what the driver says of a connection that is gone hides no error.
+            kept.cursor.__exit__(kind, error, traceback)
             return
         cursors: dict[Hashable, _Kept] = attributes.setdefault(_NAME, {})
         if len(cursors) >= _MOST:

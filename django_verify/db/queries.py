@@ -8,7 +8,7 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from django.db import DatabaseError, connections, router
+from django.db import connections, router
 from django.db.models import (
     BigIntegerField,
     CharField,
@@ -374,24 +374,23 @@ def charge(
     using, credential = database(), known.credential
     if connections[using].vendor != "postgresql":
         return None
-    try:
-        found = _CHARGE[credential.key_version is not None].rows(
-            using,
-            account=of.account_id,
-            credential=credential.name,
-            version=credential.account.version,
-            key_version=credential.key_version,
-            service=of.sid,
-            key=key,
-            to=to,
-            now=now,
-        )
-    except DatabaseError:
-        known.is_confirmed = True  # it may have been taken: the request is not tried again
-        raise
-    if not found:
-        return None
+    # Until its answer is here the guess may have been taken: whatever fails, such as a wrapper of
+    # the host's around its statements, the request is not tried again.
     known.is_confirmed = True
+    found = _CHARGE[credential.key_version is not None].rows(
+        using,
+        account=of.account_id,
+        credential=credential.name,
+        version=credential.account.version,
+        key_version=credential.key_version,
+        service=of.sid,
+        key=key,
+        to=to,
+        now=now,
+    )
+    if not found:
+        known.is_confirmed = False
+        return None
     row = _row(Verification, using, found[0])
     row.account_version = credential.account.version
     return row

@@ -293,7 +293,10 @@ class Rows(Generic[Row]):
         both = _update_and_insert(sql, _insert(type(row), self.db))
         places: dict[Any, Any] = {**vars(row)}
         places.update(enumerate(values))
-        return _execute(self.db, (both, places))
+        hit = _execute(self.db, (both, places))
+        if hit:
+            _written(self.db, row)
+        return hit
 
     def _update(self, changes: Mapping[str, Any]) -> tuple[_Sql | None, list[Any]] | None:
         """Return the statement, None for one that meets no row, and its values.
@@ -378,8 +381,7 @@ def insert(using: str, *rows: Model) -> None:
             row.save(using=using, force_insert=True)
         return
     _execute(using, *(_inserts(using, list(alike)) for _, alike in groupby(rows, type)))
-    for row in rows:
-        row._state.adding, row._state.db = False, using  # noqa: SLF001
+    _written(using, *rows)
 
 
 def are_one_statement(using: str, *models: type[Model]) -> bool:
@@ -390,6 +392,12 @@ def are_one_statement(using: str, *models: type[Model]) -> bool:
     """
     is_postgres = connections[using].vendor == "postgresql"
     return is_postgres and not any(_is_heard(model, pre_save, post_save) for model in models)
+
+
+def _written(using: str, *rows: Model) -> None:
+    """Note that rows are in a database, or a later `save` would insert them again."""
+    for row in rows:
+        row._state.adding, row._state.db = False, using  # noqa: SLF001
 
 
 def _inserts(using: str, rows: Sequence[Model]) -> tuple[_Sql, Mapping[str, Any]]:

@@ -133,12 +133,27 @@ def insert(row: Verification, attempt: VerificationAttempt, *, quiet: bool) -> N
     if row.reports and not quiet:
         shown = _Shown(*(getattr(attempt, name) for name in _Shown._fields))
         deliveries = _record(partial(_of_status, row, _Status.PENDING, [shown]))
-    if deliveries and statements.are_one_statement(using, *STARTED):
-        # Another start has taken the number, or a sink is gone: the caller reads again.
-        write = partial(statements.insert, using, row, attempt, *deliveries)
-        _record(write, passing=(IntegrityError,))
+    if not (deliveries and transaction.get_autocommit(using)):
+        _insert_apart(row, attempt, deliveries)
         return
-    statements.insert(using, row, attempt)
+    try:
+        statements.insert(using, row, attempt, *deliveries)
+    except IntegrityError:
+        raise  # another start has taken the number: the caller reads again
+    except Exception as error:
+        if retry.is_deadlock(error):
+            raise
+        # Which of them could not be written, such as a row that was locked for too long, is seen
+        # where each has a statement of its own.
+        with savepoints.atomic(using):
+            _insert_apart(row, attempt, deliveries)
+
+
+def _insert_apart(
+    row: Verification, attempt: VerificationAttempt, deliveries: Sequence[WebhookDelivery]
+) -> None:
+    """Write a start and then its event. Raises NotRecorded where that fails."""
+    statements.insert(queries.database(), row, attempt)
     _record(partial(outbox.enqueue, deliveries))
 
 
@@ -154,7 +169,7 @@ def _update(rows: AnyRows, changes: Mapping[str, object], event: Event) -> int:
         if event.withdrawn is None and transaction.get_autocommit(using):
             if not _record(lambda: event.deliveries):
                 return rows.update(**changes)
-            done = _record(partial(_update_at_once, rows, changes, event))
+            done = _update_at_once(rows, changes, event)
             if done is not None:
                 return done
         with savepoints.atomic(using):
@@ -169,10 +184,18 @@ def _update(rows: AnyRows, changes: Mapping[str, object], event: Event) -> int:
 
 
 def _update_at_once(rows: AnyRows, changes: Mapping[str, object], event: Event) -> int | None:
-    """Write change and event by one statement; None where that takes more."""
+    """Write change and event by one statement; None where that takes more, or fails.
+
+    Which of the two has failed is seen where each has a statement of its own.
+    """
     if len(event.deliveries) > 1 or not isinstance(rows, Rows):
         return None
-    return rows.update_and_insert(changes, event.deliveries[0])
+    try:
+        return rows.update_and_insert(changes, event.deliveries[0])
+    except Exception as error:
+        if retry.is_deadlock(error):
+            raise
+        return None
 
 
 def of_status(row: Verification, status: str, *, checks: int = 0, result: str = "") -> Event | None:
@@ -272,13 +295,13 @@ def _log(error: BaseException | None) -> None:
     logger.error("an event was not recorded: %s", type(error).__name__)
 
 
-def _record(write: Callable[[], Result], *, passing: tuple[type[Exception], ...] = ()) -> Result:
-    """Run what writes an event. Raises NotRecorded, and what is `passing` as it is."""
+def _record(write: Callable[[], Result]) -> Result:
+    """Run what writes an event. Raises NotRecorded."""
     try:
         return write()
     except Exception as error:
         # A deadlock has ended the transaction, which is tried again as it is.
-        if retry.is_deadlock(error) or isinstance(error, passing):
+        if retry.is_deadlock(error):
             raise
         raise NotRecorded from error
 

@@ -28,14 +28,24 @@ class VersionedQuerySet(models.QuerySet[AnyModel]):
 
     update.alters_data = True  # type: ignore[attr-defined]
 
-    def bulk_create(self, objs: Iterable[AnyModel], *args: Any, **options: Any) -> list[AnyModel]:
+    def bulk_create(
+        self,
+        objs: Iterable[AnyModel],
+        batch_size: int | None = None,
+        ignore_conflicts: bool = False,
+        update_conflicts: bool = False,
+        update_fields: Collection[str] | None = None,
+        unique_fields: Collection[str] | None = None,
+    ) -> list[AnyModel]:
         """Write new rows, or what is new of those that stand in their places."""
         rows: list[Any] = list(objs)
         for row in rows:
             row.version = new_version()
-        if options.get("update_fields"):
-            options["update_fields"] = [*options["update_fields"], "version"]
-        return super().bulk_create(rows, *args, **options)
+        if update_fields:
+            update_fields = [*update_fields, "version"]
+        return super().bulk_create(
+            rows, batch_size, ignore_conflicts, update_conflicts, update_fields, unique_fields
+        )
 
 
 class Versioned(models.Model):
@@ -104,19 +114,18 @@ class PartQuerySet(models.QuerySet[AnyModel]):
         """Write new rows, or what is new of those that stand in their places."""
         rows, owner = list(objs), _owner(self.model)
         self._for_write = True
-        with self._renewing([row.pk for row in rows]):
-            made = super().bulk_create(rows, *args, **options)
-            # What stands in the place of a new row may have another key.
-            renew(owner.related_model, {getattr(row, owner.attname) for row in rows}, self.db)
-        return made
+        # What stands in the place of a new row may have another key.
+        owners = {getattr(row, owner.attname) for row in rows}
+        with self._renewing([row.pk for row in rows], owners):
+            return super().bulk_create(rows, *args, **options)
 
     @contextmanager
-    def _renewing(self, keys: Collection[Any]) -> Iterator[None]:
-        """Renew the owners that rows have before the block and after it, in one transaction."""
+    def _renewing(self, keys: Collection[Any], owners: Collection[Any] = ()) -> Iterator[None]:
+        """Renew `owners`, and those that rows have before the block and after it, at once."""
         with _atomic(self.db):
-            renew(self.model, keys, self.db)
+            _renew_owners(self.model, keys, owners, self.db)
             yield
-            renew(self.model, keys, self.db)
+            _renew_owners(self.model, keys, owners, self.db)
 
 
 class Part(models.Model):
@@ -154,12 +163,25 @@ def renew(model: type[models.Model], keys: Collection[Any], using: str) -> None:
     """Give rows another version; where they are parts, their owners."""
     if not keys:
         return
-    rows = model._base_manager.using(using).filter(pk__in=keys).order_by()  # noqa: SLF001
     if issubclass(model, Versioned):
-        rows.update()
+        model._base_manager.using(using).filter(pk__in=keys).order_by().update()  # noqa: SLF001
         return
+    _renew_owners(model, keys, (), using)
+
+
+def _renew_owners(
+    model: type[models.Model], keys: Collection[Any], owners: Collection[Any], using: str
+) -> None:
+    """Renew the owners that the database has of some parts, and others along with them.
+
+    The owner that a part is about to get is one of them, though nobody has that part yet. To write
+    the part, MariaDB and MySQL lock the owner's row for reading: two that did so first, and then
+    asked for its version, would wait for each other.
+    """
     owner = _owner(model)
-    renew(owner.related_model, set(rows.values_list(owner.attname, flat=True)), using)
+    parts = model._base_manager.using(using).filter(pk__in=keys).order_by()  # noqa: SLF001
+    found = {*owners, *parts.values_list(owner.attname, flat=True)}
+    renew(owner.related_model, found - {None}, using)
 
 
 def _renew_owner(
@@ -170,7 +192,8 @@ def _renew_owner(
     **_: Any,
 ) -> None:
     if update_fields is None or _is_kept(sender, update_fields):
-        renew(sender, [instance.pk], using)
+        owner = getattr(instance, _owner(sender).attname)
+        _renew_owners(sender, [instance.pk], [owner], using)
 
 
 def _owner(model: type[models.Model]) -> Any:

@@ -225,6 +225,23 @@ def test_a_revoked_key_compares_nothing(service, outbox):
     assert (row.status, row.checks) == ("pending", 0)
 
 
+def test_a_guess_whose_answer_is_lost_is_charged_once(api, known, service, outbox):
+    """A wrapper of the host's may fail behind the statement that has taken the guess."""
+    row = verifications.start(service, PHONE)
+    guess = {"To": PHONE, "Code": wrong(code_in(outbox[-1]))}
+
+    def fail_behind(execute, sql, *rest):
+        found = execute(sql, *rest)
+        if sql.startswith("UPDATE"):
+            raise TimeoutError
+        return found
+
+    with connection.execute_wrapper(fail_behind):
+        assert api.post(path(service, "VerificationCheck"), guess).status == 500
+    row.refresh_from_db()
+    assert row.checks == 1
+
+
 def test_a_service_that_was_changed_counts_at_once(api, known, service, outbox):
     def start(to):
         return api.post(path(service), {"To": to, "Channel": "sms"})

@@ -103,8 +103,12 @@ def test_a_change_and_a_new_row_by_one_statement(service, signal, django_assert_
         with django_assert_num_queries(int(at_once)):
             done = mine.update_and_insert({"status": "approved", "checks__add": 1}, new)
         assert done == (1 if at_once else None)
+        assert (new._state.adding, new._state.db) == (
+            (False, "default") if at_once else (True, None)
+        )
         missed = a_verification(service, serial=3)
         assert mine.update_and_insert({"status": "canceled"}, missed) == (0 if at_once else None)
+        assert missed._state.adding
         assert mine.update_and_insert({"checks": F("checks") + 1}, missed) is None
         none = Rows(Verification, "default", {"pk": row.pk, "status__in": ()})
         assert none.update_and_insert({"status": "canceled"}, missed) == (0 if at_once else None)

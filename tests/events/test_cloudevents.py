@@ -1,9 +1,11 @@
 """The life of a verification as CloudEvents: each change received once, and never at its cost."""
 
 import datetime as dt
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 
 from django_verify import delivery, verifications
 from django_verify.crypto import codes
@@ -287,6 +289,52 @@ def test_an_event_that_cannot_be_written_takes_nothing_back(
         "an event was not recorded: ProgrammingError" in caplog.text
     )
     assert "no_such_table" not in caplog.text
+
+
+@pytest.mark.postgres
+@pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="its own limit, and its own statement"
+)
+@pytest.mark.parametrize("verb", ["start", "approve"])
+def test_a_change_that_had_to_wait_keeps_its_event(service, sink, caplog, verb):
+    """Another one holds its row: it is not the event that cannot be written."""
+    if verb == "approve":
+        verifications.start(service, PHONE)
+    before, change = received(sink), getattr(verifications, verb)
+    held, may_end = threading.Event(), threading.Event()
+
+    def hold():
+        try:
+            with transaction.atomic():
+                change(service, PHONE)
+                held.set()
+                may_end.wait(60)
+                transaction.set_rollback(True)
+        finally:
+            connection.close()
+
+    def let_go(execute, *call):
+        try:
+            return execute(*call)
+        except OperationalError:
+            may_end.set()
+            holder.result()
+            raise
+
+    with ThreadPoolExecutor(1) as pool:
+        holder = pool.submit(hold)
+        held.wait(60)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '200ms'")
+            with connection.execute_wrapper(let_go):
+                change(service, PHONE)
+        finally:
+            may_end.set()
+            connection.close()
+    added = STARTED if verb == "start" else ["verification.approved"]
+    assert received(sink) == sorted(before + added)
+    assert not caplog.records
 
 
 def test_a_sink_that_goes_while_a_message_is_sent_holds_nothing_up(service, sink, monkeypatch):

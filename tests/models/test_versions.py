@@ -2,12 +2,21 @@
 
 import copy
 import pickle
+from functools import partial
 
 import pytest
 from django.core import serializers
 from django.db import connection
 
-from django_verify.models import Account, ApiKey, Bucket, EventSink, RateLimit, VerifyService
+from django_verify.models import (
+    Account,
+    ApiKey,
+    Bucket,
+    EventSink,
+    RateLimit,
+    TestNumber,
+    VerifyService,
+)
 from django_verify.models.versions import Versioned
 from tests.conftest import make_account, make_key, make_pair, make_service
 
@@ -45,6 +54,11 @@ def bulk_create(row):
     )
 
 
+def bulk_create_by_place(row):
+    row.friendly_name = "Other"
+    type(row).objects.bulk_create([row], None, False, True, ["friendly_name"], ["sid"])
+
+
 def update_or_create(row):
     type(row).objects.update_or_create(pk=row.pk, defaults={"friendly_name": "Other"})
 
@@ -63,14 +77,14 @@ def load_a_dump(row):
 
 WAYS = [
     save, save_a_field, update, update_by_the_base_manager, bulk_update, bulk_create,
-    update_or_create, delete_and_make_again, load_a_dump,
+    bulk_create_by_place, update_or_create, delete_and_make_again, load_a_dump,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 @pytest.mark.parametrize("number", range(3), ids=["account", "key", "service"])
 def test_every_way_of_writing_changes_it(way, number):
-    if way is bulk_create and connection.vendor == "mysql":
+    if way in {bulk_create, bulk_create_by_place} and connection.vendor == "mysql":
         pytest.skip("it names no unique fields there")
     row = rows()[number]
     stored = type(row).objects.get(pk=row.pk)
@@ -249,6 +263,30 @@ def test_a_new_part_is_a_change_of_its_owner(part):
     versions = {fresh(row).version for row in (service, service.account)}
     row = PARTS[part][0](service)
     assert owner(row).version not in versions
+
+
+def many_limits(service, number):
+    RateLimit.objects.bulk_create([RateLimit(service=service, unique_name=f"ip{number}")])
+
+
+NEW_PARTS = {
+    "test number": lambda service, number: make_pair(service, f"+14155552{number:03}"),
+    "limit": lambda service, number: RateLimit.objects.create(
+        service=service, unique_name=f"ip{number}"
+    ),
+    "sink": lambda service, number: sink_of(service),
+    "many": many_limits,
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("part", NEW_PARTS)
+def test_new_parts_of_one_owner_do_not_wait_for_each_other_in_a_circle(aligned, part):
+    service = make_service()
+    make = partial(NEW_PARTS[part], service)
+    aligned([partial(make, number) for number in range(20)])
+    kept = {"test number": TestNumber, "sink": EventSink}.get(part, RateLimit)
+    assert kept.objects.count() == 20
 
 
 def test_a_limit_that_goes_takes_its_buckets_along():
