@@ -139,7 +139,8 @@ def insert(row: Verification, attempt: VerificationAttempt, *, quiet: bool) -> N
         _record(write, passing=(IntegrityError,))
         return
     statements.insert(using, row, attempt)
-    _record(partial(outbox.enqueue, deliveries))
+    if deliveries:
+        _record(partial(outbox.enqueue, deliveries))
 
 
 def update(rows: AnyRows, changes: Mapping[str, object], event: Event | None) -> int:
