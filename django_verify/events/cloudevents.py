@@ -134,7 +134,7 @@ def insert(row: Verification, attempt: VerificationAttempt, *, quiet: bool) -> N
         shown = _Shown(*(getattr(attempt, name) for name in _Shown._fields))
         deliveries = _record(partial(_of_status, row, _Status.PENDING, [shown]))
     if deliveries and statements.are_one_statement(using, *STARTED):
-        # Another start has taken the number, or a sink is gone: the caller reads again.
+        # Another start has taken the number: the caller reads again.
         write = partial(statements.insert, using, row, attempt, *deliveries)
         _record(write, passing=(IntegrityError,))
         return
