@@ -13,7 +13,16 @@ from django_verify.db.config_cache import Known
 from django_verify.models import Account, ApiKey, Verification, VerifyService
 from django_verify.verifications import clients
 from django_verify.verifications.clients import Caller
-from tests.conftest import OTHER_PHONE, PHONE, Api, make_account, make_key, make_service, wrong
+from tests.conftest import (
+    OTHER_PHONE,
+    PHONE,
+    ROUNDS,
+    Api,
+    make_account,
+    make_key,
+    make_service,
+    wrong,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.every_case]
 
@@ -220,3 +229,119 @@ def test_a_charge_that_may_have_been_taken_is_not_asked_for_again(clock, monkeyp
     answer = site.api.post(f"Services/{site.service.sid}/VerificationCheck", site.form)
     assert (answer.status, len(asked)) == (500, 1)
     assert Verification.objects.get(pk=site.pk).checks == 1
+
+
+# Of the aligned tests: callers that their process knows, with a connection of their own.
+CALLERS = 40
+
+
+@pytest.fixture
+def callers(outbox):
+    """An account, what calls it, by its token and by a key in turns, and the key."""
+    account = make_account()
+    key = make_key(account)
+    pairs = ((account.sid, account.token), (key.sid, key.secret))
+    return account, [Api(*pairs[number % 2]) for number in range(CALLERS)], key
+
+
+@pytest.fixture
+def compared(monkeypatch):
+    """Every code that was compared, as a list that grows."""
+    seen, real = [], codes.matches
+    monkeypatch.setattr(codes, "matches", lambda *a: seen.append(a[1]) or real(*a))
+    return seen
+
+
+def round_of(account, apis, **values):
+    """A service, the path of its checks, and the code of a verification that all callers know of."""
+    service = make_service(account, **values)
+    root = f"Services/{service.sid}"
+    for api in apis[:2]:
+        api.post(f"{root}/Verifications", {"To": OTHER_PHONE, "Channel": "sms"})
+    Verification.objects.all().delete()
+    form = {"To": PHONE, "Channel": "sms"}
+    assert apis[0].post(f"{root}/Verifications", form).status == 201
+    return root, codes.reveal(Verification.objects.get(service=service))
+
+
+def checks_of(path, apis, code_of):
+    forms = [{"To": PHONE, "Code": code_of(number)} for number in range(len(apis))]
+    return [
+        lambda api=api, form=form: api.post(path, form)
+        for api, form in zip(apis, forms, strict=True)
+    ]
+
+
+def test_aligned_wrong_codes_of_known_callers_compare_as_many_as_there_are(
+    callers, compared, taken, aligned
+):
+    account, apis, _ = callers
+    for most in range(ROUNDS):
+        taken.clear()
+        root, code = round_of(account, apis)
+        Verification.objects.update(max_checks=5 - most)
+        compared.clear()
+        calls = checks_of(f"{root}/VerificationCheck", apis, lambda n, c=code: wrong(c, n + 1))
+        answers = aligned(calls)
+        row = Verification.objects.get()
+        assert len(compared) == row.checks == 5 - most
+        assert row.status == "max_attempts_reached"
+        assert sorted(a.status for a in answers) == [200] * (5 - most) + [429] * (35 + most)
+        if connection.vendor == "postgresql":
+            assert len([each for each in taken if each is not None]) == 4 - most
+
+
+def test_aligned_right_codes_of_known_callers_approve_once(callers, compared, aligned):
+    account, apis, _ = callers
+    for _ in range(ROUNDS):
+        root, code = round_of(account, apis)
+        compared.clear()
+        answers = aligned(
+            checks_of(f"{root}/VerificationCheck", apis[:20], lambda _, code=code: code)
+        )
+        assert [a.data["status"] for a in answers].count("approved") == 1
+        assert {a.status for a in answers} <= {200, 404, 429}
+        row = Verification.objects.get()
+        assert row.status == "approved"
+        assert len(compared) <= 5
+
+
+def test_a_code_that_is_replaced_meanwhile_is_right_no_more(callers, compared, aligned):
+    """Each guess is at the code that the row had as it was charged."""
+    account, apis, _ = callers
+    for _ in range(ROUNDS):
+        root, code = round_of(account, apis, custom_code_enabled=True)
+        custom = wrong(code, 5)
+        form = {"To": PHONE, "Channel": "sms", "CustomCode": custom}
+        compared.clear()
+        path = f"{root}/VerificationCheck"
+        calls = checks_of(path, apis[1:], lambda n, code=code: wrong(code, 6 + n))
+        calls.append(lambda form=form, root=root: apis[0].post(f"{root}/Verifications", form))
+        *answers, resent = aligned(calls)
+        row = Verification.objects.get()
+        assert len(compared) == row.checks <= 5
+        assert not any(a.data.get("status") == "approved" for a in answers)
+        assert resent.status in {201, 404, 429}
+        if resent.status == 201 and row.status == "pending":
+            assert codes.reveal(row) == custom
+
+
+def test_a_key_that_was_revoked_is_refused_at_the_next_request(callers, compared, aligned):
+    account, apis, key = callers
+    root, code = round_of(account, apis)
+    compared.clear()
+    path, by_key = f"{root}/VerificationCheck", apis[1::2]
+    answers = aligned(
+        [
+            ApiKey.objects.filter(pk=key.pk).delete,
+            *checks_of(path, by_key[:4], lambda n: wrong(code, n + 1)),
+        ]
+    )
+    # Each of these was before the revocation or after it; all that follow are after.
+    assert {a.status for a in answers[1:]} <= {200, 401}
+    assert len(compared) == Verification.objects.get().checks
+    before = len(compared)
+    late = aligned(checks_of(path, by_key, lambda _: code))
+    assert {a.status for a in late} == {401}
+    assert len(compared) == before
+    assert Verification.objects.get().status == "pending"
