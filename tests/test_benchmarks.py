@@ -25,8 +25,8 @@ OURS = {
 RATIO = {"CPU, ms": 2.8, "rounds/s": 0.5}
 
 
-def counted(**changes):
-    result = {"database": "SQLite", "statements": {"ours": OURS | changes}, "costs": {}}
+def counted(database="SQLite", **changes):
+    result = {"database": database, "statements": {"ours": OURS | changes}, "costs": {}}
     return list(bounds.beyond(result))
 
 
@@ -48,6 +48,19 @@ def test_statements_beyond_a_bound_are_reported():
     ]
     assert counted(check={"SELECT": 1, "BEGIN": 1, "SAVEPOINT": 9}) == [
         "SQLite: check has 1 transactions, and 0 are allowed"
+    ]
+
+
+def test_postgresql_is_sent_fewer_statements():
+    fewer = {kind: {"UPDATE": most} for kind, (most, _) in bounds.POSTGRESQL.items()}
+    assert counted("PostgreSQL", **fewer) == []
+    fewer["wrong"] = {"SELECT": 1, "UPDATE": 1}
+    assert counted("PostgreSQL", **fewer) == [
+        "PostgreSQL: wrong has 2 statements, and 1 are allowed"
+    ]
+    fewer["wrong"], fewer["start"] = {"UPDATE": 1}, {"WITH": 3, "BEGIN": 1}
+    assert counted("PostgreSQL", **fewer) == [
+        "PostgreSQL: start has 1 transactions, and 0 are allowed"
     ]
 
 

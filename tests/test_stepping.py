@@ -1,12 +1,17 @@
 """The way of a start and of a check is short: few frames, functions and files to step through."""
 
 import pytest
+from django.db import connection
 
 from tests.conftest import PHONE
 from tests.stepping import start_and_check
 
 # In no transaction of the test's, because a start sends after its commit.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
+
+# Functions and files. Where PostgreSQL takes one statement, others need a transaction around a
+# start, and a look before the charge of a guess.
+START, CHECK = ((150, 32), (79, 21)) if connection.vendor == "postgresql" else ((150, 33), (88, 23))
 
 
 def test_what_a_reader_steps_through(api, service):
@@ -18,7 +23,6 @@ def test_what_a_reader_steps_through(api, service):
         "deliver",
         "LocmemSender.send",
     ]
-    assert len(start.functions) <= 144, str(start)
-    assert len(start.files) <= 32, str(start)
-    assert len(check.functions) <= 82, str(check)
-    assert len(check.files) <= 22, str(check)
+    for steps, (functions, files) in ((start, START), (check, CHECK)):
+        assert len(steps.functions) <= functions, str(steps)
+        assert len(steps.files) <= files, str(steps)

@@ -154,7 +154,8 @@ def _insert_apart(
 ) -> None:
     """Write a start and then its event. Raises NotRecorded where that fails."""
     statements.insert(queries.database(), row, attempt)
-    _record(partial(outbox.enqueue, deliveries))
+    if deliveries:
+        _record(partial(outbox.enqueue, deliveries))
 
 
 def update(rows: AnyRows, changes: Mapping[str, object], event: Event | None) -> int:

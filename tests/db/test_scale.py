@@ -10,7 +10,7 @@ import os
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -88,7 +88,7 @@ def statements(call):
     """What a call asks or writes."""
     with CaptureQueriesContext(connection) as captured:
         call()
-    verbs = ("SELECT", "UPDATE", "DELETE")
+    verbs = ("SELECT", "UPDATE", "DELETE", "WITH")
     return [query["sql"] for query in captured if query["sql"].startswith(verbs)]
 
 
@@ -143,11 +143,15 @@ def of_the_hot_path(site):
     row = verifications.start(site.service, PHONE)
     code, attempt = codes.reveal(row), row.attempts.get()
     wrong_code = wrong(code)
+    path, form = f"Services/{site.service.sid}/VerificationCheck", {"To": PHONE, "Code": wrong_code}
+    # The process knows its callers by the second.
+    site.api["Busy"].post(path, form)
     return {
         "start": lambda: verifications.start(site.service, OTHER_PHONE),
         "resend": lambda: verifications.start(site.service, OTHER_PHONE),
         "fetch": lambda: verifications.fetch(site.service, PHONE),
         "a wrong code": lambda: verifications.check(site.service, wrong_code, to=PHONE),
+        "a wrong code of a known caller": lambda: site.api["Busy"].post(path, form),
         "the code": lambda: verifications.check(site.service, code, verification_sid=row.sid),
         "cancel": lambda: verifications.cancel(site.service, OTHER_PHONE),
         "a report": lambda: reports.record(
@@ -324,3 +328,33 @@ def test_no_query_looks_at_more_rows_for_a_larger_table(site, boss, reach):
     found |= check(of_the_admin(site, boss), reach)
     lines = {f"{name}: {fault}\n    {sql}" for name, rest in found.items() for fault, sql in rest}
     assert not found, "\n" + "\n".join(sorted(lines))
+
+
+#: What the planner knows of a table: all, nothing of its columns, and not even its size.
+FORGET = (
+    "SELECT %s",
+    "DELETE FROM pg_statistic WHERE starelid = %s::regclass",
+    "UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE oid = %s::regclass",
+)
+
+
+def test_a_guess_is_charged_by_the_unique_index_whatever_the_statistics(site):
+    """No other index is worth a look, not even before the first ANALYZE."""
+    verifications.start(site.service, PHONE)
+    api, path = site.api["Busy"], f"Services/{site.service.sid}/VerificationCheck"
+    form, table = {"To": PHONE, "Code": "none"}, Verification._meta.db_table
+    api.post(path, form)
+    (charge,) = statements(lambda: api.post(path, form))
+    assert charge.startswith("UPDATE")
+    with transaction.atomic(), connection.cursor() as cursor:
+        for forget in FORGET:
+            cursor.execute(forget, [table])
+            scans = [
+                node
+                for node in nodes(plan_of(charge))
+                if node.get("Relation Name") == table and "Scan" in node["Node Type"]
+            ]
+            # The row, and whether it is the newest.
+            assert len(scans) == 2
+            assert {node.get("Index Name") for node in scans} == {"verify_recipient_serial"}, forget
+        transaction.set_rollback(True)
