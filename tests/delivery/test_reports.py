@@ -7,7 +7,7 @@ from django_verify.crypto import report_tokens
 from django_verify.delivery import reports as delivery_reports
 from django_verify.models import Verification, VerificationAttempt
 from django_verify.senders import Receipt, Report
-from django_verify.verifications import verbs
+from django_verify.verifications import endings
 from tests.conftest import PHONE, THREADS, code_in
 from tests.scripted import BUSY, LATE, Scripted, configured
 
@@ -187,7 +187,7 @@ def test_it_is_not_sent_again_where_that_is_no_use(sent, service, senders, clock
     if end == "expired":
         clock.shift(601)
     elif end in {"canceled", "approved"}:
-        getattr(verbs, {"canceled": "cancel", "approved": "approve"}[end])(service, PHONE)
+        getattr(endings, {"canceled": "cancel", "approved": "approve"}[end])(service, PHONE)
     before = Verification.objects.values().get()
     assert delivery.deliver_due() == 1
     assert delivery.deliver_due() == 0
