@@ -7,167 +7,25 @@ here knows a model of ours.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import groupby
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from weakref import WeakSet
 
 from django.core.exceptions import EmptyResultSet
 from django.core.signals import setting_changed
-from django.db import connections, models, transaction
-from django.db.models import Expression, F, Field, Model, QuerySet
+from django.db import connections, transaction
+from django.db.models import F, Field, Model, QuerySet
 from django.db.models.base import ModelState
 from django.db.models.signals import ModelSignal, post_init, post_save, pre_init, pre_save
 from django.db.models.sql import UpdateQuery
 from django.db.models.sql.subqueries import InsertQuery
 
 from django_verify.db import cursors
+from django_verify.db.sql import Converter, Open, Place, Sql, Values, converters_of, prepare
 
 Row = TypeVar("Row", bound=Model)
-
-# What these fields hold, every driver takes as it is.
-_PLAIN = (
-    models.CharField,
-    models.TextField,
-    models.BooleanField,
-    models.IntegerField,
-    models.SmallIntegerField,
-    models.PositiveIntegerField,
-    models.PositiveSmallIntegerField,
-    models.BigIntegerField,
-)
-
-
-class Open(Expression):
-    """The place of a value in a statement, of the kind that `field` compares, or stores."""
-
-    def __init__(self, key: str | int, field: Field[Any, Any], *, save: bool = False) -> None:
-        super().__init__(output_field=field)
-        self.key, self.save = key, save
-
-    def as_sql(self, compiler: Any, connection: Any) -> Any:
-        """Return a place that the statement's parameters hold open."""
-        return "%s", [_Place(self.key, _prepare(self.output_field, save=self.save))]
-
-
-class _Place(NamedTuple):
-    """A value by its key, and how it is prepared for a driver; None: it is not."""
-
-    key: str | int
-    prepare: Callable[[Any, Any], Any] | None
-
-
-# The values of a statement's places, by their keys.
-_Values = Mapping[Any, Any] | Sequence[Any]
-
-
-class _Sql:
-    """A statement for one database."""
-
-    def __init__(self, text: str, params: Sequence[Any]) -> None:
-        self.text, self.params = _with_constants(text, params)
-        self._head, *self._tails = self.text.split("%s")
-        self._text = lru_cache(maxsize=100)(self._written)
-
-    def bind(self, values: Any, connection: Any) -> tuple[str, list[Any]]:
-        """Return the text and the parameters for these values.
-
-        Half of the columns of a new row are empty, and a driver quotes a parameter at ten times
-        the price of a word in the text. What has few values is a word, so that there are few texts.
-        """
-        words, params = [], []
-        for param in self.params:
-            value = param
-            if type(param) is _Place:
-                key, prepare = param
-                value = values[key] if prepare is None else prepare(values[key], connection)
-                kind, word = type(value), None
-                if kind is str:
-                    if not value or (prepare is _choice and _PLAIN_TEXT.match(value)):
-                        word = f"'{value}'"
-                elif kind is int:
-                    word = _DIGITS.get(value)
-                elif kind is bool or value is None:
-                    word = _WORDS[value]
-                if word is not None:
-                    words.append(word)
-                    continue
-            params.append(value)
-            words.append("%s")
-        return self._text(tuple(words)), params
-
-    def _written(self, words: tuple[str, ...]) -> str:
-        pairs = zip(words, self._tails, strict=True)
-        return self._head + "".join(word + tail for word, tail in pairs)
-
-
-# As every database writes them.
-_WORDS = {None: "NULL", True: "TRUE", False: "FALSE"}
-_DIGITS = {digit: str(digit) for digit in range(10)}
-# A text that no database reads as anything else, such as a status.
-_PLAIN_TEXT = re.compile(r"[a-z_]+\Z")
-
-
-def _with_constants(text: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
-    """Return a statement with what is the same each time written into it: numbers, statuses."""
-    head, *tails = text.split("%s")
-    parts, left = [head], []
-    for param, tail in zip(params, tails, strict=True):
-        if isinstance(param, int) and not isinstance(param, bool):
-            word = str(int(param))
-        elif isinstance(param, str) and _PLAIN_TEXT.match(param):
-            word = f"'{param}'"
-        else:
-            word = "%s"
-            left.append(param)
-        parts += [word, tail]
-    return "".join(parts), left
-
-
-class _Converter(NamedTuple):
-    """What makes a column's value what Python has.
-
-    A backend's own converter belongs to the connection it was asked from, which may be another
-    thread's and must not be kept: it is kept by its name.
-    """
-
-    position: int
-    expression: Any
-    own: str
-    convert: Any
-
-    def apply(self, rows: list[list[Any]], connection: Any) -> None:
-        convert = getattr(connection.ops, self.own) if self.own else self.convert
-        for row in rows:
-            row[self.position] = convert(row[self.position], self.expression, connection)
-
-
-def _converter(position: int, convert: Any, expression: Any, ops: Any) -> _Converter:
-    if getattr(convert, "__self__", None) is ops:
-        return _Converter(position, expression, convert.__name__, None)
-    return _Converter(position, expression, "", convert)
-
-
-def _prepare(field: Any, *, save: bool = False) -> Any:
-    """Return the function that makes a field's value what the driver takes."""
-    field = field.target_field if field.is_relation else field
-    if type(field) in _PLAIN:
-        return _choice if field.choices else None
-    if type(field) is models.DateTimeField:
-        return _moment
-    return field.get_db_prep_save if save else field.get_db_prep_value
-
-
-# A driver takes longer over a moment, and over a member of an enumeration, than over its text.
-def _moment(value: Any, connection: Any) -> str | None:
-    moment = connection.ops.adapt_datetimefield_value(value)
-    return None if moment is None else str(moment)
-
-
-def _choice(value: Any, connection: Any) -> Any:
-    return str(value) if isinstance(value, str) else value
 
 
 class Select:
@@ -179,7 +37,7 @@ class Select:
 
     def __init__(self, build: Callable[..., Any], **fields: Field[Any, Any]) -> None:
         self._build, self._fields = build, fields
-        self._compiled: dict[str, tuple[_Sql, list[_Converter]]] = {}
+        self._compiled: dict[str, tuple[Sql, list[Converter]]] = {}
         _selects.add(self)
 
     def rows(self, using: str, **values: Any) -> list[list[Any]]:
@@ -195,10 +53,10 @@ class Select:
             converter.apply(found, connection)
         return found
 
-    def _compile(self, using: str) -> tuple[_Sql, list[_Converter]]:
+    def _compile(self, using: str) -> tuple[Sql, list[Converter]]:
         compiler = self._built().using(using).query.get_compiler(using)
         text, params = compiler.as_sql()
-        return _Sql(text, params), _converters(compiler, [c for c, _, _ in compiler.select])
+        return Sql(text, params), converters_of(compiler, [c for c, _, _ in compiler.select])
 
     def _built(self) -> Any:
         return self._build(**{name: Open(name, field) for name, field in self._fields.items()})
@@ -211,7 +69,7 @@ class UpdateReturning(Select):
     (and SQLite): MariaDB and MySQL return nothing from an UPDATE.
     """
 
-    def _compile(self, using: str) -> tuple[_Sql, list[_Converter]]:
+    def _compile(self, using: str) -> tuple[Sql, list[Converter]]:
         rows, changes = self._built()
         query = rows.using(using).order_by().query.chain(UpdateQuery)
         query.add_update_values(changes)
@@ -220,16 +78,7 @@ class UpdateReturning(Select):
         options = rows.model._meta  # noqa: SLF001 - a documented API
         columns = [field.get_col(options.db_table) for field in options.concrete_fields]
         returned = ", ".join(compiler.compile(column)[0] for column in columns)
-        return _Sql(f"{text} RETURNING {returned}", params), _converters(compiler, columns)
-
-
-def _converters(compiler: Any, columns: Sequence[Any]) -> list[_Converter]:
-    """Return what a row's columns go through."""
-    return [
-        _converter(position, convert, expression, compiler.connection.ops)
-        for position, (converts, expression) in compiler.get_converters(columns).items()
-        for convert in converts
-    ]
+        return Sql(f"{text} RETURNING {returned}", params), converters_of(compiler, columns)
 
 
 _selects: WeakSet[Select] = WeakSet()
@@ -298,7 +147,7 @@ class Rows(Generic[Row]):
             _written(self.db, row)
         return hit
 
-    def _update(self, changes: Mapping[str, Any]) -> tuple[_Sql | None, list[Any]] | None:
+    def _update(self, changes: Mapping[str, Any]) -> tuple[Sql | None, list[Any]] | None:
         """Return the statement, None for one that meets no row, and its values.
 
         None alone where the database computes a new value.
@@ -333,7 +182,7 @@ def _update(
     where: tuple[str, ...],
     fixed: tuple[tuple[str, Any], ...],
     changed: tuple[str, ...],
-) -> _Sql | None:
+) -> Sql | None:
     rows = model._base_manager.using(using).order_by()  # noqa: SLF001
     opened = {name: Open(key, _field(model, name)) for key, name in enumerate(where)}
     keys = enumerate(changed, len(where))
@@ -343,17 +192,17 @@ def _update(
         text, params = query.get_compiler(using).as_sql()
     except EmptyResultSet:
         return None
-    return _Sql(text, params)
+    return Sql(text, params)
 
 
 @cache
-def _update_and_insert(update: _Sql, insert: _Sql) -> _Sql:
+def _update_and_insert(update: Sql, insert: Sql) -> Sql:
     """Return the statement of PostgreSQL that inserts a row for each that it updates."""
     head, _, places = insert.text.partition(" VALUES ")
     # Texts that Django made; what is written is bound.
     new = f"{head} SELECT {places[1:-1]} FROM changed"  # noqa: S608
     text = f"WITH changed AS ({update.text} RETURNING 1) {new}"
-    return _Sql(text, [*update.params, *insert.params])
+    return Sql(text, [*update.params, *insert.params])
 
 
 def _change(model: type[Model], name: str, key: int) -> tuple[str, Any]:
@@ -400,7 +249,7 @@ def _written(using: str, *rows: Model) -> None:
         row._state.adding, row._state.db = False, using  # noqa: SLF001
 
 
-def _inserts(using: str, rows: Sequence[Model]) -> tuple[_Sql, Mapping[str, Any]]:
+def _inserts(using: str, rows: Sequence[Model]) -> tuple[Sql, Mapping[str, Any]]:
     """Return the statement that writes rows of one model, and its values."""
     values = vars(rows[0])
     for number, row in enumerate(rows[1:], 1):
@@ -431,7 +280,7 @@ _heard: dict[tuple[ModelSignal, type[Model]], tuple[int, Any, bool]] = {}
 
 
 @cache
-def _insert(model: type[Model], using: str, number: int = 1) -> _Sql:
+def _insert(model: type[Model], using: str, number: int = 1) -> Sql:
     options = model._meta  # noqa: SLF001
     fields = [each for each in options.concrete_fields if each is not options.auto_field]
     query = InsertQuery(model)
@@ -439,13 +288,13 @@ def _insert(model: type[Model], using: str, number: int = 1) -> _Sql:
     ((text, _params),) = query.get_compiler(using).as_sql()
     places = text.partition(" VALUES ")[2]
     names = ["", *(f" {each}" for each in range(1, number))]
-    return _Sql(
+    return Sql(
         text + f", {places}" * (number - 1),
-        [_Place(f.attname + name, _prepare(f, save=True)) for name in names for f in fields],
+        [Place(f.attname + name, prepare(f, save=True)) for name in names for f in fields],
     )
 
 
-def _execute(using: str, *statements: tuple[_Sql, _Values]) -> int:
+def _execute(using: str, *statements: tuple[Sql, Values]) -> int:
     """Run statements, as one where that can be; return how many rows the last of them met."""
     connection = connections[using]
     bound = [sql.bind(values, connection) for sql, values in statements]
