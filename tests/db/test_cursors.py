@@ -210,8 +210,9 @@ def test_an_event_loop_is_refused_as_django_refuses_it():
     async def within(call):
         return call()
 
-    connection.ensure_connection()
-    for call in (ask, lambda: found.rows("default", word="x")):
+    ask()  # there is one to be taken
+    mine = connections["default"]
+    for call in (Kept(mine).__enter__, ask, lambda: found.rows("default", word="x")):
         with pytest.raises(SynchronousOnlyOperation):
             asyncio.run(within(call))
     ask()

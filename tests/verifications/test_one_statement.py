@@ -97,6 +97,18 @@ def test_a_number_that_another_start_has_taken(service, earlier, outbox, monkeyp
     assert len(outbox) == 2
 
 
+def test_a_start_that_takes_the_next_number_has_its_event(
+    account, service, earlier, outbox, monkeypatch, caplog
+):
+    """A lost race is no fault of the event, which is written with the next try."""
+    other = make_service(account, verify_event_subscription_enabled=True)
+    once_after_the_history(monkeypatch, lambda: verifications.start(other, PHONE))
+    verifications.start(service, PHONE)
+    assert [len(keys) for keys in found()] == [3, 3, 6]
+    assert len(outbox) == 3
+    assert "not recorded" not in caplog.text
+
+
 def test_an_attempt_that_cannot_be_written(service, earlier, taken_attempt, outbox):
     with pytest.raises(exceptions.ConcurrentStarts):
         verifications.start(service, PHONE)
