@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from django.db import connections, router
 from django.db.models import (
     BigIntegerField,
+    Case,
     CharField,
     DateTimeField,
     Exists,
@@ -23,6 +24,7 @@ from django.db.models import (
     QuerySet,
     Subquery,
     Value,
+    When,
 )
 from django.db.models.functions import Greatest, JSONObject
 from django.utils import timezone
@@ -190,13 +192,17 @@ _CHECK = _by_caller(
 )
 
 
+# How many guesses were made when the last one is due.
+_LAST = F("max_checks") - 1
+
+
 def _newest_to_charge(
     account: Any, credential: Any, service: Any, key: Any, to: Any, **version: Any
 ) -> QuerySet[Verification]:
     """Return a recipient's newest verification, if it is what a check would be about.
 
-    One more guess must not be the last, which ends it. Nothing is found where the caller has
-    changed.
+    Not if the guess is its last, and ends it, where that is an event, or wipes a sealed code that
+    is still to be compared. Nothing is found where the caller has changed.
     """
     mine = Verification.objects.filter(account_id=account, recipient_key=key)
     caller = Account.objects.filter(sid=account, version=version["version"])
@@ -211,14 +217,22 @@ def _newest_to_charge(
         client="",
         amount=None,
         status=Verification.Status.PENDING,
-        checks__lt=F("max_checks") - 1,
+    ).filter(
+        Q(checks__lt=_LAST) | Q(checks=_LAST, reports=False, sealed_code=""),
     )
 
 
 _CHARGE = _by_caller(
     lambda now, **values: (
         _newest_to_charge(**values).filter(expires_at__gt=now),
-        {"checks": F("checks") + 1, "date_updated": now},
+        {
+            "checks": F("checks") + 1,
+            "status": Case(
+                When(checks=_LAST, then=Value(Verification.Status.MAX_ATTEMPTS_REACHED)),
+                default=F("status"),
+            ),
+            "date_updated": now,
+        },
     ),
     statements.UpdateReturning,
     service=SidField("VA"),
@@ -368,8 +382,9 @@ def charge(
 ) -> Verification | None:
     """Take the next guess of a recipient's newest verification, and return it as it is then.
 
-    None, and nothing is taken, where that is not the one that a check would be about, the guess
-    would be its last, what the request goes by is outdated, or the database has no such statement.
+    None, and nothing is taken, where that is not the one that a check would be about, its last
+    guess takes more than this, what the request goes by is outdated, or the database has no such
+    statement. A last guess ends it in the database; the row in hand is as it was.
     """
     using, credential = database(), known.credential
     if connections[using].vendor != "postgresql":
@@ -392,6 +407,7 @@ def charge(
         known.is_confirmed = False
         return None
     row = _row(Verification, using, found[0])
+    row.status = Verification.Status.PENDING  # as it was: the last guess has yet to be compared
     row.account_version = credential.account.version
     return row
 

@@ -212,7 +212,7 @@ def test_an_event_loop_is_refused_as_django_refuses_it():
 
     ask()  # there is one to be taken
     mine = connections["default"]
-    for call in (Kept(mine).__enter__, ask, lambda: found.rows("default", word="x")):
+    for call in (Kept(mine, "asked").__enter__, ask, lambda: found.rows("default", word="x")):
         with pytest.raises(SynchronousOnlyOperation):
             asyncio.run(within(call))
     ask()

@@ -64,6 +64,22 @@ def enter_the_code(site):
     site.form["Code"] = codes.reveal(Verification.objects.get(pk=site.pk))
 
 
+def last_and_right(site):
+    enter_the_code(site)
+    change_row(checks=4)(site)
+
+
+def seal_a_code(site):
+    row = Verification.objects.get(pk=site.pk)
+    change_row(sealed_code=codes.seal("271828", bound_to=row.sid, key_id=row.key_id))(site)
+    site.form["Code"] = "271828"
+
+
+def last_of_a_sealed_code(site):
+    seal_a_code(site)
+    change_row(checks=4)(site)
+
+
 def name_its_sid(site):
     site.form["VerificationSid"] = site.pk
 
@@ -114,7 +130,11 @@ CASES = {
     "the right code": (enter_the_code, {}, True),
     "the right code, by a key": (enter_the_code, {"by_key": True}, True),
     "the guess before the last": (change_row(checks=3), {}, True),
-    "the last guess": (change_row(checks=4), {}, False),
+    "the last guess": (change_row(checks=4), {}, True),
+    "the last guess, with the right code": (last_and_right, {}, True),
+    "the last guess, which is an event": (change_row(checks=4, reports=True), {}, False),
+    "the last guess at a code of the caller's": (last_of_a_sealed_code, {}, False),
+    "a guess at a code of the caller's": (seal_a_code, {}, True),
     "no guess left": (change_row(checks=5, status="max_attempts_reached"), {}, False),
     "more guesses than it has": (change_row(checks=6), {}, False),
     "it is approved": (change_row(status="approved"), {}, False),
@@ -291,7 +311,7 @@ def test_aligned_wrong_codes_of_known_callers_compare_as_many_as_there_are(
         assert row.status == "max_attempts_reached"
         assert sorted(a.status for a in answers) == [200] * (5 - most) + [429] * (35 + most)
         if connection.vendor == "postgresql":
-            assert len([each for each in taken if each is not None]) == 4 - most
+            assert len([each for each in taken if each is not None]) == 5 - most
 
 
 def test_aligned_right_codes_of_known_callers_approve_once(callers, compared, aligned):
