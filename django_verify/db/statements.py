@@ -359,4 +359,4 @@ def _defaults(model: type[Model]) -> tuple[dict[str, Any], list[tuple[str, Calla
     fields = model._meta.concrete_fields  # noqa: SLF001 - a documented API
     made = [field for field in fields if field.has_default() and callable(field.default)]
     fixed = {field.attname: field.get_default() for field in fields if field not in made}
-    return fixed, [(field.attname, field.get_default) for field in made]
+    return fixed, [(field.attname, field.default) for field in made]

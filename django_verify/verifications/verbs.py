@@ -147,6 +147,7 @@ def _all_meters(service: VerifyService, request: StartRequest, past: History) ->
     return [*request.meters, *named]
 
 
+@sensitive_variables()
 def _as_typed(
     code: str, to: str, verification_sid: str, amount: str, payee: str
 ) -> tuple[str, str, str, str, str]:
@@ -301,6 +302,7 @@ def _check_sna(row: Verification, client_token: str) -> Verification:
     return row
 
 
+@sensitive_variables()
 def _charge_at_once(
     service: VerifyService, recipient: channels.Recipient | None, known: Known | None
 ) -> Verification | None:
