@@ -449,6 +449,9 @@ def folders():
 
 
 @pytest.mark.once
+@pytest.mark.skipif(
+    signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, reason="nohup has children ignore it"
+)
 def test_a_terminal_that_is_closed_ends_it_and_its_folder():
     before = folders()
     with running() as emulator:
