@@ -19,7 +19,7 @@ from django.db.models import DateTimeField
 from django.utils import timezone
 
 from django_verify import conf
-from django_verify.db import queries
+from django_verify.db import queries, reconnect
 from django_verify.fraud import geo, levels, rules, spend, trips
 from django_verify.fraud.rows import Row, Source
 
@@ -33,7 +33,8 @@ SOURCES: tuple[Source, ...] = (
     spend.CAPS,
     levels.SOURCE,
 )
-# How old the table may be for a start that comes while another one reads it anew.
+# How old the table may be for a start that comes while another one reads it anew, or where it
+# cannot be read.
 _OLDEST = dt.timedelta(seconds=4)
 
 
@@ -102,10 +103,17 @@ def current() -> Table:
         return table
     with _Copy.lock:
         table = _copy(using)
-        if table is None or not _is_younger(table, now, dt.timedelta(seconds=refresh)):
-            table = _read(using, now)
-            _Copy.content = using, table
-    return table
+        if table is not None and _is_younger(table, now, dt.timedelta(seconds=refresh)):
+            return table
+        try:
+            read = _read(using, now)
+        except reconnect.FAILURES:
+            # As behind a start that is written: its answer is not to fail for what it offers.
+            if table is None or not _is_younger(table, now, _OLDEST):
+                raise
+            return table
+        _Copy.content = using, read
+    return read
 
 
 def latest() -> Table | None:

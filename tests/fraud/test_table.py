@@ -4,7 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from django_verify import exceptions, fraud, verifications
@@ -130,6 +130,25 @@ def test_while_one_thread_reads_the_others_go_on_with_the_table_they_have(
         go_on.set()
         assert first.result(30) is not before
         assert second.result(30) is not before
+
+
+def test_a_database_that_fails_leaves_the_table_for_some_seconds(service, clock, monkeypatch):
+    """A start that is written is answered, though the table was due and the connection died."""
+    found = table.current()
+
+    def away(*_):
+        raise OperationalError("the server is away")
+
+    monkeypatch.setattr(table, "_read", away)
+    clock.shift(3)
+    assert table.current() is found
+    assert not table._Copy.lock.locked()
+    clock.shift(2)
+    with pytest.raises(OperationalError):
+        table.current()
+    table.forget()
+    with pytest.raises(OperationalError):
+        table.current()
 
 
 def test_a_row_that_cannot_be_read_fails_the_start(service, monkeypatch):
