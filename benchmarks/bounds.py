@@ -20,15 +20,9 @@ STATEMENTS = {
     "known check": (3, 0),
     "wrong": (2, 0),
 }
-#: PostgreSQL writes a start by one statement, and finds a verification as it charges the guess.
-POSTGRESQL = {
-    "start": (3, 0),
-    "known start": (3, 0),
-    "resend": (3, 0),
-    "check": (2, 0),
-    "known check": (2, 0),
-    "wrong": (1, 0),
-}
+#: PostgreSQL writes a start by one statement without a transaction, and finds a verification as it
+#: charges the guess: one statement less each time.
+POSTGRESQL = {kind: (most - 1, 0) for kind, (most, _) in STATEMENTS.items()}
 #: What the guard adds: to a start the count of a country that is new, to a right check its outcome.
 GUARD = {"start": 1, "known start": 1, "resend": 1, "check": 1, "known check": 1, "wrong": 0}
 #: Ratios of a cycle with a number that is new: the most CPU, and the least rate.

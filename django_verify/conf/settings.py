@@ -328,10 +328,12 @@ class Settings:
         if policy not in {"deny", "transfer", "ask"} and "." not in policy:
             msg = "DJANGO_VERIFY['PHONE_CONFLICT_POLICY']: deny, transfer, ask or a dotted path."
             raise ImproperlyConfigured(msg)
-        paths: Any = self.MOBILE_AUTHENTICATION
-        if isinstance(paths, str) or not _are_texts(paths):
-            msg = "DJANGO_VERIFY['MOBILE_AUTHENTICATION'] must be a list of dotted paths."
-            raise ImproperlyConfigured(msg)
+        self._check_texts("MOBILE_AUTHENTICATION", "dotted paths")
+
+    def _check_texts(self, name: str, what: str) -> None:
+        texts: Any = getattr(self, name)
+        if isinstance(texts, str) or not _are_texts(texts):
+            raise ImproperlyConfigured(f"DJANGO_VERIFY[{name!r}] must be a list of {what}.")
 
     def _refuse_client_limits(self) -> None:
         if unknown := set(self.CLIENT_LIMITS) - set(CLIENT_LIMITS):
@@ -346,10 +348,7 @@ class Settings:
         if not (self.RESEND_COOLDOWNS and _are_positive(self.RESEND_COOLDOWNS)):
             msg = "DJANGO_VERIFY['RESEND_COOLDOWNS'] must be whole seconds above zero."
             raise ImproperlyConfigured(msg)
-        hashes: Any = self.CLIENT_APP_HASHES
-        if isinstance(hashes, str) or not _are_texts(hashes):
-            msg = "DJANGO_VERIFY['CLIENT_APP_HASHES'] must be a list of hashes."
-            raise ImproperlyConfigured(msg)
+        self._check_texts("CLIENT_APP_HASHES", "hashes")
 
     def _check_proofs(self) -> None:
         keys: Any = self.PROOF_KEYS

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Scripted(fraud.Policy):
-    """Says what it is told to."""
+    """Says what the test has it say."""
 
     def __init__(self, verdict="follow", channel="call"):
         self.verdict, self.channel = verdict, channel

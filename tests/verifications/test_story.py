@@ -1,4 +1,4 @@
-"""The story of a verification: each thing that can happen to it is told, with what to do."""
+"""The story of a verification: each thing that can happen to it has words, and what to do."""
 
 import datetime as dt
 from types import SimpleNamespace
