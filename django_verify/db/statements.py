@@ -26,6 +26,8 @@ from django_verify.db import cursors
 from django_verify.db.sql import Converter, Open, Place, Sql, Values, converters_of, prepare
 
 Row = TypeVar("Row", bound=Model)
+#: A statement, and its values by the keys of its places.
+Statement = tuple[Sql, Values]
 
 
 class Select:
@@ -218,18 +220,28 @@ def _field(model: type[Model], lookup: str) -> Any:
     return options.pk if name == "pk" else options.get_field(name)
 
 
-def insert(using: str, *rows: Model) -> None:
+def run(using: str, sql: Sql, values: Values) -> int:
+    """Run a statement; return how many rows it met."""
+    return _execute(using, (sql, values))
+
+
+def insert(using: str, *rows: Model, beside: Statement | None = None) -> None:
     """Write new rows as `save(force_insert=True)` does, those of one model by one statement.
 
-    See `are_one_statement` for those of several. A key that the database draws is not read back.
+    See `are_one_statement` for those of several, and for what is to be written `beside` them. A key
+    that the database draws is not read back.
     """
     if not rows:
         return
+    others = [] if beside is None else [beside]
     if any(_is_heard(type(row), pre_save, post_save) for row in rows):
+        for sql, values in others:
+            run(using, sql, values)
         for row in rows:
             row.save(using=using, force_insert=True)
         return
-    _execute(using, *(_inserts(using, list(alike)) for _, alike in groupby(rows, type)))
+    inserts = [_inserts(using, list(alike)) for _, alike in groupby(rows, type)]
+    _execute(using, *others, *inserts)
     _written(using, *rows)
 
 
@@ -249,7 +261,7 @@ def _written(using: str, *rows: Model) -> None:
         row._state.adding, row._state.db = False, using  # noqa: SLF001
 
 
-def _inserts(using: str, rows: Sequence[Model]) -> tuple[Sql, Mapping[str, Any]]:
+def _inserts(using: str, rows: Sequence[Model]) -> Statement:
     """Return the statement that writes rows of one model, and its values."""
     values = vars(rows[0])
     for number, row in enumerate(rows[1:], 1):
@@ -294,7 +306,7 @@ def _insert(model: type[Model], using: str, number: int = 1) -> Sql:
     )
 
 
-def _execute(using: str, *statements: tuple[Sql, Values]) -> int:
+def _execute(using: str, *statements: Statement) -> int:
     """Run statements, as one where that can be; return how many rows the last of them met."""
     connection = connections[using]
     bound = [sql.bind(values, connection) for sql, values in statements]

@@ -22,7 +22,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify import sids
 from django_verify.db import config_cache, queries, reconnect, retry, savepoints, statements
-from django_verify.db.statements import AnyRows, Rows, Select
+from django_verify.db.statements import AnyRows, Rows, Select, Statement
 from django_verify.events import outbox
 from django_verify.logs import logger
 from django_verify.models import (
@@ -123,21 +123,27 @@ class NotRecorded(Exception):
         return not reconnect.is_alive(self._connection, self._raw)
 
 
-def insert(row: Verification, attempt: VerificationAttempt, *, quiet: bool) -> None:
+def insert(
+    row: Verification,
+    attempt: VerificationAttempt,
+    *,
+    quiet: bool,
+    beside: Statement | None = None,
+) -> None:
     """Write a start, with its event if the verification reports and it is not to be `quiet`.
 
-    Raises NotRecorded. Without a transaction around it the models are to be one statement's, see
-    `statements.are_one_statement`.
+    All of it or nothing, what is to be written `beside` it included. Raises NotRecorded. Without a
+    transaction around it the models are to be one statement's, see `statements.are_one_statement`.
     """
     using, deliveries = queries.database(), []
     if row.reports and not quiet:
         shown = _Shown(*(getattr(attempt, name) for name in _Shown._fields))
         deliveries = _record(partial(_of_status, row, _Status.PENDING, [shown]))
     if not (deliveries and transaction.get_autocommit(using)):
-        _insert_apart(row, attempt, deliveries)
+        _insert_apart(row, attempt, deliveries, beside)
         return
     try:
-        statements.insert(using, row, attempt, *deliveries)
+        statements.insert(using, row, attempt, *deliveries, beside=beside)
     except IntegrityError:
         raise  # another start has taken the number: the caller reads again
     except Exception as error:
@@ -146,14 +152,17 @@ def insert(row: Verification, attempt: VerificationAttempt, *, quiet: bool) -> N
         # Which of them could not be written, such as a row that was locked for too long, is seen
         # where each has a statement of its own.
         with savepoints.atomic(using):
-            _insert_apart(row, attempt, deliveries)
+            _insert_apart(row, attempt, deliveries, beside)
 
 
 def _insert_apart(
-    row: Verification, attempt: VerificationAttempt, deliveries: Sequence[WebhookDelivery]
+    row: Verification,
+    attempt: VerificationAttempt,
+    deliveries: Sequence[WebhookDelivery],
+    beside: Statement | None,
 ) -> None:
     """Write a start and then its event. Raises NotRecorded where that fails."""
-    statements.insert(queries.database(), row, attempt)
+    statements.insert(queries.database(), row, attempt, beside=beside)
     if deliveries:
         _record(partial(outbox.enqueue, deliveries))
 

@@ -20,8 +20,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf
 from django_verify.crypto import codes
-from django_verify.db import config_cache, reconnect, retry, savepoints
-from django_verify.db.statements import Select
+from django_verify.db import config_cache, queries, reconnect, retry, savepoints, statements
+from django_verify.db.sql import Place, Sql, prepare
+from django_verify.db.statements import Select, Statement
 from django_verify.exceptions import (
     InvalidParameter,
     ServiceUnavailable,
@@ -165,20 +166,27 @@ def consume(metered: Sequence[Meter]) -> None:
     if not metered:
         return
     now = timezone.now().timestamp()
-    # Sorted, so that starts with the same meters never wait for each other in a circle.
-    windows = sorted(
-        {
-            # The interval is in the key: windows of two lengths under one key would count each
-            # other's starts, also where a bucket is given another interval.
-            _window(f"{m.bucket}.{m.interval}", m.digest, m.interval, m.max, now, m.limit)
-            for m in metered
-        }
-    )
+    windows = _windows(metered, now)
     in_redis = conf.current().RATE_LIMIT_STORE
     full = _consume_in_redis(windows, now) if in_redis else _consume_in_database(windows)
     if full:
         last = max(full, key=lambda window: window.ends)
         raise TooManyRequests(retry_after=_seconds(last, now), limit=last.limit)
+
+
+def counting(metered: Sequence[Meter]) -> Statement | None:
+    """Return what counts one start in every meter, to be one statement with what the start writes.
+
+    That fails with an IntegrityError where a limit is full. None where `consume` has to count: in
+    Redis, in another database than the start's, or in what was full when it was looked at last.
+    """
+    using = router.db_for_write(BucketCount)
+    if not metered or conf.current().RATE_LIMIT_STORE or using != queries.database():
+        return None
+    windows = _windows(metered, timezone.now().timestamp())
+    if not _known_full.isdisjoint(window.key for window in windows):
+        return None
+    return _statement(using, len(windows)), _values(windows)
 
 
 def count_read(verification_sid: str) -> None:
@@ -241,6 +249,21 @@ def _read(rate_limits: Mapping[Any, Any]) -> dict[str, str]:
     return values
 
 
+def _windows(metered: Sequence[Meter], now: float) -> list[Window]:
+    """Return the windows of a start, each once.
+
+    Sorted, so that starts with the same meters never wait for each other in a circle.
+    """
+    return sorted(
+        {
+            # The interval is in the key: windows of two lengths under one key would count each
+            # other's starts, also where a bucket is given another interval.
+            _window(f"{m.bucket}.{m.interval}", m.digest, m.interval, m.max, now, m.limit)
+            for m in metered
+        }
+    )
+
+
 def _window(
     subject: str, detail: str, interval: int, most: int, now: float, limit: str = ""
 ) -> Window:
@@ -290,19 +313,17 @@ def _count_all(windows: list[Window], using: str) -> bool:
     each row, so that two starts never share the last place, and what breaks it undoes the whole
     statement.
     """
-    adapt = connections[using].ops.adapt_datetimefield_value
-    values = [each for w in windows for each in (w.key, w.max, adapt(w.ends_at))]
-
-    def write() -> None:
-        with connections[using].cursor() as cursor:
-            cursor.execute(_statement(using, len(windows)), values)
-
+    write = partial(statements.run, using, _statement(using, len(windows)), _values(windows))
     undone = savepoints.tolerate(write, using=using, ignore=IntegrityError, alone=True)
     return undone is None
 
 
+def _values(windows: list[Window]) -> list[Any]:
+    return [each for window in windows for each in (window.key, window.max, window.ends_at)]
+
+
 @lru_cache(maxsize=64)
-def _statement(using: str, number: int) -> str:
+def _statement(using: str, number: int) -> Sql:
     """Return the statement that counts one in so many windows."""
     quote, mysql = connections[using].ops.quote_name, connections[using].vendor == "mysql"
     table = quote(BucketCount._meta.db_table)  # noqa: SLF001 - a documented API
@@ -311,9 +332,13 @@ def _statement(using: str, number: int) -> str:
     # Names of ours alone; what is counted is bound.
     new = f"INSERT INTO {table} ({key}, {count}, {most}, {ends_at}) VALUES {rows}"  # noqa: S608
     if mysql:
-        return f"{new} ON DUPLICATE KEY UPDATE {count} = {count} + 1, {most} = VALUES({most})"
-    more = f"{count} = {table}.{count} + 1, {most} = excluded.{most}"
-    return f"{new} ON CONFLICT ({key}) DO UPDATE SET {more}"
+        text = f"{new} ON DUPLICATE KEY UPDATE {count} = {count} + 1, {most} = VALUES({most})"
+    else:
+        more = f"{count} = {table}.{count} + 1, {most} = excluded.{most}"
+        text = f"{new} ON CONFLICT ({key}) DO UPDATE SET {more}"
+    moment = prepare(BucketCount._meta.get_field("ends_at"))  # noqa: SLF001
+    prepared = (None, None, moment) * number
+    return Sql(text, [Place(place, each) for place, each in enumerate(prepared)])
 
 
 def _read_in_database(sid: str, windows: dict[str, Window]) -> list[Window]:

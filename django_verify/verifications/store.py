@@ -6,7 +6,7 @@ The unique serial of `Verification` serialises the starts for one recipient; not
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 
@@ -17,9 +17,11 @@ from django_verify import delivery, exceptions, fraud, retention, senders, sids,
 from django_verify.crypto import codes
 from django_verify.db import queries, retry, savepoints, statements
 from django_verify.db.config_cache import Known
-from django_verify.db.statements import Rows
+from django_verify.db.statements import Rows, Statement
 from django_verify.events import cloudevents
 from django_verify.exceptions import NotFound
+from django_verify.limits import counters
+from django_verify.limits.counters import Meter
 from django_verify.models import Verification, VerificationAttempt, VerifyService
 from django_verify.net import times
 from django_verify.verifications import guess_budget, sna
@@ -46,8 +48,17 @@ def read(start: Start, known: Known | None = None) -> History:
     return guess_budget.history(start.service, key, timezone.now(), known, block)
 
 
-def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> VerificationAttempt:
+def write(
+    start: Start,
+    past: History,
+    sna_url: str,
+    asked_at: dt.datetime,
+    metered: Sequence[Meter] = (),
+) -> VerificationAttempt:
     """Write the verification and its attempt, or the attempt of a resend, all or nothing.
+
+    It is counted in what it is `metered` by, if that has not been done: by the statement that
+    writes it where that is one, and before all else where it is not. Raises TooManyRequests.
 
     Of several starts for one recipient at one moment, one sends; another that then finds a live
     verification with a younger send than its own request sends nothing more and reports that.
@@ -60,21 +71,26 @@ def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> V
         # Without the comparison: what the request went by was right when it was let in.
         past = read(start) if number or past.is_outdated(now) else past
         live = next((r for r in past.rows if start.is_about(r) and is_live(r, now)), None)
+        alone = _is_one_statement(start, past, live, now)
+        counting = None
+        if metered:
+            # What was undone may have been so by a full limit, so that a second try counts first.
+            counting = _count(metered, beside=alone and live is None and not number)
+            metered = metered if counting else ()
         if live is not None:
             _refuse_exhausted(live, now)
             # A second try has lost to another start of this verification, which has sent the code.
             overtaken = number and (live.sid, live.sends) != seen
-            if overtaken or asked_at < live.sent_at <= now + SKEW or start.is_outdated_by(live):
+            if overtaken or _is_younger(live, start, asked_at, now):
                 raise exceptions.ConcurrentStarts
             seen = live.sid, live.sends
-        alone = _is_one_statement(start, past, live, now)
         try:
             # In a transaction of the caller's a lost race is undone to here, and no further.
             with nullcontext() if alone else savepoints.atomic(using):
                 attempt = (
                     _resend(start, past, live, sna_url, now, number)
                     if live
-                    else _create(start, past, sna_url, now, number, quiet=quiet)
+                    else _create(start, past, sna_url, now, number, counting, quiet=quiet)
                 )
         except cloudevents.NotRecorded as failure:
             failure.forgo()
@@ -92,6 +108,19 @@ def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> V
     raise exceptions.ConcurrentStarts
 
 
+def _is_younger(live: Verification, start: Start, asked_at: dt.datetime, now: dt.datetime) -> bool:
+    """Whether a verification was sent after the start was asked for."""
+    return asked_at < live.sent_at <= now + SKEW or start.is_outdated_by(live)
+
+
+def _count(metered: Sequence[Meter], *, beside: bool) -> Statement | None:
+    """Return what counts a start `beside` its rows; None where it has been counted instead."""
+    counting = counters.counting(metered) if beside else None
+    if counting is None:
+        counters.consume(metered)
+    return counting
+
+
 def _is_one_statement(
     start: Start, past: History, live: Verification | None, now: dt.datetime
 ) -> bool:
@@ -107,14 +136,21 @@ def _is_one_statement(
 
 
 def _create(
-    start: Start, past: History, sna_url: str, now: dt.datetime, tries: int, *, quiet: bool
+    start: Start,
+    past: History,
+    sna_url: str,
+    now: dt.datetime,
+    tries: int,
+    counting: Statement | None,
+    *,
+    quiet: bool,
 ) -> VerificationAttempt:
-    """Write both rows, and the event of the start unless it is to be `quiet`."""
+    """Write both rows, what counts the start, and its event unless it is to be `quiet`."""
     row, client = _row(start, past, sna_url, now, tries), start.request.client
     using = queries.database()
     attempt = _complete(start, row, now)
     row.send_log = _sent(row, attempt)
-    cloudevents.insert(row, attempt, quiet=quiet)
+    cloudevents.insert(row, attempt, quiet=quiet, beside=counting)
     if client:
         client.verification = row
         client.save(force_insert=True)

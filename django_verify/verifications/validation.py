@@ -239,15 +239,27 @@ def _leave_out(attempt: VerificationAttempt, names: Collection[str]) -> None:
     attempt.steps = [step for step in attempt.steps or () if step[0] not in names]
 
 
+def is_bought(start: Start) -> bool:
+    """Whether something is asked of a provider before the start is written.
+
+    The provider may charge for that, so that limits come before.
+    """
+    return not start.sends or _is_looked_up(start)
+
+
+def _is_looked_up(start: Start) -> bool:
+    return start.service.lookup_enabled and "@" not in start.recipient.to
+
+
 @sensitive_variables()
 def look_up(start: Start) -> None:
     """Add the lookup object; no SMS goes to a landline where the service skips them.
 
     A provider may charge for its answer, and the answer is about a person: limits come before.
     """
-    service, to = start.service, start.recipient.to
-    if not service.lookup_enabled or "@" in to:
+    if not _is_looked_up(start):
         return
+    service, to = start.service, start.recipient.to
     carrier = carrier_lookup.look_up(to)
     start.lookup = carrier.as_lookup()
     if not (service.skip_sms_to_landlines and carrier.type == "landline"):

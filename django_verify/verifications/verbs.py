@@ -7,6 +7,7 @@ a request. Changes of state are single conditional updates whose row count decid
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Unpack
 
 from django.core.exceptions import PermissionDenied
@@ -34,6 +35,7 @@ from django_verify.verifications.validation import (
     Start,
     accept,
     guard,
+    is_bought,
     look_up,
     read_recipient,
     read_typed,
@@ -76,12 +78,13 @@ def start(
     # From what costs nothing to what costs money: a refusal has used nothing of those behind it.
     _ask_host(accepted)
     guard(accepted, past)
-    if metered:
+    if metered and is_bought(accepted):
         counters.consume(metered)
+        metered = ()
     look_up(accepted)
     sna_url = "" if accepted.sends else sna.mint(accepted.attempt.sid, accepted.recipient.to)
     try:
-        attempt = store.write(accepted, past, sna_url, asked_at)
+        attempt = store.write(accepted, past, sna_url, asked_at, metered)
     finally:
         fraud.record(accepted.attempt)  # what the guard counted against it, once that is undone
     if request.client is not None:
@@ -141,7 +144,7 @@ def check(
     return _compare(_charge(row), code, payment)
 
 
-def _all_meters(service: VerifyService, request: StartRequest, past: History) -> list[Meter]:
+def _all_meters(service: VerifyService, request: StartRequest, past: History) -> Sequence[Meter]:
     """Return the caller's own meters and those of the limits that a start names."""
     named = counters.meters(service, request.rate_limits, past.service_version)
     return [*request.meters, *named]
