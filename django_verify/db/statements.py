@@ -241,7 +241,9 @@ def insert(using: str, *rows: Model, beside: Statement | None = None) -> None:
             row.save(using=using, force_insert=True)
         return
     inserts = [_inserts(using, list(alike)) for _, alike in groupby(rows, type)]
-    _execute(using, *others, *inserts)
+    # PostgreSQL begins with the last one. So does who runs them one after another, the counts first
+    # and then the rows: two that want the same ones do not wait for each other in a circle.
+    _execute(using, *inserts, *others)
     _written(using, *rows)
 
 
