@@ -176,11 +176,6 @@ class Ledger:
         prior = _BY_THEN[age_number] * _BY_THEN_WEIGHT
         return (prior + early) / (_BY_THEN_WEIGHT + seen)
 
-    def usual_in_a_block(self, country: str) -> float:
-        """Return how many convert in a block of ten thousand numbers in which any does."""
-        tally = self.tallies.get(country_key(country))
-        return _usual_in_a_block(tally) if tally else 1.0
-
     def people_in_a_block(self, country: str) -> float:
         """Return how many people come in three days from a block of which one has been seen.
 
@@ -244,10 +239,8 @@ class Ledger:
         Not `wide`: without ranges and the country, which decide only where one is closed or
         guarded.
         """
-        first = self._calling_digits(country) + 2
-        last = first if wide else max(first, len(number) - _BLOCK)
-        lengths = range(len(number) - _NARROW, last - 1, -1)
-        names = [f"{country} {number[:length]}" for length in lengths]
+        name, sizes = f"{country} {number}", self._sizes(number, country)
+        names = [name[:-size] for size in (sizes if wide else sizes[: len(BLOCKS)])]
         if wide:
             names.append(country_key(country))
         if network:
@@ -262,16 +255,23 @@ class Ledger:
         # What is refused is no wish, so that an old one may be remembered as the latest.
         return wish if wish is not None and self._now - wish.at <= AGAIN else None
 
+    def _sizes(self, number: str, country: str) -> range:
+        """Return how many digits the blocks and ranges of a number leave out, from narrow to wide.
+
+        None of them is wider than two digits behind the calling code.
+        """
+        return range(_NARROW, len(number) - self._calling_digits(country) - 1)
+
     def _path(self, number: str, country: str) -> tuple[Tally, ...]:
         """Return what a number is a part of, from narrow to wide; what is new there is made."""
-        widest, missing = self._calling_digits(country) + 2, []
-        for length in range(len(number) - _NARROW, widest - 1, -1):
-            key = f"{country} {number[:length]}"
+        name, missing = f"{country} {number}", []
+        for size in self._sizes(number, country):
+            key = name[:-size]
             known = self.tallies.get(key)
             if known is not None:
                 path = known.path
                 break
-            missing.append((len(number) - length, key))
+            missing.append((size, key))
         else:
             last = self._tally("country", country_key(country))
             path = last.path = (last,)
@@ -446,6 +446,7 @@ def _block_of(path: tuple[Tally, ...]) -> Tally | None:
 
 
 def _normal(country: Tally) -> float:
+    """Return the share of wishes that convert in a country when all is well."""
     converted = country.long_converted
     # What was seen before the guard closed something is still in the windows, and is no measure of
     # what is normal: beyond twice the conversions it counts as an attack.
@@ -455,11 +456,12 @@ def _normal(country: Tally) -> float:
 
 
 def _usual_in_a_block(country: Tally) -> float:
+    """Return how many convert in a block of ten thousand numbers in which any does."""
     return (country.long_converted + 1) / (country.places + 1)
 
 
 def _spread(wish: Wish, short: float, long: float) -> None:
-    # Add to both windows of every key of a wish, as far as each part may speak for the whole.
+    """Add to both windows of every key of a wish, as far as each part may speak for the whole."""
     for tally in wish.callers:
         tally.short_value += short
         tally.long_value += long
