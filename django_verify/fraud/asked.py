@@ -11,7 +11,7 @@ from django_verify.fraud.counts import Count
 from django_verify.models import VerifyService
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: that takes several times as long
 class Asked:
     """One message that is about to be written: to whom, how, and for which caller.
 
@@ -44,7 +44,7 @@ class Asked:
     latest_place: Place | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, and never changed all the same: one may be everyone's
 class Decision:
     """What becomes of a start: it is refused, or written with its message `withheld`, or sent.
 

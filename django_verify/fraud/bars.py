@@ -87,9 +87,11 @@ def bar(tally: Tally, level: str, people: float = 1.0) -> float:
 
 def is_harmless(tally: Tally) -> bool:
     """Whether nothing speaks against something, which spares it the closer look."""
-    if tally.wishes[1] - tally.converted[1] < FEWEST_GUARDED:
+    if tally.long_wishes - tally.long_converted < FEWEST_GUARDED:
         return True
-    return max(tally.values) <= 0 and not (tally.kind in WIDE and tally.clustered[0])
+    if tally.short_value > 0 or tally.long_value > 0:
+        return False
+    return not (tally.short_clustered and tally.kind in WIDE)
 
 
 def is_attacked(
@@ -118,14 +120,14 @@ def is_attacked(
     for window in _windows(tally, least):
         failed = tally.wishes[window] - tally.converted[window]
         if failed >= few and tally.values[window] + tally.crowd(people, window) >= least:
-            again = 1 if tally.kind == "block" and not tally.converted[1] else FEWEST_AGAIN
+            again = 1 if tally.kind == "block" and not tally.long_converted else FEWEST_AGAIN
             return tally.failures_since(opened_at) >= (again if opened_at else 1)
     return False
 
 
 def _friendliness(tally: Tally) -> float:
     """Return by how much the people of a block outweigh what speaks against it."""
-    return max(0.0, min(_FRIENDLY, -tally.values[1])) if tally.values[0] < _SOME else 0.0
+    return max(0.0, min(_FRIENDLY, -tally.long_value)) if tally.short_value < _SOME else 0.0
 
 
 def _windows(tally: Tally, least: float) -> Sequence[int]:
@@ -137,7 +139,7 @@ def _windows(tally: Tally, least: float) -> Sequence[int]:
     if tally.kind == "block":
         return (0, 1)
     people = tally.clean > _FEW_PEOPLE if tally.kind in WIDE else tally.proved() > 0
-    goes_on = tally.values[0] >= least / 2 and tally.unproved() >= FEWEST_AGAIN
+    goes_on = tally.short_value >= least / 2 and tally.unproved() >= FEWEST_AGAIN
     return (1,) * goes_on if people else (0, 1) if goes_on else (0,)
 
 
@@ -151,14 +153,14 @@ def is_suspect(ledger: Ledger, tally: Tally, country: str, level: str) -> bool:
     if tally.kind not in WIDE:
         return False
     # Conversions come later than those who ask: when many come at once, these tell the rush.
-    came = tally.wishes[0] / max(1, tally.wishes[1]) * ledger.span() / LONG
+    came = tally.short_wishes / max(1, tally.long_wishes) * ledger.span() / LONG
     rush = max(ledger.rush(country), min(came, _AHEAD * ledger.rush(country)))
     expected = ledger.people_in_a_block(country) * rush
-    chance = min(1.0, expected) * tally.wishes[0] + _unknown(ledger, country) / 4
-    if tally.clustered[0] >= _CLUSTERED[level] + 2 * chance:
+    chance = min(1.0, expected) * tally.short_wishes + _unknown(ledger, country) / 4
+    if tally.short_clustered >= _CLUSTERED[level] + 2 * chance:
         return True
-    usual = max(0, tally.converted[1] - tally.converted[0]) / 71 * _PEAK
-    return tally.values[0] >= _base(tally, level) - _GUARDED + usual
+    usual = max(0, tally.long_converted - tally.short_converted) / 71 * _PEAK
+    return tally.short_value >= _base(tally, level) - _GUARDED + usual
 
 
 def _unknown(ledger: Ledger, country: str) -> int:
@@ -236,7 +238,7 @@ class Crowd:
     def _room_of_range(self, tally: Tally) -> float:
         """Return how many may be out in a guarded range or country."""
         room = max(_WIDE_LEAST, min(_COLD_MOST, _WIDE / max(self.price, 0.001)))
-        usual = tally.converted[1] / self.ledger.normal(self.country)
+        usual = tally.long_converted / self.ledger.normal(self.country)
         return room * _OF_LEVEL[self.level] + usual * self.ledger.rush(self.country)
 
 
@@ -252,7 +254,7 @@ def _at_once(ledger: Ledger, country: str, level: str, price: float, *, guarded:
 
 def is_mistaken(tally: Tally, closed_at: float) -> bool:
     """Whether what was sent before something was closed has converted after all."""
-    return tally.late_conversions(closed_at) >= LATE and tally.values[0] <= 0
+    return tally.late_conversions(closed_at) >= LATE and tally.short_value <= 0
 
 
 def length(times: int) -> dt.timedelta:
@@ -270,15 +272,16 @@ def room(country: Tally | None, price: float, level: str) -> float:
 def new_countries(ledger: Ledger) -> float:
     """Return the messages to all new countries that are out beyond what their people explain."""
     new = (tally for tally in ledger.countries.values() if tally.proved() < PROVED)
-    return sum(max(0.0, _unexplained(tally)) for tally in new)
+    return sum(max(0.0, unexplained(tally)) for tally in new)
 
 
 def is_unexplained(country: Tally | None) -> bool:
     """Whether a country has no people who explain one more message."""
-    return country is None or (country.proved() < PROVED and _unexplained(country) >= 0)
+    return country is None or (country.proved() < PROVED and unexplained(country) >= 0)
 
 
-def _unexplained(country: Tally) -> float:
+def unexplained(country: Tally) -> float:
+    """Return how many messages to a country are out beyond what its people explain."""
     return country.unproved() - _PER_CONVERSION * country.proved()
 
 

@@ -132,9 +132,10 @@ def may_write(attempt: VerificationAttempt, latest: Place | None, now: dt.dateti
     asked, found = attempt.asked, attempt.decision
     if asked is None or found is None:
         return False
+    if found.counts:
+        return True
     takes_place = asked.block is not None and bool(found.room)
-    is_full = takes_place and guard.burst(asked, latest, found.room, now) is not None
-    return bool(found.counts) or is_full
+    return takes_place and places.is_full(latest, found.room, now)
 
 
 def record(attempt: VerificationAttempt) -> None:

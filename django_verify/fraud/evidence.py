@@ -17,7 +17,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Hashable
 from itertools import count
 
-from django_verify.fraud.tallies import Sent, Tally, Wish, country_key, plus
+from django_verify.fraud.tallies import Sent, Tally, Wish, country_key
 
 #: Seconds that the two windows reach back. The short one sees an attack on what has converted so
 #: far, the long one a slow drip.
@@ -49,6 +49,7 @@ _PEOPLE, _PEOPLE_WEIGHT = 2.0, 10
 _PEAK = 2.0
 #: The sizes of number blocks, in digits that are left out.
 BLOCKS = (3, 4)
+_NARROW, _BLOCK = BLOCKS
 # The last numbers of a block among which the next ones are looked for.
 _NEIGHBOURS = 32
 
@@ -106,8 +107,7 @@ class Ledger:
         if self.closed_at:  # what has converted before is not late
             for tally in wish.keys:
                 tally.has_converted(wish.at, at)
-        normal = self.normal(wish.country)
-        self._say(wish, math.log(OF_ATTACKS / normal))
+        self._say(wish, math.log(OF_ATTACKS / _normal(wish.path[-1])))
 
     def has_converted(self, verification: Hashable) -> bool:
         """Whether a message's code was entered, so that nothing more becomes of it."""
@@ -135,7 +135,7 @@ class Ledger:
         if wish.sends > 1:
             self.undelivered(verification, at)
             return
-        begin, line = wish.number[: -max(BLOCKS)], int(wish.number[-max(BLOCKS) :])
+        begin, line = wish.number[:-_BLOCK], int(wish.number[-_BLOCK:])
         recent = self._recent.get(begin, ())
         self._recent[begin] = tuple(one for one in recent if one != (line, wish.at))
         for window in range(wish.window, 2):
@@ -159,18 +159,15 @@ class Ledger:
             else:
                 heapq.heappop(agenda)
             if step < len(AGES):
-                self._ripen(wish, step + 1)
+                if wish.converted_at is None:
+                    self._ripen(wish, step + 1)
             else:
                 self._leave(wish, step - len(AGES))
 
     def normal(self, country: str) -> float:
         """Return the share of wishes that convert in a country when all is well."""
         tally = self.tallies.get(country_key(country))
-        if tally is None:
-            return USUAL
-        ripe = tally.converted[1] + self._failed(tally)
-        share = (USUAL * USUAL_WEIGHT + tally.converted[1]) / (USUAL_WEIGHT + ripe)
-        return min(_MOST, max(_LEAST, share))
+        return USUAL if tally is None else _normal(tally)
 
     def by_then(self, age_number: int) -> float:
         """Return the share of conversions that have come by one of AGES."""
@@ -178,11 +175,6 @@ class Ledger:
         early = sum(self._delays[: age_number + 1])
         prior = _BY_THEN[age_number] * _BY_THEN_WEIGHT
         return (prior + early) / (_BY_THEN_WEIGHT + seen)
-
-    def usual_in_a_block(self, country: str) -> float:
-        """Return how many convert in a block of ten thousand numbers in which any does."""
-        tally = self.tallies.get(country_key(country))
-        return (tally.converted[1] + 1) / (tally.places + 1) if tally else 1.0
 
     def people_in_a_block(self, country: str) -> float:
         """Return how many people come in three days from a block of which one has been seen.
@@ -211,15 +203,16 @@ class Ledger:
     def conversions(self, country: str) -> int:
         """Return how many of three days have converted in a country."""
         tally = self.tallies.get(country_key(country))
-        return tally.converted[1] if tally else 0
+        return tally.long_converted if tally else 0
 
     def rush(self, country: str) -> float:
         """Return which part of three days' people comes in an hour, now or when it is busiest."""
         tally = self.tallies.get(country_key(country))
         usual = SHORT / LONG
-        if tally is None or not tally.converted[1]:
+        if tally is None or not tally.long_converted:
             return _PEAK * usual
-        return max(tally.converted[0] / tally.converted[1] * self.span() / LONG, _PEAK * usual)
+        share = tally.short_converted / tally.long_converted
+        return max(share * self.span() / LONG, _PEAK * usual)
 
     def span(self) -> float:
         """Return how far back it is known what has been sent, three days at most."""
@@ -227,9 +220,12 @@ class Ledger:
 
     def neighbours(self, number: str, at: float) -> int:
         """Return how many of the next numbers were tried within minutes, and did not convert."""
-        block, line = number[:-4], int(number[-4:])
-        found = 0
-        for other, then in self._recent.get(block, ()):
+        block = number[:-_BLOCK]
+        recent = self._recent.get(block)
+        if not recent:
+            return 0
+        line, found = int(number[-_BLOCK:]), 0
+        for other, then in recent:
             if 0 < abs(line - other) <= _ADJACENT_WITHIN and at - then < _ADJACENT_FOR:
                 wish = self._wishes.get(f"{block}{other:04d}")
                 found += wish is None or wish.converted_at is None
@@ -243,10 +239,8 @@ class Ledger:
         Not `wide`: without ranges and the country, which decide only where one is closed or
         guarded.
         """
-        first = self._calling_digits(country) + 2
-        last = first if wide else max(first, len(number) - max(BLOCKS))
-        lengths = range(len(number) - min(BLOCKS), last - 1, -1)
-        names = [f"{country} {number[:length]}" for length in lengths]
+        name, sizes = f"{country} {number}", self._sizes(number, country)
+        names = [name[:-size] for size in (sizes if wide else sizes[: len(BLOCKS)])]
         if wide:
             names.append(country_key(country))
         if network:
@@ -261,79 +255,94 @@ class Ledger:
         # What is refused is no wish, so that an old one may be remembered as the latest.
         return wish if wish is not None and self._now - wish.at <= AGAIN else None
 
-    def _failed(self, tally: Tally) -> int:
-        # What was seen before the guard closed something is still in the windows, and is no
-        # measure of what is normal: beyond twice the conversions it counts as an attack.
-        return min(tally.wishes[1] - tally.converted[1], tally.converted[1])
+    def _sizes(self, number: str, country: str) -> range:
+        """Return how many digits the blocks and ranges of a number leave out, from narrow to wide.
+
+        None of them is wider than two digits behind the calling code.
+        """
+        return range(_NARROW, len(number) - self._calling_digits(country) - 1)
 
     def _path(self, number: str, country: str) -> tuple[Tally, ...]:
         """Return what a number is a part of, from narrow to wide; what is new there is made."""
-        narrowest, widest = len(number) - min(BLOCKS), self._calling_digits(country) + 2
-        for length in range(narrowest, widest - 1, -1):
-            known = self.tallies.get(f"{country} {number[:length]}")
+        name, missing = f"{country} {number}", []
+        for size in self._sizes(number, country):
+            key = name[:-size]
+            known = self.tallies.get(key)
             if known is not None:
                 path = known.path
                 break
+            missing.append((size, key))
         else:
-            length = widest - 1
             last = self._tally("country", country_key(country))
             path = last.path = (last,)
-        for wider in range(length + 1, narrowest + 1):
-            size = len(number) - wider
-            kind = "block" if size in BLOCKS else "range"
-            tally = self._tally(kind, f"{country} {number[:wider]}")
-            if size == min(BLOCKS):
-                tally.share = 10.0 ** (min(BLOCKS) - max(BLOCKS))
+        for size, key in reversed(missing):
+            tally = self.tallies[key] = Tally("block" if size in BLOCKS else "range", key)
+            if size == _NARROW:
+                tally.share = 10.0 ** (_NARROW - _BLOCK)
             path = tally.path = (tally, *path)
         return path
 
     def _new(self, sent: Sent, *, is_new: bool) -> Wish:
-        path, callers = self._path(sent.number, sent.country), []
-        if sent.network:
-            callers.append(self._tally("network", f"network {sent.network}"))
-        if sent.device:
-            callers.append(self._tally("device", f"device {sent.device}"))
-        price = self._price_of(sent.country, sent.channel)
-        wish = Wish(sent.number, sent.at, path, tuple(callers), sent.country, is_new=is_new)
+        number, at = sent.number, sent.at
+        path = keys = self._path(number, sent.country)
+        callers: tuple[Tally, ...] = ()
+        if sent.network or sent.device:
+            callers = self._callers(sent)
+            keys = path + callers
+        wish = Wish(number, at, path, callers, keys, sent.country, is_new=is_new)
         block = wish.block = _block_of(path)
         wish.is_clustered = block is not None and block.unproved() > 0
-        wish.is_adjacent = self.neighbours(sent.number, sent.at) > 0
-        for tally in wish.keys:
+        wish.is_adjacent = self.neighbours(number, at) > 0
+        price = self._price_of(sent.country, sent.channel)
+        for tally in keys:
             known = tally.price
             if known != price:
                 tally.price = known + 0.1 * (price - known) if known else price
-            tally.wishes = tally.wishes[0] + 1, tally.wishes[1] + 1
-            if is_new:
-                tally.new = tally.new[0] + 1, tally.new[1] + 1
-            if wish.is_clustered:
-                tally.clustered = tally.clustered[0] + 1, tally.clustered[1] + 1
+            tally.short_wishes += 1
+            tally.long_wishes += 1
+        if not is_new:
+            for tally in keys:
+                tally.short_known += 1
+                tally.long_known += 1
         if wish.is_clustered:
+            for tally in keys:
+                tally.short_clustered += 1
+                tally.long_clustered += 1
             self.touched.update({tally.key: tally for tally in path})
-        self._wishes[sent.number] = wish
-        begin, line = sent.number[: -max(BLOCKS)], int(sent.number[-max(BLOCKS) :])
+        self._wishes[number] = wish
+        begin = number[:-_BLOCK]
         recent = self._recent.get(begin, ())
-        self._recent[begin] = (*recent[1 - _NEIGHBOURS :], (line, sent.at))
-        heapq.heappush(self._agenda, (sent.at + _STEPS[0], next(self._order), wish, 0))
+        self._recent[begin] = (*recent[1 - _NEIGHBOURS :], (int(number[-_BLOCK:]), at))
+        heapq.heappush(self._agenda, (at + _STEPS[0], next(self._order), wish, 0))
         return wish
 
+    def _callers(self, sent: Sent) -> tuple[Tally, ...]:
+        named = (("network", sent.network), ("device", sent.device))
+        return tuple(self._tally(kind, f"{kind} {name}") for kind, name in named if name)
+
     def _count_conversion(self, wish: Wish, by: int) -> None:
-        block = wish.block
-        before = block.converted[1] if block is not None else 0
-        if by > 0 and block is not None:
-            failures = block.wishes[1] - block.converted[1] - 1
-            wish.is_clean = failures <= self.usual_in_a_block(wish.country)
-        for tally in wish.path if wish.is_clean else ():
-            tally.clean += by
+        """Count that a wish has converted, or that such a one leaves the long window."""
+        block, country = wish.block, wish.path[-1]
+        if block is not None:
+            before, after = block.long_converted, block.long_converted + by
+            if by > 0:
+                failures = block.long_wishes - after
+                wish.is_clean = failures <= _usual_in_a_block(country)
+            country.places += (after > 0) - (before > 0)
+            once, twice = country.few
+            once += (after == 1) - (before == 1)
+            country.few = once, twice + (after == 2) - (before == 2)
+        if not wish.is_clean:
+            for tally in wish.path:
+                tally.unclean += by
         short = 0 if wish.window else by
         for tally in wish.keys:
-            tally.converted = tally.converted[0] + short, tally.converted[1] + by
-            if wish.is_clustered:
-                tally.clustered = tally.clustered[0] - short, tally.clustered[1] - by
-        if block is not None:
-            country, after = self.tallies[country_key(wish.country)], block.converted[1]
-            country.places += (after > 0) - (before > 0)
-            for place, number in enumerate((1, 2)):
-                country.few = plus(country.few, place, (after == number) - (before == number))
+            tally.short_converted += short
+            tally.long_converted += by
+        if wish.is_clustered:
+            for tally in wish.keys:
+                tally.short_clustered -= short
+                tally.long_clustered -= by
 
     def _tally(self, kind: str, key: str) -> Tally:
         tally = self.tallies.get(key)
@@ -345,17 +354,16 @@ class Ledger:
 
     def _ripen(self, wish: Wish, stage: int) -> None:
         wish.stage = stage
-        if wish.converted_at is None:
-            if stage == len(AGES) // 2:
-                for tally in wish.keys:
-                    tally.failed(wish.at)
-            self._say(wish, self._failure(wish))
+        if stage == len(AGES) // 2:
+            for tally in wish.keys:
+                tally.failed(wish.at)
+        self._say(wish, self._failure(wish))
 
     def _failure(self, wish: Wish) -> float:
         """Return what it says that a wish has not converted by its age."""
         if not wish.stage:
             return 0.0
-        come, normal = self.by_then(wish.stage - 1), self.normal(wish.country)
+        come, normal = self.by_then(wish.stage - 1), _normal(wish.path[-1])
         value = math.log((1 - OF_ATTACKS * come) / (1 - normal * come))
         if wish.is_adjacent:
             value *= _ADJACENT
@@ -370,51 +378,50 @@ class Ledger:
     def _say(self, wish: Wish, value: float) -> None:
         """Replace what a wish says, in every key that it counts under."""
         change, wish.value = value - wish.value, value
-        self._spread(wish, change, range(wish.window, 2))
-
-    def _spread(self, wish: Wish, change: float, windows: range) -> None:
-        """Add to every key of a wish, as far as each part may speak for the whole."""
-        for window in windows:
-            rest = change
-            for tally in wish.path:
-                values = tally.values
-                before = values[window]
-                after = before + rest
-                tally.values = (values[0], after) if window else (after, values[1])
-                # Written out: this is the innermost loop of all.
-                if before > _CAP:
-                    before = _CAP
-                elif before < _FLOOR:
-                    before = _FLOOR
-                if after > _CAP:
-                    after = _CAP
-                elif after < _FLOOR:
-                    after = _FLOOR
-                rest = after - before
-                if not rest:
-                    break
-            for tally in wish.callers:
-                first, second = tally.values
-                tally.values = (first, second + change) if window else (first + change, second)
+        if wish.window < 2:
+            _spread(wish, change if wish.window == 0 else 0.0, change)
         touched = self.touched
         for tally in wish.keys:
             touched[tally.key] = tally
 
     def _leave(self, wish: Wish, window: int) -> None:
         """Take a wish out of a window that it is too old for."""
-        self._spread(wish, -wish.value, range(window, window + 1))
-        if wish.converted_at is not None and window:
-            self._count_conversion(wish, -1)
-        for tally in wish.keys:
-            tally.wishes = plus(tally.wishes, window, -1)
-            tally.new = plus(tally.new, window, -wish.is_new)
-            if wish.is_clustered and (window or wish.converted_at is None):
-                tally.clustered = plus(tally.clustered, window, -1)
-            if not window and wish.converted_at is not None:
-                tally.converted = plus(tally.converted, 0, -1)
         wish.window = window + 1
         if window:
+            self._leave_long(wish)
+        else:
+            self._leave_short(wish)
+        touched = self.touched
+        for tally in wish.keys:
+            touched[tally.key] = tally
+        if window:
             self._forget(wish)
+
+    def _leave_short(self, wish: Wish) -> None:
+        _spread(wish, -wish.value, 0.0)
+        has_converted = wish.converted_at is not None
+        for tally in wish.keys:
+            tally.short_wishes -= 1
+            tally.short_converted -= has_converted
+        if not wish.is_new:
+            for tally in wish.keys:
+                tally.short_known -= 1
+        if wish.is_clustered and not has_converted:
+            for tally in wish.keys:
+                tally.short_clustered -= 1
+
+    def _leave_long(self, wish: Wish) -> None:
+        _spread(wish, 0.0, -wish.value)
+        if wish.converted_at is not None:
+            self._count_conversion(wish, -1)
+        for tally in wish.keys:
+            tally.long_wishes -= 1
+        if not wish.is_new:
+            for tally in wish.keys:
+                tally.long_known -= 1
+        if wish.is_clustered:
+            for tally in wish.keys:
+                tally.long_clustered -= 1
 
     def _forget(self, wish: Wish) -> None:
         if self._wishes.get(wish.number) is wish:
@@ -422,15 +429,59 @@ class Ledger:
         for verification in wish.verifications:
             self._of_verification.pop(verification, None)
         for tally in wish.keys:
-            if not tally.wishes[1]:
+            if not tally.long_wishes:
                 self.tallies.pop(tally.key, None)
                 self.countries.pop(tally.key, None)
                 self.touched.pop(tally.key, None)
-        begin = wish.number[: -max(BLOCKS)]
-        if f"{wish.country} {begin}" not in self.tallies:
-            self._recent.pop(begin, None)
+        if wish.block is None or not wish.block.long_wishes:
+            self._recent.pop(wish.number[:-_BLOCK], None)
 
 
 def _block_of(path: tuple[Tally, ...]) -> Tally | None:
     """Return the block of ten thousand numbers of a path, which short numbers have not."""
-    return next((tally for tally in path[:2] if tally.kind == "block" and tally.share == 1), None)
+    for tally in path[:2]:
+        if tally.kind == "block" and tally.share == 1:
+            return tally
+    return None
+
+
+def _normal(country: Tally) -> float:
+    """Return the share of wishes that convert in a country when all is well."""
+    converted = country.long_converted
+    # What was seen before the guard closed something is still in the windows, and is no measure of
+    # what is normal: beyond twice the conversions it counts as an attack.
+    failed = min(country.long_wishes - converted, converted)
+    share = (USUAL * USUAL_WEIGHT + converted) / (USUAL_WEIGHT + converted + failed)
+    return min(_MOST, max(_LEAST, share))
+
+
+def _usual_in_a_block(country: Tally) -> float:
+    """Return how many convert in a block of ten thousand numbers in which any does."""
+    return (country.long_converted + 1) / (country.places + 1)
+
+
+def _spread(wish: Wish, short: float, long: float) -> None:
+    """Add to both windows of every key of a wish, as far as each part may speak for the whole."""
+    for tally in wish.callers:
+        tally.short_value += short
+        tally.long_value += long
+    # Written out: this is the innermost loop of all.
+    for tally in wish.path:
+        before = tally.long_value
+        # Both are the same where nothing is older than the short window.
+        is_same = short == long and tally.short_value == before
+        if long:
+            tally.long_value = after = before + long
+            before = _CAP if before > _CAP else _FLOOR if before < _FLOOR else before
+            after = _CAP if after > _CAP else _FLOOR if after < _FLOOR else after
+            long = after - before
+        if is_same:
+            tally.short_value, short = tally.long_value, long
+        elif short:
+            before = tally.short_value
+            tally.short_value = after = before + short
+            before = _CAP if before > _CAP else _FLOOR if before < _FLOOR else before
+            after = _CAP if after > _CAP else _FLOOR if after < _FLOOR else after
+            short = after - before
+        if not (short or long):
+            return

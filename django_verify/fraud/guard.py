@@ -54,9 +54,10 @@ class Finding:
 
 def level_of(service: VerifyService) -> str:
     """Return the level that a service has, or the site's."""
-    if conf.current().GUARD_REFRESH is None:
+    settings = conf.current()
+    if settings.GUARD_REFRESH is None:
         return OFF
-    return service.guard_level or conf.current().GUARD_LEVEL
+    return service.guard_level or settings.GUARD_LEVEL
 
 
 def level_by_sid(known: Table, service_sid: str | None) -> str:
@@ -77,11 +78,11 @@ def review(asked: Asked, found: Decision, known: Table, *, vouched: bool) -> Dec
     if asked.channel == "sna":  # sends nothing
         return found
     now, level = timezone.now(), level_of(asked.service)
-    price = known.prices.of(asked.country, asked.channel, asked.sender)
     counted = in_caps(asked, found, known, now)
     if level == OFF:
         return replace(found, counts=counted) if counted else found
     marks, account = _marks(asked), asked.service.account_id
+    price = known.prices.of(asked.country, asked.channel, asked.sender)
     seen = sightings.current(now, known.prices.of, partial(_examine, known=known, now=now))
     if level not in seen.levels.get(account, ()):
         seen.levels.setdefault(account, set()).add(level)
@@ -160,7 +161,7 @@ def _cold(asked: Asked, country: Tally | None, level: str, price: float) -> Coun
 def _room(asked: Asked, ledger: Ledger) -> float:
     """Return how many messages the number's block gets at once."""
     tally = ledger.tallies.get(f"{asked.country} {asked.key[: -places.DIGITS]}")
-    proved = tally.converted[1] if tally else 0
+    proved = tally.long_converted if tally else 0
     return float(places.AT_ONCE + places.FOR_A_CONVERSION * proved)
 
 
@@ -193,11 +194,22 @@ def _finding(
     is_guarded = bool(guarded) and any(
         name in guarded and guarded[name].is_open(now) for name in names
     )
-    crowd = bars.Crowd(
-        ledger, asked.key, asked.country, level, price, now.timestamp(), guarded=is_guarded
-    )
-    if crowded := crowd.key(names, own):
-        return Finding("crowd", crowded, _crowd_words(ledger.tallies[crowded]))
+    # Of most numbers nothing has been seen that is so near to them.
+    if seen := [name for name in names if name in ledger.tallies]:
+        crowd = bars.Crowd(
+            ledger, asked.key, asked.country, level, price, now.timestamp(), guarded=is_guarded
+        )
+        if crowded := crowd.key(seen, own):
+            return Finding("crowd", crowded, _crowd_words(ledger.tallies[crowded]))
+    return _of_country(asked, ledger, country, level, price)
+
+
+def _of_country(
+    asked: Asked, ledger: Ledger, country: Tally | None, level: str, price: float
+) -> Finding | None:
+    """Return what the start's country and all that are new say against it."""
+    if country is not None and bars.unexplained(country) < 0:
+        return None
     if country is not None and country.unproved() >= bars.room(country, price, level):
         return Finding("cold", country.key, _words(country, 0, ledger.normal(asked.country)))
     if bars.is_unexplained(country):
@@ -300,7 +312,7 @@ def _examine_one(
     )
     close = partial(trips.close, account, level, now=now)
     if bars.is_attacked(ledger, tally, country, level, opened_at, guarded=is_guarded):
-        words = _words(tally, 0 if tally.wishes[0] else 1, normal)
+        words = _words(tally, 0 if tally.short_wishes else 1, normal)
         ledger.closed_at[level, tally.key] = now.timestamp()
         return close(CLOSED, tally.kind, tally.key, words)
     mine = guarded.get(tally.key)

@@ -76,7 +76,8 @@ def review(asked: Asked, found: Decision, passing: Callable[[], Decision]) -> De
     if policy is None:
         return found
     try:
-        verdict = _checked(policy.review(asked, found))
+        # A copy, which it may change as it likes.
+        verdict = _checked(policy.review(asked, replace(found)))
     except Exception as error:  # noqa: BLE001 - a look-up that fails must not stop all starts
         logger.error("the guard's policy failed: %s", type(error).__name__)
         return replace(found, reasons=(*found.reasons, "the policy failed"))

@@ -159,24 +159,23 @@ def _events(seen: Sightings, since: float, moment: float) -> Iterable[_Event]:
         cursor.execute(_statement(seen.using), bound)
         rows = cursor.fetchall()
     known, owners, approved = seen.known, _Owners(), set()
-    for row in rows:
-        kind, sid, verification = row[:3]
-        if kind != _SENT:
-            owner = owners[row[3]]
-            ledger = seen.ledgers.get(owner)
-            # Most are read more than once: again each time, and from an outcome and their own row.
-            if verification in approved or (
-                ledger is not None and ledger.has_converted(verification)
-            ):
-                continue
-            if kind == _CONVERTED:
-                approved.add(verification)
-            yield row[10] or moment, owner, kind, verification
-        elif sid not in known and row[4][:1] == "+":
-            known[sid] = at = sids.seconds_of("VL" + _digits(sid))
-            _, _, _, account, to, country, channel, network, device, client, _ = row
-            sent = Sent(verification, at, to, country, channel, network, device, client != "")
-            yield at, owners[account], kind, sent
+    for kind, sid, verification, account, what, happened in rows:
+        if kind == _SENT:
+            if sid not in known and what[:1] == "+":
+                known[sid] = at = sids.seconds_of("VL" + _digits(sid))
+                to, country, channel, network, device, stranger = what.split(" ")
+                by_stranger = stranger != ""
+                sent = Sent(verification, at, to, country, channel, network, device, by_stranger)
+                yield at, owners[account], kind, sent
+            continue
+        owner = owners[account]
+        ledger = seen.ledgers.get(owner)
+        # Most are read more than once: again each time, and from an outcome and their own row.
+        if verification in approved or (ledger is not None and ledger.has_converted(verification)):
+            continue
+        if kind == _CONVERTED:
+            approved.add(verification)
+        yield happened or moment, owner, kind, verification
 
 
 class _Owners(dict[Any, str]):
@@ -214,25 +213,31 @@ def _statement(using: str) -> str:
     # MySQL takes no derived table with two columns of one name.
     names = ("verification_sid", "verification_sid", "account_sid")
     happened = ", ".join(f"{key(name)} AS o{place}" for place, name in enumerate(names))
-    empty = ", ".join(f"'' AS e{place}" for place in range(6))
+    # In one column: most rows are read more than once, and have no use for what is in it.
+    stranger = f"CASE WHEN v.{quote('recognized')} OR v.client = '' THEN '' ELSE '1' END"
+    parts = ("v.recipient_key", "v.country", *(f"a.{c}" for c in (channel, network, device)))
+    details = _joined((*parts, stranger), is_mysql=connections[using].vendor == "mysql")
     # When it was approved is said by its outcome, if that has been written.
     approved = ", ".join(map(key, ("r.sid", "r.sid", "r.account_id")))
     return (
-        f"SELECT * FROM (SELECT 's', {sent}, v.recipient_key,"  # noqa: S608 - names alone
-        f" v.country, a.{channel}, a.{network}, a.{device},"
-        f" CASE WHEN v.{quote('recognized')} THEN '' ELSE v.{quote('client')} END, 0.0 AS happened"
+        f"SELECT * FROM (SELECT 's', {sent}, {details}, 0.0 AS happened"  # noqa: S608 - names alone
         f" FROM {attempt} a INNER JOIN {verification} v ON v.sid = a.verification_id"
         f" WHERE a.sid > %s AND a.withheld = '' AND a.guard = ''"
         f" AND v.guard_block IS NOT NULL"
         f" ORDER BY a.sid DESC LIMIT %s) s"
-        f" UNION ALL SELECT * FROM (SELECT kind, {happened}, {empty}, happened_at"
+        f" UNION ALL SELECT * FROM (SELECT kind, {happened}, '' AS details, happened_at"
         f" FROM {outcome} WHERE happened_at > %s"
         f" ORDER BY happened_at DESC LIMIT %s) o"
-        f" UNION ALL SELECT 'c', {approved}, '', '', '', '', '', '', 0.0"
+        f" UNION ALL SELECT 'c', {approved}, '', 0.0"
         f" FROM (SELECT sid, account_id, status, date_updated, guard_block FROM {verification}"
         f" ORDER BY sid DESC LIMIT %s) r WHERE r.status = 'approved' AND r.date_updated > %s"
         f" AND r.guard_block IS NOT NULL"
     )
+
+
+def _joined(texts: Iterable[str], *, is_mysql: bool) -> str:
+    """Return the SQL of texts with spaces between them."""
+    return f"CONCAT_WS(' ', {', '.join(texts)})" if is_mysql else " || ' ' || ".join(texts)
 
 
 @lru_cache(maxsize=1)

@@ -13,10 +13,8 @@ _MOST_CROWD = 4.0
 # The last failures and conversions that a key remembers with their times.
 _REMEMBERED = 32
 
-#: A number for each of the two windows. There are many of them and most are zero: one that is
-#: replaced, and not changed, is shared by all, and no work for the garbage collector.
+#: A number for each of the two windows.
 Pair = tuple[int, int]
-_NONE: Pair = (0, 0)
 
 
 @dataclass(slots=True)  # not frozen: that takes four times as long, and there is one for each send
@@ -44,6 +42,8 @@ class Wish:
     path: tuple[Tally, ...]
     #: Network and device, as far as they are known.
     callers: tuple[Tally, ...]
+    #: All that it counts under: both.
+    keys: tuple[Tally, ...]
     country: str
     #: Its ten thousand numbers.
     block: Tally | None = None
@@ -62,40 +62,68 @@ class Wish:
     #: The first of the two windows that it is still in; 2 when it has left both.
     window: int = 0
     verifications: tuple[Hashable, ...] = ()
-    #: All that it counts under.
-    keys: tuple[Tally, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.keys = self.path + self.callers
 
 
 @dataclass(slots=True)
 class Tally:
     """What is known of one block, range, country, network or device.
 
-    `values` are the two windows' likelihoods.
+    Each window has plain numbers, which are changed many times for each message: a pair of both
+    would be a new object each time. Whoever only looks at them takes the properties.
     """
 
     kind: str
     key: str
     #: Of a block: its part of ten thousand numbers.
     share: float = 1.0
-    values: tuple[float, float] = (0.0, 0.0)
-    wishes: Pair = _NONE
-    converted: Pair = _NONE
-    new: Pair = _NONE
+    #: The likelihoods.
+    short_value: float = 0.0
+    long_value: float = 0.0
+    short_wishes: int = 0
+    long_wishes: int = 0
+    short_converted: int = 0
+    long_converted: int = 0
+    #: Wishes of numbers that were seen before and had converted.
+    short_known: int = 0
+    long_known: int = 0
     #: Wishes that have not converted, as another one of their block that came before them.
-    clustered: Pair = _NONE
+    short_clustered: int = 0
+    long_clustered: int = 0
     price: float = 0.0
     #: Of a country: the blocks in which somebody has converted, and those in which one or two have.
     places: int = 0
-    few: Pair = _NONE
-    #: Conversions in blocks in which hardly anything fails: of people, and not of an attack.
-    clean: int = 0
+    few: Pair = (0, 0)
+    #: Conversions in blocks in which much fails: maybe of an attack, and not of people.
+    unclean: int = 0
     #: Of a part of a country: itself and all wider ones.
     path: tuple[Tally, ...] = ()
     _failed_at: tuple[float, ...] = ()
     _converted_at: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def values(self) -> tuple[float, float]:
+        """The likelihoods of both windows."""
+        return self.short_value, self.long_value
+
+    @property
+    def wishes(self) -> Pair:
+        """The wishes of both windows."""
+        return self.short_wishes, self.long_wishes
+
+    @property
+    def converted(self) -> Pair:
+        """Those that have converted."""
+        return self.short_converted, self.long_converted
+
+    @property
+    def new(self) -> Pair:
+        """Those of numbers that had not converted when they were seen before, if they were."""
+        return self.short_wishes - self.short_known, self.long_wishes - self.long_known
+
+    @property
+    def clean(self) -> int:
+        """The conversions in blocks in which hardly anything fails: of people."""
+        return self.long_converted - self.unclean
 
     def failed(self, at: float) -> None:
         """Remember that a wish of a moment has failed."""
@@ -119,22 +147,17 @@ class Tally:
         `people` are those who are expected to come from one.
         """
         seen, usual = self.wishes[window], max(1.0, people)
-        if self.kind != "block" or self.converted[1] or seen <= usual:
+        if self.kind != "block" or self.long_converted or seen <= usual:
             return 0.0
         return min(_MOST_CROWD, seen * math.log(seen / usual) - seen + usual)
 
     def proved(self) -> float:
         """Return the conversions of the long window beyond those that an attack may fake."""
-        return max(0.0, self.converted[1] - 0.2 * self.wishes[1])
+        return max(0.0, self.long_converted - 0.2 * self.long_wishes)
 
     def unproved(self) -> int:
         """Return the wishes of the last hour that have not converted."""
-        return self.wishes[0] - self.converted[0]
-
-
-def plus(pair: Pair, window: int, by: int) -> Pair:
-    """Return a pair with so many more in one window."""
-    return (pair[0], pair[1] + by) if window else (pair[0] + by, pair[1])
+        return self.short_wishes - self.short_converted
 
 
 def country_key(country: str) -> str:

@@ -18,7 +18,7 @@ from django_verify.fraud import bars
 from django_verify.fraud.rows import Row, Source, columns
 from django_verify.models import GuardTrip
 
-CLOSED, GUARDED = GuardTrip.State.CLOSED, GuardTrip.State.GUARDED
+CLOSED, GUARDED = str(GuardTrip.State.CLOSED), str(GuardTrip.State.GUARDED)
 #: How long one that has ended is remembered, as long as the evidence for it.
 REMEMBERED = dt.timedelta(hours=72)
 
@@ -43,7 +43,7 @@ class Trips:
 
     def of(self, account_sid: str, level: str, state: str) -> Mapping[str, Trip]:
         """Return an account's, those that have ended included."""
-        return self.by_slot.get((account_sid, f"{level} {state}"), {})
+        return self.by_slot.get((account_sid, f"{level} {state}"), {}) if self.by_slot else {}
 
 
 def close(

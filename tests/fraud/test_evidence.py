@@ -131,7 +131,8 @@ class TestCounting:
                 assert 0 <= tally.converted[window] <= tally.wishes[window]
                 assert 0 <= tally.new[window] <= tally.wishes[window]
                 failed = tally.wishes[window] - tally.converted[window]
-                assert 0 <= tally.clustered[window] <= failed
+                clustered = tally.short_clustered, tally.long_clustered
+                assert 0 <= clustered[window] <= failed
 
     def test_a_resend_is_no_second_wish(self):
         ledger = make_ledger()
