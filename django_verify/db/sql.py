@@ -6,8 +6,10 @@ Django makes the SQL; here its places are filled each time in the way that costs
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from json import JSONEncoder
 from typing import Any, NamedTuple
 
 from django.db import models
@@ -64,19 +66,20 @@ class Sql:
         the price of a word in the text. What has few values is a word, so that there are few texts.
         """
         words, params = [], []
+        source = prepared_by = prepared = None
         for param in self.params:
             value = param
             if type(param) is Place:
                 key, prepare = param
-                value = values[key] if prepare is None else prepare(values[key], connection)
-                kind, word = type(value), None
-                if kind is str:
-                    if not value or (prepare is _choice and _PLAIN_TEXT.match(value)):
-                        word = f"'{value}'"
-                elif kind is int:
-                    word = _DIGITS.get(value)
-                elif kind is bool or value is None:
-                    word = _WORDS[value]
+                value = values[key]
+                if prepare is not None:
+                    # Neighbours often hold one object, such as the moment that a row is made at.
+                    if value is not source or prepare is not prepared_by:
+                        source, prepared_by = value, prepare
+                        prepared = prepare(value, connection)
+                    value = prepared
+                kind = type(value)
+                word = value if kind is _Word else _WORDS.get(kind, _NO_WORDS).get(value)
                 if word is not None:
                     words.append(word)
                     continue
@@ -89,9 +92,20 @@ class Sql:
         return self._head + "".join(word + tail for word, tail in pairs)
 
 
+class _Word(str):
+    """What is written into a statement, and not bound."""
+
+    __slots__ = ()
+
+
 # As every database writes them.
-_WORDS = {None: "NULL", True: "TRUE", False: "FALSE"}
-_DIGITS = {digit: str(digit) for digit in range(10)}
+_WORDS: dict[type, dict[Any, str]] = {
+    type(None): {None: "NULL"},
+    bool: {True: "TRUE", False: "FALSE"},
+    int: {digit: str(digit) for digit in range(10)},
+    str: {"": "''"},
+}
+_NO_WORDS: dict[Any, str] = {}
 # A text that no database reads as anything else, such as a status.
 _PLAIN_TEXT = re.compile(r"[a-z_]+\Z")
 
@@ -143,17 +157,41 @@ def prepare(field: Any, *, save: bool = False) -> Any:
         return _choice if field.choices else None
     if type(field) is models.DateTimeField:
         return _moment
+    if save and type(field) is models.UUIDField:
+        return _uuid
+    if save and type(field) is models.JSONField and field.encoder is None:
+        return _json
     return field.get_db_prep_save if save else field.get_db_prep_value
 
 
-# A driver takes longer over a moment, and over a member of an enumeration, than over its text.
+# A driver takes longer over a moment, a UUID, an object of JSON, and a member of an enumeration,
+# than over its text.
 def _moment(value: Any, connection: Any) -> str | None:
-    moment = connection.ops.adapt_datetimefield_value(value)
-    return None if moment is None else str(moment)
+    return None if value is None else str(connection.ops.adapt_datetimefield_value(value))
+
+
+def _uuid(value: Any, connection: Any) -> str | None:
+    if value is None:
+        return None
+    return (value if type(value) is uuid.UUID else uuid.UUID(str(value))).hex
+
+
+def _json(value: Any, connection: Any) -> str | None:
+    return None if value is None else _encode(value)
+
+
+# What is written is no object that holds itself.
+_encode = JSONEncoder(check_circular=False).encode
 
 
 def _choice(value: Any, connection: Any) -> Any:
-    return str(value) if isinstance(value, str) else value
+    return _chosen(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=1000)
+def _chosen(value: str) -> str:
+    text = str(value)
+    return _Word(f"'{text}'") if _PLAIN_TEXT.match(text) else text
 
 
 def converters_of(compiler: Any, columns: Sequence[Any]) -> list[Converter]:

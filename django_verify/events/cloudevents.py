@@ -10,6 +10,7 @@ with it, and the error goes up.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
@@ -47,7 +48,7 @@ HOLD = dt.timedelta(seconds=10)
 _Status = Verification.Status
 _MESSAGES = frozenset({"sent", "delivered", "undelivered", "failed", "read"})
 # Fixed for good: under another one, an event that is posted again would have a second id.
-_NAMESPACE = uuid.UUID("5d6b5f0e-6b1c-4d0e-9f57-9c1b6a3f0c52")
+_NAMESPACE = uuid.UUID("5d6b5f0e-6b1c-4d0e-9f57-9c1b6a3f0c52").bytes
 
 
 #: What a start writes.
@@ -64,7 +65,7 @@ _SINKS = Select(
 
 
 class _Shown(NamedTuple):
-    """What an event shows of an attempt, by the names of its columns."""
+    """What an event shows of an attempt that is not at hand, by the names of its columns."""
 
     sid: str
     date_created: dt.datetime
@@ -82,6 +83,9 @@ _ATTEMPTS = Select(
     ),
     verification=SidField("VE"),
 )
+
+
+_AnyAttempts = Sequence[_Shown] | Sequence[VerificationAttempt]
 
 
 class Event:
@@ -137,8 +141,7 @@ def insert(
     """
     using, deliveries = queries.database(), []
     if row.reports and not quiet:
-        shown = _Shown(*(getattr(attempt, name) for name in _Shown._fields))
-        deliveries = _record(partial(_of_status, row, _Status.PENDING, [shown]))
+        deliveries = _record(partial(_of_status, row, _Status.PENDING, [attempt]))
     if not (deliveries and transaction.get_autocommit(using)):
         _insert_apart(row, attempt, deliveries, beside)
         return
@@ -289,7 +292,7 @@ def _record_guard(
     if sinks:
         now, source = timezone.now(), f"/v1/Accounts/{account_sid}"
         event_id = _id(name, kind)
-        event = _event(event_id, kind, source, "GuardEvent/1", data, now)
+        event = _event(event_id, kind, source, "GuardEvent/1", data, _time(now))
         outbox.enqueue(_deliveries(sinks, event_id, event, now))
 
 
@@ -320,23 +323,29 @@ def _record(write: Callable[[], Result]) -> Result:
 def _of_status(
     row: Verification,
     status: str,
-    attempts: Sequence[_Shown] = (),
+    attempts: _AnyAttempts = (),
     *,
     checks: int = 0,
     result: str = "",
 ) -> list[WebhookDelivery]:
-    sinks, now = _sinks(row), timezone.now()
+    sinks = _sinks(row)
     if not sinks:
         return []
-    checked = [{"time": _time(now), "status": result}] if result else []
-    data = _facts(row, status, attempts or _attempts(row), now)
+    now = timezone.now()
+    time = _time(now)
+    data = _facts(row, status, attempts or _attempts(row))
+    if status == _Status.APPROVED:
+        data["verified_at"] = time
+    if row.is_test:
+        data["is_test"] = True  # ours: an approval that proves nothing must be marked
+    checked = [{"time": time, "status": result}] if result else []
     data["check_attempts"] = {"count": checks, "attempts": checked}
     kind = f"verification.{status.replace('_', '-')}"
     source = f"/v1/Accounts/{row.account_id}{_path(row)}"
     event_id, schema = _id(row.sid, status), "VerifyEventStreamEvent/3"
-    event = _event(event_id, kind, source, schema, data, now)
-    held = status == _Status.MAX_ATTEMPTS_REACHED
-    return _deliveries(sinks, event_id, event, now + HOLD if held else now)
+    event = _event(event_id, kind, source, schema, data, time)
+    held = HOLD if status == _Status.MAX_ATTEMPTS_REACHED else None
+    return _deliveries(sinks, event_id, event, now, held)
 
 
 def _attempts(row: Verification) -> list[_Shown]:
@@ -348,11 +357,9 @@ def _attempts(row: Verification) -> list[_Shown]:
     return [_Shown(sid, sids.moment_of(sid), channel, tag) for channel, sid, tag in entries]
 
 
-def _facts(
-    row: Verification, status: str, attempts: Sequence[_Shown], now: dt.datetime
-) -> dict[str, Any]:
+def _facts(row: Verification, status: str, attempts: _AnyAttempts) -> dict[str, Any]:
     service = row.service
-    data: dict[str, Any] = {
+    return {
         "account_sid": row.account_id,
         "service_sid": row.service_id or "",
         "verification_sid": row.sid,
@@ -367,14 +374,9 @@ def _facts(
         "code_length": None if row.sealed_code else row.code_length,
         "send_code_attempts": {"count": len(attempts), "attempts": [_sent(a) for a in attempts]},
     }
-    if status == _Status.APPROVED:
-        data["verified_at"] = _time(now)
-    if row.is_test:
-        data["is_test"] = True  # ours: an approval that proves nothing must be marked
-    return data
 
 
-def _sent(attempt: _Shown) -> dict[str, Any]:
+def _sent(attempt: _Shown | VerificationAttempt) -> dict[str, Any]:
     return {
         "time": _time(attempt.date_created),
         "channel": attempt.channel.upper(),
@@ -388,10 +390,11 @@ def _sent(attempt: _Shown) -> dict[str, Any]:
 def _of_message(
     attempt: VerificationAttempt, status: str, error_code: str
 ) -> list[WebhookDelivery]:
-    row, now = attempt.verification, timezone.now()
+    row = attempt.verification
     sinks = _sinks(row)
     if not sinks:
         return []
+    now = timezone.now()
     carrier = (row.lookup or {}).get("carrier") or {}
     data = {
         "account_sid": row.account_id,
@@ -412,7 +415,7 @@ def _of_message(
     }
     source = f"/v2{_path(row)}/Attempts/{attempt.sid}"
     event_id = _id(attempt.sid, status)
-    event = _event(event_id, f"message.{status}", source, "MessageStatusEvent/2", data, now)
+    event = _event(event_id, f"message.{status}", source, "MessageStatusEvent/2", data, _time(now))
     return _deliveries(sinks, event_id, event, now)
 
 
@@ -428,9 +431,12 @@ def _sinks(row: Verification) -> list[str]:
 
 def _sinks_of(account_sid: str, service_sid: str | None, version: int | None = None) -> list[str]:
     """Return the enabled sinks of an account that hear of a service."""
-    read = partial(_SINKS.rows, queries.database(), account=account_sid)
-    found = config_cache.parts(account_sid, version, read)
+    found = config_cache.parts(account_sid, version, partial(_read_sinks, account_sid))
     return [sid for sid, only in found if only is None or only == service_sid]
+
+
+def _read_sinks(account_sid: str) -> list[list[Any]]:
+    return _SINKS.rows(queries.database(), account=account_sid)
 
 
 def _event(
@@ -439,7 +445,7 @@ def _event(
     source: str,
     schema: str,
     data: Mapping[str, Any],
-    now: dt.datetime,
+    time: str,
 ) -> dict[str, Any]:
     return {
         "specversion": "1.0",
@@ -448,18 +454,23 @@ def _event(
         "id": str(event_id),
         "dataschema": f"{SCHEMAS}.{schema}",
         "datacontenttype": "application/json",
-        "time": _time(now),
+        "time": time,
         "data": data,
     }
 
 
 def _deliveries(
-    sinks: Sequence[str], event_id: uuid.UUID, event: dict[str, Any], due_at: dt.datetime
+    sinks: Sequence[str],
+    event_id: uuid.UUID,
+    event: dict[str, Any],
+    now: dt.datetime,
+    held: dt.timedelta | None = None,
 ) -> list[WebhookDelivery]:
-    now = timezone.now()
+    due_at = now + held if held else now
     return [
         statements.new(
             WebhookDelivery,
+            sid=sids.webhook_delivery(now),
             sink_id=sid,
             event_id=event_id,
             event_type=event["type"],
@@ -480,7 +491,9 @@ def _withdraw(event_id: uuid.UUID) -> None:
 
 def _id(sid: str, status: str) -> uuid.UUID:
     """Return an event's id: a state is reached once, so a second post has the same id."""
-    return uuid.uuid5(_NAMESPACE, f"{sid} {status}")
+    # As `uuid.uuid5` does, which makes the bytes of the namespace anew each time.
+    digest = hashlib.sha1(_NAMESPACE + f"{sid} {status}".encode(), usedforsecurity=False).digest()
+    return uuid.UUID(bytes=digest[:16], version=5)
 
 
 def _time(moment: dt.datetime) -> str:

@@ -3,6 +3,7 @@
 import datetime as dt
 import gc
 import threading
+import uuid
 import weakref
 
 import pytest
@@ -16,7 +17,12 @@ from django.utils import timezone
 from django_verify import sids
 from django_verify.db import statements
 from django_verify.db.statements import Rows, Select
-from django_verify.models import SendOutcome, Verification, VerificationAttempt
+from django_verify.models import (
+    SendOutcome,
+    Verification,
+    VerificationAttempt,
+    WebhookDelivery,
+)
 from tests.conftest import PHONE, make_service
 
 pytestmark = [pytest.mark.django_db, pytest.mark.every_case]
@@ -344,3 +350,38 @@ def test_what_is_no_sid_is_nobody_s_and_is_not_written(service, sid):
     assert found.rows("default", sid=sid) == []
     with pytest.raises((ValidationError, IntegrityError)):
         Rows(Verification, "default", {"pk": row.pk}).update(account_id=sid)
+
+
+EVENT_ID = uuid.UUID("5d6b5f0e-6b1c-5d0e-9f57-9c1b6a3f0c52")
+# What some driver or database might read as something else.
+PAYLOADS = [
+    {"text": "'\"\\ %s \x01 ä \N{GRINNING FACE}", "none": None, "list": [1, 2.5, {"a": True}]},
+    {},
+    [],
+]
+
+
+def a_delivery(**values):
+    values = {"sink_id": sids.event_sink(), "event_type": "x", "event_id": EVENT_ID, **values}
+    return statements.new(WebhookDelivery, **values)
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=["texts", "object", "list"])
+def test_json_and_uuids_come_back_as_they_were_written(service, payload):
+    row = a_delivery(payload=payload, date_created=NOW, date_updated=NOW, due_at=NOW)
+    statements.insert("default", row)
+    assert columns(WebhookDelivery.objects.get(event_id=EVENT_ID)) == columns(row)
+    changed, new = (
+        Rows(Verification, "default", {"pk": written(service).pk}),
+        a_delivery(payload=payload),
+    )
+    if changed.update_and_insert({"checks": 1}, new):
+        assert columns(WebhookDelivery.objects.get(pk=new.pk)) == columns(new)
+
+
+def test_a_text_is_written_as_a_uuid_if_it_is_one():
+    row = a_delivery(event_id=str(EVENT_ID))
+    statements.insert("default", row)
+    assert WebhookDelivery.objects.get().event_id == EVENT_ID
+    with pytest.raises(ValueError):
+        statements.insert("default", a_delivery(event_id="no UUID"))

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -144,6 +145,14 @@ def test_an_approval(service, sink, clock, outbox):
         "created_at": "2026-03-01T12:00:00.250Z",
         "tags": {"order": "7"},
     }
+
+
+def test_an_event_has_the_same_id_each_time_it_is_made(service, sink):
+    row = verifications.start(service, PHONE)
+    namespace = uuid.UUID("5d6b5f0e-6b1c-4d0e-9f57-9c1b6a3f0c52")
+    event = sink.deliveries.get(event_type=FAMILY + "verification.pending")
+    assert event.event_id == uuid.uuid5(namespace, f"{row.sid} pending")
+    assert event.payload["id"] == str(event.event_id)
 
 
 def test_an_approval_and_a_cancellation_by_the_site(service, sink):
