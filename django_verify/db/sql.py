@@ -79,7 +79,11 @@ class Sql:
                         prepared = prepare(value, connection)
                     value = prepared
                 kind = type(value)
-                word = value if kind is _Word else _WORDS.get(kind, _NO_WORDS).get(value)
+                words_of_kind = _WORDS.get(kind)
+                if words_of_kind is not None:
+                    word = words_of_kind.get(value)
+                else:
+                    word = value if kind is _Word else None
                 if word is not None:
                     words.append(word)
                     continue
@@ -105,7 +109,6 @@ _WORDS: dict[type, dict[Any, str]] = {
     int: {digit: str(digit) for digit in range(10)},
     str: {"": "''"},
 }
-_NO_WORDS: dict[Any, str] = {}
 # A text that no database reads as anything else, such as a status.
 _PLAIN_TEXT = re.compile(r"[a-z_]+\Z")
 
