@@ -77,7 +77,7 @@ def measure(
                 drivers = [
                     connections.enter_context(load.connect(server, clients)) for server in running
                 ]
-                # Connections, imports, caches; and to the guard no country is new any more.
+                # Connections, imports, caches; at the default threads no country is new any more.
                 for _ in range(1 if options.quick else _WARMING):
                     for driver in drivers:
                         known(driver, fresh, 5 * options.threads)

@@ -6,7 +6,6 @@ Django makes the SQL; here its places are filled each time in the way that costs
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from json import JSONEncoder
@@ -174,9 +173,11 @@ def _moment(value: Any, connection: Any) -> str | None:
 
 
 def _uuid(value: Any, connection: Any) -> str | None:
-    if value is None:
-        return None
-    return (value if type(value) is uuid.UUID else uuid.UUID(str(value))).hex
+    made = _UUID.to_python(value)
+    return None if made is None else made.hex
+
+
+_UUID = models.UUIDField()
 
 
 def _json(value: Any, connection: Any) -> str | None:

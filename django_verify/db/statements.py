@@ -126,7 +126,7 @@ class Rows(Generic[Row]):
         if compiled is None:
             return self._query_set().update(**changes)
         sql, values = compiled
-        return 0 if sql is None else _execute(self.db, (sql, values))
+        return 0 if sql is None else run(self.db, (sql, values))
 
     def update_and_insert(self, changes: Mapping[str, Any], row: Model) -> int | None:
         """Change one row at most, and write a new one if it did, by one statement; return 1 or 0.
@@ -144,7 +144,7 @@ class Rows(Generic[Row]):
         both = _update_and_insert(sql, _insert(type(row), self.db))
         places: dict[Any, Any] = {**vars(row)}
         places.update(enumerate(values))
-        hit = _execute(self.db, (both, places))
+        hit = run(self.db, (both, places))
         if hit:
             _written(self.db, row)
         return hit
@@ -220,30 +220,22 @@ def _field(model: type[Model], lookup: str) -> Any:
     return options.pk if name == "pk" else options.get_field(name)
 
 
-def run(using: str, sql: Sql, values: Values) -> int:
-    """Run a statement; return how many rows it met."""
-    return _execute(using, (sql, values))
-
-
 def insert(using: str, *rows: Model, beside: Statement | None = None) -> None:
     """Write new rows as `save(force_insert=True)` does, those of one model by one statement.
 
-    See `are_one_statement` for those of several, and for what is to be written `beside` them. A key
-    that the database draws is not read back.
+    See `are_one_statement` for those of several; where it holds, another statement may be a part of
+    theirs, `beside` them. A key that the database draws is not read back.
     """
     if not rows:
         return
-    others = [] if beside is None else [beside]
     if any(_is_heard(type(row), pre_save, post_save) for row in rows):
-        for sql, values in others:
-            run(using, sql, values)
         for row in rows:
             row.save(using=using, force_insert=True)
         return
     inserts = [_inserts(using, list(alike)) for _, alike in groupby(rows, type)]
-    # PostgreSQL begins with the last one. So does who runs them one after another, the counts first
-    # and then the rows: two that want the same ones do not wait for each other in a circle.
-    _execute(using, *inserts, *others)
+    # PostgreSQL runs the last one first, and the others from the last to the first: what is beside
+    # the rows is locked before them, as by who runs it before them.
+    run(using, *inserts, *([beside] if beside else []))
     _written(using, *rows)
 
 
@@ -308,7 +300,7 @@ def _insert(model: type[Model], using: str, number: int = 1) -> Sql:
     )
 
 
-def _execute(using: str, *statements: Statement) -> int:
+def run(using: str, *statements: Statement) -> int:
     """Run statements, as one where that can be; return how many rows the last of them met."""
     connection = connections[using]
     bound = [sql.bind(values, connection) for sql, values in statements]

@@ -51,7 +51,7 @@ _MESSAGES = frozenset({"sent", "delivered", "undelivered", "failed", "read"})
 _NAMESPACE = uuid.UUID("5d6b5f0e-6b1c-4d0e-9f57-9c1b6a3f0c52").bytes
 
 
-#: What a start writes.
+#: The models of the rows that a start makes.
 STARTED = (Verification, VerificationAttempt, WebhookDelivery)
 
 _SINKS = Select(

@@ -44,7 +44,7 @@ class Asked:
     latest_place: Place | None = field(default=None, repr=False)
 
 
-@dataclass(slots=True)  # not frozen, and never changed all the same: one may be everyone's
+@dataclass(slots=True)  # not frozen, and never changed all the same: starts share `ALLOWED`
 class Decision:
     """What becomes of a start: it is refused, or written with its message `withheld`, or sent.
 

@@ -194,12 +194,12 @@ def _finding(
     is_guarded = bool(guarded) and any(
         name in guarded and guarded[name].is_open(now) for name in names
     )
-    # Of most numbers nothing has been seen that is so near to them.
-    if seen := [name for name in names if name in ledger.tallies]:
+    # Most numbers are the first of their block.
+    if near := [name for name in names if name in ledger.tallies]:
         crowd = bars.Crowd(
             ledger, asked.key, asked.country, level, price, now.timestamp(), guarded=is_guarded
         )
-        if crowded := crowd.key(seen, own):
+        if crowded := crowd.key(near, own):
             return Finding("crowd", crowded, _crowd_words(ledger.tallies[crowded]))
     return _of_country(asked, ledger, country, level, price)
 
@@ -207,7 +207,7 @@ def _finding(
 def _of_country(
     asked: Asked, ledger: Ledger, country: Tally | None, level: str, price: float
 ) -> Finding | None:
-    """Return what the start's country and all that are new say against it."""
+    """Return what the start's country says against it, or all new countries together."""
     if country is not None and bars.unexplained(country) < 0:
         return None
     if country is not None and country.unproved() >= bars.room(country, price, level):

@@ -76,8 +76,9 @@ def review(asked: Asked, found: Decision, passing: Callable[[], Decision]) -> De
     if policy is None:
         return found
     try:
-        # A copy, which it may change as it likes.
-        verdict = _checked(policy.review(asked, replace(found)))
+        # Copies: what there is of a decision may be every start's.
+        copy = replace(found, marks=dict(found.marks), counts=list(found.counts))
+        verdict = _checked(policy.review(replace(asked), copy))
     except Exception as error:  # noqa: BLE001 - a look-up that fails must not stop all starts
         logger.error("the guard's policy failed: %s", type(error).__name__)
         return replace(found, reasons=(*found.reasons, "the policy failed"))

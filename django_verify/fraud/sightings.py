@@ -39,6 +39,8 @@ _OVERLAP, _LATE = 1.0, 20.0
 _ATTEMPT = SidField("VL")
 # The kinds of rows: a send, and the outcomes as they are stored.
 _SENT = "s"
+# What one column has of a send: number, country, channel, network, device, whether by a stranger.
+_PARTS = 6
 _CONVERTED, _NOT_SENT = map(str, (SendOutcome.Kind.CONVERTED, SendOutcome.Kind.NOT_SENT))
 
 
@@ -161,10 +163,12 @@ def _events(seen: Sightings, since: float, moment: float) -> Iterable[_Event]:
     known, owners, approved = seen.known, _Owners(), set()
     for kind, sid, verification, account, what, happened in rows:
         if kind == _SENT:
-            if sid not in known and what[:1] == "+":
+            parts = [] if sid in known else what.split(" ")
+            # A row that a host has written may have a space in one of them.
+            if len(parts) == _PARTS and parts[0][:1] == "+":
                 known[sid] = at = sids.seconds_of("VL" + _digits(sid))
-                to, country, channel, network, device, stranger = what.split(" ")
-                by_stranger = stranger != ""
+                to, country, channel, network, device, stranger = parts
+                by_stranger = bool(stranger)
                 sent = Sent(verification, at, to, country, channel, network, device, by_stranger)
                 yield at, owners[account], kind, sent
             continue

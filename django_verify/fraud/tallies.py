@@ -13,7 +13,7 @@ _MOST_CROWD = 4.0
 # The last failures and conversions that a key remembers with their times.
 _REMEMBERED = 32
 
-#: A number for each of the two windows.
+#: Two numbers, such as one for each window.
 Pair = tuple[int, int]
 
 
@@ -42,7 +42,7 @@ class Wish:
     path: tuple[Tally, ...]
     #: Network and device, as far as they are known.
     callers: tuple[Tally, ...]
-    #: All that it counts under: both.
+    #: All that it counts under: `path` and `callers`.
     keys: tuple[Tally, ...]
     country: str
     #: Its ten thousand numbers.
@@ -69,7 +69,7 @@ class Tally:
     """What is known of one block, range, country, network or device.
 
     Each window has plain numbers, which are changed many times for each message: a pair of both
-    would be a new object each time. Whoever only looks at them takes the properties.
+    would be a new object each time. The properties have the pairs, for who has a window's number.
     """
 
     kind: str
@@ -117,7 +117,7 @@ class Tally:
 
     @property
     def new(self) -> Pair:
-        """Those of numbers that had not converted when they were seen before, if they were."""
+        """Those of numbers that were never seen before, or had not converted."""
         return self.short_wishes - self.short_known, self.long_wishes - self.long_known
 
     @property

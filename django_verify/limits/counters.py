@@ -177,8 +177,9 @@ def consume(metered: Sequence[Meter]) -> None:
 def counting(metered: Sequence[Meter]) -> Statement | None:
     """Return what counts one start in every meter, to be one statement with what the start writes.
 
-    That fails with an IntegrityError where a limit is full. None where `consume` has to count: in
-    Redis, in another database than the start's, or in what was full when it was looked at last.
+    The whole statement fails with an IntegrityError where a limit is full. None where `consume` has
+    to count: in Redis, in another database than the start's, or in what was full when it was looked
+    at last.
     """
     using = router.db_for_write(BucketCount)
     if not metered or conf.current().RATE_LIMIT_STORE or using != queries.database():
@@ -186,7 +187,7 @@ def counting(metered: Sequence[Meter]) -> Statement | None:
     windows = _windows(metered, timezone.now().timestamp())
     if not _known_full.isdisjoint(window.key for window in windows):
         return None
-    return _statement(using, len(windows)), _values(windows)
+    return _counting(using, windows)
 
 
 def count_read(verification_sid: str) -> None:
@@ -313,13 +314,15 @@ def _count_all(windows: list[Window], using: str) -> bool:
     each row, so that two starts never share the last place, and what breaks it undoes the whole
     statement.
     """
-    write = partial(statements.run, using, _statement(using, len(windows)), _values(windows))
+    write = partial(statements.run, using, _counting(using, windows))
     undone = savepoints.tolerate(write, using=using, ignore=IntegrityError, alone=True)
     return undone is None
 
 
-def _values(windows: list[Window]) -> list[Any]:
-    return [each for window in windows for each in (window.key, window.max, window.ends_at)]
+def _counting(using: str, windows: list[Window]) -> Statement:
+    """Return the statement that counts one in each window, with its values."""
+    values = [each for window in windows for each in (window.key, window.max, window.ends_at)]
+    return _statement(using, len(windows)), values
 
 
 @lru_cache(maxsize=64)

@@ -57,8 +57,9 @@ def write(
 ) -> VerificationAttempt:
     """Write the verification and its attempt, or the attempt of a resend, all or nothing.
 
-    It is counted in what it is `metered` by, if that has not been done: by the statement that
-    writes it where that is one, and before all else where it is not. Raises TooManyRequests.
+    Counts the start in what it is `metered` by, too: the first try of a new verification by the
+    statement that writes it, where that is one, and any other before it is written. Raises
+    TooManyRequests.
 
     Of several starts for one recipient at one moment, one sends; another that then finds a live
     verification with a younger send than its own request sends nothing more and reports that.
@@ -74,7 +75,7 @@ def write(
         alone = _is_one_statement(start, past, live, now)
         counting = None
         if metered:
-            # What was undone may have been so by a full limit, so that a second try counts first.
+            # A full limit undoes the statement and is not named: a second try counts first.
             counting = _count(metered, beside=alone and live is None and not number)
             metered = metered if counting else ()
         if live is not None:
@@ -90,7 +91,7 @@ def write(
                 attempt = (
                     _resend(start, past, live, sna_url, now, number)
                     if live
-                    else _create(start, past, sna_url, now, number, counting, quiet=quiet)
+                    else _create(start, past, sna_url, now, number, metered, counting, quiet=quiet)
                 )
         except cloudevents.NotRecorded as failure:
             failure.forgo()
@@ -109,7 +110,7 @@ def write(
 
 
 def _is_younger(live: Verification, start: Start, asked_at: dt.datetime, now: dt.datetime) -> bool:
-    """Whether a verification was sent after the start was asked for."""
+    """Whether a verification was sent since the start was asked for, or its client read it."""
     return asked_at < live.sent_at <= now + SKEW or start.is_outdated_by(live)
 
 
@@ -141,13 +142,19 @@ def _create(
     sna_url: str,
     now: dt.datetime,
     tries: int,
+    metered: Sequence[Meter],
     counting: Statement | None,
     *,
     quiet: bool,
 ) -> VerificationAttempt:
     """Write both rows, what counts the start, and its event unless it is to be `quiet`."""
-    row, client = _row(start, past, sna_url, now, tries), start.request.client
-    using = queries.database()
+    using, client = queries.database(), start.request.client
+    try:
+        row = _row(start, past, sna_url, now, tries)
+    except exceptions.VerifyError:
+        if counting:  # what is refused by now stays counted, and a full limit comes before it
+            counters.consume(metered)
+        raise
     attempt = _complete(start, row, now)
     row.send_log = _sent(row, attempt)
     cloudevents.insert(row, attempt, quiet=quiet, beside=counting)

@@ -239,11 +239,8 @@ def _leave_out(attempt: VerificationAttempt, names: Collection[str]) -> None:
     attempt.steps = [step for step in attempt.steps or () if step[0] not in names]
 
 
-def is_bought(start: Start) -> bool:
-    """Whether something is asked of a provider before the start is written.
-
-    The provider may charge for that, so that limits come before.
-    """
+def asks_a_provider(start: Start) -> bool:
+    """Whether a provider, which may charge for it, is asked before the start is written."""
     return not start.sends or _is_looked_up(start)
 
 

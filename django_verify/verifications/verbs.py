@@ -34,8 +34,8 @@ from django_verify.verifications.request import StartOptions, StartRequest
 from django_verify.verifications.validation import (
     Start,
     accept,
+    asks_a_provider,
     guard,
-    is_bought,
     look_up,
     read_recipient,
     read_typed,
@@ -78,7 +78,7 @@ def start(
     # From what costs nothing to what costs money: a refusal has used nothing of those behind it.
     _ask_host(accepted)
     guard(accepted, past)
-    if metered and is_bought(accepted):
+    if metered and asks_a_provider(accepted):
         counters.consume(metered)
         metered = ()
     look_up(accepted)

@@ -111,6 +111,20 @@ def test_what_did_not_leave_is_no_evidence(guarded, clock, monkeypatch):
     assert tally.wishes == (1, 1)
 
 
+@pytest.mark.every_case
+@pytest.mark.parametrize("column", ["network", "device", "channel"])
+def test_a_row_of_the_host_s_with_a_space_stops_no_other(guarded, clock, column):
+    start(guarded, line(1))
+    VerificationAttempt.objects.update(**{column: "a b"})
+    clock.shift(5)
+    start(guarded, line(400))
+    clock.shift(5)
+    start(guarded, line(800))
+    ledger = sightings.now_known().ledgers[guarded.account_id]
+    assert ledger.of_number(line(1)) is None
+    assert ledger.of_number(line(400)).sends == 1
+
+
 def test_a_process_that_starts_reads_a_bounded_number_of_outcomes(
     guarded, account, clock, monkeypatch
 ):

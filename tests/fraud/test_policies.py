@@ -15,6 +15,7 @@ from django_verify.exceptions import (
     TooManyRequests,
 )
 from django_verify.fraud import places
+from django_verify.fraud.asked import ALLOWED
 from django_verify.models import (
     GeoPermission,
     GuardDecision,
@@ -86,6 +87,25 @@ def test_it_opens_no_blocked_country(account, service):
     fraud.forget()
     with says("allow"), pytest.raises(DestinationRefused):
         verifications.start(service, PHONE)
+
+
+def test_what_it_changes_is_its_own(service, monkeypatch):
+    """What it gets may be shared with every other start."""
+
+    def review(self, asked, found):
+        asked.country, asked.channel, asked.block = "DE", "call", None
+        found.marks["guard"] = "recorded"
+        found.counts.append(None)
+        found.withheld = found.recorded = True
+        return fraud.follow()
+
+    monkeypatch.setattr(Scripted, "review", review)
+    for to in (PHONE, OTHER_PHONE):
+        with says("follow"):
+            verifications.start(service, to)
+    for attempt in VerificationAttempt.objects.all():
+        assert (attempt.guard, attempt.withheld, attempt.channel) == ("", "", "sms")
+    assert (dict(ALLOWED.marks), list(ALLOWED.counts)) == ({}, [])
 
 
 def test_one_that_fails_lets_the_guards_decision_stand(service, caplog):

@@ -22,6 +22,7 @@ from django_verify.models import (
     VerificationAttempt,
     WebhookDelivery,
 )
+from django_verify.verifications import guess_budget
 from tests.conftest import OTHER_PHONE, PHONE, ROUNDS, make_service
 from tests.verifications.test_one_statement import once_after_the_history
 
@@ -118,7 +119,7 @@ def test_a_start_that_takes_the_next_number_counts_once(account, service, monkey
 
 
 def test_a_resend_counts_before_it_is_looked_at(service, outbox):
-    """As it did when it was counted by itself: a limit comes before what the verification says."""
+    """A limit comes before what the verification says."""
     start(service)
     start(service)
     start(service)
@@ -132,16 +133,34 @@ def test_a_resend_counts_before_it_is_looked_at(service, outbox):
     assert counts() == [1, 1]
 
 
+def test_what_is_refused_as_it_is_written_stays_counted(service, monkeypatch):
+    """Nobody asks again and again for a recipient that has no guesses left."""
+
+    def refuse(*args, **kwargs):
+        raise exceptions.MaxSendsReached
+
+    monkeypatch.setattr(guess_budget, "reserve", refuse)
+    for number in (1, 2, 3):
+        with pytest.raises(exceptions.MaxSendsReached):
+            start(service)
+        assert counts() == [number, number]
+    counters._known_full.clear()
+    with pytest.raises(exceptions.TooManyRequests):
+        start(service)
+    assert counts() == [3, 3]
+    assert not Verification.objects.filter(to=PHONE).exists()
+
+
 def test_an_event_that_cannot_be_written_leaves_one_count(service, monkeypatch, caplog):
     real = cloudevents._deliveries
 
-    def without_a_type(*args):
+    def with_no_uuid(*args):
         rows = real(*args)
         for row in rows:
             row.event_id = "no UUID"
         return rows
 
-    monkeypatch.setattr(cloudevents, "_deliveries", without_a_type)
+    monkeypatch.setattr(cloudevents, "_deliveries", with_no_uuid)
     row = start(service)
     assert counts() == [1, 1]
     assert Verification.objects.get(to=PHONE).sid == row.sid
@@ -150,7 +169,7 @@ def test_an_event_that_cannot_be_written_leaves_one_count(service, monkeypatch, 
 
 def test_an_event_that_is_refused_for_once_leaves_one_count(service, monkeypatch):
     """What failed as one statement is written by several, the counts among them."""
-    real, failed = statements._execute, []
+    real, failed = statements.run, []
 
     def refuse_once(using, *parts):
         if len(parts) > 2 and not failed:
@@ -158,7 +177,7 @@ def test_an_event_that_is_refused_for_once_leaves_one_count(service, monkeypatch
             raise ZeroDivisionError
         return real(using, *parts)
 
-    monkeypatch.setattr(statements, "_execute", refuse_once)
+    monkeypatch.setattr(statements, "run", refuse_once)
     if service.verify_event_subscription_enabled or connection.vendor != "postgresql":
         start(service)
         assert counts() == [1, 1]
