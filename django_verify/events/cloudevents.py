@@ -293,7 +293,7 @@ def _record_guard(
         now, source = timezone.now(), f"/v1/Accounts/{account_sid}"
         event_id = _id(name, kind)
         event = _event(event_id, kind, source, "GuardEvent/1", data, _time(now))
-        outbox.enqueue(_deliveries(sinks, event_id, event, now))
+        outbox.enqueue(_deliveries(sinks, event_id, event, now, now))
 
 
 def _try(event: Callable[[], None]) -> None:
@@ -344,8 +344,8 @@ def _of_status(
     source = f"/v1/Accounts/{row.account_id}{_path(row)}"
     event_id, schema = _id(row.sid, status), "VerifyEventStreamEvent/3"
     event = _event(event_id, kind, source, schema, data, time)
-    held = HOLD if status == _Status.MAX_ATTEMPTS_REACHED else None
-    return _deliveries(sinks, event_id, event, now, held)
+    due_at = now + HOLD if status == _Status.MAX_ATTEMPTS_REACHED else now
+    return _deliveries(sinks, event_id, event, now, due_at)
 
 
 def _attempts(row: Verification) -> list[_Shown]:
@@ -416,7 +416,7 @@ def _of_message(
     source = f"/v2{_path(row)}/Attempts/{attempt.sid}"
     event_id = _id(attempt.sid, status)
     event = _event(event_id, f"message.{status}", source, "MessageStatusEvent/2", data, _time(now))
-    return _deliveries(sinks, event_id, event, now)
+    return _deliveries(sinks, event_id, event, now, now)
 
 
 def _path(row: Verification) -> str:
@@ -464,9 +464,8 @@ def _deliveries(
     event_id: uuid.UUID,
     event: dict[str, Any],
     now: dt.datetime,
-    held: dt.timedelta | None = None,
+    due_at: dt.datetime,
 ) -> list[WebhookDelivery]:
-    due_at = now + held if held else now
     return [
         statements.new(
             WebhookDelivery,

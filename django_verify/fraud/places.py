@@ -54,6 +54,6 @@ def take(
     as if it were.
     """
     held = level(latest, room, now)
-    skipped = int(salt[-8:], 16) % min(1 << tries, int(room - held)) if tries else 0
+    skipped = int(salt[-8:], 16) % min(1 << tries, int(room - held))
     number = (latest.number if latest else 0) + 1 + skipped
     return {"guard_block": block, "guard_place": number, "guard_level": held + 1 + skipped}

@@ -6,7 +6,7 @@ The unique serial of `Verification` serialises the starts for one recipient; not
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import partial
 
@@ -21,7 +21,6 @@ from django_verify.db.statements import Rows, Statement
 from django_verify.events import cloudevents
 from django_verify.exceptions import NotFound
 from django_verify.limits import counters
-from django_verify.limits.counters import Meter
 from django_verify.models import Verification, VerificationAttempt, VerifyService
 from django_verify.net import times
 from django_verify.verifications import guess_budget, sna
@@ -48,18 +47,11 @@ def read(start: Start, known: Known | None = None) -> History:
     return guess_budget.history(start.service, key, timezone.now(), known, block)
 
 
-def write(
-    start: Start,
-    past: History,
-    sna_url: str,
-    asked_at: dt.datetime,
-    metered: Sequence[Meter] = (),
-) -> VerificationAttempt:
+def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> VerificationAttempt:
     """Write the verification and its attempt, or the attempt of a resend, all or nothing.
 
-    Counts the start in what it is `metered` by, too: the first try of a new verification by the
-    statement that writes it, where that is one, and any other before it is written. Raises
-    TooManyRequests.
+    Counts the start in its meters: the first try of a new verification by the statement that writes
+    it, where that is one, and any other before it is written. Raises TooManyRequests.
 
     Of several starts for one recipient at one moment, one sends; another that then finds a live
     verification with a younger send than its own request sends nothing more and reports that.
@@ -73,25 +65,20 @@ def write(
         past = read(start) if number or past.is_outdated(now) else past
         live = next((r for r in past.rows if start.is_about(r) and is_live(r, now)), None)
         alone = _is_one_statement(start, past, live, now)
-        counting = None
-        if metered:
-            # A full limit undoes the statement and is not named: a second try counts first.
-            counting = _count(metered, beside=alone and live is None and not number)
-            metered = metered if counting else ()
+        # A full limit undoes the statement and is not named: a second try counts first.
+        beside = alone and live is None and not number
+        counting = _count(start, beside=beside) if start.metered else None
         if live is not None:
-            _refuse_exhausted(live, now)
-            # A second try has lost to another start of this verification, which has sent the code.
-            overtaken = number and (live.sid, live.sends) != seen
-            if overtaken or _is_younger(live, start, asked_at, now):
-                raise exceptions.ConcurrentStarts
-            seen = live.sid, live.sends
+            found = live.sid, live.sends
+            _refuse_resend(start, live, asked_at, now, has_lost=bool(number) and found != seen)
+            seen = found
         try:
             # In a transaction of the caller's a lost race is undone to here, and no further.
             with nullcontext() if alone else savepoints.atomic(using):
                 attempt = (
                     _resend(start, past, live, sna_url, now, number)
                     if live
-                    else _create(start, past, sna_url, now, number, metered, counting, quiet=quiet)
+                    else _create(start, past, sna_url, now, number, counting, quiet=quiet)
                 )
         except cloudevents.NotRecorded as failure:
             failure.forgo()
@@ -103,22 +90,35 @@ def write(
             continue
         if attempt is not None:
             return attempt
-    # A service that was deleted meanwhile fails every try as a race would.
-    if not VerifyService.objects.using(using).filter(sid=start.service.sid).exists():
-        raise NotFound
-    raise exceptions.ConcurrentStarts
+    raise _why_lost(start)
 
 
-def _is_younger(live: Verification, start: Start, asked_at: dt.datetime, now: dt.datetime) -> bool:
-    """Whether a verification was sent since the start was asked for, or its client read it."""
-    return asked_at < live.sent_at <= now + SKEW or start.is_outdated_by(live)
+def _why_lost(start: Start) -> exceptions.VerifyError:
+    """Return why every try has failed: for a service that is gone each one fails as a race does."""
+    services = VerifyService.objects.using(queries.database())
+    is_there = services.filter(sid=start.service.sid).exists()
+    return exceptions.ConcurrentStarts() if is_there else NotFound()
 
 
-def _count(metered: Sequence[Meter], *, beside: bool) -> Statement | None:
+def _refuse_resend(
+    start: Start, live: Verification, asked_at: dt.datetime, now: dt.datetime, *, has_lost: bool
+) -> None:
+    """Refuse to send once more what is used up, or was sent since the start was asked for.
+
+    A second try that `has_lost` to another start of this verification finds its code sent.
+    """
+    _refuse_exhausted(live, now)
+    is_younger = asked_at < live.sent_at <= now + SKEW
+    if has_lost or is_younger or start.is_outdated_by(live):
+        raise exceptions.ConcurrentStarts
+
+
+def _count(start: Start, *, beside: bool) -> Statement | None:
     """Return what counts a start `beside` its rows; None where it has been counted instead."""
-    counting = counters.counting(metered) if beside else None
+    counting = counters.counting(start.metered) if beside else None
     if counting is None:
-        counters.consume(metered)
+        counters.consume(start.metered)
+        start.metered = ()
     return counting
 
 
@@ -142,7 +142,6 @@ def _create(
     sna_url: str,
     now: dt.datetime,
     tries: int,
-    metered: Sequence[Meter],
     counting: Statement | None,
     *,
     quiet: bool,
@@ -153,7 +152,7 @@ def _create(
         row = _row(start, past, sna_url, now, tries)
     except exceptions.VerifyError:
         if counting:  # what is refused by now stays counted, and a full limit comes before it
-            counters.consume(metered)
+            counters.consume(start.metered)
         raise
     attempt = _complete(start, row, now)
     row.send_log = _sent(row, attempt)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from django_verify.contact import emails
 from django_verify.crypto import codes
 from django_verify.db import statements
 from django_verify.exceptions import InvalidParameter
+from django_verify.limits.counters import Meter
 from django_verify.messages import channels, compose, locales, templates
 from django_verify.messages.channels import Channel, Recipient
 from django_verify.models import (
@@ -57,6 +58,8 @@ class Start:
     attempt: VerificationAttempt
     custom_code: str = field(repr=False)
     is_test: bool = False
+    #: What it is still to be counted in.
+    metered: Sequence[Meter] = ()
     lookup: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def is_about(self, row: Verification) -> bool:

@@ -75,16 +75,17 @@ def start(
     asked_at = request.asked_at or timezone.now()
     past = store.read(accepted, request.known)
     metered = _all_meters(service, request, past) if request.rate_limits else request.meters
+    accepted.metered = metered
     # From what costs nothing to what costs money: a refusal has used nothing of those behind it.
     _ask_host(accepted)
     guard(accepted, past)
     if metered and asks_a_provider(accepted):
         counters.consume(metered)
-        metered = ()
+        accepted.metered = ()
     look_up(accepted)
     sna_url = "" if accepted.sends else sna.mint(accepted.attempt.sid, accepted.recipient.to)
     try:
-        attempt = store.write(accepted, past, sna_url, asked_at, metered)
+        attempt = store.write(accepted, past, sna_url, asked_at)
     finally:
         fraud.record(accepted.attempt)  # what the guard counted against it, once that is undone
     if request.client is not None:

@@ -11,7 +11,6 @@ from django.test.utils import CaptureQueriesContext
 
 from django_verify import exceptions, verifications
 from django_verify.db import statements
-from django_verify.events import cloudevents
 from django_verify.limits import counters
 from django_verify.models import (
     Bucket,
@@ -24,7 +23,7 @@ from django_verify.models import (
 )
 from django_verify.verifications import guess_budget
 from tests.conftest import OTHER_PHONE, PHONE, ROUNDS, make_service
-from tests.verifications.test_one_statement import once_after_the_history
+from tests.verifications.test_one_statement import have_no_uuid, once_after_the_history
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.every_case]
 
@@ -152,15 +151,7 @@ def test_what_is_refused_as_it_is_written_stays_counted(service, monkeypatch):
 
 
 def test_an_event_that_cannot_be_written_leaves_one_count(service, monkeypatch, caplog):
-    real = cloudevents._deliveries
-
-    def with_no_uuid(*args):
-        rows = real(*args)
-        for row in rows:
-            row.event_id = "no UUID"
-        return rows
-
-    monkeypatch.setattr(cloudevents, "_deliveries", with_no_uuid)
+    have_no_uuid(monkeypatch)
     row = start(service)
     assert counts() == [1, 1]
     assert Verification.objects.get(to=PHONE).sid == row.sid

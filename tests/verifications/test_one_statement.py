@@ -68,6 +68,19 @@ def once_after_the_history(monkeypatch, happen):
     monkeypatch.setattr(guess_budget, "history", read)
 
 
+def have_no_uuid(monkeypatch):
+    """Let the events of every change be ones that no database takes."""
+    real = cloudevents._deliveries
+
+    def with_no_uuid(*args):
+        rows = real(*args)
+        for row in rows:
+            row.event_id = "no UUID"
+        return rows
+
+    monkeypatch.setattr(cloudevents, "_deliveries", with_no_uuid)
+
+
 @pytest.fixture
 def taken_attempt(earlier, monkeypatch):
     """Every attempt has the key of one that there is."""
@@ -150,15 +163,7 @@ def test_an_event_that_is_refused_does_not_lose_the_start(
     service, earlier, outbox, monkeypatch, caplog
 ):
     """The statement that has all three rows fails as a whole, and is sent again without the third."""
-    real = cloudevents._deliveries
-
-    def without_a_type(*args):
-        rows = real(*args)
-        for row in rows:
-            row.event_id = "no UUID"
-        return rows
-
-    monkeypatch.setattr(cloudevents, "_deliveries", without_a_type)
+    have_no_uuid(monkeypatch)
     verifications.start(service, PHONE)
     assert [len(keys) for keys in found()][:2] == [2, 2]
     assert len(outbox) == 2
