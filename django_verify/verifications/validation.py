@@ -179,7 +179,7 @@ def _attempt(
     created = now.replace(microsecond=now.microsecond // 1000 * 1000)
     attempt = statements.new(
         VerificationAttempt,
-        sid=sids.attempt(created),
+        sid=sids.attempt(now),
         date_created=created,
         channel=channel.name,
         locale=_catalogue(channel, template_text, request),
