@@ -7,6 +7,7 @@ disturbs the machine disturbs both. The small one has as many rows as its pages 
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import statistics
 import time
 from collections import defaultdict
@@ -79,7 +80,7 @@ def _calls(found: Any, boss: Any) -> dict[str, Callable[[], Any]]:
 
     from benchmarks import numbers
     from django_verify import verifications
-    from django_verify.api import paging
+    from django_verify.api import paging, summaries
     from django_verify.crypto import codes
     from django_verify.models import Verification, VerificationAttempt
 
@@ -97,8 +98,10 @@ def _calls(found: Any, boss: Any) -> dict[str, Callable[[], Any]]:
     whole = Verification.objects.filter(account=found.busy).order_by("-pk")[20].to
     admin = Client(headers={"host": "localhost"})
     admin.force_login(boss)
-    day = (timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)).isoformat()
-    day = day.replace("+00:00", "Z")
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    day, day_before = (
+        f"{midnight - dt.timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}" for days in (0, 1)
+    )
 
     def start() -> None:
         open_row[:] = [verifications.start(found.service, next(phones))]
@@ -111,6 +114,10 @@ def _calls(found: Any, boss: Any) -> dict[str, Callable[[], Any]]:
 
     def listed(owner: Any, path: str = "Attempts", **query: Any) -> Callable[[], Any]:
         return lambda: clients[owner.pk](path, query)
+
+    def counted_anew(path: str, **query: Any) -> Any:
+        summaries.forget()
+        return clients[found.busy.pk](path, query)
 
     def shown(table: str, **query: Any) -> Callable[[], Any]:
         return lambda: admin.get(f"/admin/django_verify/{table}/", query)
@@ -127,11 +134,18 @@ def _calls(found: Any, boss: Any) -> dict[str, Callable[[], Any]]:
         "list of the quiet account": listed(found.quiet),
         "list by recipient": listed(found.busy, **{"ChannelData.To": whole}),
         "summary of the quiet account": listed(found.quiet, "Attempts/Summary"),
-        "summary of a day": listed(found.busy, "Attempts/Summary", DateCreatedAfter=day),
+        "summary of yesterday": listed(
+            found.busy, "Attempts/Summary", DateCreatedAfter=day_before, DateCreatedBefore=day
+        ),
+        "summary of today": listed(found.busy, "Attempts/Summary", DateCreatedAfter=day),
+        # What thousands of rows come to is kept for some seconds.
+        "summary of today, the first": lambda: counted_anew(
+            "Attempts/Summary", DateCreatedAfter=day
+        ),
         "summary of the month": listed(found.busy, "Attempts/Summary"),
         # No roll-up has the digits of a number.
-        "summary of a day, by the rows": listed(
-            found.busy, "Attempts/Summary", DateCreatedAfter=day, DestinationPrefix="+1202"
+        "summary of today, by the rows": lambda: counted_anew(
+            "Attempts/Summary", DateCreatedAfter=day, DestinationPrefix="+1202"
         ),
         "admin, verifications": shown("verification"),
         "admin, the last page": shown("verification", p=20),

@@ -1,18 +1,15 @@
-"""Attempts and their summary: what was sent in the last 30 days, and what it led to."""
+"""Attempts: what was sent in the last 30 days, and what it led to."""
 
 from __future__ import annotations
 
 import datetime as dt
-import re
-from typing import Any, NamedTuple
+from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from django_verify import rollups, sids
+from django_verify import sids
 from django_verify.api import fields, wire
 from django_verify.api.mixins import Fetch, List
 from django_verify.api.resource import PageParameters, Resource
@@ -20,8 +17,6 @@ from django_verify.contact import emails
 from django_verify.exceptions import InvalidParameter
 from django_verify.messages import channels
 from django_verify.models import Verification, VerificationAttempt
-from django_verify.models.rollups import begin_of, hour_at
-from django_verify.rest import bodies
 from django_verify.rest.answers import Answer, Time, computed
 
 # Older attempts are not shown, whether or not their rows still exist.
@@ -29,17 +24,9 @@ WINDOW = dt.timedelta(days=30)
 # The contract's, and our own Telegram.
 CHANNELS = ("sms", "call", "email", "whatsapp", "rbm", "telegram")
 
-# A verification begins with its first attempt and lives for a day at most; an hour is for clocks,
-# and for what a start asks others before it is written.
-_LIFE, _MARGIN = dt.timedelta(days=1), dt.timedelta(hours=1)
 # Filters of the list that an index answers; what the others leave out is looked at.
 _INDEXED = ("date_created_after", "date_created_before", "verification_sid")
 
-_HOUR = dt.timedelta(hours=1)
-# Hours from which on it is quicker to look which of them are counted than to count their rows.
-_WORTH_IT = 3
-
-_PREFIX = re.compile(r"\+[0-9]{1,15}\Z")
 _CONVERTED = Q(verification__status=Verification.Status.APPROVED)
 _THEIRS = {ours: theirs for theirs, ours in channels.ALIASES.items()}
 # A call's progress in the vendor's words; "sent" means the provider's acceptance.
@@ -54,18 +41,6 @@ _CALL_STATUS = {
 }
 
 
-class Prefix(fields.Formed):
-    """The beginning of a phone number in E.164."""
-
-    default_error_messages = {"prefix": "+ and 1–15 digits are required"}
-
-    def to_internal_value(self, data: str) -> str:
-        """Return the text."""
-        if not _PREFIX.match(data):
-            self.fail("prefix")
-        return data
-
-
 class AttemptFilters(PageParameters):
     """Of the list."""
 
@@ -77,17 +52,6 @@ class AttemptFilters(PageParameters):
     VerifyServiceSid = fields.Sid("VA", required=False)
     VerificationSid = fields.Sid("VE", required=False)
     Status = fields.OneOf("converted", "unconverted", any_case=True, required=False)
-
-
-class SummaryFilters(wire.Parameters):
-    """Of the summary."""
-
-    VerifyServiceSid = fields.Sid("VA", required=False)
-    DateCreatedAfter = fields.Moment(required=False)
-    DateCreatedBefore = fields.Moment(required=False)
-    Country = fields.Region(required=False)
-    Channel = fields.OneOf(*CHANNELS, required=False)
-    DestinationPrefix = Prefix(required=False)
 
 
 class AttemptAnswer(Answer):
@@ -118,28 +82,6 @@ class AttemptAnswer(Answer):
         serializers.DictField(), lambda row, view: _channel_data(row, row.verification)
     )
     url = wire.Link()
-
-
-class Figures(NamedTuple):
-    """How many attempts the filters leave, and how many of them converted."""
-
-    attempts: int
-    converted: int
-
-
-class SummaryAnswer(Answer):
-    """Figures of the attempts that the filters leave."""
-
-    total_attempts = serializers.IntegerField(source="attempts")
-    total_converted = serializers.IntegerField(source="converted")
-    total_unconverted = computed(
-        serializers.IntegerField(), lambda row, view: row.attempts - row.converted
-    )
-    conversion_rate_percentage = computed(
-        serializers.RegexField(r"^[0-9]{1,3}(\.[0-9]{1,9})?$"),
-        lambda row, view: percentage(row.converted, row.attempts),
-    )
-    url = wire.RequestUrl()
 
 
 class AttemptResource(Resource):
@@ -183,39 +125,8 @@ class AttemptViewSet(Fetch, List, AttemptResource):
         return rows.filter(**_columns(filters))
 
 
-class AttemptsSummaryViewSet(AttemptResource):
-    """`/Attempts/Summary`: one object of figures."""
-
-    path = "Attempts/Summary"
-    filters = SummaryFilters
-    answer = SummaryAnswer
-
-    def list(self, request: Request, **kwargs: str) -> Response:
-        """Count in the database; percentages are cut, not rounded, after nine decimals.
-
-        Test numbers stay out: nothing was sent, and nobody converted.
-        """
-        filters = wire.reader(SummaryFilters).read(bodies.query_values(request._request))  # noqa: SLF001
-        prefix = filters.pop("destination_prefix", None)
-        after, before = (filters.pop(f"date_created_{end}", None) for end in ("after", "before"))
-        rows = self.get_queryset().filter(verification__is_test=False, **_columns(filters))
-        oldest = timezone.now() - WINDOW
-        time = max(after or oldest, oldest), before
-        if prefix:
-            found = _counted(rows.filter(verification__to__startswith=prefix), *time)
-        else:
-            found = _figures(rows, _lines_of(self.account.sid, filters), *time)
-        return Response(self.represent(found))
-
-
-def percentage(part: int, whole: int) -> str:
-    """Return part of whole in per cent, exact or cut after nine decimals; "0" of nothing."""
-    units, billionths = divmod(part * 100 * 10**9 // max(whole, 1), 10**9)
-    return f"{units}.{billionths:09}".rstrip("0").rstrip(".")
-
-
 def _columns(filters: dict[str, Any]) -> dict[str, Any]:
-    """Return the filters of both resources as look-ups; from After on, up to but without Before."""
+    """Return filters as look-ups; from After on, up to but without Before."""
     lookups = {
         "date_created_after": "sid__gte",
         "date_created_before": "sid__lt",
@@ -231,73 +142,6 @@ def _columns(filters: dict[str, Any]) -> dict[str, Any]:
     if "channel" in columns:
         columns["channel"] = channels.ALIASES.get(columns["channel"], columns["channel"])
     return columns
-
-
-def _figures(
-    rows: QuerySet[VerificationAttempt],
-    lines: rollups.Filters,
-    after: dt.datetime,
-    before: dt.datetime | None,
-) -> Figures:
-    """Return the figures of a time: of whole hours that are counted, and of rows for the rest."""
-    first = hour_at(after - dt.timedelta.resolution) + 1
-    end = hour_at(before or timezone.now() + _HOUR)
-    if end - first < _WORTH_IT:
-        return _counted(rows, after, before)
-    period = rollups.Period.of(first, end, None, purged=False)
-    names = ("starts", "converted")
-    by_channel = rollups.lines(period, lines, "channel", names=names)
-    found = [Figures(0, 0)]
-    found += [Figures(*counts) for (channel,), counts in by_channel if channel != "sna"]
-    # What is before the first hour, in hours that are not counted, and behind the last.
-    spans: list[tuple[dt.datetime, dt.datetime | None]] = [(after, begin_of(first))]
-    spans += [(begin_of(low), begin_of(high)) for low, high in period.rows]
-    spans.append((begin_of(end), before))
-    found += [_counted(rows, *span) for span in _joined(spans)]
-    attempts, converted = (sum(counts) for counts in zip(*found, strict=True))
-    return Figures(attempts, converted)
-
-
-def _joined(
-    spans: list[tuple[dt.datetime, dt.datetime | None]],
-) -> list[tuple[dt.datetime, dt.datetime | None]]:
-    """Return spans with those as one that meet, and without those that are empty."""
-    found: list[tuple[dt.datetime, dt.datetime | None]] = []
-    for begin, end in spans:
-        if found and found[-1][1] == begin:
-            found[-1] = found[-1][0], end
-        elif begin != end:
-            found.append((begin, end))
-    return found
-
-
-def _counted(
-    rows: QuerySet[VerificationAttempt], after: dt.datetime, before: dt.datetime | None
-) -> Figures:
-    """Count the rows from one moment up to another."""
-    # Between these keys the verifications are, so that no others are read.
-    keys = {
-        "sid__gte": sids.first_at("VL", after),
-        "verification__sid__gte": sids.first_at("VE", after - _LIFE - _MARGIN),
-    }
-    if before is not None:
-        keys["sid__lt"] = sids.first_at("VL", before)
-        keys["verification__sid__lt"] = sids.first_at("VE", before + _MARGIN)
-    counts = rows.filter(**keys).aggregate(
-        attempts=Count("pk"), converted=Count("pk", filter=_CONVERTED)
-    )
-    return Figures(**counts)
-
-
-def _lines_of(account: str, filters: dict[str, Any]) -> rollups.Filters:
-    """Return the filters of the summary as lines have them."""
-    channel = filters.get("channel")
-    return rollups.Filters(
-        account=account,
-        service=filters.get("verify_service_sid"),
-        country=filters.get("country"),
-        channel=channel and channels.ALIASES.get(channel, channel),
-    )
 
 
 def _about(to: str) -> Q:

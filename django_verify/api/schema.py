@@ -23,8 +23,8 @@ from rest_framework import serializers
 
 import django_verify
 from django_verify.api import fields, urls, wire
-from django_verify.api.attempts import Prefix
 from django_verify.api.passkeys import Bytes
+from django_verify.api.summaries import Prefix
 from django_verify.rest.answers import Answer
 
 _SETTINGS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from django_verify.api.attempts import AttemptsSummaryViewSet, AttemptViewSet
+from django_verify.api.attempts import AttemptViewSet
 from django_verify.api.challenges import ChallengeViewSet
 from django_verify.api.entities import EntityViewSet, FactorViewSet
 from django_verify.api.forms import FormViewSet
@@ -20,6 +20,7 @@ from django_verify.api.ratelimits import BucketViewSet, RateLimitViewSet
 from django_verify.api.resource import NoResource
 from django_verify.api.safelist import SafeListViewSet
 from django_verify.api.services import ServiceViewSet
+from django_verify.api.summaries import AttemptsSummaryViewSet
 from django_verify.api.templates import TemplateViewSet
 from django_verify.api.tokens import AccessTokenViewSet, NotificationViewSet
 from django_verify.api.verifications import (

@@ -7,7 +7,7 @@ import time_machine
 from django.utils import timezone
 
 from django_verify.api import paging
-from django_verify.api.attempts import percentage
+from django_verify.api.summaries import percentage
 from django_verify.models import Verification, VerificationAttempt
 from tests.conftest import OTHER_PHONE, PHONE, Api, code_in, make_account, make_service
 

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_verify import rollups, sids
-from django_verify.api import attempts
+from django_verify.api import summaries
 from django_verify.models import AttemptRollup, RollupHour, Verification, VerificationAttempt
 from tests.conftest import make_account, make_service, purged
 
@@ -122,7 +122,7 @@ def test_lines_and_rows_come_to_the_same(api, site, monkeypatch):
     # It is the lines that have answered.
     AttemptRollup.objects.update(starts=0)
     assert asked(api, service) != rows
-    monkeypatch.setattr(attempts, "_WORTH_IT", 10**9)
+    monkeypatch.setattr(summaries, "_WORTH_IT", 10**9)
     assert asked(api, service) == rows
 
 
@@ -145,5 +145,76 @@ def test_a_month_reads_the_rows_of_its_edges_alone(api, site):
     with CaptureQueriesContext(connection) as captured:
         assert api.get("Attempts/Summary").data["total_attempts"] > 50
     sqls = [query["sql"] for query in captured]
-    assert len([sql for sql in sqls if "verificationattempt" in sql]) == 2
+    # One for each edge, and one for messages of verifications that begin before or behind it.
+    assert len([sql for sql in sqls if "verificationattempt" in sql]) == 4
     assert len([sql for sql in sqls if "rollup" in sql]) == 3
+
+
+def test_a_time_begins_and_ends_between_the_messages_of_a_verification(api, service, clock):
+    begin = timezone.now().replace(minute=7, second=0, microsecond=0)
+    for number in range(1, 12):
+        row, attempts = made(service, begin + dt.timedelta(seconds=number), number)
+        row.save(force_insert=True)
+        VerificationAttempt.objects.bulk_create(attempts)
+    clock.move_to(begin + dt.timedelta(minutes=1))
+    rows = VerificationAttempt.objects.exclude(channel="sna").filter(verification__is_test=False)
+    for after, before in (
+        (0, 60),
+        (6, 44),
+        (20, 60),
+        (30, 60),
+        (45, 60),
+        (0, 45),
+        (46, 60),
+        (0, 7),
+    ):
+        times = [begin + dt.timedelta(seconds=each) for each in (after, before)]
+        texts = [f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in times]
+        names = ("DateCreatedAfter", "DateCreatedBefore")
+        query = dict(zip(names, texts, strict=True))
+        found = rows.filter(sid__gte=sids.first_at("VL", times[0]))
+        found = found.filter(sid__lt=sids.first_at("VL", times[1]))
+        for extra, of_these in (
+            ({}, found),
+            ({"DestinationPrefix": "+14155550"}, found),
+            ({"DestinationPrefix": "+14155550001"}, found.filter(verification__serial=1)),
+            ({"Country": "DE"}, found.filter(verification__country="DE")),
+            ({"Channel": "email"}, found.filter(channel="email")),
+        ):
+            answer = api.get("Attempts/Summary", **query, **extra).data
+            converted = of_these.filter(verification__status="approved").count()
+            assert (answer["total_attempts"], answer["total_converted"]) == (
+                of_these.count(),
+                converted,
+            ), (after, before, extra)
+
+
+def test_thousands_of_rows_are_counted_once_in_five_seconds(api, service, clock, monkeypatch):
+    def add(number):
+        row, attempts = made(service, timezone.now(), number)
+        row.save(force_insert=True)
+        VerificationAttempt.objects.bulk_create(attempts[:1])
+
+    def total(**query):
+        return api.get("Attempts/Summary", **query).data["total_attempts"]
+
+    after = f"{timezone.now() - dt.timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    monkeypatch.setattr(summaries, "MANY", 3)
+    for number in (1, 2):
+        add(number)
+        assert total(DateCreatedAfter=after) == number
+    add(3)
+    assert total(DateCreatedAfter=after) == 3
+    add(5)
+    assert total(DateCreatedAfter=after) == 3
+    # Another question is another count.
+    assert total(DateCreatedAfter=after, Country="US") == 1
+    assert total(DateCreatedAfter=after, DestinationPrefix="+1415555") == 4
+    clock.shift(4.9)
+    assert total(DateCreatedAfter=after) == 3
+    clock.shift(0.1)
+    assert total(DateCreatedAfter=after) == 4
+    add(6)
+    # A clock that goes back keeps nothing for longer.
+    clock.shift(-1)
+    assert total(DateCreatedAfter=after) == 5
