@@ -137,11 +137,9 @@ def _calls(found: Any, boss: Any) -> dict[str, Callable[[], Any]]:
         "summary of yesterday": listed(
             found.busy, "Attempts/Summary", DateCreatedAfter=day_before, DateCreatedBefore=day
         ),
-        "summary of today": listed(found.busy, "Attempts/Summary", DateCreatedAfter=day),
         # What thousands of rows come to is kept for some seconds.
-        "summary of today, the first": lambda: counted_anew(
-            "Attempts/Summary", DateCreatedAfter=day
-        ),
+        "summary of today, anew": lambda: counted_anew("Attempts/Summary", DateCreatedAfter=day),
+        "summary of today": listed(found.busy, "Attempts/Summary", DateCreatedAfter=day),
         "summary of the month": listed(found.busy, "Attempts/Summary"),
         # No roll-up has the digits of a number.
         "summary of today, by the rows": lambda: counted_anew(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from typing import Any, NamedTuple
 
-from django.db.models import Count, FilteredRelation, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, FilteredRelation, Q, QuerySet
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -28,6 +29,7 @@ _WORTH_IT = 3
 # would otherwise read the same thousands of rows for each answer.
 MANY, FRESH = 1000, dt.timedelta(seconds=5)
 
+_APPROVED = Verification.Status.APPROVED
 _PREFIX = re.compile(r"\+[0-9]{1,15}\Z")
 
 _Span = tuple[dt.datetime, dt.datetime | None]
@@ -149,6 +151,8 @@ def _joined(spans: list[_Span]) -> list[_Span]:
     return found
 
 
+# Verifications that one statement looks up.
+_TOGETHER = 500
 _KEPT_AT_MOST = 256
 _kept: dict[tuple[Any, ...], tuple[dt.datetime, Figures]] = {}
 
@@ -189,21 +193,24 @@ class _Attempts:
     def _count(self, after: dt.datetime, before: dt.datetime | None) -> Figures:
         rows = self._rows.filter(_between("VL", "sid", after, before))
         # Nearly all verifications have begun in the same time: these are read as one range of their
-        # own keys, which the database does not see for itself. Those of the others are looked up.
-        inside = _between("VE", "verification_id", after, before)
+        # own keys, which the database does not see for itself.
         of_start = Q(**{f"verification__{name}": value for name, value in self._of_start.items()})
         near = of_start & _between("VE", "verification__sid", after, before)
-        far = Verification.objects.filter(sid=OuterRef("verification_id"), **self._of_start)
-        one = rows.filter(inside).annotate(start=FilteredRelation("verification", condition=near))
-        other = rows.exclude(inside).annotate(status=Subquery(far.order_by().values("status")))
-        found = [_sum(one, "start__status"), _sum(other, "status")]
-        return Figures(*(sum(counts) for counts in zip(*found, strict=True)))
-
-
-def _sum(rows: QuerySet[VerificationAttempt], status: str) -> Figures:
-    """Count the rows that have a start, and those whose start was approved."""
-    approved = Q(**{status: Verification.Status.APPROVED})
-    return Figures(**rows.aggregate(attempts=Count(status), converted=Count("pk", filter=approved)))
+        found = rows.annotate(start=FilteredRelation("verification", condition=near)).aggregate(
+            attempts=Count("start__status"),
+            converted=Count("pk", filter=Q(start__status=_APPROVED)),
+        )
+        # Those of the others are looked up: messages that were sent again at an edge.
+        others = rows.exclude(_between("VE", "verification_id", after, before)).order_by()
+        sends = Counter(others.values_list("verification_id", flat=True))
+        sought = list(sends)
+        for first in range(0, len(sought), _TOGETHER):
+            some = sought[first : first + _TOGETHER]
+            starts = Verification.objects.filter(sid__in=some, **self._of_start).order_by()
+            for sid, status in starts.values_list("sid", "status"):
+                found["attempts"] += sends[sid]
+                found["converted"] += sends[sid] * (status == _APPROVED)
+        return Figures(**found)
 
 
 def _between(prefix: str, name: str, after: dt.datetime, before: dt.datetime | None) -> Q:
