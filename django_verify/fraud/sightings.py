@@ -33,14 +33,15 @@ LATEST = 300
 # Attempts that are remembered whatever their age, for a clock that is put back.
 _KNOWN = 20_000
 # A start mints its SID before it commits, and machines have clocks of their own: what is younger
-# than the last reading by so many seconds is read again each time, and the rest of what may appear
-# late twice in that time.
+# than the last reading by so many seconds is read again each time. The rest of what may appear late
+# is counted twice in that time, and read again where there is more of it than is known.
 _OVERLAP, _LATE = 1.0, 20.0
 _ATTEMPT = SidField("VL")
-# The kinds of rows: a send, and the outcomes as they are stored.
-_SENT = "s"
+# The kinds of rows: a send, the outcomes as they are stored, and how many there are of both.
+_SENT, _SENDS, _OUTCOMES = "s", "S", "O"
 # What one column has of a send: number, country, channel, network, device, whether by a stranger.
 _PARTS = 6
+_COUNTS = frozenset({_SENDS, _OUTCOMES})
 _CONVERTED, _NOT_SENT = map(str, (SendOutcome.Kind.CONVERTED, SendOutcome.Kind.NOT_SENT))
 
 
@@ -57,6 +58,9 @@ class Sightings:
     levels: dict[str, set[str]] = field(default_factory=dict)
     #: Attempts that are known and may be read again, as the database names them, with their times.
     known: dict[Any, float] = field(default_factory=dict)
+    #: When the latest sends were minted, and the latest outcomes written, by message and kind.
+    sent_at: list[float] = field(default_factory=list)
+    told_at: dict[tuple[Any, str], float] = field(default_factory=dict)
 
 
 class _Copy:
@@ -107,7 +111,7 @@ def _is_young(seen: Sightings, moment: float) -> bool:
 
 
 def _read(seen: Sightings, moment: float, price_of: Callable[[str, str], float]) -> None:
-    events = sorted(_events(seen, _since(seen, moment), moment), key=itemgetter(0))
+    events = sorted(_new(seen, moment), key=itemgetter(0))
     ledgers = seen.ledgers
     for then, account, kind, what in events:
         # What a clock that is ahead has written would let the codes of all others ripen at once.
@@ -133,53 +137,102 @@ def _read(seen: Sightings, moment: float, price_of: Callable[[str, str], float])
         seen.known = {sid: at for sid, at in seen.known.items() if at > oldest}
 
 
-def _since(seen: Sightings, moment: float) -> float:
-    """Return from when on is read what has been written since the last reading."""
-    if seen.read_at is None:
-        seen.read_late_at = moment
-        return moment - LONG
-    if abs(moment - seen.read_late_at) < _LATE / 2:
-        return min(seen.read_at, moment) - _OVERLAP
-    seen.read_late_at = moment
-    return min(seen.read_at, moment) - _LATE
-
-
+#: Kind, attempt, verification, account, the parts of a send, and when it happened.
+_Row = tuple[str, Any, Any, Any, str, float]
 _Event = tuple[float, str, str, Any]
 
 
-def _events(seen: Sightings, since: float, moment: float) -> Iterable[_Event]:
-    """Yield what has happened since a moment and is not known: its time, account and kind.
+def _new(seen: Sightings, moment: float) -> Iterable[_Event]:
+    """Return what has been written since the last reading, and what has appeared late."""
+    if seen.read_at is None:
+        seen.read_late_at = moment
+        return _events(seen, _rows(seen, moment - LONG), moment)
+    last = min(seen.read_at, moment)
+    if abs(moment - seen.read_late_at) < _LATE / 2:
+        return _events(seen, _rows(seen, last - _OVERLAP), moment)
+    seen.read_late_at = moment
+    since, late = last - _OVERLAP, last - _LATE
+    rows = _rows(seen, since, late)
+    if not _is_all_known(seen, rows, since, late):
+        rows = _rows(seen, late)
+    return _events(seen, rows, moment)
+
+
+def _events(seen: Sightings, rows: Iterable[_Row], moment: float) -> Iterable[_Event]:
+    """Yield what of the rows is not known: its time, account and kind.
 
     A ledger knows a verification by what the driver makes of its SID.
     """
-    connection = connections[seen.using]
-    begin = dt.datetime.fromtimestamp(since, dt.UTC)
-    first = _ATTEMPT.get_db_prep_value(sids.first_at("VL", begin), connection)
-    changed = connection.ops.adapt_datetimefield_value(conf.stored(begin))
-    bound = [first, MOST, since, MOST, LATEST, changed]
-    with connection.cursor() as cursor:
-        cursor.execute(_statement(seen.using), bound)
-        rows = cursor.fetchall()
-    known, owners, approved = seen.known, _Owners(), set()
+    known, owners, approved, remembered = seen.known, _Owners(), set(), moment - 2 * _LATE
     for kind, sid, verification, account, what, happened in rows:
         if kind == _SENT:
-            parts = [] if sid in known else what.split(" ")
-            # A row that a host has written may have a space in one of them.
-            if len(parts) == _PARTS and parts[0][:1] == "+":
+            if sid not in known:
                 known[sid] = at = sids.seconds_of("VL" + _digits(sid))
-                to, country, channel, network, device, stranger = parts
-                by_stranger = bool(stranger)
-                sent = Sent(verification, at, to, country, channel, network, device, by_stranger)
-                yield at, owners[account], kind, sent
+                if at > remembered:
+                    seen.sent_at.append(at)
+                if sent := _sent(verification, at, what):
+                    yield at, owners[account], kind, sent
             continue
+        if kind in _COUNTS:
+            continue
+        if happened > remembered:  # the others are read from their verification
+            seen.told_at[verification, kind] = happened
         owner = owners[account]
         ledger = seen.ledgers.get(owner)
-        # Most are read more than once: again each time, and from an outcome and their own row.
+        # Some are read more than once: again each time, and from an outcome and their own row.
         if verification in approved or (ledger is not None and ledger.has_converted(verification)):
             continue
         if kind == _CONVERTED:
             approved.add(verification)
         yield happened or moment, owner, kind, verification
+
+
+def _sent(verification: Any, at: float, what: str) -> Sent | None:
+    """Return a send from its column; a row that a host has written may have a space in a part."""
+    parts = what.split(" ")
+    if len(parts) != _PARTS or parts[0][:1] != "+":
+        return None
+    to, country, channel, network, device, stranger = parts
+    return Sent(verification, at, to, country, channel, network, device, bool(stranger))
+
+
+def _rows(seen: Sightings, since: float, late: float | None = None) -> list[_Row]:
+    """Return the rows of the one statement since a moment; with `late`, their numbers before it."""
+    connection = connections[seen.using]
+    first = _edge(since, connection)
+    bound: list[Any] = [first, MOST, since, MOST, LATEST, _changed(since, connection)]
+    if late is not None:
+        bound[-1] = _changed(late, connection)
+        bound += [_edge(late, connection), first, late, since]
+    with connection.cursor() as cursor:
+        cursor.execute(_statement(seen.using, counts=late is not None), bound)
+        rows: list[_Row] = cursor.fetchall()
+    return rows
+
+
+def _edge(since: float, connection: Any) -> Any:
+    """Return what the keys of attempts of a moment and later sort behind."""
+    begin = dt.datetime.fromtimestamp(since, dt.UTC)
+    return _ATTEMPT.get_db_prep_value(sids.first_at("VL", begin), connection)
+
+
+def _changed(since: float, connection: Any) -> Any:
+    begin = dt.datetime.fromtimestamp(since, dt.UTC)
+    return connection.ops.adapt_datetimefield_value(conf.stored(begin))
+
+
+def _is_all_known(seen: Sightings, rows: Iterable[_Row], since: float, late: float) -> bool:
+    """Whether the numbers of late rows are those of the rows that were read in their time."""
+    counts = {row[0]: row[-1] for row in rows if row[0] in _COUNTS}
+    first, end = (
+        sids.seconds_of(sids.first_at("VL", dt.datetime.fromtimestamp(moment, dt.UTC)))
+        for moment in (late, since)
+    )
+    sends = sum(first <= at < end for at in seen.sent_at)
+    outcomes = sum(late < at <= since for at in seen.told_at.values())
+    seen.sent_at = [at for at in seen.sent_at if at >= first]
+    seen.told_at = {key: at for key, at in seen.told_at.items() if at > late}
+    return counts == {_SENDS: sends, _OUTCOMES: outcomes}
 
 
 class _Owners(dict[Any, str]):
@@ -196,8 +249,8 @@ def _digits(value: str | bytes) -> str:
 
 
 @lru_cache(maxsize=8)
-def _statement(using: str) -> str:
-    """Return the one statement: the new sends that left, and the new outcomes.
+def _statement(using: str, *, counts: bool) -> str:
+    """Return the one statement: the new sends that left, the new outcomes, and late ones' numbers.
 
     What has no place in a block is no evidence: the level of its service is off, so that nobody
     writes down what becomes of it, or somebody vouches for it.
@@ -223,12 +276,13 @@ def _statement(using: str) -> str:
     details = _joined((*parts, stranger), is_mysql=connections[using].vendor == "mysql")
     # When it was approved is said by its outcome, if that has been written.
     approved = ", ".join(map(key, ("r.sid", "r.sid", "r.account_id")))
-    return (
-        f"SELECT * FROM (SELECT 's', {sent}, {details}, 0.0 AS happened"  # noqa: S608 - names alone
+    sends = (
         f" FROM {attempt} a INNER JOIN {verification} v ON v.sid = a.verification_id"
-        f" WHERE a.sid > %s AND a.withheld = '' AND a.guard = ''"
-        f" AND v.guard_block IS NOT NULL"
-        f" ORDER BY a.sid DESC LIMIT %s) s"
+        " WHERE a.withheld = '' AND a.guard = '' AND v.guard_block IS NOT NULL AND a.sid > %s"
+    )
+    statement = (
+        f"SELECT * FROM (SELECT '{_SENT}', {sent}, {details}, 0.0 AS happened"  # noqa: S608 - names
+        f"{sends} ORDER BY a.sid DESC LIMIT %s) s"
         f" UNION ALL SELECT * FROM (SELECT kind, {happened}, '' AS details, happened_at"
         f" FROM {outcome} WHERE happened_at > %s"
         f" ORDER BY happened_at DESC LIMIT %s) o"
@@ -237,6 +291,12 @@ def _statement(using: str) -> str:
         f" ORDER BY sid DESC LIMIT %s) r WHERE r.status = 'approved' AND r.date_updated > %s"
         f" AND r.guard_block IS NOT NULL"
     )
+    numbers = (
+        f" UNION ALL SELECT '{_SENDS}', NULL, NULL, NULL, '', COUNT(*){sends} AND a.sid < %s"  # noqa: S608
+        f" UNION ALL SELECT '{_OUTCOMES}', NULL, NULL, NULL, '', COUNT(*)"
+        f" FROM {outcome} WHERE happened_at > %s AND happened_at <= %s"
+    )
+    return statement + numbers if counts else statement
 
 
 def _joined(texts: Iterable[str], *, is_mysql: bool) -> str:

@@ -138,7 +138,8 @@ def test_a_process_that_starts_reads_a_bounded_number_of_outcomes(
             happened_at=moment - number,
         )
     monkeypatch.setattr(sightings, "MOST", 3)
-    events = list(sightings._events(sightings.Sightings(queries.database()), moment - 60, moment))
+    seen = sightings.Sightings(queries.database())
+    events = list(sightings._events(seen, sightings._rows(seen, moment - 60), moment))
     assert sorted(moment - at for at, _, kind, _ in events if kind == "c") == [0, 1, 2]
 
 

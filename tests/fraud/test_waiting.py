@@ -129,7 +129,7 @@ def test_an_approval_is_read_again_only_for_as_long_as_others_may_appear_late(ac
     seen = sightings.Sightings(queries.database())
 
     def approved(since):
-        events = sightings._events(seen, since, moment)
+        events = sightings._events(seen, sightings._rows(seen, since), moment)
         return [f"VE{sightings._digits(what)}" for *_, kind, what in events if kind == "c"]
 
     assert approved(moment - 20) == [row.sid]
