@@ -38,8 +38,11 @@ AROUND = 0 if AT_ONCE else 2
 
 
 @pytest.fixture
-def statements(api):
-    """`statements(call)` returns the request's statements and how many frame a transaction."""
+def statements(api, clock):
+    """`statements(call)` returns the request's statements and how many frame a transaction.
+
+    The clock stands still: on a busy machine the guard would read anew in between.
+    """
 
     def count(call, answers=frozenset({200, 201})):
         fraud.refresh()
