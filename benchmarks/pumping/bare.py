@@ -72,7 +72,6 @@ class _Bare:
         from django_verify.fraud import guard
 
         with (
-            mock.patch.object(guard, "timezone", SimpleNamespace(now=lambda: self.now)),
             mock.patch.object(guard.sightings, "current", self._sightings),
             mock.patch.object(guard.trips, "close", self._close),
             mock.patch.object(guard.trips, "lift", self._lift),
@@ -107,7 +106,7 @@ class _Bare:
             latest_place=self._places.get(block),
         )
         known = self._known()
-        found = guard.review(asked, ALLOWED, known, vouched=False)
+        found = guard.review(asked, ALLOWED, known, self.now, vouched=False)
         if found.refused is not None:
             return str(found.cause)
         if self._take(found.counts):

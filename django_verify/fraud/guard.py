@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from django.utils import timezone
-
 from django_verify import conf
 from django_verify.crypto import codes
 from django_verify.db import queries
@@ -70,14 +68,16 @@ def records_only(service: VerifyService) -> bool:
     return service.guard_record_only or conf.current().GUARD_RECORD_ONLY
 
 
-def review(asked: Asked, found: Decision, known: Table, *, vouched: bool) -> Decision:
+def review(
+    asked: Asked, found: Decision, known: Table, now: dt.datetime, *, vouched: bool
+) -> Decision:
     """Return what the guard makes of a start that the lists let pass.
 
     One that somebody vouches for is not judged, and counts in the caps all the same.
     """
     if asked.channel == "sna":  # sends nothing
         return found
-    now, level = timezone.now(), level_of(asked.service)
+    level = level_of(asked.service)
     counted = in_caps(asked, found, known, now)
     if level == OFF:
         return replace(found, counts=counted) if counted else found
@@ -89,7 +89,9 @@ def review(asked: Asked, found: Decision, known: Table, *, vouched: bool) -> Dec
     if vouched:
         marks["guard"] = VOUCHED
         return replace(found, marks=marks, level=level, counts=counted)
-    ledger = seen.ledgers.get(account) or Ledger(known.prices.of, len)
+    ledger = seen.ledgers.get(account)
+    if ledger is None:
+        ledger = Ledger(known.prices.of, len)
     country = ledger.tallies.get(country_key(asked.country))
     if country is None or country.proved() < bars.PROVED:
         counted.append(_cold(asked, country, level, price))

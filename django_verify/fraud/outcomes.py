@@ -67,6 +67,8 @@ def _write(row: Verification, kind: str) -> None:
     # What has no place in a block is no evidence.
     if row.guard_block is None or conf.current().GUARD_REFRESH is None:
         return
-    if guard.level_by_sid(table.current(), row.service_id) == guard.OFF:
+    # What a process has read some time ago will do: a level that was set since changes little here.
+    known = table.latest()
+    if known is not None and guard.level_by_sid(known, row.service_id) == guard.OFF:
         return
     waiting.add(row.account_id, row.sid, kind)

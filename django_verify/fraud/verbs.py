@@ -65,11 +65,11 @@ def decide(asked: Asked) -> Decision:
         found = replace(found, without=frozenset(without))
     vouched = not asked.risk_check and asked.channel in _RISK_CHECKED
     if found.refused is None:
-        found = guard.review(asked, found, known, vouched=vouched)
+        found = guard.review(asked, found, known, now, vouched=vouched)
     is_due = found.refused is not None or bool(without)
     # Where a block is kept from its caller, a start that passes costs as many statements.
     if (is_due or (asked.is_client and known.rules.any_block)) and guard.is_safe_listed(asked):
-        found = guard.review(asked, ALLOWED, known, vouched=True)
+        found = guard.review(asked, ALLOWED, known, now, vouched=True)
     passing = partial(_passing, asked, found, known, now)
     last = policies.review(asked, found, passing)
     if last.counts and last.without != found.without:
@@ -160,7 +160,7 @@ def _passing(asked: Asked, found: Decision, known: Table, now: dt.datetime) -> D
         below = _without_rules(known, asked, asked.channel)
         if below.refused is not None:
             return below
-    return guard.review(asked, ALLOWED, known, vouched=True)
+    return guard.review(asked, ALLOWED, known, now, vouched=True)
 
 
 def _action(known: Table, service: VerifyService, country: str, channel: str) -> str:
