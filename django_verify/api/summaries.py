@@ -28,6 +28,9 @@ _WORTH_IT = 3
 # So many rows are not counted again within so long by one process: a monitor that asks all the time
 # would otherwise read the same thousands of rows for each answer.
 MANY, FRESH = 1000, dt.timedelta(seconds=5)
+_KEPT_AT_MOST = 256
+# Verifications that one statement looks up.
+_TOGETHER = 500
 
 _APPROVED = Verification.Status.APPROVED
 _PREFIX = re.compile(r"\+[0-9]{1,15}\Z")
@@ -151,9 +154,6 @@ def _joined(spans: list[_Span]) -> list[_Span]:
     return found
 
 
-# Verifications that one statement looks up.
-_TOGETHER = 500
-_KEPT_AT_MOST = 256
 _kept: dict[tuple[Any, ...], tuple[dt.datetime, Figures]] = {}
 
 
