@@ -111,7 +111,7 @@ def of_channel() -> models.CharField[Any, Any]:
 
 
 class PrefixRule(models.Model):
-    """What is done with numbers that begin in one way; comes before all that is known of them."""
+    """What is done with numbers that begin in one way; comes before their country and type."""
 
     class Action(models.TextChoices):
         ALLOW = "allow", _("Allow")
