@@ -124,9 +124,11 @@ class GuardDecisionAdmin(RecipientColumns, LookOnly, RangeAdmin, CsvAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what the page shows."""
         return (
-            *("date_created", self.shown(request), "country", "channel", "cause_named"),
+            *("date_created", self.shown(request), "country_named", "channel_named"),
             *(
+                "cause_named",
                 self._reason(request),
+                "deed",
                 "outcome",
                 "level",
                 "price",
@@ -159,6 +161,22 @@ class GuardDecisionAdmin(RecipientColumns, LookOnly, RangeAdmin, CsvAdmin):
     def cause_named(self, obj: GuardDecision) -> Any:
         """What decided."""
         return labels.CAUSES.get(obj.cause, obj.cause)
+
+    @admin.display(description=_("country"))
+    def country_named(self, obj: GuardDecision) -> str:
+        """The country's name."""
+        return labels.country(obj.country)
+
+    @admin.display(description=_("channel"))
+    def channel_named(self, obj: GuardDecision) -> Any:
+        """What people call the channel."""
+        return labels.channel(obj.channel)
+
+    @admin.display(description=_("what to do"))
+    def deed(self, obj: GuardDecision) -> Any:
+        """What lets the next start pass; one that was sent needs nothing."""
+        is_sent = obj.outcome == GuardDecision.Outcome.RECORDED
+        return "-" if is_sent else labels.DEEDS.get(obj.cause, "-")
 
     @admin.display(description=_("reason"))
     def masked_reason(self, obj: GuardDecision) -> str:
@@ -246,8 +264,7 @@ class GuardTripAdmin(LookOnly, ClosedAdmin):
     @admin.display(description=_("what"))
     def what(self, obj: GuardTrip) -> str:
         """The prefix or the country; a network and a device are digests."""
-        first, _sep, rest = obj.key.partition(" ")
-        return f"{rest} ({first})" if obj.kind in {"block", "range"} else rest
+        return str(obj)
 
     @admin.display(description=_("kind"))
     def kind_named(self, obj: GuardTrip) -> Any:

@@ -14,6 +14,7 @@ from django_verify.models.fields import SidField
 from django_verify.models.fraud import (
     ELSEWHERE,
     Scoped,
+    country_name,
     of_channel,
     of_service,
     validate_country,
@@ -65,7 +66,7 @@ class GuardDecision(models.Model):
         indexes = [models.Index(fields=["account", "recipient_key"], name="verify_decision_of")]
 
     def __str__(self) -> str:
-        return f"{self.cause} {self.attempt_sid}"
+        return self.attempt_sid
 
 
 class GuardTrip(models.Model):
@@ -107,7 +108,10 @@ class GuardTrip(models.Model):
         permissions = [("lift_guardtrip", _("Can open what the guard has closed, and keep it so"))]
 
     def __str__(self) -> str:
-        return self.key
+        first, _sep, rest = self.key.partition(" ")
+        if self.kind in {"block", "range"}:
+            return f"{rest} ({country_name(first)})"
+        return country_name(rest) if self.kind == "country" else rest
 
     def save(self, **kwargs: object) -> None:
         """Write the row under what it is unique by."""
@@ -195,7 +199,8 @@ class Price(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.country} {self.channel or '*'} {self.sender or '*'}"
+        parts = (country_name(self.country), self.channel, self.sender)
+        return " ".join(filter(None, parts))
 
 
 class Currency(models.Model):

@@ -167,7 +167,7 @@ def test_a_country_is_blocked_from_a_verification(clerk, service, row):
     assert "+1415555" not in page
     assert PHONE[1:] not in page
     answer = decide(client, row, what="country")
-    assert received(answer) == ["Blocked its country. (US *: Block)"]
+    assert received(answer) == ["Blocked its country. (United States: Block)"]
     with pytest.raises(exceptions.DestinationRefused):
         verifications.start(service, "+14155552699")
     decide(client, row, what="country", action="allow")

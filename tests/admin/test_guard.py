@@ -1,6 +1,7 @@
 """The guard's pages: why a start was refused, what is closed, prices and caps."""
 
 import datetime as dt
+import re
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -9,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from django_verify import fraud, sids, verifications
+from django_verify.admin import labels
 from django_verify.models import GuardDecision, GuardTrip, Price, SpendCap
 from tests.conftest import PHONE
 
@@ -107,6 +109,45 @@ def test_a_verification_shows_the_decisions_about_its_recipient(site, service):
     assert "recorded only: &lt;b&gt;none&lt;/b&gt; confirmed" in page
 
 
+@pytest.mark.parametrize(
+    ("values", "deed"),
+    [
+        ({"cause": "rule"}, "Change or delete the rule under “Prefix rules”."),
+        ({"cause": "block"}, "open it under “Closed ranges”."),
+        ({"cause": "crowd"}, "put the number on the safe list."),
+        ({"cause": "cap"}, "Raise the cap under “Spend caps”"),
+        ({"cause": "crowd", "outcome": "recorded"}, '<div class="readonly">-</div>'),
+    ],
+)
+def test_a_blocked_start_says_in_words_what_it_was_and_what_to_do(site, service, values, deed):
+    row = make_decision(service, **{"outcome": "refused", "level": "standard", **values})
+    page = site.get(url("guarddecision_change", row.pk)).content.decode()
+    assert deed in page
+    assert "United States" in page
+    assert ">US<" not in page
+    assert ">sms<" not in page
+    assert row.cause not in re.findall(r"<h[12]>(.*?)</h[12]>", page, re.DOTALL)[-1]
+
+
+def test_every_cause_has_its_name_and_what_to_do_about_it():
+    assert labels.CAUSES.keys() == labels.DEEDS.keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "shown"),
+    [
+        ("country", "country GG", "Guernsey"),
+        ("range", "GG +4479", "+4479 (Guernsey)"),
+        ("network", "network 0123abcd", "0123abcd"),
+    ],
+)
+def test_what_is_closed_is_called_by_its_name(site, service, kind, key, shown):
+    trip = make_trip(service, kind=kind, key=key)
+    for name, *args in (("guardtrip_changelist",), ("guardtrip_change", trip.pk)):
+        page = site.get(url(name, *args)).content.decode()
+        assert f">{shown}<" in page
+
+
 def test_what_is_closed_can_be_opened_and_kept(site, service):
     trip = make_trip(service)
     data = {"action": "keep_selected", "_selected_action": [trip.pk]}
@@ -142,7 +183,10 @@ def test_prices_are_imported_and_replaced(site):
     file = SimpleUploadedFile("prices.csv", lines.encode())
     site.post(url("price_import"), {"file": file}, follow=True)
     found = {str(row): (f"{row.amount:.3f}", row.currency) for row in Price.objects.all()}
-    assert found == {"DE sms *": ("0.075", "EUR"), "* call *": ("0.100", "USD")}
+    assert found == {
+        "Germany sms": ("0.075", "EUR"),
+        "All other countries call": ("0.100", "USD"),
+    }
 
 
 def test_a_price_that_is_no_number_imports_nothing(site):
