@@ -374,7 +374,8 @@ class SpendCapAdmin(ClosedAdmin):
 
     explanation = _(
         "What an account, or one service, may spend in a day or month by UTC. A start that would"
-        " cost more is refused until the next one, safe-listed numbers included."
+        " cost more is refused until the next one, safe-listed numbers included. What was spent"
+        " before a cap was made does not count in it."
     )
     list_display = ("account", "service", "period", "amount")
     list_filter = (PeriodFilter,)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
@@ -250,6 +251,19 @@ class SpendCap(Scoped):
 
     def __str__(self) -> str:
         return f"{self.amount} / {self.get_period_display()}"
+
+    def clean(self) -> None:
+        """Refuse a second cap of a period, which has no field of its own to complain.
+
+        Raises ValidationError.
+        """
+        super().clean()
+        if self.account_id is not None:
+            scope = self.scope_of(self.account_id, self.service_id)
+            same = SpendCap.objects.filter(scope=scope, period=self.period)
+            if same.exclude(pk=self.pk).exists():
+                text = _("There is a cap for this day or month already: change that one.")
+                raise ValidationError(text)
 
 
 class SpendWarning(models.Model):

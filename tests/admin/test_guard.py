@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from django_verify import fraud, sids, verifications
+from django_verify import exceptions, fraud, sids, verifications
 from django_verify.admin import labels
 from django_verify.models import GuardDecision, GuardTrip, Price, SpendCap
 from tests.conftest import PHONE
@@ -222,3 +222,32 @@ def test_an_account_goes_with_what_the_guard_has_written_about_it(site, service)
     assert answer.status_code == 302
     assert not GuardDecision.objects.exists()
     assert not GuardTrip.objects.exists()
+
+
+def test_a_list_without_prices_says_what_a_message_counts(site, account, service):
+    SpendCap.objects.create(account=account, period="day", amount="0.05")
+    page = site.get(url("price_changelist")).content.decode()
+    assert "MESSAGE_PRICE" in page
+    verifications.start(service, PHONE)
+    with pytest.raises(exceptions.TooManyRequests):
+        verifications.start(service, "+14155552699")
+
+
+@pytest.mark.parametrize("name", ["", "own"])
+def test_a_second_cap_of_a_period_is_refused_by_its_form(site, account, service, name):
+    data = {
+        "account": account.sid,
+        "service": service.sid if name else "",
+        "period": "day",
+        "amount": "25",
+    }
+    for amount in ("25", "30"):
+        answer = site.post(url("spendcap_add"), {**data, "amount": amount}, follow=True)
+    page = answer.content.decode()
+    assert "There is a cap for this day or month already: change that one." in page
+    assert 'value="30"' in page
+    assert "somebody else" not in page
+    other = SpendCap.objects.create(account=account, period="month", amount="9")
+    site.post(url("spendcap_change", other.pk), {**data, "period": "month"})
+    other.refresh_from_db()
+    assert other.amount == 25
