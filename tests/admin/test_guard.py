@@ -94,6 +94,38 @@ def test_viewers_without_leave_see_no_full_number(service):
         assert block not in text
 
 
+def export_link(page):
+    (link,) = re.findall(r'href="([^"]*/export/[^"]*)"', page.content.decode())
+    return link.replace("&amp;", "&")
+
+
+@pytest.mark.parametrize(
+    ("query", "lines"),
+    [
+        ({}, 3),
+        ({"outcome": "recorded"}, 1),
+        ({"outcome": "refused", "o": "1", "cause": "cap"}, 1),
+        ({"country": "DE"}, 1),
+        ({"q": PHONE}, 2),
+        ({"date_created__lt": "2001-01-01 00:00:00+00:00"}, 0),
+    ],
+)
+def test_the_file_has_what_search_and_filters_leave(site, service, monkeypatch, query, lines):
+    monkeypatch.setattr("django_verify.admin.stretches.REACH", 1)
+    make_decision(service)
+    make_decision(service, outcome="refused", cause="cap")
+    make_decision(service, outcome="refused", country="DE", recipient_key="+4915112345678")
+    answer = site.get(export_link(site.get(url("guarddecision_changelist"), query)))
+    assert len(answer.getvalue().decode().splitlines()) == 1 + lines
+
+
+def test_a_file_of_what_cannot_be_filtered_leads_to_the_list(site):
+    answer = site.get(url("guarddecision_export"), {"date_created__lt": "soon"})
+    assert answer.status_code == 302
+    assert answer["Location"].startswith(url("guarddecision_changelist"))
+    assert site.get(url("guarddecision_export"), {"recipient_key": PHONE}).status_code == 400
+
+
 def test_decisions_are_exported_without_recipients(site, service):
     make_decision(service)
     text = site.get(url("guarddecision_export")).getvalue().decode("utf-8-sig")
