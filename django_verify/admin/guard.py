@@ -313,7 +313,7 @@ class PriceAdmin(CsvAdmin):
         "What messages cost, for spend caps and for the guard, which waits for less evidence where"
         " they are dear. The row that names most of country, channel and sender holds."
     )
-    list_display = ("country", "channel", "sender", "amount", "currency")
+    list_display = ("country", "channel", "amount", "currency", "sender")
     search_fields = ("country", "sender")
     csv_columns = ("country", "channel", "sender", "price", "currency")
     csv_required = ("country", "price", "currency")
@@ -377,7 +377,7 @@ class SpendCapAdmin(ClosedAdmin):
         " cost more is refused until the next one, safe-listed numbers included. What was spent"
         " before a cap was made does not count in it."
     )
-    list_display = ("account", "service", "period", "amount")
+    list_display = ("account", "amount", "period", "service")
     list_filter = (PeriodFilter,)
     list_parameters = frozenset({"period"})
     list_select_related = ("account", "service")

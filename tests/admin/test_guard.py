@@ -4,6 +4,7 @@ import datetime as dt
 import re
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
@@ -283,3 +284,9 @@ def test_a_second_cap_of_a_period_is_refused_by_its_form(site, account, service,
     site.post(url("spendcap_change", other.pk), {**data, "period": "month"})
     other.refresh_from_db()
     assert other.amount == 25
+
+
+@pytest.mark.parametrize("name", ["spendcap", "price"])
+def test_the_amount_is_among_the_columns_that_a_phone_shows(name):
+    model = {"spendcap": SpendCap, "price": Price}[name]
+    assert "amount" in admin.site.get_model_admin(model).list_display[:3]
