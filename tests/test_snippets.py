@@ -293,6 +293,7 @@ def run(text, names):
             assert not [found for found in checks.run_checks() if found.is_serious()], text
 
 
+@pytest.mark.verify_service(friendly_name="Shop")
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if samples(page, "python")], ids=lambda page: page.name

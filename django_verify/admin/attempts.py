@@ -17,7 +17,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_verify import delivery
-from django_verify.admin import figures, lists
+from django_verify.admin import figures, labels, lists
 from django_verify.admin.filters import (
     AgeFilter,
     AttemptCountryFilter,
@@ -75,7 +75,7 @@ class VerificationAttemptAdmin(ToldColumns, PersonAdmin):
             self.shown(request),
             "verification",
             "message_status",
-            "channel",
+            "channel_named",
             "country",
             "locale",
             "custom_friendly_name",
@@ -85,7 +85,7 @@ class VerificationAttemptAdmin(ToldColumns, PersonAdmin):
             "price",
             "explanation_of_error",
             *errors,
-            "via_channel",
+            "via_channel_named",
             "messages",
             "earlier_messages",
             "tries",
@@ -110,7 +110,17 @@ class VerificationAttemptAdmin(ToldColumns, PersonAdmin):
     @admin.display(description=_("country"))
     def country(self, obj: VerificationAttempt) -> str:
         """The country of the recipient."""
-        return obj.country
+        return labels.country(obj.country)
+
+    @admin.display(description=_("channel"))
+    def channel_named(self, obj: VerificationAttempt) -> Any:
+        """What people call the channel."""
+        return labels.channel(obj.channel)
+
+    @admin.display(description=_("sent as"))
+    def via_channel_named(self, obj: VerificationAttempt) -> Any:
+        """The same of the channel by which it went, where that was another."""
+        return labels.channel(obj.via_channel)
 
     @admin.display(description=_("service"), ordering="verification__service__friendly_name")
     def service_name(self, obj: VerificationAttempt) -> str:

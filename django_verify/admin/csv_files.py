@@ -9,15 +9,19 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.core.validators import ProhibitNullCharactersValidator
 from django.db import IntegrityError, router
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_verify.admin.closed import OVERTAKEN, ClosedAdmin
+from django_verify.admin.stretches import BEFORE
 from django_verify.db import savepoints
 
 #: What a file may have.
@@ -26,6 +30,8 @@ MAX_BYTES, MAX_LINES = 1_000_000, 5000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 _refuse_nul = ProhibitNullCharactersValidator()
 _ENCODINGS = ("utf-8-sig", "utf-16", "cp1252")
+# What says which page of a list is shown, and how; a file has all pages.
+_OF_A_PAGE = (ALL_VAR, BEFORE, ERROR_FLAG, ORDER_VAR, PAGE_VAR)
 # Errors that are shown; a file of another kind has one in every line.
 _SHOWN = 20
 
@@ -128,9 +134,9 @@ class CsvAdmin(ClosedAdmin):
         """Return a row's cells."""
         raise NotImplementedError
 
-    def csv_rows(self, request: HttpRequest) -> Iterable[Mapping[str, str]]:
-        """Return the cells of all rows."""
-        return map(self.csv_row, self.get_queryset(request).iterator(chunk_size=2000))
+    def csv_rows(self, request: HttpRequest, rows: QuerySet[Any]) -> Iterable[Mapping[str, str]]:
+        """Return the cells of rows."""
+        return map(self.csv_row, rows.iterator(chunk_size=2000))
 
     def csv_object(self, line: Mapping[str, str]) -> Any:
         """Return the row that a line adds or replaces, unsaved. Raises ValidationError."""
@@ -148,20 +154,41 @@ class CsvAdmin(ClosedAdmin):
 
     def list_links(self, request: HttpRequest) -> list[tuple[str, Any]]:
         """Return the buttons above the list."""
-        links: list[tuple[str, Any]] = [(self.url_of("export"), _("Export CSV"))]
+        url, kept = self.url_of("export"), request.GET.copy()
+        for name in _OF_A_PAGE:
+            kept.pop(name, None)
+        query = f"?{kept.urlencode()}" if kept else ""
+        links: list[tuple[str, Any]] = [(f"{url}{query}", _("Export CSV"))]
         if self._may_import(request):
             links.append((self.url_of("import"), _("Import CSV")))
         return [*super().list_links(request), *links]
 
-    def export_view(self, request: HttpRequest) -> StreamingHttpResponse:
-        """Return all rows as a file. Raises PermissionDenied."""
+    def export_view(self, request: HttpRequest) -> StreamingHttpResponse | HttpResponseRedirect:
+        """Return the rows that search and filters leave as a file. Raises PermissionDenied."""
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
-        text = stream(self.csv_columns, self.csv_rows(request))
+        try:
+            rows = self._chosen(request)
+        except IncorrectLookupParameters:  # as the list does it
+            return HttpResponseRedirect(f"{self.url_of('changelist')}?{ERROR_FLAG}=1")
+        text = stream(self.csv_columns, self.csv_rows(request, rows))
         answer = StreamingHttpResponse(text, content_type="text/csv; charset=utf-8")
         name = f"{self.opts.verbose_name_plural}".replace(" ", "-")
         answer["Content-Disposition"] = f'attachment; filename="{name}.csv"'
         return answer
+
+    def _chosen(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return what search and filters leave of all rows: a list in stretches shows a part.
+
+        Raises IncorrectLookupParameters.
+        """
+        shown, rows = self.get_changelist_instance(request), self.get_queryset(request)
+        for spec in shown.filter_specs:
+            kept = spec.queryset(request, rows)
+            rows = rows if kept is None else kept
+        if shown.query:
+            rows, _has_twins = self.get_search_results(request, rows, shown.query)
+        return rows
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
         """Take a file, or show what is wrong in which line. Raises PermissionDenied."""

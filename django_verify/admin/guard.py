@@ -124,9 +124,11 @@ class GuardDecisionAdmin(RecipientColumns, LookOnly, RangeAdmin, CsvAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what the page shows."""
         return (
-            *("date_created", self.shown(request), "country", "channel", "cause_named"),
+            *("date_created", self.shown(request), "country_named", "channel_named"),
             *(
+                "cause_named",
                 self._reason(request),
+                "deed",
                 "outcome",
                 "level",
                 "price",
@@ -160,14 +162,30 @@ class GuardDecisionAdmin(RecipientColumns, LookOnly, RangeAdmin, CsvAdmin):
         """What decided."""
         return labels.CAUSES.get(obj.cause, obj.cause)
 
+    @admin.display(description=_("country"))
+    def country_named(self, obj: GuardDecision) -> str:
+        """The country's name."""
+        return labels.country(obj.country)
+
+    @admin.display(description=_("channel"))
+    def channel_named(self, obj: GuardDecision) -> Any:
+        """What people call the channel."""
+        return labels.channel(obj.channel)
+
+    @admin.display(description=_("what to do"))
+    def deed(self, obj: GuardDecision) -> Any:
+        """What lets the next start pass; one that was sent needs nothing."""
+        is_sent = obj.outcome == GuardDecision.Outcome.RECORDED
+        return "-" if is_sent else labels.DEEDS.get(obj.cause, "-")
+
     @admin.display(description=_("reason"))
     def masked_reason(self, obj: GuardDecision) -> str:
         """The reason, whose block would complete the masked recipient."""
         return phones.mask_within(obj.reason)
 
-    def csv_rows(self, request: HttpRequest) -> Iterable[Mapping[str, str]]:
-        """Return the cells of all rows, by the viewer's leave."""
-        for row in self.get_queryset(request).iterator(chunk_size=2000):
+    def csv_rows(self, request: HttpRequest, rows: QuerySet[Any]) -> Iterable[Mapping[str, str]]:
+        """Return the cells of rows, by the viewer's leave."""
+        for row in rows.iterator(chunk_size=2000):
             cells = self.csv_row(row)
             reason = cells["reason"]
             shown = reason if sees_recipients(request) else phones.mask_within(reason)
@@ -246,8 +264,7 @@ class GuardTripAdmin(LookOnly, ClosedAdmin):
     @admin.display(description=_("what"))
     def what(self, obj: GuardTrip) -> str:
         """The prefix or the country; a network and a device are digests."""
-        first, _sep, rest = obj.key.partition(" ")
-        return f"{rest} ({first})" if obj.kind in {"block", "range"} else rest
+        return str(obj)
 
     @admin.display(description=_("kind"))
     def kind_named(self, obj: GuardTrip) -> Any:
@@ -296,7 +313,7 @@ class PriceAdmin(CsvAdmin):
         "What messages cost, for spend caps and for the guard, which waits for less evidence where"
         " they are dear. The row that names most of country, channel and sender holds."
     )
-    list_display = ("country", "channel", "sender", "amount", "currency")
+    list_display = ("country", "channel", "amount", "currency", "sender")
     search_fields = ("country", "sender")
     csv_columns = ("country", "channel", "sender", "price", "currency")
     csv_required = ("country", "price", "currency")
@@ -357,9 +374,10 @@ class SpendCapAdmin(ClosedAdmin):
 
     explanation = _(
         "What an account, or one service, may spend in a day or month by UTC. A start that would"
-        " cost more is refused until the next one, safe-listed numbers included."
+        " cost more is refused until the next one, safe-listed numbers included. What was spent"
+        " before a cap was made does not count in it."
     )
-    list_display = ("account", "service", "period", "amount")
+    list_display = ("account", "amount", "period", "service")
     list_filter = (PeriodFilter,)
     list_parameters = frozenset({"period"})
     list_select_related = ("account", "service")

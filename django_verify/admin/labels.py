@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django_verify.contact import countries
 from django_verify.contact.countries import Country
 from django_verify.messages import channels
-from django_verify.models.fraud import CHANNELS, ELSEWHERE
+from django_verify.models.fraud import CHANNELS, country_name
 
 #: The channels whose names are short in lists.
 _SHORT = {"sms": _("SMS"), "call": _("Call"), "rcs": _("RCS"), "sna": _("SNA")}
@@ -35,6 +35,28 @@ CAUSES = {
     "cap": _("a spend cap"),
     "policy": _("the site's policy"),
 }
+_CLOSED_DEED = _("If the people are genuine, open it under “Closed ranges”.")
+_PASSING_DEED = _(
+    "It passes by itself, mostly within an hour. If the person is genuine, put the number on the"
+    " safe list."
+)
+#: What lets the next start pass.
+DEEDS = {
+    "rule": _("Change or delete the rule under “Prefix rules”."),
+    "country": _("Allow the country under “Countries”, or a range of it under “Prefix rules”."),
+    "number_type": _(
+        "Tick the type on the service's page, under “Numbers”, or allow the range under “Prefix"
+        " rules”."
+    ),
+    **dict.fromkeys(("block", "network", "device"), _CLOSED_DEED),
+    "number": _(
+        "It passes by itself, within a day. If the person is genuine, put the number on the safe"
+        " list."
+    ),
+    **dict.fromkeys(("crowd", "burst", "cold"), _PASSING_DEED),
+    "cap": _("Raise the cap under “Spend caps”, or wait for its next day or month."),
+    "policy": _("Ask your developers: the site's own code has decided."),
+}
 #: What the guard closes.
 CLOSED = {
     "block": _("number block"),
@@ -48,9 +70,7 @@ _MINUTE = dt.timedelta(minutes=1)
 
 def country(region: str, none: str = "-") -> str:
     """Return a country's name in the viewer's language; that of the others for *."""
-    if region == ELSEWHERE:
-        return gettext("All other countries")
-    return countries.name(region, _language()) if region else none
+    return country_name(region) if region else none
 
 
 def countries_by_name() -> list[Country]:

@@ -71,6 +71,18 @@ class PrefixRuleForm(RuleModelForm):
         """Return the channels as they are stored."""
         return " ".join(name for name in CHANNELS if name in self.cleaned_data["channels"])
 
+    def clean(self) -> Any:
+        """Refuse a second rule for the same, which would go on when the first one is deleted."""
+        values = super().clean() or self.cleaned_data
+        if {"prefix", "account", "channels"} <= values.keys():
+            same = PrefixRule.objects.filter(
+                prefix=values["prefix"], account=values["account"], channels=values["channels"]
+            )
+            if same.exclude(pk=self.instance.pk).exists():
+                text = _("There is a rule for this prefix and these channels already: change it.")
+                raise ValidationError(text)
+        return values
+
 
 class RuleActionFilter(ChoicesFilter):
     """By what is done."""

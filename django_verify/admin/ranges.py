@@ -46,7 +46,7 @@ class RangeForm(forms.Form):
         widget=AdminRadioSelect(RADIOS),
         choices=[
             (_Action.BLOCK, _("Block: no codes are sent to them, by any channel")),
-            (_Action.ALLOW, _("Allow: codes are sent to them")),
+            (_Action.ALLOW, _("Allow: codes are sent to them, unless the guard is against it")),
         ],
     )
     days = forms.ChoiceField(
@@ -113,9 +113,11 @@ class RangeAdmin(ClosedAdmin):
             "title": _("Block or allow numbers like this"),
             "form": form,
             "intro": _(
-                "What you decide here comes before what the guard has seen. It holds in every"
-                " service of the account, within 5 seconds, and for codes that are asked for from"
-                " then on. You find it under “Prefix rules” or “Countries” again."
+                "What you decide here holds in every service of the account, within 5 seconds, and"
+                " for codes that are asked for from then on. You find it under “Prefix rules” or"
+                " “Countries” again. What the guard has closed on its evidence stays closed to"
+                " numbers that you allow: open it under “Closed ranges”, or put a number on the"
+                " safe list."
             ),
             "failure": _("Nothing was saved."),
             "yes": _("Save"),

@@ -93,7 +93,10 @@ EMPTY: dict[str, Any] = {
     "SafeListNumber": _("No number is safe-listed. Add those that must never be blocked."),
     "RateLimit": _("There is no limit. Add one, and give its name to your developers."),
     "SpendCap": _("There is no cap: nothing bounds what may be spent. Add one for a day or month."),
-    "Price": _("There are no prices, so nothing counts towards caps. Add or import them."),
+    "Price": _(
+        "There are no prices: every message counts as the site's setting MESSAGE_PRICE says. Add or"
+        " import them."
+    ),
     "Currency": _("All prices are in the site's own currency. Add what another one is worth."),
     "VerifiedPhone": _("No user has a number yet. One stands here once a user verifies it."),
     "Entity": _("No person has a device yet. Your app makes them, over the API."),

@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
+from django_verify import conf
 from django_verify.admin import labels, pages, testmessages
 from django_verify.admin.closed import ClosedAdmin, LookOnly, TabularInline
 from django_verify.admin.forms import ServiceForm, TestMessageForm, routing_of
@@ -23,6 +24,8 @@ from django_verify.admin.testnumbers import TestNumberInline
 from django_verify.db.autocommit import outside_atomic_requests
 from django_verify.messages.channels import label
 from django_verify.models import RateLimit, VerifyService
+from django_verify.models.services import GUARD_LEVELS
+from django_verify.verifications import offers
 
 #: Seconds; OWASP ASVS 6.5.5 lets a code that was sent live no longer.
 ADVISED_LIFETIME = 600
@@ -182,11 +185,24 @@ class VerifyServiceAdmin(ClosedAdmin):
         """Return the form field; a number's input has the range of the model's validators."""
         if isinstance(db_field, IntegerField):
             kwargs |= _range(db_field.validators)
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "guard_level":
+            named = dict(GUARD_LEVELS)[conf.current().GUARD_LEVEL]
+            field.choices = [
+                ("", _("The site's level: %(level)s") % {"level": named}),
+                *GUARD_LEVELS,
+            ]
+        return field
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Save, and warn of a lifetime that is legal but too long."""
+        """Save, and warn of what is legal and seldom meant."""
         super().save_model(request, obj, form, change)
+        if obj.client_enabled and offers.are_several_open():
+            text = _(
+                "Apps and pages get no codes now: several services are open to clients. Close the"
+                " others, or have one named by its SID in the site's setting CLIENT_SERVICE."
+            )
+            self.message_user(request, text, messages.WARNING)
         if obj.lifetime > ADVISED_LIFETIME:
             text = _(
                 "Codes of this service live for more than 10 minutes. Security guidance"

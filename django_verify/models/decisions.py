@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
@@ -14,6 +15,7 @@ from django_verify.models.fields import SidField
 from django_verify.models.fraud import (
     ELSEWHERE,
     Scoped,
+    country_name,
     of_channel,
     of_service,
     validate_country,
@@ -65,7 +67,7 @@ class GuardDecision(models.Model):
         indexes = [models.Index(fields=["account", "recipient_key"], name="verify_decision_of")]
 
     def __str__(self) -> str:
-        return f"{self.cause} {self.attempt_sid}"
+        return self.attempt_sid
 
 
 class GuardTrip(models.Model):
@@ -107,7 +109,10 @@ class GuardTrip(models.Model):
         permissions = [("lift_guardtrip", _("Can open what the guard has closed, and keep it so"))]
 
     def __str__(self) -> str:
-        return self.key
+        first, _sep, rest = self.key.partition(" ")
+        if self.kind in {"block", "range"}:
+            return f"{rest} ({country_name(first)})"
+        return country_name(rest) if self.kind == "country" else rest
 
     def save(self, **kwargs: object) -> None:
         """Write the row under what it is unique by."""
@@ -195,7 +200,8 @@ class Price(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.country} {self.channel or '*'} {self.sender or '*'}"
+        parts = (country_name(self.country), self.channel, self.sender)
+        return " ".join(filter(None, parts))
 
 
 class Currency(models.Model):
@@ -245,6 +251,19 @@ class SpendCap(Scoped):
 
     def __str__(self) -> str:
         return f"{self.amount} / {self.get_period_display()}"
+
+    def clean(self) -> None:
+        """Refuse a second cap of a period, which has no field of its own to complain.
+
+        Raises ValidationError.
+        """
+        super().clean()
+        if self.account_id is not None:
+            scope = self.scope_of(self.account_id, self.service_id)
+            same = SpendCap.objects.filter(scope=scope, period=self.period)
+            if same.exclude(pk=self.pk).exists():
+                text = _("There is a cap for this day or month already: change that one.")
+                raise ValidationError(text)
 
 
 class SpendWarning(models.Model):

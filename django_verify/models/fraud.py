@@ -10,9 +10,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_verify.contact import phones
+from django_verify.contact import countries, phones
 from django_verify.models.accounts import Account
 from django_verify.models.services import VerifyService
 
@@ -26,6 +27,13 @@ CHANNELS = ("sms", "call", "whatsapp", "telegram", "rcs", "sna")
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}\Z")
 # A day on either side of what a date can be, which converts to every time zone.
 _FIRST, _LAST = dt.datetime(1, 1, 3), dt.datetime(9999, 12, 29)  # noqa: DTZ001 - compared as naive
+
+
+def country_name(region: str) -> str:
+    """Return a country's name in the language in force; that of the others for ELSEWHERE."""
+    if region == ELSEWHERE:
+        return gettext("All other countries")
+    return countries.name(region, get_language() or "en")
 
 
 def validate_country(value: str) -> None:
@@ -111,7 +119,7 @@ def of_channel() -> models.CharField[Any, Any]:
 
 
 class PrefixRule(models.Model):
-    """What is done with numbers that begin in one way; comes before all that is known of them."""
+    """What is done with numbers that begin in one way; comes before their country and type."""
 
     class Action(models.TextChoices):
         ALLOW = "allow", _("Allow")
@@ -199,4 +207,5 @@ class GeoPermission(Scoped):
         ]
 
     def __str__(self) -> str:
-        return f"{self.country} {self.channel or '*'}: {self.get_action_display()}"
+        where = " ".join(filter(None, (country_name(self.country), self.channel)))
+        return f"{where}: {self.get_action_display()}"

@@ -19,7 +19,7 @@ _NONE_OPEN = (
     "Nothing can be verified by apps and pages: no service is open to clients (in the admin, 'Apps"
     " and pages' of a Verify service), or DJANGO_VERIFY['CLIENT_SERVICE'] names none that is."
 )
-_SEVERAL_OPEN = (
+SEVERAL_OPEN = (
     "Nothing can be verified by apps and pages: several services are open to clients. Name one in"
     " DJANGO_VERIFY['CLIENT_SERVICE'] by its SID."
 )
@@ -51,9 +51,15 @@ def offered() -> VerifyService:
     """Return the service that clients use. Raises ClientsNotServed where the site has none."""
     found = queries.client_services(conf.current().CLIENT_SERVICE)
     if len(found) != 1:
-        logger.warning(_SEVERAL_OPEN if found else _NONE_OPEN)
+        logger.warning(SEVERAL_OPEN if found else _NONE_OPEN)
         raise ClientsNotServed
     return found[0]
+
+
+def are_several_open() -> bool:
+    """Whether more services than one are open to clients and none is named: no client gets any."""
+    sid = conf.current().CLIENT_SERVICE
+    return not sid and len(queries.client_services(sid)) > 1
 
 
 def channels_on_offer(service: VerifyService, to: str = "") -> list[str]:

@@ -251,6 +251,8 @@ def test_blocks_by_reason_lead_to_their_rows(boss, service, clock):
     decide(service, "block", "refused")
     response = page(boss, service=service.sid)
     (found,) = [one for one in response.context["tables"] if one.name == "blocks"]
+    # What was recorded only was sent, so that nothing of it is saved.
+    assert [str(head) for head in found.heads] == ["Reason", "Outcome", "Starts", "Price"]
     shown = [(row.text, *(cell.text for cell in cells)) for row, cells in found.rows]
     assert shown == [
         ("a closed range", "refused", "3", "1.50"),
@@ -328,7 +330,7 @@ def test_each_table_is_a_file(boss, service, clock):
     assert [hour["starts"] for hour in hours if hour["starts"] != "0"] == ["2"]
     waiting = read_csv(boss.get(f"{URL}export/waiting/"))
     assert {"seconds at most": "20", "verifications approved": "1"} in waiting
-    assert read_csv(boss.get(f"{URL}export/blocks/"))[0]["saved"] == "0.500000"
+    assert read_csv(boss.get(f"{URL}export/blocks/"))[0]["price"] == "0.500000"
     assert {row["sender"] for row in read_csv(boss.get(f"{URL}export/sender/"))} == {
         "memory",
         "'=cmd()",

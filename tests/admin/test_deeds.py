@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from django_verify import exceptions, sids, verifications
 from django_verify.admin import attempts as attempts_admin
+from django_verify.fraud import trips
 from django_verify.models import (
     GeoPermission,
     GuardDecision,
@@ -144,6 +145,21 @@ def test_a_range_is_blocked_from_a_verification(clerk, service, row):
     assert PrefixRule.objects.count() == 1
 
 
+def test_what_is_allowed_is_still_judged_by_the_guard_as_the_page_says(boss, service, row):
+    service.guard_level = "standard"
+    service.save()
+    now = timezone.now()
+    trips.close(service.account_id, "standard", trips.CLOSED, "block", "US +1415555", "why", now)
+    page = boss.get(f"{ROWS}{row.pk}/range/").content.decode()
+    assert "What the guard has closed on its evidence stays closed" in page
+    assert "unless the guard is against it" in page
+    for what in ("range", "country"):
+        decide(boss, row, what=what, action="allow")
+    with pytest.raises(exceptions.FraudBlocked):
+        verifications.start(service, "+14155552699")
+    assert GuardDecision.objects.get().cause == "block"
+
+
 def test_a_country_is_blocked_from_a_verification(clerk, service, row):
     client = clerk("view_verification", *COUNTRIES)
     page = client.get(f"{ROWS}{row.pk}/range/").content.decode()
@@ -151,7 +167,7 @@ def test_a_country_is_blocked_from_a_verification(clerk, service, row):
     assert "+1415555" not in page
     assert PHONE[1:] not in page
     answer = decide(client, row, what="country")
-    assert received(answer) == ["Blocked its country. (US *: Block)"]
+    assert received(answer) == ["Blocked its country. (United States: Block)"]
     with pytest.raises(exceptions.DestinationRefused):
         verifications.start(service, "+14155552699")
     decide(client, row, what="country", action="allow")

@@ -60,3 +60,12 @@ def test_the_problem_of_a_message_stands_in_plain_words(clerk, dead):
     assert "401" in page
     VerificationAttempt.objects.update(error_code="", error_message="")
     assert "Wrong credentials" not in viewer.get(ATTEMPTS).content.decode()
+
+
+def test_the_page_of_a_message_has_names_and_no_codes(boss, service):
+    row = verifications.start(service, PHONE)
+    url = f"/admin/django_verify/verificationattempt/{row.attempts.get().pk}/change/"
+    page = boss.get(url).content.decode()
+    assert ">United States<" in page
+    assert page.count(">SMS<") == 2
+    assert ">sms<" not in page

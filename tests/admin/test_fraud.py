@@ -415,10 +415,20 @@ def test_one_of_two_operators_who_block_a_country_from_a_record_changes_its_row(
     assert GeoPermission.objects.get().action == "block"
 
 
+def test_a_second_rule_for_the_same_is_refused_by_its_form(boss, account):
+    data = {"prefix": "+44 90 987", "action": "block", "account": account.sid, "note": ""}
+    assert boss.post(f"{RULES}add/", data).status_code == 302
+    twin = {**data, "prefix": "+4490987", "action": "allow"}
+    assert "There is a rule for this prefix" in str(errors(boss.post(f"{RULES}add/", twin)))
+    for other in ({"channels": ["call"]}, {"account": ""}, {"prefix": "+44909871"}):
+        assert boss.post(f"{RULES}add/", {**data, **other}).status_code == 302
+    first = PrefixRule.objects.get(prefix="+4490987", account=account, channels="")
+    assert boss.post(f"{RULES}{first.pk}/change/", {**data, "note": "Ann"}).status_code == 302
+    assert boss.post(f"{RULES}add/", {**data, "account": ""}).status_code == 200
+    assert PrefixRule.objects.count() == 4
+
+
 def test_a_rule_that_is_there_twice_holds(boss, account):
-    for _ in range(2):
-        data = {"prefix": "+4490987", "action": "block", "account": account.sid, "note": ""}
-        data |= {"ends_at_0": "", "ends_at_1": ""}
-        assert boss.post(f"{RULES}add/", data).status_code == 302
-    assert PrefixRule.objects.count() == 2
+    for _ in range(2):  # as two operators write it at one moment
+        PrefixRule.objects.create(prefix="+4490987", action="block", account=account)
     assert boss.get(RULES).status_code == 200

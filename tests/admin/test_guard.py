@@ -1,14 +1,17 @@
 """The guard's pages: why a start was refused, what is closed, prices and caps."""
 
 import datetime as dt
+import re
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from django_verify import fraud, sids, verifications
+from django_verify import exceptions, fraud, sids, verifications
+from django_verify.admin import labels
 from django_verify.models import GuardDecision, GuardTrip, Price, SpendCap
 from tests.conftest import PHONE
 
@@ -92,6 +95,38 @@ def test_viewers_without_leave_see_no_full_number(service):
         assert block not in text
 
 
+def export_link(page):
+    (link,) = re.findall(r'href="([^"]*/export/[^"]*)"', page.content.decode())
+    return link.replace("&amp;", "&")
+
+
+@pytest.mark.parametrize(
+    ("query", "lines"),
+    [
+        ({}, 3),
+        ({"outcome": "recorded"}, 1),
+        ({"outcome": "refused", "o": "1", "cause": "cap"}, 1),
+        ({"country": "DE"}, 1),
+        ({"q": PHONE}, 2),
+        ({"date_created__lt": "2001-01-01 00:00:00+00:00"}, 0),
+    ],
+)
+def test_the_file_has_what_search_and_filters_leave(site, service, monkeypatch, query, lines):
+    monkeypatch.setattr("django_verify.admin.stretches.REACH", 1)
+    make_decision(service)
+    make_decision(service, outcome="refused", cause="cap")
+    make_decision(service, outcome="refused", country="DE", recipient_key="+4915112345678")
+    answer = site.get(export_link(site.get(url("guarddecision_changelist"), query)))
+    assert len(answer.getvalue().decode().splitlines()) == 1 + lines
+
+
+def test_a_file_of_what_cannot_be_filtered_leads_to_the_list(site):
+    answer = site.get(url("guarddecision_export"), {"date_created__lt": "soon"})
+    assert answer.status_code == 302
+    assert answer["Location"].startswith(url("guarddecision_changelist"))
+    assert site.get(url("guarddecision_export"), {"recipient_key": PHONE}).status_code == 400
+
+
 def test_decisions_are_exported_without_recipients(site, service):
     make_decision(service)
     text = site.get(url("guarddecision_export")).getvalue().decode("utf-8-sig")
@@ -105,6 +140,45 @@ def test_a_verification_shows_the_decisions_about_its_recipient(site, service):
     make_decision(service, reason="<b>none</b> confirmed")
     page = site.get(url("verification_change", row.sid)).content.decode()
     assert "recorded only: &lt;b&gt;none&lt;/b&gt; confirmed" in page
+
+
+@pytest.mark.parametrize(
+    ("values", "deed"),
+    [
+        ({"cause": "rule"}, "Change or delete the rule under “Prefix rules”."),
+        ({"cause": "block"}, "open it under “Closed ranges”."),
+        ({"cause": "crowd"}, "put the number on the safe list."),
+        ({"cause": "cap"}, "Raise the cap under “Spend caps”"),
+        ({"cause": "crowd", "outcome": "recorded"}, '<div class="readonly">-</div>'),
+    ],
+)
+def test_a_blocked_start_says_in_words_what_it_was_and_what_to_do(site, service, values, deed):
+    row = make_decision(service, **{"outcome": "refused", "level": "standard", **values})
+    page = site.get(url("guarddecision_change", row.pk)).content.decode()
+    assert deed in page
+    assert "United States" in page
+    assert ">US<" not in page
+    assert ">sms<" not in page
+    assert row.cause not in re.findall(r"<h[12]>(.*?)</h[12]>", page, re.DOTALL)[-1]
+
+
+def test_every_cause_has_its_name_and_what_to_do_about_it():
+    assert labels.CAUSES.keys() == labels.DEEDS.keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "shown"),
+    [
+        ("country", "country GG", "Guernsey"),
+        ("range", "GG +4479", "+4479 (Guernsey)"),
+        ("network", "network 0123abcd", "0123abcd"),
+    ],
+)
+def test_what_is_closed_is_called_by_its_name(site, service, kind, key, shown):
+    trip = make_trip(service, kind=kind, key=key)
+    for name, *args in (("guardtrip_changelist",), ("guardtrip_change", trip.pk)):
+        page = site.get(url(name, *args)).content.decode()
+        assert f">{shown}<" in page
 
 
 def test_what_is_closed_can_be_opened_and_kept(site, service):
@@ -142,7 +216,10 @@ def test_prices_are_imported_and_replaced(site):
     file = SimpleUploadedFile("prices.csv", lines.encode())
     site.post(url("price_import"), {"file": file}, follow=True)
     found = {str(row): (f"{row.amount:.3f}", row.currency) for row in Price.objects.all()}
-    assert found == {"DE sms *": ("0.075", "EUR"), "* call *": ("0.100", "USD")}
+    assert found == {
+        "Germany sms": ("0.075", "EUR"),
+        "All other countries call": ("0.100", "USD"),
+    }
 
 
 def test_a_price_that_is_no_number_imports_nothing(site):
@@ -178,3 +255,38 @@ def test_an_account_goes_with_what_the_guard_has_written_about_it(site, service)
     assert answer.status_code == 302
     assert not GuardDecision.objects.exists()
     assert not GuardTrip.objects.exists()
+
+
+def test_a_list_without_prices_says_what_a_message_counts(site, account, service):
+    SpendCap.objects.create(account=account, period="day", amount="0.05")
+    page = site.get(url("price_changelist")).content.decode()
+    assert "MESSAGE_PRICE" in page
+    verifications.start(service, PHONE)
+    with pytest.raises(exceptions.TooManyRequests):
+        verifications.start(service, "+14155552699")
+
+
+@pytest.mark.parametrize("name", ["", "own"])
+def test_a_second_cap_of_a_period_is_refused_by_its_form(site, account, service, name):
+    data = {
+        "account": account.sid,
+        "service": service.sid if name else "",
+        "period": "day",
+        "amount": "25",
+    }
+    for amount in ("25", "30"):
+        answer = site.post(url("spendcap_add"), {**data, "amount": amount}, follow=True)
+    page = answer.content.decode()
+    assert "There is a cap for this day or month already: change that one." in page
+    assert 'value="30"' in page
+    assert "somebody else" not in page
+    other = SpendCap.objects.create(account=account, period="month", amount="9")
+    site.post(url("spendcap_change", other.pk), {**data, "period": "month"})
+    other.refresh_from_db()
+    assert other.amount == 25
+
+
+@pytest.mark.parametrize("name", ["spendcap", "price"])
+def test_the_amount_is_among_the_columns_that_a_phone_shows(name):
+    model = {"spendcap": SpendCap, "price": Price}[name]
+    assert "amount" in admin.site.get_model_admin(model).list_display[:3]

@@ -127,7 +127,7 @@ def test_prices_are_those_reported_and_those_listed(service, clerk):
     Price.objects.create(country="*", sender="", amount="0.05", currency="EUR")
     found = provider()
     assert {currency: float(amount) for currency, amount in found.prices.items()} == {"USD": 0.0075}
-    assert [str(price) for price in found.listed_prices] == ["DE sms telco"]
+    assert [str(price) for price in found.listed_prices] == ["Germany sms telco"]
     shown = text_of(clerk("view_senderstate").get(page("telco")))
     assert "0.0075 USD a message, as the provider reports it" in shown
     assert "Germany, Text message (SMS): 0.09 EUR" in shown

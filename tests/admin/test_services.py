@@ -1,5 +1,7 @@
 """A service as an operator edits it, and the test message."""
 
+import html
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -469,3 +471,22 @@ def test_sna_is_switched_where_it_has_a_provider(boss, settings):
     save(boss, service, **{"routing-sna": None})
     service.refresh_from_db()
     assert "sna" not in service.channels
+
+
+def test_a_second_service_that_is_open_to_clients_is_warned_of(boss, service):
+    assert "several services" not in " ".join(received(save(boss, service, client_enabled="on")))
+    other = make_service(service.account, client_enabled=False)
+    assert "several services" not in " ".join(received(save(boss, other)))
+    assert "several services" in " ".join(received(save(boss, other, client_enabled="on")))
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"), [("off", "Off"), ("basic", "Basic: only what is beyond doubt")]
+)
+def test_the_level_of_the_site_is_named_where_a_service_has_none(
+    boss, service, settings, level, shown
+):
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "GUARD_LEVEL": level}
+    page = boss.get(page_of(service)).content.decode()
+    (first,) = re.findall(r'name="guard_level"[^>]*>\s*<option value=""[^>]*>([^<]*)<', page)
+    assert html.unescape(first) == f"The site's level: {shown}"

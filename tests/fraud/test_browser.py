@@ -193,7 +193,7 @@ def test_prices_are_imported(browse, live_server, service, tmp_path):  # noqa: F
         playwright.expect(page.get_by_text("2 rows imported.")).to_be_visible()
 
     browse(walk)
-    assert {str(row) for row in Price.objects.all()} == {"DE sms *", "* call *"}
+    assert {str(row) for row in Price.objects.all()} == {"Germany sms", "All other countries call"}
 
 
 def test_why_a_start_was_refused_is_seen_and_exported(browse, live_server, service, tmp_path):  # noqa: F811

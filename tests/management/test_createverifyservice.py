@@ -46,6 +46,25 @@ def test_visitors_may_use_it_by_the_channels_that_are_named(account):
     assert VerifyService.objects.filter(client_enabled=True).count() == 1
 
 
+def test_a_second_one_that_is_open_is_warned_of(account, settings):
+    def warned(*arguments):
+        err = StringIO()
+        options = ["--friendly-name", "Shop", *arguments]
+        call_command("createverifyservice", *options, stdout=StringIO(), stderr=err)
+        return "several services are open to clients" in err.getvalue()
+
+    opened = ("--client-channels", "sms")
+    assert [warned(*opened), warned(), warned(*opened)] == [False, False, True]
+    sid = VerifyService.objects.filter(client_enabled=True).values_list("sid", flat=True)[0]
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "CLIENT_SERVICE": sid}
+    assert not warned(*opened)
+
+
+def test_without_an_account_the_command_that_makes_one_is_named(db):
+    with pytest.raises(CommandError, match="createverifyaccount"):
+        create()
+
+
 @pytest.mark.parametrize("again", [SID, sids.canonical(SID)])
 def test_a_sid_that_is_taken(account, again):
     create("--sid", SID)

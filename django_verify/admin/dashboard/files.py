@@ -44,7 +44,7 @@ def of_table(table: str, sheet: Sheet) -> tuple[Sequence[str], _Lines]:
     if table == "waiting":
         return ("seconds at most", "verifications approved"), _waiting(sheet)
     if table == "blocks":
-        return ("cause", "outcome", "starts", "saved"), _blocks(sheet)
+        return ("cause", "outcome", "starts", "price"), _blocks(sheet)
     raise Http404
 
 
@@ -72,12 +72,12 @@ def _waiting(sheet: Sheet) -> Iterator[Mapping[str, str]]:
 
 def _blocks(sheet: Sheet) -> Iterator[Mapping[str, str]]:
     found = blocks(sheet.now.period, sheet.asked.filters)
-    for (cause, outcome), (starts, saved) in sorted(found.items()):
+    for (cause, outcome), (starts, price) in sorted(found.items()):
         yield {
             "cause": cause,
             "outcome": outcome,
             "starts": str(starts),
-            "saved": f"{saved / MILLION:.6f}",
+            "price": f"{price / MILLION:.6f}",
         }
 
 

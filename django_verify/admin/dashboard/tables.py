@@ -131,12 +131,12 @@ def _blocks(sheet: Sheet, links: Links) -> Table:
     found = blocks(sheet.now.period, sheet.asked.filters)
     outcomes = dict(GuardDecision.Outcome.choices)
     rows = []
-    for (cause, outcome), (starts, saved) in sorted(found.items(), key=lambda row: -row[1][0]):
+    for (cause, outcome), (starts, cost) in sorted(found.items(), key=lambda row: -row[1][0]):
         cells = [
             Cell(str(outcomes.get(outcome, outcome))),
             Cell(number(starts), links.decisions(cause, outcome)),
-            Cell(money(saved / MILLION)),
+            Cell(money(cost / MILLION)),
         ]
         rows.append((Cell(str(labels.CAUSES.get(cause, cause))), cells))
-    heads = (_("Reason"), _("Outcome"), _("Starts"), _("Saved"))
+    heads = (_("Reason"), _("Outcome"), _("Starts"), _("Price"))
     return Table("blocks", _("Blocked"), heads, rows, links.export("blocks"))

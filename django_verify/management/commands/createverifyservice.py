@@ -14,6 +14,7 @@ from django_verify import sids
 from django_verify.db import savepoints
 from django_verify.messages import channels
 from django_verify.models import Account, VerifyService
+from django_verify.verifications import offers
 
 
 class Command(BaseCommand):
@@ -60,6 +61,8 @@ class Command(BaseCommand):
         self.stdout.write(
             json.dumps({"service_sid": service.sid, "account_sid": service.account_id})
         )
+        if service.client_enabled and offers.are_several_open():
+            self.stderr.write(self.style.WARNING(offers.SEVERAL_OPEN))
 
 
 def _account(sid: str) -> Account:
@@ -71,8 +74,8 @@ def _account(sid: str) -> Account:
         return found
     first = list(accounts[:2])
     if len(first) != 1:
-        number = "no account" if not first else "more than one account"
-        raise CommandError(f"--account is required: there is {number}.")
+        why = "more than one account" if first else "no account, make one by createverifyaccount"
+        raise CommandError(f"--account is required: there is {why}.")
     return first[0]
 
 
