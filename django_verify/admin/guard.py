@@ -32,7 +32,7 @@ from django_verify.admin.ranges import RangeAdmin
 from django_verify.admin.recipients import RecipientColumns, in_full_and_masked, sees_recipients
 from django_verify.contact import phones
 from django_verify.contact.typed import plain
-from django_verify.fraud import forget, trips
+from django_verify.fraud import forget, spend, trips
 from django_verify.messages import channels
 from django_verify.models import Account, Currency, GuardDecision, GuardTrip, Price, SpendCap
 
@@ -322,6 +322,16 @@ class PriceAdmin(CsvAdmin):
         " letters or * for all others; channel (empty: every channel); sender, an alias of the"
         " site's settings (empty: every sender); price, with a dot; currency, three letters."
     )
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Tell which prices do not count."""
+        if without := spend.without_rate():
+            text = _(
+                "Prices in %(currencies)s do not count: add under Currencies what one is worth."
+            )
+            names = {"currencies": ", ".join(without)}
+            self.message_user(request, text % names, messages.WARNING)
+        return super().changelist_view(request, extra_context)
 
     def csv_row(self, obj: Price) -> Mapping[str, str]:
         """Return a price's cells."""

@@ -190,6 +190,13 @@ def rates() -> dict[str, float]:
     return {code: float(rate) for code, rate in rows.values_list("code", "rate")}
 
 
+def without_rate() -> list[str]:
+    """Return the currencies that prices are in and nobody has said the worth of."""
+    known = {conf.current().CURRENCY, *rates()}
+    named = Price.objects.using(queries.database()).order_by("currency").values_list("currency")
+    return [code for (code,) in named.distinct() if code not in known]
+
+
 def _rates(rows: Sequence[Row]) -> dict[str, float]:
     return {row.key: float(row.value) for row in rows if row.channels == "rate"}
 

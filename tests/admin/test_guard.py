@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from django_verify import exceptions, fraud, sids, verifications
 from django_verify.admin import labels
-from django_verify.models import GuardDecision, GuardTrip, Price, SpendCap
+from django_verify.models import Currency, GuardDecision, GuardTrip, Price, SpendCap
 from tests.conftest import PHONE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -220,6 +220,23 @@ def test_prices_are_imported_and_replaced(site):
         "Germany sms": ("0.075", "EUR"),
         "All other countries call": ("0.100", "USD"),
     }
+
+
+def test_a_list_says_which_prices_do_not_count(site, settings):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    lines = "country,price,currency\nDE,0.07,EUR\nGB,0.05,GBP\nFR,0.06,EUR\nUS,0.01,USD\n"
+    file = SimpleUploadedFile("prices.csv", lines.encode())
+    page = site.post(url("price_import"), {"file": file}, follow=True).content.decode()
+    assert "4 rows imported." in page
+    assert "Prices in EUR, GBP do not count: add under Currencies what one is worth." in page
+    Currency.objects.create(code="EUR", rate="1.1")
+    page = site.get(url("price_changelist")).content.decode()
+    assert "Prices in GBP do not count" in page
+    settings.DJANGO_VERIFY = {**settings.DJANGO_VERIFY, "CURRENCY": "GBP"}
+    assert "Prices in USD do not count" in site.get(url("price_changelist")).content.decode()
+    Currency.objects.create(code="USD", rate="0.8")
+    assert "do not count:" not in site.get(url("price_changelist")).content.decode()
 
 
 def test_a_price_that_is_no_number_imports_nothing(site):
