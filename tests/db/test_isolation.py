@@ -8,17 +8,24 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-from django.db import OperationalError, connection, connections, transaction
+from django.db import IntegrityError, OperationalError, connection, connections, transaction
 from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from django_verify import health, verifications
 from django_verify.db import retry, statements
 from django_verify.delivery import circuit_breakers
-from django_verify.exceptions import VerifyError
+from django_verify.exceptions import ConcurrentStarts, VerifyError
 from django_verify.limits import counters
-from django_verify.models import SenderState, StatusReadCount, Verification, WorkerHeartbeat
-from tests.conftest import PHONE, code_in, wrong
+from django_verify.models import (
+    GuardCount,
+    SenderState,
+    StatusReadCount,
+    Verification,
+    WorkerHeartbeat,
+)
+from django_verify.verifications import store
+from tests.conftest import PHONE, code_in, make_service, wrong
 from tests.db.test_retry import of_postgres
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -217,3 +224,47 @@ def test_statements_of_ours_run_again(service, monkeypatch, times):
             with pytest.raises(OperationalError):
                 rows.update(checks=1)
             assert left == [times - retry.STATEMENT_TRIES]
+
+
+def giving_way_in(monkeypatch, error, times):
+    """Let what the guard counts for a start fail so often; return what it was told each time."""
+    real, told = store.fraud.charge, []
+
+    def charge(attempt, place, now, tries):
+        told.append(tries)
+        if len(told) <= times:
+            raise error
+        return real(attempt, place, now, tries)
+
+    monkeypatch.setattr(store.fraud, "charge", charge)
+    return told
+
+
+def test_a_start_that_gives_way_to_those_of_others_takes_its_turn(service, monkeypatch, outbox):
+    told = giving_way_in(monkeypatch, of_postgres("40001"), times=30)
+    verifications.start(service, PHONE)
+    assert Verification.objects.get().sends == len(outbox) == 1
+    # Nobody has taken its place in the number's block: it goes for no other one.
+    assert told == [0] * 31
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [(of_postgres("40001"), retry.STATEMENT_TRIES), (IntegrityError("taken"), store.MAX_TRIES)],
+    ids=["gives way", "loses"],
+)
+def test_a_start_ends(service, monkeypatch, outbox, error, tries):
+    told = giving_way_in(monkeypatch, error, times=1000)
+    with pytest.raises(ConcurrentStarts):
+        verifications.start(service, PHONE)
+    assert len(told) == tries
+    assert not outbox
+
+
+@postgres
+def test_starts_in_a_new_country_share_its_count(strict, account, aligned):
+    guarded = make_service(account, guard_level="standard")
+    numbers = [f"+1415{exchange}0171" for exchange in range(520, 550)]
+    found = aligned([lambda n=n: verifications.start(guarded, n).status for n in numbers])
+    assert found == ["pending"] * len(numbers)
+    assert GuardCount.objects.get().level > len(numbers) - 1
