@@ -11,9 +11,11 @@ from django_verify import delivery, verifications
 from django_verify.delivery import reports
 from django_verify.events import outbox as event_outbox
 from django_verify.events import post
+from django_verify.factors import challenges, entities
 from django_verify.models import EventSink, Verification, VerificationAttempt
 from django_verify.senders import Receipt, Report, Sender
 from tests.conftest import OTHER_PHONE, PHONE, code_in, make_pair, make_service, wrong
+from tests.factors.test_notifications import make_push
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -160,3 +162,12 @@ def test_a_test_number_needs_no_replica(account, service, settings, request):
     request.getfixturevalue("replica")
     assert verifications.start(service, PHONE).is_test
     assert verifications.check(service, "482913", to=PHONE).valid
+
+
+def test_a_push_factor_is_asked_without_the_replica(service, request):
+    factor = make_push(service)
+    entity = factor.entity
+    request.getfixturevalue("replica")
+    asked = entities.fetch_factor(entity, factor.sid)
+    challenge = challenges.create(asked, details={"message": "Log in?"})
+    assert challenges.fetch(entity, challenge.sid).status == "pending"
