@@ -33,6 +33,7 @@ class DjangoVerifyConfig(AppConfig):
         """Register the checks, which look at every sender, gate and factor: imported when run."""
         register(partial(_check, "check_settings"), Tags.compatibility)
         register(partial(_check, "check_phone_library"), Tags.compatibility)
+        register(partial(_check, "check_autocommit"), Tags.compatibility)
         register(partial(_check, "check_browsable_api"), Tags.urls)
         register(partial(_check, "check_phone_columns"), Tags.database)
         register(partial(_check, "check_passkeys"), Tags.database)

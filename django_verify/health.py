@@ -17,7 +17,7 @@ from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from django_verify import conf, delivery, senders
-from django_verify.db import queries, savepoints
+from django_verify.db import queries, retry, savepoints
 from django_verify.delivery import attempts
 from django_verify.events import outbox
 from django_verify.models import SenderState, WorkerHeartbeat
@@ -288,7 +288,7 @@ def beat(name: str) -> None:
     now, using = timezone.now(), queries.database()
     rows = WorkerHeartbeat.objects.using(using)
     # Two workers may begin at one moment, and either's first row will do.
-    if not rows.filter(name=name).update(beat_at=now):
+    if not retry.alone(rows.filter(name=name).update, beat_at=now):
         first = partial(rows.create, name=name, beat_at=now)
         savepoints.tolerate(first, using=using, ignore=IntegrityError)
 

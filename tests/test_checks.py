@@ -13,11 +13,12 @@ from django import urls
 from django.core.checks import WARNING, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.urls import reverse_lazy
 from django.utils import timezone
 
 from django_verify import checks, health, verifications
+from django_verify.checks import configuration
 from django_verify.contact import phones
 from django_verify.factors import passkeys
 from django_verify.models import (
@@ -192,6 +193,18 @@ def test_e001_an_engine_that_is_none(path, settings):
     (error,) = checks.check_settings()
     assert ids([error]) == ["E001"]
     assert "DISPATCH" in error.msg
+
+
+@pytest.mark.parametrize("using", ["default", "verify"])
+def test_e006_a_database_without_autocommit(settings, monkeypatch, using):
+    assert checks.check_autocommit() == []
+    monkeypatch.setattr(configuration.queries, "database", lambda: using)
+    databases = {alias: connection.copy(alias) for alias in ("default", "verify")}
+    databases[using].settings_dict["AUTOCOMMIT"] = False
+    monkeypatch.setattr(configuration, "connections", databases)
+    (message,) = checks.check_autocommit()
+    assert message.id == "django_verify.E006"
+    assert f"AUTOCOMMIT of the database {using!r} is off" in message.msg
 
 
 def test_w043_a_gate_that_takes_tokens_of_any_page(settings):

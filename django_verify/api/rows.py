@@ -65,8 +65,11 @@ def fault_of(row: Model) -> tuple[str, ValidationError] | None:
 
 
 def only(rows: QuerySet[Any]) -> Any:
-    """Return the one row. Raises NotFound. `first` would order, which costs on a hot path."""
+    """Return the one row, from the database that is written: a replica may not have it yet.
+
+    Raises NotFound. `first` would order, which costs on a hot path.
+    """
     try:
-        return rows.get()
+        return rows.using(router.db_for_write(rows.model)).get()
     except ObjectDoesNotExist:
         raise NotFound from None

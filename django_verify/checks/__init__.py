@@ -4,6 +4,7 @@ Each has a stable id, which `docs/checks.md` explains. Nothing is changed, and n
 """
 
 from django_verify.checks.configuration import (
+    check_autocommit,
     check_browsable_api,
     check_phone_library,
     check_settings,
@@ -21,6 +22,7 @@ from django_verify.checks.stored import (
 
 __all__ = [
     "check_aliases",
+    "check_autocommit",
     "check_browsable_api",
     "check_countries",
     "check_deployment",

@@ -10,6 +10,7 @@ from django.apps import apps
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 from django.urls import NoReverseMatch, get_resolver, reverse
 from django.utils.module_loading import import_string
 
@@ -17,6 +18,7 @@ from django_verify import conf, gates, push_senders, senders
 from django_verify.conf.backends import installed
 from django_verify.contact import phones
 from django_verify.crypto import jose, report_tokens
+from django_verify.db import queries
 from django_verify.delivery import dispatch
 from django_verify.messages import channels
 from django_verify.proofs import keys
@@ -143,6 +145,21 @@ def _countries(channel: str, by_country: Mapping[str, Any]) -> Iterable[CheckMes
             message = f"DJANGO_VERIFY['ROUTES'][{channel!r}]: {country!r} is no country."
             hint = "Two letters in upper case (ISO 3166-1), or '*' for the others."
             yield Error(message, hint=hint, id="django_verify.E005")
+
+
+def check_autocommit(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """E006: a database without autocommit, where nothing says when a message may leave."""
+    using = queries.database()
+    if connections[using].settings_dict["AUTOCOMMIT"]:
+        return []
+    return [
+        Error(
+            f"AUTOCOMMIT of the database {using!r} is off: no code can be checked, because a"
+            " rollback could take the charge of a guess back, and no message leaves after a start.",
+            hint="Take it out of DATABASES, or have a router send django_verify to another alias.",
+            id="django_verify.E006",
+        )
+    ]
 
 
 def check_phone_library(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:

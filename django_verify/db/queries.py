@@ -277,6 +277,17 @@ def service(sid: str, account_sid: str) -> VerifyService | None:
     return None
 
 
+def service_of(row: Any) -> VerifyService | None:
+    """Return the service of a row, if there still is one; Django might ask a replica for it."""
+    if type(row).service.is_cached(row):
+        known: VerifyService | None = row.service
+        return known
+    found = VerifyService.objects.using(database()).filter(sid=row.service_id).order_by().first()
+    if found is not None:
+        statements.relate(row, service=found)
+    return found
+
+
 def client_services(sid: str) -> list[VerifyService]:
     """Return up to two services that are open to clients; with a SID, no other."""
     using = database()

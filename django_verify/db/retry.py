@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import DatabaseError, IntegrityError, OperationalError, connections
 
 from django_verify.exceptions import Conflict
 
 MAX_TRIES = 10
+#: Of one statement: each time that it gives way another one has been done, so that all have a turn.
+STATEMENT_TRIES = 100
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -53,3 +55,19 @@ def on_conflict(write: Callable[Given, Made]) -> Callable[Given, Made]:
         raise Conflict
 
     return again
+
+
+def alone(write: Callable[..., Made], **values: Any) -> Made:
+    """Run what is one statement, again where it gave way to another, STATEMENT_TRIES at most.
+
+    Outside a transaction alone: within one it is the transaction that would run again. PostgreSQL
+    reports such a conflict of a single statement where `default_transaction_isolation` is stricter
+    than its own default. Raises what the last try raised.
+    """
+    for _ in range(STATEMENT_TRIES - 1):
+        try:
+            return write(**values)
+        except OperationalError as error:
+            if not is_conflict(error):
+                raise
+    return write(**values)

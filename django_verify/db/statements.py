@@ -15,14 +15,14 @@ from weakref import WeakSet
 
 from django.core.exceptions import EmptyResultSet
 from django.core.signals import setting_changed
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.db.models import F, Field, Model, QuerySet
 from django.db.models.base import ModelState
 from django.db.models.signals import ModelSignal, post_init, post_save, pre_init, pre_save
 from django.db.models.sql import UpdateQuery
 from django.db.models.sql.subqueries import InsertQuery
 
-from django_verify.db import cursors
+from django_verify.db import cursors, retry
 from django_verify.db.sql import Converter, Open, Place, Sql, Values, converters_of, prepare
 
 Row = TypeVar("Row", bound=Model)
@@ -48,9 +48,18 @@ class Select:
         if using not in self._compiled:
             self._compiled[using] = self._compile(using)
         sql, converters = self._compiled[using]
-        with cursors.Kept(connection, sql) as cursor:
-            cursor.execute(*sql.bind(values, connection))
-            found = [list(row) for row in cursor.fetchall()]
+        tries = 0
+        while True:
+            try:
+                with cursors.Kept(connection, sql) as cursor:
+                    cursor.execute(*sql.bind(values, connection))
+                    found = [list(row) for row in cursor.fetchall()]
+                break
+            except OperationalError as error:
+                # As `retry.alone`, without another function in the way of each statement.
+                tries += 1
+                if tries >= retry.STATEMENT_TRIES or not retry.is_conflict(error):
+                    raise
         for converter in converters:
             converter.apply(found, connection)
         return found
@@ -124,7 +133,7 @@ class Rows(Generic[Row]):
         """Change the rows; return how many they were. `count__add=1` adds to what is there."""
         compiled = self._update(changes)
         if compiled is None:
-            return self._query_set().update(**changes)
+            return retry.alone(self._query_set().update, **changes)
         sql, values = compiled
         return 0 if sql is None else run(self.db, (sql, values))
 
@@ -307,11 +316,22 @@ def run(using: str, *statements: Statement) -> int:
     if len(bound) > 1 and connection.vendor == "postgresql":
         text = _as_one(tuple([text for text, _ in bound]))
         bound = [(text, [value for _, params in bound for value in params])]
-    key = tuple([sql for sql, _ in statements])
-    with transaction.mark_for_rollback_on_error(using), cursors.Kept(connection, key) as cursor:
-        for text, params in bound:
-            cursor.execute(text, params)
-        count: int = cursor.rowcount
+    key, tries = tuple([sql for sql, _ in statements]), 0
+    while True:
+        try:
+            with (
+                transaction.mark_for_rollback_on_error(using),
+                cursors.Kept(connection, key) as cursor,
+            ):
+                for text, params in bound:
+                    cursor.execute(text, params)
+                count: int = cursor.rowcount
+            break
+        except OperationalError as error:
+            tries += 1
+            # Several have a transaction around them, which is to run again as a whole.
+            if len(bound) > 1 or tries >= retry.STATEMENT_TRIES or not retry.is_conflict(error):
+                raise
     return count
 
 

@@ -439,7 +439,7 @@ def _finish(
         if not LEASES.persist(partial(reported.update, **facts, lease="")):
             logger.warning("%s: the lease was lost before the outcome was known", attempt.sid)
             return False
-        attempt.refresh_from_db(fields=["message_status", *facts])
+        attempt.refresh_from_db(using=reported.db, fields=["message_status", *facts])
     if status == _Status.SENT:
         signals.attempt_sent.send_robust(sender=VerificationAttempt, attempt=attempt)
     elif attempt.message_status == _Status.FAILED:

@@ -20,7 +20,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from django_verify import conf, senders
-from django_verify.db import queries, reconnect, savepoints
+from django_verify.db import queries, reconnect, retry, savepoints
 from django_verify.logs import logger, without_numbers
 from django_verify.models import SenderState, VerificationAttempt, VerifyService
 
@@ -123,7 +123,7 @@ def _claim(alias: str, state: State, now: dt.datetime) -> bool:
     until = now + dt.timedelta(seconds=conf.current().BREAKER_SECONDS)
     # Of the processes that read the same moment one moves it on, and the others match no row.
     unchanged = _rows().filter(alias=alias, open_until=state.open_until)
-    won = unchanged.update(open_until=until, date_updated=now) > 0
+    won = retry.alone(unchanged.update, open_until=until, date_updated=now) > 0
     forget()
     return won
 
@@ -163,20 +163,20 @@ def failed(alias: str, text: str, code: str = "") -> None:
     recorded = _recorded(text, code, now)
     counted = {"failures_total": F("failures_total") + 1, **recorded}
     recent = rows.filter(failing_since__gt=now - window)
-    if not recent.update(failures=F("failures") + 1, **counted):
+    if not retry.alone(recent.update, failures=F("failures") + 1, **counted):
         # Of several processes, one begins the run, and the others count on.
         first = {"failures": 1, "failing_since": now}
         stale = rows.filter(Q(failing_since=None) | Q(failing_since__lte=now - window))
-        if not stale.update(**first, **counted):
+        if not retry.alone(stale.update, **first, **counted):
             new = {**recorded, **first, "error_since": now, "failures_total": 1}
             create = partial(_rows().create, alias=alias, **new)
             if savepoints.tolerate(create, using=queries.database(), ignore=IntegrityError):
-                rows.update(failures=F("failures") + 1, **counted)
+                retry.alone(rows.update, failures=F("failures") + 1, **counted)
     closed = Q(open_until=None) | Q(open_until__lte=now)
     until = now + dt.timedelta(seconds=settings.BREAKER_SECONDS)
     enough = rows.filter(closed, failures__gte=settings.BREAKER_FAILURES)
     # However many processes count the failure that is one too many, one opens the circuit.
-    if enough.update(open_until=until, openings=F("openings") + 1):
+    if retry.alone(enough.update, open_until=until, openings=F("openings") + 1):
         logger.warning("the sender %r keeps failing and comes last now", alias)
     forget()
 
@@ -185,7 +185,7 @@ def misconfigured(alias: str, text: str, code: str = "") -> None:
     """Keep an error of our own for the admin; the sender answers, so it keeps its place."""
     kept = _recorded(text, code, timezone.now())
     counted = {"failures_total": F("failures_total") + 1, **kept}
-    if not _rows().filter(alias=alias).update(**counted):
+    if not retry.alone(_rows().filter(alias=alias).update, **counted):
         new = {**kept, "error_since": kept["last_error_at"], "failures_total": 1}
         create = partial(_rows().create, alias=alias, **new)
         savepoints.tolerate(create, using=queries.database(), ignore=IntegrityError)
@@ -214,7 +214,7 @@ def close(alias: str) -> bool:
     failing = _rows().filter(alias=alias, failures__gt=0)
     now = timezone.now()
     fine = {"failures": 0, "failing_since": None, "open_until": None, "error_since": None}
-    closed = failing.update(**fine, date_updated=now)
+    closed = retry.alone(failing.update, **fine, date_updated=now)
     forget()
     if closed:
         logger.info("the sender %r is back in its place", alias)
@@ -228,10 +228,10 @@ def pause(alias: str, until: dt.datetime | None = None) -> None:
     """
     now, using = timezone.now(), queries.database()
     paused = {"paused_at": now, "paused_until": until, "date_updated": now}
-    if not _rows().filter(alias=alias).update(**paused):
+    if not retry.alone(_rows().filter(alias=alias).update, **paused):
         create = partial(_rows().create, alias=alias, **paused)
         if savepoints.tolerate(create, using=using, ignore=IntegrityError):
-            _rows().filter(alias=alias).update(**paused)
+            retry.alone(_rows().filter(alias=alias).update, **paused)
     forget()
     logger.warning("the sender %r is paused", alias)
 
@@ -240,7 +240,7 @@ def resume(alias: str) -> bool:
     """End the pause of a sender; return whether it had one. Failures in a row stay counted."""
     now = timezone.now()
     paused = _rows().filter(alias=alias, paused_at__isnull=False)
-    resumed = paused.update(paused_at=None, paused_until=None, date_updated=now)
+    resumed = retry.alone(paused.update, paused_at=None, paused_until=None, date_updated=now)
     forget()
     if resumed:
         logger.info("the sender %r is resumed", alias)

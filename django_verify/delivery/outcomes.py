@@ -12,7 +12,7 @@ from collections.abc import Collection
 from django.utils import timezone
 
 from django_verify import conf, senders
-from django_verify.db import queries
+from django_verify.db import queries, retry
 from django_verify.delivery import dispatch
 from django_verify.logs import logger
 from django_verify.models import Verification, VerificationAttempt
@@ -155,7 +155,7 @@ def _move(attempt: VerificationAttempt, due_at: dt.datetime | None) -> bool:
         provider_sid=attempt.provider_sid,
         due_at=attempt.due_at,
     )
-    if not unchanged.update(due_at=due_at):
+    if not retry.alone(unchanged.update, due_at=due_at):
         return False
     attempt.due_at = due_at
     return True

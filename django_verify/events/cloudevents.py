@@ -358,7 +358,7 @@ def _attempts(row: Verification) -> list[_Shown]:
 
 
 def _facts(row: Verification, status: str, attempts: _AnyAttempts) -> dict[str, Any]:
-    service = row.service
+    service = queries.service_of(row)
     return {
         "account_sid": row.account_id,
         "service_sid": row.service_id or "",

@@ -141,12 +141,14 @@ def rotate_secret(receiver: Receiver, secret: str = "", overlap: dt.timedelta = 
         raise ValidationError("A signing secret is whsec_… or 24–128 ASCII characters.")
     secret = secret or signatures.new_secret()
     # The row in hand may be older than the last rotation, whose secret would stop signing at once.
-    receiver.refresh_from_db(fields=["sealed_secret"])
+    using = router.db_for_write(type(receiver))
+    receiver.refresh_from_db(using=using, fields=["sealed_secret"])
     receiver.sealed_old_secret = receiver.sealed_secret
     receiver.old_secret_until = timezone.now() + overlap if receiver.sealed_secret else None
     receiver.sealed_secret = receiver.seal_secret(secret)
     receiver.save(
-        update_fields=["sealed_secret", "sealed_old_secret", "old_secret_until", "date_updated"]
+        using=using,
+        update_fields=["sealed_secret", "sealed_old_secret", "old_secret_until", "date_updated"],
     )
     return secret
 
@@ -343,7 +345,7 @@ def _examine(receiver: Receiver, outcome: post.Outcome) -> None:
     )
     if changed:
         logger.warning("%s was disabled: %s", receiver.pk, reason.label)
-        receiver.refresh_from_db()
+        receiver.refresh_from_db(using=row.db)
         signals.webhook_disabled.send_robust(
             sender=type(receiver), receiver=receiver, reason=reason.value
         )

@@ -58,7 +58,7 @@ def _mint(receiver: Receiver) -> None:
     sealed = receiver.seal_secret(signatures.new_secret())
     rows = receivers(type(receiver)).filter(pk=receiver.pk)
     rows.filter(sealed_secret="").update(sealed_secret=sealed)
-    receiver.refresh_from_db()
+    receiver.refresh_from_db(using=rows.db)
 
 
 @sensitive_variables()

@@ -249,7 +249,7 @@ def _note(challenge: Challenge, metadata: Mapping[str, str] | None) -> Challenge
         raise InvalidFactorParameter("auth_payload", "this parameter is required")
     now = timezone.now()
     pending = rows().filter(sid=challenge.sid, status=_Status.PENDING, expiration_date__gt=now)
-    if not pending.update(metadata=metadata, date_updated=now):
+    if not retry.alone(pending.update, metadata=metadata, date_updated=now):
         raise _why_over(challenge, now)
     challenge.metadata, challenge.date_updated = dict(metadata), now
     return challenge
@@ -261,7 +261,7 @@ def charge(challenge: Challenge, most: int = CHECKS) -> None:
     left = rows().filter(
         sid=challenge.sid, status=_Status.PENDING, expiration_date__gt=now, checks__lt=most
     )
-    if not left.update(checks=F("checks") + 1, date_updated=now):
+    if not retry.alone(left.update, checks=F("checks") + 1, date_updated=now):
         raise _why_over(challenge, now)
 
 
@@ -276,9 +276,9 @@ def _charge_factor(factor: Factor) -> Factor:
     over = mine.filter(Q(guesses_since=None) | Q(guesses_since__lte=now - _DAY))
     one_more = {"guesses": F("guesses") + 1}
     charged = (
-        in_day.update(**one_more)
-        or over.update(guesses=1, guesses_since=now)
-        or in_day.update(**one_more)  # another guess has just begun the day
+        retry.alone(in_day.update, **one_more)
+        or retry.alone(over.update, guesses=1, guesses_since=now)
+        or retry.alone(in_day.update, **one_more)  # another guess has just begun the day
     )
     # Read after the charge: another answer may have moved the last accepted step on.
     row = mine.select_related("entity").first()

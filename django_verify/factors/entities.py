@@ -195,7 +195,8 @@ def update(factor: Factor, friendly_name: str = "", **params: Any) -> Factor:
         factors.get(factor.factor_type).configure(factor, params)
         factor.friendly_name = friendly_name or factor.friendly_name
         factor.date_updated = timezone.now()
-        if unchanged.update(
+        if retry.alone(
+            unchanged.update,
             friendly_name=factor.friendly_name,
             config=factor.config,
             date_updated=factor.date_updated,
@@ -327,7 +328,7 @@ def _explain(error: DatabaseError, service: VerifyService, factor: Factor) -> No
 def _charge(factor: Factor) -> Factor:
     """Take one of the guesses of an unverified factor, committed, and return the row anew."""
     left = rows().filter(sid=factor.sid, status=Factor.Status.UNVERIFIED, failures__lt=FAILURES)
-    if not left.update(failures=F("failures") + 1):
+    if not retry.alone(left.update, failures=F("failures") + 1):
         again = fetch_factor(factor.entity, factor.sid)
         if again.is_verified:
             raise InvalidFactorParameter("auth_payload", "the factor is verified: challenge it")

@@ -229,7 +229,7 @@ def _charge(factor: Factor, now: dt.datetime) -> None:
         failures=0,
         date_created__gt=now - kind.REGISTRATION,
     )
-    if not fresh.update(failures=1):
+    if not retry.alone(fresh.update, failures=1):
         raise exceptions.PasskeyRegistrationOver
 
 

@@ -116,7 +116,8 @@ class Push(FactorKind):
         details = dict(challenge.details or {})
         if not details.get("message"):
             raise MissingFactorParameter("details_message", "this parameter is required")
-        if factor.service.push_include_date:
+        service = queries.service_of(factor)
+        if service is not None and service.push_include_date:
             challenge.details = {**details, "date": times.timestamp(now)}
         _refuse_fatigue(factor, now)
 

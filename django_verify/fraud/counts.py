@@ -15,7 +15,7 @@ from typing import Any
 from django.db import connections
 from django.db.models import F
 
-from django_verify.db import queries
+from django_verify.db import queries, retry
 from django_verify.models import GuardCount
 
 # A row is kept so long at least, and longer while it is counted in.
@@ -66,7 +66,10 @@ def take(counts: Sequence[Count], now: dt.datetime) -> dict[str, tuple[bool, flo
 
 def give(key: str, amount: float) -> None:
     """Change what a bucket holds, where a message cost more or less than was counted."""
-    GuardCount.objects.using(queries.database()).filter(key=key).update(level=F("level") + amount)
+    retry.alone(
+        GuardCount.objects.using(queries.database()).filter(key=key).update,
+        level=F("level") + amount,
+    )
 
 
 def level(key: str) -> float:

@@ -353,7 +353,7 @@ def _read_in_database(sid: str, windows: dict[str, Window]) -> list[Window]:
     rows = _rows(StatusReadCount).filter(verification_sid=sid)
     room, changes = _step(windows)
     for _ in range(MAX_TRIES):
-        if rows.filter(room).update(**changes):
+        if retry.alone(rows.filter(room).update, **changes):
             return []
         row = rows.values().first()
         if row is None:

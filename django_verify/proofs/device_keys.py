@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from django_verify.db import queries, savepoints
+from django_verify.db import queries, retry, savepoints
 from django_verify.models import DeviceKey
 
 
@@ -42,7 +42,7 @@ def find(key_id: str) -> bytes | None:
 def advance(key_id: str, counter: int) -> bool:
     """Move a key's counter on; False unless it grows. Of callers with one counter one succeeds."""
     behind = rows().filter(key=_digest(key_id), counter__lt=counter)
-    return behind.update(counter=counter, used_at=timezone.now()) == 1
+    return retry.alone(behind.update, counter=counter, used_at=timezone.now()) == 1
 
 
 def _digest(key_id: str) -> str:

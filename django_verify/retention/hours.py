@@ -11,7 +11,7 @@ import datetime as dt
 from django.db import IntegrityError
 from django.db.models import F
 
-from django_verify.db import queries, savepoints
+from django_verify.db import queries, retry, savepoints
 from django_verify.models import RollupState
 from django_verify.models.rollups import hour_at
 
@@ -26,7 +26,7 @@ def leave(column: str, cut: dt.datetime) -> None:
     hour = hour_at(cut) + 1
     state()
     rows = RollupState.objects.using(queries.database()).filter(pk=_ROW)
-    rows.filter(**{f"{column}__lt": hour}).update(**{column: hour})
+    retry.alone(rows.filter(**{f"{column}__lt": hour}).update, **{column: hour})
 
 
 def state() -> RollupState:

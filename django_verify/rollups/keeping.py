@@ -88,7 +88,7 @@ def advance(seconds: float | None = None) -> int:
                 break
             _hold()
     finally:
-        _rows().update(lease_until=None)
+        retry.alone(_rows().update, lease_until=None)
     return done
 
 
@@ -119,11 +119,11 @@ def _rows() -> Any:
 def _claim(now: dt.datetime) -> bool:
     # A lease that ends later than one that is taken now is a clock's that was ahead.
     free = Q(lease_until=None) | Q(lease_until__lte=now) | Q(lease_until__gt=now + 2 * _LEASE)
-    return bool(_rows().filter(free).update(lease_until=now + _LEASE))
+    return bool(retry.alone(_rows().filter(free).update, lease_until=now + _LEASE))
 
 
 def _hold() -> None:
-    _rows().update(lease_until=timezone.now() + _LEASE)
+    retry.alone(_rows().update, lease_until=timezone.now() + _LEASE)
 
 
 def _set_right(now: dt.datetime) -> None:

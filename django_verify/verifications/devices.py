@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from django_verify import conf
 from django_verify.crypto import codes
-from django_verify.db import queries
+from django_verify.db import queries, retry
 from django_verify.models import ClientVerification, Verification, VerifyService
 
 #: Between the tokens of a client that has several, for several recipients.
@@ -76,7 +76,7 @@ def forget(row: Verification) -> int:
     found = approvals.filter(verification__in=approved.values("sid"), is_forgotten=False)
     # In two steps: MySQL updates no table that a subquery of the statement reads.
     sids = list(found.values_list("sid", flat=True))
-    return approvals.filter(sid__in=sids).update(is_forgotten=True) if sids else 0
+    return retry.alone(approvals.filter(sid__in=sids).update, is_forgotten=True) if sids else 0
 
 
 @sensitive_variables()

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from django_verify import signals
-from django_verify.db import queries
+from django_verify.db import queries, retry
 from django_verify.events import cloudevents
 from django_verify.exceptions import NotFound, misuse
 from django_verify.models import Verification, VerifyService
@@ -54,7 +54,7 @@ def release(row: Verification) -> int:
     )
     # An expired row may still be stored as pending.
     live = Q(status=_Status.PENDING, expires_at__gt=timezone.now())
-    return counted.exclude(live).update(forgiven=True)
+    return retry.alone(counted.exclude(live).update, forgiven=True)
 
 
 def unlock(row: Verification) -> int:
@@ -92,7 +92,7 @@ def expire(limit: int = 1000, *, since: dt.datetime | None = None) -> int:
     changes = {"status": _Status.EXPIRED, "sealed_code": "", "date_updated": now}
     quiet = [sid for sid, reports in batch if not reports]
     # Under the condition again, or what was approved since it was read would expire.
-    done = over.filter(sid__in=quiet).update(**changes) if quiet else 0
+    done = retry.alone(over.filter(sid__in=quiet).update, **changes) if quiet else 0
     # Each of the others has an event of its own, in a transaction with its change.
     loud = [sid for sid, reports in batch if reports]
     for row in over.filter(sid__in=loud):

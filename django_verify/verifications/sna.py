@@ -18,6 +18,7 @@ from django.utils import timezone
 from django_verify import sids
 from django_verify.conf.backends import Backends
 from django_verify.crypto import codes
+from django_verify.db import retry
 from django_verify.exceptions import Noted, SnaFailed
 from django_verify.logs import logger
 from django_verify.models import VerificationAttempt
@@ -138,7 +139,7 @@ def serve(attempt_sid: str, token: str) -> str:
         changes["sna_client_token_hash"] = codes.hash_secret(client_token)
     unused = _attempts().filter(sid=attempt.sid, sna_error_code=None)
     # Of two that open the URL, the first one's update matches the row.
-    if not unused.update(**changes):
+    if not retry.alone(unused.update, **changes):
         return _line(URL_FAILED, "The URL was used")
     fields = {"Carrier": provider.carrier} | (
         {"SnaClientToken": client_token} if client_token else {}
@@ -163,7 +164,9 @@ def is_matched(verification_sid: str, number: str, client_token: str) -> bool:
         if attempt.sna_error_code is not None:
             # The first result stands, also where two checks ask the gateway at one moment.
             unused = _attempts().filter(sid=attempt.sid, sna_error_code=None)
-            unused.update(sna_error_code=attempt.sna_error_code, date_updated=timezone.now())
+            retry.alone(
+                unused.update, sna_error_code=attempt.sna_error_code, date_updated=timezone.now()
+            )
     if attempt.sna_error_code != MATCH:
         return False
     return not attempt.sna_client_token_hash or provider.token_matches(attempt.sid, client_token)

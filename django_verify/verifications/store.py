@@ -59,8 +59,9 @@ def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> V
     reads again.
     """
     using, seen, quiet = queries.database(), None, False
-    for number in range(MAX_TRIES):
-        now = timezone.now()
+    lost = gave_way = 0
+    while lost < MAX_TRIES and gave_way < retry.STATEMENT_TRIES:
+        now, number = timezone.now(), lost + gave_way
         # Without the comparison: what the request went by was right when it was let in.
         past = read(start) if number or past.is_outdated(now) else past
         live = next((r for r in past.rows if start.is_about(r) and is_live(r, now)), None)
@@ -76,20 +77,24 @@ def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> V
             # In a transaction of the caller's a lost race is undone to here, and no further.
             with nullcontext() if alone else savepoints.atomic(using):
                 attempt = (
-                    _resend(start, past, live, sna_url, now, number)
+                    _resend(start, past, live, sna_url, now, lost)
                     if live
-                    else _create(start, past, sna_url, now, number, counting, quiet=quiet)
+                    else _create(start, past, sna_url, now, lost, counting, quiet=quiet)
                 )
         except cloudevents.NotRecorded as failure:
             failure.forgo()
             quiet = True
-            continue
         except DatabaseError as error:
             if not retry.is_conflict(error):
                 raise
-            continue
-        if attempt is not None:
-            return attempt
+            if retry.is_deadlock(error):
+                # Perhaps by a count that it shares with starts for other recipients.
+                gave_way += 1
+                continue
+        else:
+            if attempt is not None:
+                return attempt
+        lost += 1
     raise _why_lost(start)
 
 
