@@ -124,7 +124,8 @@ def _figures(
 ) -> Figures:
     """Return the figures of a time: of whole hours that are counted, and of rows for the rest."""
     first = hour_at(after - dt.timedelta.resolution) + 1
-    end = hour_at(before or timezone.now() + _HOUR)
+    soon = timezone.now() + _HOUR  # no line is of a later hour, and there may be millions of these
+    end = hour_at(min(before or soon, soon))
     if end - first < _WORTH_IT:
         return attempts.counted(after, before)
     period = rollups.Period.of(first, end, None, purged=False)

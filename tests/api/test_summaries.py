@@ -150,6 +150,32 @@ def test_a_month_reads_the_rows_of_its_edges_alone(api, site):
     assert len([sql for sql in sqls if "rollup" in sql]) == 3
 
 
+def test_an_end_far_away_is_no_million_of_hours(api, site, monkeypatch):
+    rollups.advance()
+    period, hours = rollups.Period.of, []
+
+    def watched(first, end, *args, **kwargs):
+        hours.append(end - first)
+        return period(first, end, *args, **kwargs)
+
+    monkeypatch.setattr(rollups.Period, "of", watched)
+    # By a clock that was ahead.
+    row, attempts = made(site[0], timezone.now() + dt.timedelta(days=2), ROWS)
+    row.save(force_insert=True)
+    VerificationAttempt.objects.bulk_create(attempts)
+    totals = [
+        api.get("Attempts/Summary", **query).data["total_attempts"]
+        for query in (
+            {},
+            {"DateCreatedBefore": "2026-03-03T00:00:00Z"},
+            {"DateCreatedBefore": "9999-12-31T23:59:59Z"},
+        )
+    ]
+    assert totals[0] == totals[1] + len(attempts) == totals[2]
+    assert len(hours) == 3
+    assert max(hours) <= 30 * 24 + 1
+
+
 def test_a_time_begins_and_ends_between_the_messages_of_a_verification(api, service, clock):
     begin = timezone.now().replace(minute=7, second=0, microsecond=0)
     for number in range(1, 12):
