@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from django_verify import verifications
+from django_verify import sids, verifications
 from django_verify.crypto import codes
 from django_verify.fraud import sightings, waiting
 from django_verify.fraud.tallies import country_key
@@ -89,6 +89,22 @@ def test_an_outcome_that_is_written_late_is_seen(guarded, clock):
     for _ in range(2):
         look(guarded, clock, 6)
     assert germany(guarded).long_converted == 1
+
+
+def test_a_message_that_is_read_after_its_conversion_is_no_new_wish(guarded, clock):
+    row = verifications.start(guarded, NUMBER)
+    look(guarded, clock, 8)
+    late = VerificationAttempt.objects.get(verification=row)
+    late.pk = sids.attempt()
+    look(guarded, clock, 8)
+    tell(row, "c", time.time())
+    look(guarded, clock, 6)
+    assert germany(guarded).long_converted == 1
+    late.save(force_insert=True)
+    for _ in range(2):
+        look(guarded, clock, 5)
+    assert late.pk.removeprefix("VL") in map(sightings._digits, sightings.now_known().known)
+    assert (germany(guarded).long_wishes, germany(guarded).long_converted) == (5, 1)
 
 
 def test_an_approval_that_is_committed_late_is_seen(guarded, clock):
