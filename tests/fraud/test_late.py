@@ -1,8 +1,11 @@
 """What appears later than it was minted or written is read all the same, and nothing else again."""
 
 import time
+from contextlib import suppress
+from unittest.mock import Mock
 
 import pytest
+from django.db import OperationalError
 
 from django_verify import sids, verifications
 from django_verify.crypto import codes
@@ -78,6 +81,20 @@ def test_a_start_that_is_committed_late_is_seen(guarded, clock):
     look(guarded, clock, 8)
     assert sightings.now_known().ledgers[guarded.account_id].of_number(NUMBER)
     assert germany(guarded).long_wishes == 3
+
+
+def test_a_statement_that_fails_leaves_nothing_late_unread(guarded, clock, monkeypatch):
+    look(guarded, clock)
+    commit = hidden(verifications.start(guarded, NUMBER))
+    look(guarded, clock, 9.5)
+    commit()
+    with monkeypatch.context() as patch:
+        patch.setattr(sightings, "_rows", Mock(side_effect=OperationalError))
+        with suppress(OperationalError):
+            look(guarded, clock, 6)
+    look(guarded, clock, 6)
+    look(guarded, clock, 6)
+    assert sightings.now_known().ledgers[guarded.account_id].of_number(NUMBER)
 
 
 def test_an_outcome_that_is_written_late_is_seen(guarded, clock):
