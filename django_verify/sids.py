@@ -26,10 +26,10 @@ def new(prefix: str) -> str:
 
 
 def new_timed(prefix: str, moment: dt.datetime | None = None) -> str:
-    """Mint a SID that sorts by its time, by default now, to a quarter of a microsecond.
+    """Mint a SID that sorts by its time, by default now, to the microsecond.
 
-    48 bits are milliseconds, 12 the part of the next one, and 62 are random. The other six are the
-    version and the variant of a UUIDv7.
+    48 bits are milliseconds, 12 the part of one that has passed since, and 62 are random. The other
+    six are the version and the variant of a UUIDv7.
     """
     if moment is None:
         moment = timezone.now()
@@ -64,7 +64,10 @@ def is_timed(sid: str) -> bool:
 
 
 def first_at(prefix: str, moment: dt.datetime) -> str:
-    """Return what no SID sorts before that was minted at a moment or later, and all others do."""
+    """Return what no SID sorts before that was minted at a moment or later, and all others do.
+
+    Minted is what `moment_of` says of them: whole milliseconds.
+    """
     return f"{prefix}{_milliseconds(moment, up=999):012x}{0:020x}"
 
 

@@ -97,9 +97,9 @@ def _read_token(token: str) -> tuple[bool, dt.datetime | None, str]:
         direction, encoded = token[:2], token[2:]
         text = base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True).decode()
         iso, _, sid = text.partition("|")
-        moment = dt.datetime.fromisoformat(iso).astimezone(dt.UTC)
+        moment = conf.stored(dt.datetime.fromisoformat(iso).astimezone(dt.UTC))
     except (ValueError, OverflowError, binascii.Error):
         raise InvalidParameter("PageToken", "not a token of this list") from None
     if direction not in {"PA", "PB"} or not (sid.isascii() and sid.isalnum()):
         raise InvalidParameter("PageToken", "not a token of this list")
-    return direction == "PB", conf.stored(moment), sid
+    return direction == "PB", moment, sid

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
+from time import monotonic
 from typing import Any, NamedTuple
 
 from django.db.models import Count, FilteredRelation, Q, QuerySet
@@ -27,7 +28,7 @@ _HOUR = dt.timedelta(hours=1)
 _WORTH_IT = 3
 # So many rows are not counted again within so long by one process: a monitor that asks all the time
 # would otherwise read the same thousands of rows for each answer.
-MANY, FRESH = 1000, dt.timedelta(seconds=5)
+MANY, FRESH = 1000, 5.0
 _KEPT_AT_MOST = 256
 # Verifications that one statement looks up.
 _TOGETHER = 500
@@ -101,7 +102,7 @@ class AttemptsSummaryViewSet(AttemptResource):
         oldest = timezone.now() - WINDOW
         span = max(after or oldest, oldest), before
         filters = _filters(self.account.sid, asked)
-        attempts = _Attempts(self.get_queryset(), filters, prefix)
+        attempts = _Attempts(self.get_queryset(), filters, prefix, oldest)
         found = attempts.counted(*span) if prefix else _figures(attempts, filters, *span)
         return Response(self.represent(found))
 
@@ -127,7 +128,8 @@ def _figures(
 ) -> Figures:
     """Return the figures of a time: of whole hours that are counted, and of rows for the rest."""
     first = hour_at(after - dt.timedelta.resolution) + 1
-    end = hour_at(before or timezone.now() + _HOUR)
+    soon = timezone.now() + _HOUR  # no line is of a later hour, and there may be millions of these
+    end = hour_at(min(before or soon, soon))
     if end - first < _WORTH_IT:
         return attempts.counted(after, before)
     period = rollups.Period.of(first, end, None, purged=False)
@@ -154,7 +156,7 @@ def _joined(spans: list[_Span]) -> list[_Span]:
     return found
 
 
-_kept: dict[tuple[Any, ...], tuple[dt.datetime, Figures]] = {}
+_kept: dict[tuple[Any, ...], tuple[float, Figures]] = {}
 
 
 def forget() -> None:
@@ -169,9 +171,13 @@ class _Attempts:
     """
 
     def __init__(
-        self, rows: QuerySet[VerificationAttempt], filters: rollups.Filters, prefix: str | None
+        self,
+        rows: QuerySet[VerificationAttempt],
+        filters: rollups.Filters,
+        prefix: str | None,
+        oldest: dt.datetime,
     ) -> None:
-        self._name = (filters, prefix)
+        self._name, self._oldest = (rows.db, filters, prefix), oldest
         columns = {"service_id": filters.service, "country": filters.country}
         columns["to__startswith"] = prefix
         given = {name: value for name, value in columns.items() if value is not None}
@@ -180,8 +186,10 @@ class _Attempts:
 
     def counted(self, after: dt.datetime, before: dt.datetime | None) -> Figures:
         """Count the rows from one moment up to another."""
-        name, now = (*self._name, after, before), timezone.now()
-        if (known := _kept.get(name)) and dt.timedelta() <= now - known[0] < FRESH:
+        # From the first attempt that is shown: a question that is another one at each moment.
+        begin = None if after == self._oldest else after
+        name, now = (*self._name, begin, before), monotonic()
+        if (known := _kept.get(name)) and now - known[0] < FRESH:
             return known[1]
         found = self._count(after, before)
         if found.attempts >= MANY:

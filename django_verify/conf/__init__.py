@@ -152,8 +152,16 @@ def is_redirected_to_https(path: str) -> bool:
 
 
 def stored(moment: dt.datetime) -> dt.datetime:
-    """Return an aware moment as the database columns have it: naive where USE_TZ is off."""
-    return moment if django_settings.USE_TZ else moment.astimezone().replace(tzinfo=None)
+    """Return an aware moment as the database columns have it: naive where USE_TZ is off.
+
+    Raises ValueError or OverflowError where it cannot be made aware again, as on the calendar's
+    first and last day.
+    """
+    if django_settings.USE_TZ:
+        return moment
+    local = moment.astimezone().replace(tzinfo=None)
+    local.astimezone(dt.UTC)
+    return local
 
 
 def forget(*, setting: str = "", **_: object) -> None:

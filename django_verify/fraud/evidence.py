@@ -87,12 +87,15 @@ class Ledger:
             self._began_at = sent.at
         if sent.at > self._now:
             self._now = sent.at
+        known = self._of_verification.get(sent.verification)
+        if known is not None and known.converted_at is not None:
+            return  # it is read late: nothing is sent of what has converted
         wish = self._wishes.get(sent.number)
         if wish is None or wish.converted_at is not None or sent.at - wish.at > AGAIN:
             wish = self._new(sent, is_new=wish is None or wish.converted_at is None)
         wish.sends += 1
         wish.of_strangers += sent.by_stranger
-        if self._of_verification.get(sent.verification) is not wish:
+        if known is not wish:
             self._of_verification[sent.verification] = wish
             wish.verifications += (sent.verification,)
 

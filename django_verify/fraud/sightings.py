@@ -145,16 +145,16 @@ _Event = tuple[float, str, str, Any]
 def _new(seen: Sightings, moment: float) -> Iterable[_Event]:
     """Return what has been written since the last reading, and what has appeared late."""
     if seen.read_at is None:
-        seen.read_late_at = moment
-        return _events(seen, _rows(seen, moment - LONG), moment)
-    last = min(seen.read_at, moment)
-    if abs(moment - seen.read_late_at) < _LATE / 2:
-        return _events(seen, _rows(seen, last - _OVERLAP), moment)
-    seen.read_late_at = moment
-    since, late = last - _OVERLAP, last - _LATE
-    rows = _rows(seen, since, late)
-    if not _is_all_known(seen, rows, since, late):
-        rows = _rows(seen, late)
+        rows = _rows(seen, moment - LONG)
+    else:
+        last = min(seen.read_at, moment)
+        since, late = last - _OVERLAP, last - _LATE
+        if abs(moment - seen.read_late_at) < _LATE / 2:
+            return _events(seen, _rows(seen, since), moment)
+        rows = _rows(seen, since, late)
+        if not _is_all_known(seen, rows, since, late):
+            rows = _rows(seen, late)
+    seen.read_late_at = moment  # not before: a statement may have failed
     return _events(seen, rows, moment)
 
 

@@ -3,7 +3,7 @@
 import io
 import json
 import tracemalloc
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -529,6 +529,20 @@ def test_pages_of_a_host_without_time_zones(api, account, settings):
         names += [service["friendly_name"] for service in page["services"]]
         path = (page["meta"]["next_page_url"] or "").replace("http://testserver/v2/", "")
     assert names == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T12:00:00", "9999-12-31T23:59:59"])
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
+def test_the_ends_of_the_calendar_on_a_host_without_time_zones(
+    api, service, settings, moment, zone
+):
+    settings.USE_TZ, settings.TIME_ZONE = False, zone
+    token = urlsafe_b64encode(f"{moment}+00:00|{service.sid}".encode()).decode().rstrip("=")
+    for path in ("Attempts", "Attempts/Summary"):
+        for name in ("DateCreatedAfter", "DateCreatedBefore"):
+            assert api.get(path, **{name: f"{moment}Z"}).status in {200, 400}
+    for direction in ("PA", "PB"):
+        assert api.get("Services", PageToken=f"{direction}{token}").status in {200, 400}
 
 
 def test_a_host_without_time_zones(api, service, settings):

@@ -1,10 +1,13 @@
 """What appears later than it was minted or written is read all the same, and nothing else again."""
 
 import time
+from contextlib import suppress
+from unittest.mock import Mock
 
 import pytest
+from django.db import OperationalError
 
-from django_verify import verifications
+from django_verify import sids, verifications
 from django_verify.crypto import codes
 from django_verify.fraud import sightings, waiting
 from django_verify.fraud.tallies import country_key
@@ -80,6 +83,20 @@ def test_a_start_that_is_committed_late_is_seen(guarded, clock):
     assert germany(guarded).long_wishes == 3
 
 
+def test_a_statement_that_fails_leaves_nothing_late_unread(guarded, clock, monkeypatch):
+    look(guarded, clock)
+    commit = hidden(verifications.start(guarded, NUMBER))
+    look(guarded, clock, 9.5)
+    commit()
+    with monkeypatch.context() as patch:
+        patch.setattr(sightings, "_rows", Mock(side_effect=OperationalError))
+        with suppress(OperationalError):
+            look(guarded, clock, 6)
+    look(guarded, clock, 6)
+    look(guarded, clock, 6)
+    assert sightings.now_known().ledgers[guarded.account_id].of_number(NUMBER)
+
+
 def test_an_outcome_that_is_written_late_is_seen(guarded, clock):
     row = verifications.start(guarded, NUMBER)
     look(guarded, clock, 8)
@@ -89,6 +106,22 @@ def test_an_outcome_that_is_written_late_is_seen(guarded, clock):
     for _ in range(2):
         look(guarded, clock, 6)
     assert germany(guarded).long_converted == 1
+
+
+def test_a_message_that_is_read_after_its_conversion_is_no_new_wish(guarded, clock):
+    row = verifications.start(guarded, NUMBER)
+    look(guarded, clock, 8)
+    late = VerificationAttempt.objects.get(verification=row)
+    late.pk = sids.attempt()
+    look(guarded, clock, 8)
+    tell(row, "c", time.time())
+    look(guarded, clock, 6)
+    assert germany(guarded).long_converted == 1
+    late.save(force_insert=True)
+    for _ in range(2):
+        look(guarded, clock, 5)
+    assert late.pk.removeprefix("VL") in map(sightings._digits, sightings.now_known().known)
+    assert (germany(guarded).long_wishes, germany(guarded).long_converted) == (5, 1)
 
 
 def test_an_approval_that_is_committed_late_is_seen(guarded, clock):
