@@ -8,6 +8,7 @@ import os
 import platform
 import secrets
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
@@ -77,10 +78,7 @@ def measure(
                 drivers = [
                     connections.enter_context(load.connect(server, clients)) for server in running
                 ]
-                # Connections, imports, caches; at the default threads no country is new any more.
-                for _ in range(1 if options.quick else _WARMING):
-                    for driver in drivers:
-                        known(driver, fresh, 5 * options.threads)
+                _warm(drivers, fresh, options)
                 for scenario in options.scenarios:
                     found = _interleave(drivers, fresh, scenario, options)
                     results.append(
@@ -181,10 +179,24 @@ def _show(result: Result) -> None:
     )
 
 
-# Rounds of the sides before those that are measured.
-_WARMING = 6
+# Rounds of the sides before those that are measured, and seconds: processes learn of people's codes
+# each two seconds, however quick the machine is.
+_WARMING, _WARMING_FOR = 6, 12.0
 _PEERS = [name for name, side in SIDES.items() if side.package]
 _SECRET = {"key", "json"}
+
+
+def _warm(
+    drivers: Sequence[load.Clients], fresh: Iterator[str], options: argparse.Namespace
+) -> None:
+    """Fill connections, imports and caches, until no country is new to the guard any more."""
+    began, number = time.monotonic(), 0
+    while number < 1 or not (
+        options.quick or (number >= _WARMING and time.monotonic() - began >= _WARMING_FOR)
+    ):
+        for driver in drivers:
+            known(driver, fresh, 5 * options.threads)
+        number += 1
 
 
 def _labels() -> Mapping[str, str]:
