@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from django_verify import conf
+from django_verify.contact import countries
 from django_verify.crypto import codes
 from django_verify.db import queries
 from django_verify.db.queries import Place
@@ -149,9 +150,14 @@ def burst(asked: Asked, latest: Place | None, room: float, now: dt.datetime) -> 
 
 def cold(asked: Asked) -> Finding:
     """Return why a start that found no room in the count of its country is not sent."""
-    where = asked.country
+    where = named(asked.country)
     text = f"As many messages as a country may get before it has proved itself went to {where}"
-    return Finding("cold", country_key(where), text)
+    return Finding("cold", country_key(asked.country), text)
+
+
+def named(country: str) -> str:
+    """Return how a reason names a country: in English, as the rest of it."""
+    return countries.name(country) if country else "numbers of no country"
 
 
 def _cold(asked: Asked, country: Tally | None, level: str, price: float) -> Count:
@@ -365,4 +371,5 @@ def _where(tally: Tally) -> str:
     first, _, rest = tally.key.partition(" ")
     if tally.kind in CALLERS:
         return f"One {first}"
-    return rest if tally.kind == "country" else f"Numbers that begin with {rest}"
+    where = named(rest) if tally.kind == "country" else f"numbers that begin with {rest}"
+    return where[:1].upper() + where[1:]

@@ -143,7 +143,7 @@ def _without_rules(known: Table, asked: Asked, channel: str) -> Decision:
     service, is_vouched_for = asked.service, not asked.risk_check and channel in _RISK_CHECKED
     action = geo.ALLOW if is_vouched_for else _action(known, service, asked.country, channel)
     if action == geo.BLOCK:
-        reason = f"{asked.country or 'Numbers of no country'} is blocked for {channel}"
+        reason = f"Messages by {channel} to {guard.named(asked.country)} are blocked"
         return Decision("country", DestinationRefused("country"), reasons=(reason,))
     refused = None
     if asked.number_type not in number_types.ORDINARY:

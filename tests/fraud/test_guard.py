@@ -14,6 +14,7 @@ from django_verify.crypto import codes
 from django_verify.db import queries, statements
 from django_verify.exceptions import FraudBlocked
 from django_verify.fraud import bars, guard, places, sightings, trips, waiting
+from django_verify.fraud.tallies import Tally
 from django_verify.models import (
     EventSink,
     GuardCount,
@@ -455,6 +456,19 @@ class TestReports:
         reason = GuardDecision.objects.first().reason
         assert "numbers new, none confirmed in an hour, normally 65%" in reason
         assert reason.startswith("Numbers that begin with +4915")
+
+    @pytest.mark.parametrize(
+        ("key", "words"),
+        [
+            ("country DE", "Germany"),
+            ("country ", "Numbers of no country"),
+            ("DE +491511234", "Numbers that begin with +491511234"),
+            ("network 0123", "One network"),
+        ],
+    )
+    def test_a_reason_begins_with_where(self, key, words):
+        kind = "block" if key.startswith("DE") else key.partition(" ")[0]
+        assert guard._where(Tally(kind, key)) == words
 
     def test_signals_fire_once_a_trip_and_for_each_start(self, guarded, clock):
         tripped, blocked = [], []

@@ -13,6 +13,7 @@ from django_verify.contact import phones
 from django_verify.exceptions import DestinationRefused, FraudBlocked, InvalidParameter
 from django_verify.models import (
     GeoPermission,
+    GuardDecision,
     PrefixRule,
     SafeListNumber,
     Verification,
@@ -60,6 +61,11 @@ class TestCountries:
         assert (refused.value.code, refused.value.status) == (60605, 403)
         assert not outbox
         assert not Verification.objects.exists()
+
+    def test_the_reason_names_the_country(self, account, service):
+        permit(account, "DE", "block")
+        refusal(service, GERMAN)
+        assert GuardDecision.objects.get().reason == "Messages by sms to Germany are blocked"
 
     def test_other_accounts_and_countries_and_mail_stay_open(self, account, service):
         permit(account, "DE", "block")
