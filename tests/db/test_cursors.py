@@ -38,6 +38,8 @@ def ask(number=1):
 @pytest.fixture(autouse=True)
 def no_cursor_of_another_test():
     connection.close()
+    # A connection that other tests have filled would drop all that it keeps in the midst of one.
+    vars(connections["default"]).pop(cursors._NAME, None)
     yield
     vars(connections["default"]).pop("cursor", None)
     connection.close()
