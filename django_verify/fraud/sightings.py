@@ -60,7 +60,7 @@ class Sightings:
     known: dict[Any, float] = field(default_factory=dict)
     #: When the latest sends were minted, and the latest outcomes written, by message and kind.
     sent_at: list[float] = field(default_factory=list)
-    told_at: dict[tuple[Any, str], float] = field(default_factory=dict)
+    recorded_at: dict[tuple[Any, str], float] = field(default_factory=dict)
 
 
 class _Copy:
@@ -176,7 +176,7 @@ def _events(seen: Sightings, rows: Iterable[_Row], moment: float) -> Iterable[_E
         if kind in _COUNTS:
             continue
         if happened > remembered:  # the others are read from their verification
-            seen.told_at[verification, kind] = happened
+            seen.recorded_at[verification, kind] = happened
         owner = owners[account]
         ledger = seen.ledgers.get(owner)
         # Some are read more than once: again each time, and from an outcome and their own row.
@@ -229,9 +229,9 @@ def _is_all_known(seen: Sightings, rows: Iterable[_Row], since: float, late: flo
         for moment in (late, since)
     )
     sends = sum(first <= at < end for at in seen.sent_at)
-    outcomes = sum(late < at <= since for at in seen.told_at.values())
+    outcomes = sum(late < at <= since for at in seen.recorded_at.values())
     seen.sent_at = [at for at in seen.sent_at if at >= first]
-    seen.told_at = {key: at for key, at in seen.told_at.items() if at > late}
+    seen.recorded_at = {key: at for key, at in seen.recorded_at.items() if at > late}
     return counts == {_SENDS: sends, _OUTCOMES: outcomes}
 
 
@@ -270,7 +270,7 @@ def _statement(using: str, *, counts: bool) -> str:
     # MySQL takes no derived table with two columns of one name.
     names = ("verification_sid", "verification_sid", "account_sid")
     happened = ", ".join(f"{key(name)} AS o{place}" for place, name in enumerate(names))
-    # In one column: most rows are read more than once, and have no use for what is in it.
+    # In one column: what is known already has no use for what is in it.
     stranger = f"CASE WHEN v.{quote('recognized')} OR v.client = '' THEN '' ELSE '1' END"
     parts = ("v.recipient_key", "v.country", *(f"a.{c}" for c in (channel, network, device)))
     details = _joined((*parts, stranger), is_mysql=connections[using].vendor == "mysql")
@@ -291,12 +291,17 @@ def _statement(using: str, *, counts: bool) -> str:
         f" ORDER BY sid DESC LIMIT %s) r WHERE r.status = 'approved' AND r.date_updated > %s"
         f" AND r.guard_block IS NOT NULL"
     )
-    numbers = (
-        f" UNION ALL SELECT '{_SENDS}', NULL, NULL, NULL, '', COUNT(*){sends} AND a.sid < %s"  # noqa: S608
-        f" UNION ALL SELECT '{_OUTCOMES}', NULL, NULL, NULL, '', COUNT(*)"
+    return statement + _numbers(sends, outcome) if counts else statement
+
+
+def _numbers(sends: str, outcome: str) -> str:
+    """Return the part of the statement that counts what may have appeared late."""
+    nothing = "NULL, NULL, NULL, ''"
+    return (
+        f" UNION ALL SELECT '{_SENDS}', {nothing}, COUNT(*){sends} AND a.sid < %s"  # noqa: S608 - names
+        f" UNION ALL SELECT '{_OUTCOMES}', {nothing}, COUNT(*)"
         f" FROM {outcome} WHERE happened_at > %s AND happened_at <= %s"
     )
-    return statement + numbers if counts else statement
 
 
 def _joined(texts: Iterable[str], *, is_mysql: bool) -> str:

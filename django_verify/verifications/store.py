@@ -55,20 +55,17 @@ def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> V
 
     Of several starts for one recipient at one moment, one sends; another that then finds a live
     verification with a younger send than its own request sends nothing more and reports that.
-    `past` may have been read some time before: a try that it misleads changes nothing, and the next
-    reads again.
+    `past` may be older: a try that it misleads changes nothing, and the next reads again.
     """
-    using, seen, quiet = queries.database(), None, False
-    lost = gave_way = 0
-    while lost < MAX_TRIES and gave_way < retry.STATEMENT_TRIES:
-        now, number = timezone.now(), lost + gave_way
+    using, seen, quiet, lost = queries.database(), None, False, 0
+    for number in range(retry.STATEMENT_TRIES):
+        now = timezone.now()
         # Without the comparison: what the request went by was right when it was let in.
         past = read(start) if number or past.is_outdated(now) else past
         live = next((r for r in past.rows if start.is_about(r) and is_live(r, now)), None)
         alone = _is_one_statement(start, past, live, now)
         # A full limit undoes the statement and is not named: a second try counts first.
-        beside = alone and live is None and not number
-        counting = _count(start, beside=beside) if start.metered else None
+        counting = _count(start, beside=alone and not (live or number)) if start.metered else None
         if live is not None:
             found = live.sid, live.sends
             _refuse_resend(start, live, asked_at, now, has_lost=bool(number) and found != seen)
@@ -88,13 +85,12 @@ def write(start: Start, past: History, sna_url: str, asked_at: dt.datetime) -> V
             if not retry.is_conflict(error):
                 raise
             if retry.is_deadlock(error):
-                # Perhaps by a count that it shares with starts for other recipients.
-                gave_way += 1
-                continue
+                continue  # perhaps to a start for another recipient, by a count that both share
         else:
             if attempt is not None:
                 return attempt
-        lost += 1
+        if (lost := lost + 1) == MAX_TRIES:
+            break
     raise _why_lost(start)
 
 

@@ -57,14 +57,13 @@ def start(
     """Send a code to a recipient, by the service's rules, and return its verification.
 
     Takes the recipient as people type it, the channel and the fields of `StartRequest` as keywords;
-    a face that has built the request passes that alone, which is read as it is. While one is
-    pending for the recipient, this is a resend: same SID, same code, any channel. A start that
-    another one has overtaken since `asked_at` (by default, since now) sends nothing. With a
-    `client` the verification is that client's alone, and starts of others do not join it; where the
-    host forbids its start, it is written and not sent, as it is for a test number, whose
-    verification states that `is_test`. The message leaves after the current transaction commits;
-    whether the provider took it is recorded in the attempt, not raised. Raises the family of
-    `exceptions`, and TypeError and ValueError for arguments that no start can have.
+    a face that has built the request passes that alone. While one is pending for the recipient,
+    this is a resend: same SID, same code, any channel. A start that another one has overtaken since
+    `asked_at` (default: now) sends nothing. With a `client` the verification is that client's
+    alone, and starts of others do not join it; where the host forbids its start, it is written and
+    not sent, as it is for a test number, whose verification states that `is_test`. The message
+    leaves after the transaction commits; whether the provider took it is recorded in the attempt.
+    Raises the family of `exceptions`, and TypeError and ValueError for impossible arguments.
     """
     if not isinstance(service, VerifyService):
         raise misuse.not_a_service(service)
@@ -92,8 +91,7 @@ def start(
         request.client.latest_attempt = attempt
     if accepted.sends:
         # `robust`: an engine's fault is no reason to refuse a start that is written.
-        call = delivery.after_commit(attempt)
-        transaction.on_commit(call, using=queries.database(), robust=True)
+        transaction.on_commit(delivery.after_commit(attempt), using=queries.database(), robust=True)
     return attempt.verification
 
 

@@ -227,25 +227,25 @@ def test_statements_of_ours_run_again(service, monkeypatch, times):
 
 
 def giving_way_in(monkeypatch, error, times):
-    """Let what the guard counts for a start fail so often; return what it was told each time."""
-    real, told = store.fraud.charge, []
+    """Let what the guard counts for a start fail so often; return what it was given each time."""
+    real, given = store.fraud.charge, []
 
     def charge(attempt, place, now, tries):
-        told.append(tries)
-        if len(told) <= times:
+        given.append(tries)
+        if len(given) <= times:
             raise error
         return real(attempt, place, now, tries)
 
     monkeypatch.setattr(store.fraud, "charge", charge)
-    return told
+    return given
 
 
 def test_a_start_that_gives_way_to_those_of_others_takes_its_turn(service, monkeypatch, outbox):
-    told = giving_way_in(monkeypatch, of_postgres("40001"), times=30)
+    given = giving_way_in(monkeypatch, of_postgres("40001"), times=30)
     verifications.start(service, PHONE)
     assert Verification.objects.get().sends == len(outbox) == 1
     # Nobody has taken its place in the number's block: it goes for no other one.
-    assert told == [0] * 31
+    assert given == [0] * 31
 
 
 @pytest.mark.parametrize(
@@ -254,10 +254,10 @@ def test_a_start_that_gives_way_to_those_of_others_takes_its_turn(service, monke
     ids=["gives way", "loses"],
 )
 def test_a_start_ends(service, monkeypatch, outbox, error, tries):
-    told = giving_way_in(monkeypatch, error, times=1000)
+    given = giving_way_in(monkeypatch, error, times=1000)
     with pytest.raises(ConcurrentStarts):
         verifications.start(service, PHONE)
-    assert len(told) == tries
+    assert len(given) == tries
     assert not outbox
 
 

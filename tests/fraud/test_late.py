@@ -52,7 +52,7 @@ def germany(service):
     return sightings.now_known().ledgers[service.account_id].tallies[country_key("DE")]
 
 
-def tell(row, kind, written_at):
+def record(row, kind, written_at):
     """Write an outcome, as a process does some time after it has seen it."""
     SendOutcome.objects.create(
         account_sid=row.account_id, verification_sid=row.sid, kind=kind, happened_at=written_at
@@ -102,7 +102,7 @@ def test_an_outcome_that_is_written_late_is_seen(guarded, clock):
     look(guarded, clock, 8)
     written_at = time.time()
     look(guarded, clock, 8)
-    tell(row, "c", written_at)
+    record(row, "c", written_at)
     for _ in range(2):
         look(guarded, clock, 6)
     assert germany(guarded).long_converted == 1
@@ -114,7 +114,7 @@ def test_a_message_that_is_read_after_its_conversion_is_no_new_wish(guarded, clo
     late = VerificationAttempt.objects.get(verification=row)
     late.pk = sids.attempt()
     look(guarded, clock, 8)
-    tell(row, "c", time.time())
+    record(row, "c", time.time())
     look(guarded, clock, 6)
     assert germany(guarded).long_converted == 1
     late.save(force_insert=True)
@@ -143,7 +143,7 @@ def test_what_is_known_is_counted_and_not_read_again(guarded, clock, read):
     clock.shift(1)
     for number in range(5):
         row = verifications.start(guarded, f"+49176123456{number:02}")
-        tell(row, "c", time.time())
+        record(row, "c", time.time())
     read.clear()
     for _ in range(6):
         look(guarded, clock, 6)
@@ -168,7 +168,7 @@ def test_two_outcomes_of_one_message_are_no_late_one_for_ever(guarded, clock, re
     row = verifications.start(guarded, NUMBER)
     look(guarded, clock, 6)
     for _ in range(2):
-        tell(row, SendOutcome.Kind.UNDELIVERED, time.time())
+        record(row, SendOutcome.Kind.UNDELIVERED, time.time())
     read.clear()
     for _ in range(8):
         look(guarded, clock, 6)
